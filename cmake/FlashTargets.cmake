@@ -1,0 +1,28 @@
+# flash_library(NAME folder LINK libs...): static library of all .cpp files of the current folder and its kernels/.
+function(flash_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;EXTRA" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*.cpp)
+  add_library(${name} STATIC ${sources} ${ARG_EXTRA})
+  target_link_libraries(${name} PUBLIC flash_options ${ARG_LINK})
+  # Kernels named *_avx2.cpp and so on are compiled for that instruction set and reached only through run-time dispatch.
+  foreach(source ${sources})
+    if(source MATCHES "_avx2\\.cpp$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mbmi2;-mfma;-O3")
+    elseif(source MATCHES "/kernels/")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3")
+    endif()
+  endforeach()
+endfunction()
+
+# flash_test(folder LINK libs...): one test program per folder, tests/<folder>/*_test.cpp.
+function(flash_test folder)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+  if(sources)
+    add_executable(${folder}_test ${sources})
+    target_include_directories(${folder}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${folder}_test PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${folder}_test PRIVATE FLASH_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${folder}_test TEST_PREFIX ${folder}/ DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()

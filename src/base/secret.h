@@ -1,0 +1,96 @@
+// Types for secret data. They cannot be copied or printed by accident, and their memory is overwritten before it is
+// given back, so that a secret does not outlive its owner in freed memory, core files or swap.
+#pragma once
+
+#include <openssl/crypto.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace flash {
+
+/// Allocator that overwrites memory before it is freed (also when a vector grows and moves).
+template <class T>
+struct WipingAllocator {
+    using value_type = T;
+    WipingAllocator() = default;
+    template <class U>
+    WipingAllocator(const WipingAllocator<U>&) {}
+    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    void deallocate(T* p, std::size_t count) {
+        // OPENSSL_cleanse is not removed by the optimiser, unlike a memset before free.
+        OPENSSL_cleanse(p, count * sizeof(T));
+        std::allocator<T>().deallocate(p, count);
+    }
+    template <class U>
+    bool operator==(const WipingAllocator<U>&) const { return true; }
+};
+
+/// Array of trivially copyable secret values: move-only, wiped on destruction. No stream operator on purpose.
+template <class T>
+class SecretVector {
+    static_assert(std::is_trivially_copyable_v<T>);
+
+public:
+    SecretVector() = default;
+    explicit SecretVector(std::size_t count) : data_(count) {}
+    SecretVector(const SecretVector&) = delete;
+    SecretVector& operator=(const SecretVector&) = delete;
+    SecretVector(SecretVector&&) noexcept = default;
+    SecretVector& operator=(SecretVector&&) noexcept = default;
+
+    std::size_t size() const { return data_.size(); }
+    bool empty() const { return data_.empty(); }
+    T* data() { return data_.data(); }
+    const T* data() const { return data_.data(); }
+    T& operator[](std::size_t i) { return data_[i]; }
+    const T& operator[](std::size_t i) const { return data_[i]; }
+    auto begin() { return data_.begin(); }
+    auto end() { return data_.end(); }
+    auto begin() const { return data_.begin(); }
+    auto end() const { return data_.end(); }
+    operator std::span<T>() { return {data_.data(), data_.size()}; }
+    operator std::span<const T>() const { return {data_.data(), data_.size()}; }
+    /// Overwrites and frees the contents now.
+    void wipe() { std::vector<T, WipingAllocator<T>>().swap(data_); }
+
+private:
+    std::vector<T, WipingAllocator<T>> data_;
+};
+
+/// 256-bit secret seed of a generator. Move-only; the moved-from and the destroyed object are wiped.
+class SecretSeed {
+public:
+    static constexpr std::size_t kBytes = 32;
+    /// Fresh seed from the operating system (through OpenSSL's private DRBG). Throws Error(kInternal) if there is none.
+    static SecretSeed generate();
+    /// Fixed seed, for tests and reproducible transcripts only.
+    static SecretSeed for_testing(std::uint64_t value);
+
+    SecretSeed(const SecretSeed&) = delete;
+    SecretSeed& operator=(const SecretSeed&) = delete;
+    SecretSeed(SecretSeed&& other) noexcept : bytes_(other.bytes_) { other.wipe(); }
+    SecretSeed& operator=(SecretSeed&& other) noexcept {
+        if (this != &other) {
+            bytes_ = other.bytes_;
+            other.wipe();
+        }
+        return *this;
+    }
+    ~SecretSeed() { wipe(); }
+
+    std::span<const std::uint8_t, kBytes> bytes() const { return bytes_; }
+
+private:
+    SecretSeed() = default;
+    void wipe() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+    std::array<std::uint8_t, kBytes> bytes_{};
+};
+
+}  // namespace flash

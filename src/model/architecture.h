@@ -1,0 +1,94 @@
+// The public half of a compiled model: what both parties know. Layer shapes, share widths, public scales, packing,
+// the image preprocessing and the class names; no weight, no per-channel scale, no activation coefficient.
+//
+// A network is a chain of layers in execution order. A layer is a linear map of earlier values followed by a quadratic
+// activation (all layers but the last) or by the reconstruction of the result at the client (the last one).
+// Value 0 is the network input; value i + 1 is the activation output of layer i. Maps are CHW, row-major.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace flash::model {
+
+struct Shape {
+    int channels = 0;
+    int height = 0;
+    int width = 0;
+    std::int64_t size() const { return std::int64_t{channels} * height * width; }
+    bool operator==(const Shape&) const = default;
+};
+
+/// A sliding window: kernel, stride and zero padding (top, left, bottom, right).
+struct Window {
+    int kernel_h = 1, kernel_w = 1;
+    int stride_h = 1, stride_w = 1;
+    int pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
+    bool operator==(const Window&) const = default;
+    /// Output extent on an input of this height (width): floor((extent + pads - kernel) / stride) + 1; < 1 if it does not fit.
+    int out_height(int height) const;
+    int out_width(int width) const;
+};
+
+enum class TermKind {
+    kConvolution,  ///< dense convolution (groups = 1) with int8 weights; a fully connected layer is one whose kernel is the map
+    kScale,        ///< per-channel multiplication by a wide integer: an identity shortcut
+};
+
+/// One summand of a layer's linear map.
+struct Term {
+    int source = 0;              ///< value id, smaller than or equal to the layer's index
+    std::optional<Window> pool;  ///< sum pooling of the source first (local on shares; the divisor is in the weights)
+    TermKind kind = TermKind::kConvolution;
+    Window window;               ///< of the convolution; the 1x1 stride-1 window for kScale
+};
+
+/// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties.
+struct PackingChoice {
+    int channels_per_input = 0;  ///< g1, blocks of distinct channels in one uploaded polynomial; 0: the planner's default
+};
+
+struct Layer {
+    std::string name;         ///< of the ONNX node, for reports
+    std::vector<Term> terms;  ///< at least one
+    Shape output;
+    int share_bits = 0;       ///< m: pre-activation shares live mod 2^m
+    bool activation = true;   ///< false: the result layer, reconstructed by the client
+    PackingChoice packing;
+};
+
+/// How a picture becomes the network's input: resize the short side, centre crop, scale to 0..1, (x - mean) / std.
+struct Preprocessing {
+    int resize = 0;  ///< short side after resizing; 0 = none
+    int crop_height = 0, crop_width = 0;
+    std::vector<float> mean, std;  ///< per channel, of pixels in 0..1
+};
+
+struct Architecture {
+    std::string name;
+    std::uint32_t plain_modulus = 0;  ///< T, a prime = 1 mod 8192
+    Shape input;
+    double input_scale = 0;           ///< integer input Y = round(x / input_scale)
+    std::int32_t input_limit = 0;     ///< |Y| is clamped to this
+    Preprocessing preprocessing;
+    std::vector<std::string> classes; ///< empty if the model does not name them
+    std::vector<Layer> layers;
+    double output_scale = 0;          ///< result = output_scale * X of the last layer, the same for every output
+
+    /// Shape of a value (0 = input, i + 1 = output of layer i).
+    const Shape& value_shape(int value) const;
+    /// Shape after a term's pooling (equals the source's shape when there is none).
+    Shape pooled_shape(const Term& term) const;
+    const Shape& output_shape() const { return layers.back().output; }
+    /// Activation values per inference.
+    std::int64_t activation_values() const;
+};
+
+/// Checks everything another party could have got wrong: ids in range and topological, shapes that follow from the
+/// windows, extents and counts under fixed caps (so that nothing huge is allocated), T in the table, m in 6..16,
+/// finite positive scales. Throws Error(kProtocol) naming the layer. Both files and handshakes go through it.
+void validate(const Architecture& architecture);
+
+}  // namespace flash::model

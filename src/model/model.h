@@ -1,0 +1,52 @@
+// A compiled model: the public architecture and the server's secret integers.
+//
+// Integer semantics (all exact; section 2 of docs/protocol.md):
+//   acc[o]  = bias[o] + sum over terms of  multiplier * (conv_int8(source) [o])   or   scale[o] * source[o]
+//   X[o]    = acc[o] * 2^m / T, rounded (by at most one unit);   |acc| < T/4, so that X keeps one guard bit
+//   Y[o]    = X^2 + kappa[o] * X + offset[o]                      the activation, an exact integer
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/hash.h"
+#include "model/architecture.h"
+
+namespace flash::model {
+
+struct TermWeights {
+    /// kConvolution: [out][in][kernel_h][kernel_w], values in -127..127.
+    std::vector<std::int8_t> weights;
+    /// kConvolution: one positive integer that multiplies the whole int8 product of this term (the same for all outputs,
+    /// since several outputs share a polynomial).
+    std::int32_t multiplier = 1;
+    /// kScale: one integer per channel, |.| < 2^24.
+    std::vector<std::int32_t> scale;
+};
+
+struct LayerWeights {
+    std::vector<TermWeights> terms;     ///< one per term of the architecture's layer
+    std::vector<std::int32_t> bias;     ///< per output channel, added to acc at every output position, |.| < T/4
+    std::vector<std::int32_t> kappa;    ///< per channel; empty for the result layer
+    std::vector<std::int32_t> offset;   ///< per channel, |.| < T/4; empty for the result layer
+    // What the compiler found, for reports only (never sent to the client).
+    std::vector<double> x_scale;        ///< x = x_scale[o] * X
+    std::vector<double> y_scale;        ///< y = y_scale[o] * Y
+    double calibrated_use = 0;          ///< largest |acc| seen in calibration, as a fraction of T/4
+    double noise_bits = 0;              ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m
+};
+
+struct SecretWeights {
+    std::vector<LayerWeights> layers;
+    std::vector<std::uint8_t> salt;     ///< 32 random bytes: makes the public fingerprint a hiding commitment
+};
+
+struct Model {
+    Architecture architecture;
+    SecretWeights weights;
+};
+
+/// Checks that the weights fit the architecture (counts, ranges). Throws Error(kFile).
+void validate(const Model& model);
+
+}  // namespace flash::model

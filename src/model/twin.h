@@ -1,0 +1,59 @@
+// The clear-text twin: the compiled model on plain integers, with the arithmetic of the protocol and no cryptography.
+// It is the oracle of the private run (and the other way round), and the quick way to measure deployed accuracy.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/model.h"
+
+namespace flash::model {
+
+/// How acc * 2^m / T becomes the integer X.
+struct Rounding {
+    enum class Mode {
+        kNearest,     ///< deterministic
+        kStochastic,  ///< floor or ceiling, unbiased: what the two-party truncation does
+    };
+    Mode mode = Mode::kNearest;
+    std::uint64_t seed = 0;  ///< for kStochastic
+};
+
+struct TwinLayer {
+    std::vector<std::int64_t> acc;  ///< exact accumulator, CHW
+    std::vector<std::int32_t> x;    ///< X
+    std::vector<std::int64_t> y;    ///< Y; empty for the result layer
+};
+
+struct TwinResult {
+    std::vector<std::int32_t> output;     ///< X of the last layer
+    std::vector<float> logits;            ///< output_scale * output
+    std::int64_t overflows = 0;           ///< values with |acc| >= T/4 or X outside the guard range: the private run would be wrong
+    std::vector<double> use;              ///< per layer: largest |acc| / (T/4)
+    std::vector<TwinLayer> layers;        ///< filled only when asked for
+};
+
+class Twin {
+public:
+    /// Keeps a reference to the model, and the weights in the form that the matrix products want. Thread-safe: one Twin, many run().
+    explicit Twin(const Model& model);
+    ~Twin();
+    Twin(const Twin&) = delete;
+    Twin& operator=(const Twin&) = delete;
+
+    /// input: integer pixels from quantise_input. Deterministic. Throws Error(kInvalidArgument) on a wrong size.
+    TwinResult run(std::span<const std::int32_t> input, Rounding rounding = {}, bool keep_layers = false) const;
+
+    /// Exact accumulators of one layer from given integer values (index = value id; only the layer's sources are read).
+    /// Lets a test check a private run layer by layer against what that run itself produced before.
+    std::vector<std::int64_t> accumulate(int layer, const std::vector<std::vector<std::int64_t>>& values) const;
+
+private:
+    struct Prepared;
+    const Model& model_;
+    std::vector<Prepared> layers_;
+};
+
+}  // namespace flash::model

@@ -1,0 +1,74 @@
+// What the protocol needs of a connection: typed, framed messages in order, with sizes that are declared and limited.
+// Implementations: loopback (in memory, for tests), tls (TCP with TLS 1.3).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flash::transport {
+
+/// Kinds of messages. Client -> server: C, server -> client: S. Values are part of the wire format (docs/formats.md).
+enum class MessageType : std::uint16_t {
+    kError = 1,            ///< both: UTF-8 sentence; the sender closes afterwards
+    kClientHello = 2,      ///< C
+    kServerHello = 3,      ///< S
+    kStart = 4,            ///< C: begins an inference, carries the client's public key
+    kStartReply = 5,       ///< S: carries the server's slot public key
+    kUpload = 6,           ///< C: the b half of one ciphertext of the client's share
+    kLinearResponse = 7,   ///< S: one masked result ciphertext of a linear layer
+    kActivationKeys = 8,   ///< S: three encrypted server vectors for one chunk of activations
+    kProductResponse = 9,  ///< C: the masked product for one chunk of activations
+    kResultShare = 10,     ///< S: the server's share of the result
+    kFinish = 11,          ///< C: this inference is over; another may follow
+};
+const char* to_string(MessageType type);
+bool is_known(std::uint16_t type);
+
+struct Message {
+    MessageType type{};
+    std::uint32_t layer = 0;  ///< which layer it belongs to; 0 where there is none
+    std::uint32_t index = 0;  ///< position among the messages of that type and layer
+    std::vector<std::uint8_t> payload;
+};
+
+/// Bytes of a frame before its payload: u32 payload size, u16 type, u16 zero, u32 layer, u32 index; little-endian.
+inline constexpr std::size_t kFrameHeaderBytes = 16;
+
+struct Traffic {
+    std::uint64_t bytes_sent = 0;      ///< frames with headers, before TLS
+    std::uint64_t bytes_received = 0;
+    std::uint64_t messages_sent = 0;
+    std::uint64_t messages_received = 0;
+};
+
+struct Limits {
+    std::size_t max_payload = std::size_t{4} << 20;         ///< one message; checked before allocation
+    std::size_t max_queued = std::size_t{512} << 20;        ///< received and not yet consumed; more is a protocol error
+    std::size_t max_send_queue = std::size_t{64} << 20;     ///< send() blocks above this (back-pressure)
+    std::chrono::milliseconds timeout{30'000};              ///< longest wait in receive(), and for progress of send()
+};
+
+/// One end of a connection. Received messages wait in one queue per type, so that what was streamed ahead of need does
+/// not block the rest. send() and receive() may be called from different threads; each receive() by one thread per type.
+class Channel {
+public:
+    virtual ~Channel() = default;
+    /// Queues a message; blocks while the send queue is full. Throws Error(kNetwork | kTimeout) once the connection is broken.
+    virtual void send(Message message) = 0;
+    /// Next message of this type. Throws Error(kTimeout) after the limit, kRemote with the peer's sentence if it sent
+    /// kError, kNetwork if the connection ended, kProtocol if the peer broke the framing rules.
+    virtual Message receive(MessageType type) = 0;
+    /// Like receive, but of any type that is in the queue, waiting up to `wait` (used by a server between inferences).
+    virtual Message receive_any(std::chrono::milliseconds wait) = 0;
+    virtual void set_limits(const Limits& limits) = 0;
+    virtual Traffic traffic() const = 0;
+    /// Sends a kError message if the connection still works, then closes. Never throws.
+    virtual void fail(const std::string& sentence) noexcept = 0;
+    /// Waits until everything queued has been sent, then closes politely.
+    virtual void close() noexcept = 0;
+};
+
+}  // namespace flash::transport

@@ -1,0 +1,1 @@
+"""Training of convolutional networks whose only activation is x*x + x."""

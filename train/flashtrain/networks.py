@@ -1,0 +1,124 @@
+"""Networks that the private protocol can run.
+
+Rules kept here: convolutions without groups, batch normalisation before every
+activation, the activation u*u + u, additions, average pooling of activation
+outputs and one linear layer at the end.  No convolution follows another
+without an activation in between.
+
+The protocol pays for activation values, hardly for multiply-adds.  So the
+resolution is halved at once, and the stages are wide and shallow.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .activation import INPUT_SCALE, SquareActivation
+
+
+def norm(channels: int, scale: float = INPUT_SCALE) -> nn.BatchNorm2d:
+    """Batch normalisation whose output starts with standard deviation `scale`."""
+    layer = nn.BatchNorm2d(channels)
+    nn.init.constant_(layer.weight, scale)
+    return layer
+
+
+class ConvAct(nn.Module):
+    """Convolution, batch normalisation, activation. [N, in, H, W] -> [N, out, H/s, W/s]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.norm = norm(outputs)
+        self.act = SquareActivation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut: two activation layers.
+
+    [N, in, H, W] -> [N, out, H/s, W/s].  The shortcut is always a normalised
+    1x1 convolution, even where the shape would allow the identity: an identity
+    would add the long positive tail of u*u + u to the next pre-activation and
+    widen the range that has to be quantised.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = ConvAct(inputs, outputs, 3, stride)
+        self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm = norm(outputs, INPUT_SCALE * 0.8)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.shortcut_norm = norm(outputs, INPUT_SCALE * 0.6)
+        self.act = SquareActivation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        main = self.norm(self.conv(self.first(x)))
+        return self.act(main + self.shortcut_norm(self.shortcut(x)))
+
+
+class WideShallow(nn.Module):
+    """A stride-2 stem, plain layers at that size, then residual stages, each halving the size.
+
+    Args:
+        classes: number of outputs.
+        stem: channels at half the input's height and width.
+        stem_kernel: kernel of the first convolution (odd).
+        stem_layers: further 3x3 layers at the stem's size.
+        stages: channels of each residual stage.
+
+    Input [N, 3, H, W], standardised pixels; output [N, classes], logits.
+    """
+
+    def __init__(self, classes: int, stem: int, stages: Sequence[int],
+                 stem_kernel: int = 5, stem_layers: int = 1) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ConvAct(3, stem, stem_kernel, 2)]
+        layers += [ConvAct(stem, stem) for _ in range(stem_layers)]
+        width = stem
+        for outputs in stages:
+            layers.append(Block(width, outputs, 2))
+            width = outputs
+        self.features = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(torch.flatten(self.pool(self.features(image)), 1))
+
+
+def build(network: dict, classes: int) -> nn.Module:
+    """Builds the network that a configuration's [network] table describes."""
+    settings = dict(network)
+    kinds = {"wide-shallow": WideShallow}
+    return kinds[settings.pop("kind")](classes=classes, **settings)
+
+
+def cost(model: nn.Module, height: int, width: int) -> dict[str, int]:
+    """Activation values, activation layers, multiply-adds and parameters for one image."""
+    totals = {"activation_values": 0, "activation_layers": 0, "multiply_adds": 0,
+              "parameters": sum(p.numel() for p in model.parameters())}
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(module, SquareActivation):
+            totals["activation_values"] += output.numel()
+            totals["activation_layers"] += 1
+        elif isinstance(module, nn.Conv2d):
+            totals["multiply_adds"] += output.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.Linear):
+            totals["multiply_adds"] += module.weight.numel()
+
+    handles = [m.register_forward_hook(count) for m in model.modules()]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        model(torch.zeros(1, 3, height, width))
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+    return totals
