@@ -1,0 +1,82 @@
+"""Writing a trained network as ONNX, and checking what was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from . import data
+from .activation import set_alpha
+
+
+def write_onnx(model: nn.Module, path: Path, name: str, opset: int = 13) -> None:
+    """Writes `model` with input "image" [N, 3, 32, 32] and output "logits" [N, classes].
+
+    Batch normalisation stays as its own nodes, the activation is Mul and Add.
+    The file's metadata say what a client has to do to an image and what the
+    outputs mean.
+    """
+    model.eval()
+    set_alpha(model, 1.0)
+    torch.onnx.export(
+        model, torch.zeros(1, 3, data.SIDE, data.SIDE), str(path), opset_version=opset,
+        training=torch.onnx.TrainingMode.PRESERVE,  # keeps BatchNormalization nodes
+        input_names=["image"], output_names=["logits"],
+        dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}})
+    exported = onnx.load(str(path))
+    onnx.helper.set_model_props(exported, {
+        "flash.name": name,
+        "flash.classes": json.dumps(data.CLASSES),
+        "flash.input": json.dumps({
+            "mean": data.MEAN, "std": data.STD, "resize": data.SIDE, "crop": data.SIDE,
+            "interpolation": "bilinear", "color": "rgb"})})
+    onnx.checker.check_model(exported)
+    onnx.save(exported, str(path))
+
+
+@torch.no_grad()
+def run_onnx(path: Path, image: Tensor) -> Tensor:
+    """Evaluates an exported network: float32 [N, 3, H, W] -> [N, classes].
+
+    A small interpreter of the operators that these networks use; it reads
+    nothing but the file and so checks the file, not the PyTorch model.
+    """
+    graph = onnx.load(str(path)).graph
+    values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
+              for t in graph.initializer}
+    values[graph.input[0].name] = image
+    for node in graph.node:
+        inputs = [values[name] for name in node.input]
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        values[node.output[0]] = _apply(node.op_type, inputs, attributes)
+    return values[graph.output[0].name]
+
+
+def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
+    if operator == "Conv":
+        pads = attributes["pads"]
+        if pads[:2] != pads[2:] or attributes.get("group", 1) != 1:
+            raise NotImplementedError("asymmetric padding or groups")
+        return torch.conv2d(x[0], x[1], x[2] if len(x) > 2 else None,
+                            attributes["strides"], pads[:2], attributes["dilations"])
+    if operator == "BatchNormalization":
+        return torch.batch_norm(x[0], x[1], x[2], x[3], x[4], False, 0.0,
+                                attributes["epsilon"], False)
+    if operator == "Mul":
+        return x[0] * x[1]
+    if operator == "Add":
+        return x[0] + x[1]
+    if operator == "GlobalAveragePool":
+        return x[0].mean((2, 3), keepdim=True)
+    if operator == "Flatten":
+        return torch.flatten(x[0], attributes.get("axis", 1))
+    if operator == "Gemm" and attributes.get("transB") and not attributes.get("transA"):
+        return x[0] @ x[1].T + x[2]
+    if operator == "Identity":
+        return x[0]
+    raise NotImplementedError(f"operator {operator} {attributes}")

@@ -1,0 +1,43 @@
+"""How far the pre-activations reach, layer by layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .activation import activations
+from .recipe import logits
+
+
+def measure(model: nn.Module, pixels: Tensor) -> list[dict[str, float]]:
+    """Smallest, largest, mean and standard deviation of each activation's input u.
+
+    `pixels` are uint8 [N, 3, H, W], not augmented; one entry per activation, in
+    the network's order.
+    """
+    rows = [{"min": float("inf"), "max": float("-inf"), "count": 0, "sum": 0.0, "squares": 0.0}
+            for _ in activations(model)]
+
+    def watch(row: dict[str, float]):
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            u = inputs[0]
+            row["min"] = min(row["min"], u.min().item())
+            row["max"] = max(row["max"], u.max().item())
+            row["count"] += u.numel()
+            row["sum"] += u.sum(dtype=torch.double).item()
+            row["squares"] += (u * u).sum(dtype=torch.double).item()
+        return hook
+
+    handles = [a.register_forward_pre_hook(watch(row))
+               for a, row in zip(activations(model), rows)]
+    logits(model, pixels)
+    for handle in handles:
+        handle.remove()
+    result = []
+    for row in rows:
+        mean = row["sum"] / row["count"]
+        deviation = max(0.0, row["squares"] / row["count"] - mean * mean) ** 0.5
+        largest = max(-row["min"], row["max"])
+        result.append({"min": row["min"], "max": row["max"], "mean": mean,
+                       "std": deviation, "largest_over_std": largest / deviation})
+    return result
