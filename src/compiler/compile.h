@@ -1,0 +1,97 @@
+// The model compiler: an ONNX file and some calibration images in, a compiled integer model and a report out.
+//
+//   ImportedModel imported = import_onnx("net.onnx");
+//   ... load calibration pictures of imported.input, normalised by imported.preprocessing ...
+//   CompileResult result = compile(imported, pictures, {});
+//   model::save(result.model, "net.flash");
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+
+namespace flash::compiler {
+
+struct Network;  // the folded float network; compiler/network.h
+
+/// An ONNX model after import: batch norms folded, activations recognised, still in float.
+struct ImportedModel {
+    std::string name;                     ///< metadata "flash.name", else the file name without its ending
+    model::Shape input;
+    model::Preprocessing preprocessing;   ///< metadata "flash.input"; default: centre crop to the input, mean 0, std 1
+    std::vector<std::string> classes;     ///< metadata "flash.classes"; may be empty
+    std::shared_ptr<const Network> network;
+
+    model::Shape output() const;
+    int activation_layers() const;
+};
+
+/// Reads and folds an ONNX model. Error(kFile): missing, truncated, or not ONNX; Error(kUnsupported): an operator or a
+/// structure that Flash cannot run, naming the node, the reason and what to do instead.
+ImportedModel import_onnx(const std::filesystem::path& path);
+/// The same from bytes; `name` is used where the metadata has none.
+ImportedModel import_onnx(std::span<const std::uint8_t> bytes, const std::string& name);
+
+/// Logits of the folded float network on one normalised CHW image.
+std::vector<float> evaluate_float(const ImportedModel& imported, std::span<const float> image);
+
+struct CompileOptions {
+    std::string name;            ///< overrides the name from the file when not empty
+    double margin = 1.5;         ///< every calibrated range is multiplied by this before it must fit T/4
+    double channel_floor = 0.5;  ///< a channel's range is taken to be at least this fraction of its layer's largest
+    int share_bits = 0;          ///< m, 6..16; 0: chosen
+    int plain_bits = 0;          ///< T is the largest suitable prime below 2^plain_bits, 24..28; 0: chosen
+    int result_bits = 16;        ///< m of the result layer
+    double target_snr_db = 30;   ///< signal to quantisation noise of the logits that is good enough
+    /// Called now and then with a fraction in 0..1 and what is being done; possibly from another thread.
+    std::function<void(double fraction, const std::string& phase)> progress;
+};
+
+struct LayerReport {
+    std::string name;
+    model::Shape output;
+    int share_bits = 0;
+    double range = 0;            ///< largest |x| on the calibration images
+    double use = 0;              ///< largest |acc| / (T/4) on the calibration images (twin)
+    int max_weight = 0;          ///< largest |int8 weight|, 0 if the layer has none
+    std::int32_t multiplier = 0; ///< largest multiplier of the layer's convolution terms
+    double noise_bits = 0;       ///< log2 of the ten-sigma phase noise; must stay below 32 - share_bits - 1
+    double snr_db = 0;           ///< of the pre-activation against the float network, over the check images
+};
+
+/// One pair of T and m that was tried.
+struct CandidateReport {
+    int share_bits = 0, plain_bits = 0;
+    bool fits = false;           ///< false: `problem` says which layer does not fit
+    double snr_db = 0;           ///< of the logits against the float network
+    std::int64_t overflows = 0;  ///< on the check images
+    bool chosen = false;
+    std::string problem;
+};
+
+struct Report {
+    std::vector<LayerReport> layers;
+    std::vector<CandidateReport> candidates;
+    double snr_db = 0;           ///< of the logits, of the chosen candidate
+    double agreement = 0;        ///< fraction of the check images whose top class equals the float network's
+    std::int64_t calibration_images = 0;
+    std::int64_t check_images = 0;  ///< images that the twin was run on
+};
+
+struct CompileResult {
+    model::Model model;
+    Report report;
+};
+
+/// Calibrates, quantises and checks. calibration: normalised CHW float images of imported.input's size, at least one.
+/// Error(kRange) names the layer that does not fit and by how much; Error(kInvalidArgument) for unusable options or images.
+CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> calibration,
+                      const CompileOptions& options);
+
+}  // namespace flash::compiler
