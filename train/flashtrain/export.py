@@ -25,7 +25,8 @@ def write_onnx(model: nn.Module, path: Path, name: str, opset: int = 13) -> None
     set_alpha(model, 1.0)
     torch.onnx.export(
         model, torch.zeros(1, 3, data.SIDE, data.SIDE), str(path), opset_version=opset,
-        training=torch.onnx.TrainingMode.PRESERVE,  # keeps BatchNormalization nodes
+        # PRESERVE (of evaluation mode) keeps the BatchNormalization nodes.
+        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
         input_names=["image"], output_names=["logits"],
         dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}})
     exported = onnx.load(str(path))
