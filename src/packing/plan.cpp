@@ -1,0 +1,224 @@
+#include "packing/plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+#include "base/error.h"
+#include "packing/grid.h"
+#include "scheme/parameters.h"
+
+namespace flash::packing {
+
+namespace {
+
+constexpr int kDegree = static_cast<int>(scheme::kDirectDegree);
+
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+struct StreamKey {
+    int source;
+    std::optional<model::Window> pool;
+    int stride_h, stride_w;
+    bool operator==(const StreamKey&) const = default;
+};
+
+StreamKey key_of(const model::Term& term) {
+    return {term.source, term.pool, term.window.stride_h, term.window.stride_w};
+}
+
+/// Layers joined because they read a common stream.
+class Groups {
+public:
+    explicit Groups(std::size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), std::size_t{0}); }
+    std::size_t find(std::size_t i) {
+        while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+        return i;
+    }
+    void join(std::size_t a, std::size_t b) { parent_[std::max(find(a), find(b))] = std::min(find(a), find(b)); }
+
+private:
+    std::vector<std::size_t> parent_;
+};
+
+/// Phases that a window reads: row r = i * s + dy - pad has phase (dy - pad) mod s.
+std::vector<bool> phases_read(int kernel, int stride, int pad) {
+    std::vector<bool> read(static_cast<std::size_t>(stride), false);
+    for (int d = 0; d < kernel; ++d) {
+        const int r = d - pad;
+        read[static_cast<std::size_t>(r - floor_div(r, stride) * stride)] = true;
+    }
+    return read;
+}
+
+void add_phases(Stream& stream, const model::Window& window) {
+    const auto rows = phases_read(window.kernel_h, window.stride_h, window.pad_top);
+    const auto columns = phases_read(window.kernel_w, window.stride_w, window.pad_left);
+    for (int r = 0; r < window.stride_h; ++r)
+        for (int c = 0; c < window.stride_w; ++c) {
+            if (!rows[static_cast<std::size_t>(r)] || !columns[static_cast<std::size_t>(c)]) continue;
+            // A phase beyond the map's edge holds no pixel at all.
+            if (r >= stream.shape.height || c >= stream.shape.width) continue;
+            const bool known = std::any_of(stream.phases.begin(), stream.phases.end(),
+                                           [&](const Phase& p) { return p.row == r && p.column == c; });
+            if (!known) stream.phases.push_back({r, c});
+        }
+}
+
+/// g1 that sends the fewest bytes: uploads are whole polynomials of 32-bit words, results are whole `a` polynomials of
+/// m + 8 bits (their b coefficients do not depend on the choice).
+int choose_channels_per_input(int blocks, const std::vector<const Stream*>& streams,
+                              const std::vector<std::pair<const model::Layer*, int>>& layers) {
+    std::int64_t best_bytes = 0;
+    int best = 0;
+    for (int g1 = 1; g1 <= blocks; ++g1) {
+        const int g2 = blocks / g1;
+        std::int64_t bytes = 0;
+        for (const Stream* s : streams) bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * kDegree * 4;
+        for (const auto& [layer, bands] : layers)
+            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (kDegree * (layer->share_bits + 8) / 8);
+        if (best == 0 || bytes < best_bytes) {
+            best = g1;
+            best_bytes = bytes;
+        }
+    }
+    return best;
+}
+
+}  // namespace
+
+Plan make_plan(const model::Architecture& architecture) {
+    Plan plan;
+    const std::size_t layer_count = architecture.layers.size();
+    plan.layers.resize(layer_count);
+
+    Groups groups(layer_count);
+    std::vector<StreamKey> keys;
+    for (std::size_t l = 0; l < layer_count; ++l) {
+        for (const model::Term& term : architecture.layers[l].terms) {
+            const StreamKey key = key_of(term);
+            auto found = std::find(keys.begin(), keys.end(), key);
+            if (found == keys.end()) {
+                keys.push_back(key);
+                Stream stream;
+                stream.source = term.source;
+                stream.pool = term.pool;
+                stream.stride_h = term.window.stride_h;
+                stream.stride_w = term.window.stride_w;
+                stream.shape = architecture.pooled_shape(term);
+                stream.first_layer = static_cast<int>(l);
+                plan.streams.push_back(stream);
+                plan.layers[l].uploads.push_back(static_cast<int>(plan.streams.size()) - 1);
+                found = keys.end() - 1;
+            }
+            const int id = static_cast<int>(found - keys.begin());
+            Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            stream.last_layer = static_cast<int>(l);
+            add_phases(stream, term.window);
+            plan.layers[l].term_streams.push_back(id);
+            groups.join(static_cast<std::size_t>(stream.first_layer), l);
+        }
+    }
+
+    for (std::size_t root = 0; root < layer_count; ++root) {
+        if (groups.find(root) != root) continue;
+        std::vector<Demand> demands;
+        std::vector<std::size_t> members;
+        std::vector<int> stream_ids;
+        int fixed = 0;
+        for (std::size_t l = 0; l < layer_count; ++l) {
+            if (groups.find(l) != root) continue;
+            const model::Layer& layer = architecture.layers[l];
+            members.push_back(l);
+            for (const model::Term& term : layer.terms)
+                demands.push_back(demand_of(architecture.pooled_shape(term), term.window, layer.output));
+            for (int id : plan.layers[l].uploads) stream_ids.push_back(id);
+            if (fixed == 0) fixed = layer.packing.channels_per_input;
+        }
+        GridBlocks fitted = fit_grid(demands, "layer " + architecture.layers[root].name);
+        Grid grid = fitted.grid;
+
+        std::vector<const Stream*> streams;
+        int stream_bands = 1;
+        std::vector<std::pair<const model::Layer*, int>> layers;
+        for (std::size_t l : members) {
+            const int bands = ceil_div(architecture.layers[l].output.height, grid.band_rows);
+            plan.layers[l].bands = bands;
+            stream_bands = std::max(stream_bands, bands);
+            layers.emplace_back(&architecture.layers[l], bands);
+        }
+        for (int id : stream_ids) {
+            Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            // Only the bands that some reader has: readers of one stream may differ in height.
+            stream.bands = 1;
+            for (std::size_t l : members)
+                for (int used : plan.layers[l].term_streams)
+                    if (used == id) stream.bands = std::max(stream.bands, plan.layers[l].bands);
+            stream.rows_per_band = fitted.rows_per_band;
+            streams.push_back(&stream);
+        }
+        if (fixed < 0 || fixed > fitted.blocks)
+            throw Error(ErrorKind::kProtocol, "layer " + architecture.layers[root].name + ": packing asks for " +
+                                                  std::to_string(fixed) + " channels per polynomial, at most " +
+                                                  std::to_string(fitted.blocks) + " fit");
+        grid.channels_per_input = fixed ? fixed : choose_channels_per_input(fitted.blocks, streams, layers);
+        grid.channels_per_output = fitted.blocks / grid.channels_per_input;
+
+        for (int id : stream_ids) {
+            Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            stream.grid = grid;
+            stream.polynomials_per_band = ceil_div(stream.packed_channels(), grid.channels_per_input);
+        }
+        for (std::size_t l : members) {
+            plan.layers[l].grid = grid;
+            plan.layers[l].polynomials_per_band =
+                ceil_div(architecture.layers[l].output.channels, grid.channels_per_output);
+        }
+    }
+    return plan;
+}
+
+void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out) {
+    require(out.size() == scheme::kDirectDegree && values.size() == static_cast<std::size_t>(stream.shape.size()),
+            ErrorKind::kInternal, "packing: wrong size of a map or polynomial");
+    std::fill(out.begin(), out.end(), 0u);
+    const int band = polynomial / stream.polynomials_per_band;
+    const int first = polynomial % stream.polynomials_per_band * stream.grid.channels_per_input;
+    const int last = std::min(first + stream.grid.channels_per_input, stream.packed_channels());
+    const Grid& grid = stream.grid;
+    for (int packed = first; packed < last; ++packed) {
+        const Phase& phase = stream.phases[static_cast<std::size_t>(packed / stream.shape.channels)];
+        const int channel = packed % stream.shape.channels;
+        const std::uint32_t* map =
+            values.data() + static_cast<std::size_t>(channel) * static_cast<std::size_t>(stream.shape.height * stream.shape.width);
+        const int row_begin = std::max(0, band * grid.band_rows - grid.row_base);
+        const int row_end = grid.banded ? band * grid.band_rows - grid.row_base + stream.rows_per_band : stream.rows_per_band;
+        for (int row = row_begin; row < row_end; ++row) {
+            const int y = row * stream.stride_h + phase.row;
+            if (y >= stream.shape.height) break;
+            std::size_t at = static_cast<std::size_t>(grid.position(packed - first, band, row, 0));
+            for (int x = phase.column; x < stream.shape.width; x += stream.stride_w)
+                out[at++] = map[static_cast<std::size_t>(y) * static_cast<std::size_t>(stream.shape.width) + static_cast<std::size_t>(x)];
+        }
+    }
+}
+
+std::vector<ResultSlot> result_slots(const LinearPlan& plan, const model::Shape& output, int polynomial) {
+    const Grid& grid = plan.grid;
+    const int band = polynomial / plan.polynomials_per_band;
+    const int first = polynomial % plan.polynomials_per_band * grid.channels_per_output;
+    const int last = std::min(first + grid.channels_per_output, output.channels);
+    const int row_begin = band * grid.band_rows;
+    const int row_end = std::min(row_begin + grid.band_rows, output.height);
+    std::vector<ResultSlot> slots;
+    slots.reserve(static_cast<std::size_t>((last - first) * (row_end - row_begin) * output.width));
+    for (int channel = first; channel < last; ++channel)
+        for (int row = row_begin; row < row_end; ++row)
+            for (int column = 0; column < output.width; ++column)
+                slots.push_back({static_cast<std::uint32_t>((channel * output.height + row) * output.width + column),
+                                 static_cast<std::uint32_t>(grid.position((channel - first) * grid.channels_per_input,
+                                                                          band, row, column))});
+    return slots;
+}
+
+}  // namespace flash::packing

@@ -1,0 +1,93 @@
+// Where values lie in polynomials, for every layer of a network. Both parties compute the same plan from the public
+// architecture alone.
+//
+// Direct encoding (protocol.md section 3): a map is laid out row by row with a row stride S wide enough that the unused
+// columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input polynomials.
+//   * A stride s splits a map into its s x s phases; each phase of each channel is then convolved with stride 1.
+//   * Small maps: `blocks` = n / spacing blocks fit in a polynomial. g1 = channels_per_input distinct channels are packed in one
+//     uploaded polynomial, and outputs are placed g1 blocks apart, so g2 = channels_per_output = blocks / g1 outputs share a result.
+//     Blocks that are not output blocks hold meaningless sums; they are masked like everything else and never sent.
+//   * Maps larger than n are cut into bands of output rows; a band's input carries the halo rows it needs.
+// Layers that read the same value with the same stride share one upload ("stream") and therefore one Grid.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/architecture.h"
+
+namespace flash::packing {
+
+/// Geometry shared by the streams and results of a group of layers.
+struct Grid {
+    int row_stride = 0;          ///< S
+    int row_base = 0;            ///< local row of the band's first output row: halo rows above it (0 when not banded)
+    int band_rows = 0;           ///< output rows per band
+    int spacing = 0;             ///< D: coefficients from one block to the next
+    int channels_per_input = 1;  ///< g1
+    int channels_per_output = 1; ///< g2
+    bool banded = false;
+
+    /// Coefficient of output or phase-map row `row`, column `column` of block `block`, in band `band`.
+    int position(int block, int band, int row, int column) const {
+        return block * spacing + (row - band * band_rows + row_base) * row_stride + column;
+    }
+};
+
+struct Phase {
+    int row = 0, column = 0;
+};
+
+/// One upload: a value (possibly pooled), split in phases and packed. The client encrypts its share of it, the server adds its own.
+struct Stream {
+    int source = 0;                     ///< value id
+    std::optional<model::Window> pool;
+    int stride_h = 1, stride_w = 1;
+    model::Shape shape;                 ///< of the pooled source
+    std::vector<Phase> phases;          ///< those that some layer reads
+    Grid grid;
+    int rows_per_band = 0;              ///< phase-map rows held by one band, halo included
+    int bands = 1;
+    int polynomials_per_band = 0;
+    int first_layer = 0;                ///< uploaded before this layer
+    int last_layer = 0;                 ///< last layer that reads it
+
+    int polynomials() const { return bands * polynomials_per_band; }
+    /// Packed channel index of (phase, channel): phases outermost, so that a stride that needs one phase reads few polynomials.
+    int packed_channel(int phase, int channel) const { return phase * shape.channels + channel; }
+    int packed_channels() const { return static_cast<int>(phases.size()) * shape.channels; }
+};
+
+struct LinearPlan {
+    Grid grid;
+    int bands = 1;
+    int polynomials_per_band = 0;       ///< result ciphertexts per band
+    std::vector<int> term_streams;      ///< stream of each term
+    std::vector<int> uploads;           ///< streams that are uploaded before this layer
+
+    int polynomials() const { return bands * polynomials_per_band; }
+};
+
+struct Plan {
+    std::vector<Stream> streams;
+    std::vector<LinearPlan> layers;
+};
+
+/// One result coefficient: which element (CHW index of the layer's output) sits at which position.
+struct ResultSlot {
+    std::uint32_t element = 0;
+    std::uint32_t position = 0;
+};
+
+/// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a polynomial.
+Plan make_plan(const model::Architecture& architecture);
+
+/// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is packed.
+void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out);
+
+/// The results that one result polynomial of a layer carries, by increasing position.
+std::vector<ResultSlot> result_slots(const LinearPlan& plan, const model::Shape& output, int polynomial);
+
+}  // namespace flash::packing
