@@ -1,0 +1,68 @@
+// The frame codec: how one message looks as bytes (docs/wire-format.md). Nothing here touches a socket, so that the
+// same code is used by the TLS connection, by the in-memory loopback and by the fuzzer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "transport/channel.h"
+
+namespace flash::transport {
+
+/// Longest sentence in a kError message. Every implementation refuses a longer one, whatever Limits say.
+inline constexpr std::size_t kMaxErrorBytes = 1024;
+
+/// A decoded and checked header.
+struct FrameHeader {
+    std::uint32_t payload_size = 0;
+    MessageType type{};
+    std::uint32_t layer = 0;
+    std::uint32_t index = 0;
+};
+
+/// Header bytes of `message`. The payload follows them on the wire unchanged. The payload must fit 32 bits.
+std::array<std::uint8_t, kFrameHeaderBytes> encode_header(const Message& message);
+
+/// Decodes a header. Throws Error(kProtocol) if the type is unknown, the reserved field is not zero, or the declared
+/// payload is larger than `max_payload` (kMaxErrorBytes for kError): all before anything is allocated for the payload.
+FrameHeader decode_header(std::span<const std::uint8_t, kFrameHeaderBytes> bytes, std::size_t max_payload);
+
+/// Throws Error(kProtocol) unless `message` could have come out of the decoder under this limit.
+void check_frame(const Message& message, std::size_t max_payload);
+
+/// Bytes that `message` takes on the wire.
+inline std::uint64_t frame_bytes(const Message& message) { return kFrameHeaderBytes + message.payload.size(); }
+
+/// Cuts a byte stream into messages, however the stream was split into pieces.
+class FrameDecoder {
+public:
+    /// `max_payload` bounds the memory that a partly received message can hold.
+    explicit FrameDecoder(std::size_t max_payload) : max_payload_(max_payload) {}
+
+    /// Takes the next piece of the stream and calls `sink` for every message that it completes, in order.
+    /// Throws Error(kProtocol) on a bad header; the stream cannot be read any further then.
+    void feed(std::span<const std::uint8_t> bytes, const std::function<void(Message)>& sink);
+    /// Applies from the next header on.
+    void set_max_payload(std::size_t max_payload) { max_payload_ = max_payload; }
+    /// Whether the stream stands inside a frame: if it ends here, it was truncated.
+    bool in_frame() const { return header_filled_ > 0; }
+
+private:
+    std::size_t max_payload_;
+    std::array<std::uint8_t, kFrameHeaderBytes> header_bytes_{};
+    std::size_t header_filled_ = 0;  // kFrameHeaderBytes once the header is complete and the payload is being collected
+    std::size_t payload_size_ = 0;
+    Message message_;
+};
+
+/// A kError message for this sentence, cut to kMaxErrorBytes.
+Message make_error(std::string_view sentence);
+/// The sentence of a kError message as text that is safe to print: other than printable ASCII becomes '?', so that a
+/// peer cannot send control sequences to a terminal or forge lines in a log.
+std::string error_sentence(std::span<const std::uint8_t> payload);
+
+}  // namespace flash::transport
