@@ -6,12 +6,29 @@
 // Value 0 is the network input; value i + 1 is the activation output of layer i. Maps are CHW, row-major.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace flash::model {
+
+/// The admissible plaintext moduli T: for 24 to 28 bits the largest prime = 1 mod 8192 below 2^bits.
+inline constexpr std::array<std::uint32_t, 5> kPlainModuli{16760833, 33538049, 67084289, 134176769, 268369921};
+inline constexpr int kMinPlainBits = 24;  ///< of kPlainModuli[0]
+
+// Caps of validate(): what a received architecture may make its reader allocate or loop over.
+inline constexpr int kMaxLayers = 2048;
+inline constexpr int kMaxTerms = 64;                                  ///< per layer
+inline constexpr int kMaxChannels = 65536;
+inline constexpr int kMaxExtent = 4096;                               ///< of maps, kernels, strides and paddings
+inline constexpr std::int64_t kMaxMapValues = std::int64_t{1} << 26;  ///< channels * height * width
+inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< channels * kernel_h * kernel_w of a convolution
+inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
+inline constexpr int kMaxPictureExtent = 65536;
+inline constexpr std::size_t kMaxNameBytes = 1024;
 
 struct Shape {
     int channels = 0;

@@ -1,0 +1,132 @@
+#include "model/architecture.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace flash::model {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorKind::kProtocol, "model architecture: " + what); }
+
+void check(bool condition, const std::string& what) {
+    if (!condition) refuse(what);
+}
+
+int window_extent(int extent, int pad_before, int pad_after, int kernel, int stride) {
+    const int room = extent + pad_before + pad_after - kernel;
+    return room < 0 || stride < 1 ? 0 : room / stride + 1;
+}
+
+bool in_range(std::int64_t value, std::int64_t low, std::int64_t high) { return low <= value && value <= high; }
+
+bool positive(double value) { return std::isfinite(value) && value > 0; }
+
+void check_shape(const Shape& shape, const std::string& what) {
+    check(in_range(shape.channels, 1, kMaxChannels), fmt::format("{}: {} channels, allowed are 1 to {}", what, shape.channels, kMaxChannels));
+    check(in_range(shape.height, 1, kMaxExtent) && in_range(shape.width, 1, kMaxExtent),
+          fmt::format("{}: a {} x {} map, allowed are extents of 1 to {}", what, shape.height, shape.width, kMaxExtent));
+    check(shape.size() <= kMaxMapValues, fmt::format("{}: {} values, allowed are {}", what, shape.size(), kMaxMapValues));
+}
+
+void check_window(const Window& window, const std::string& what) {
+    for (int kernel : {window.kernel_h, window.kernel_w})
+        check(in_range(kernel, 1, kMaxExtent), fmt::format("{}: kernel extent {}, allowed are 1 to {}", what, kernel, kMaxExtent));
+    for (int stride : {window.stride_h, window.stride_w})
+        check(in_range(stride, 1, kMaxExtent), fmt::format("{}: stride {}, allowed are 1 to {}", what, stride, kMaxExtent));
+    for (int pad : {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right})
+        check(in_range(pad, 0, kMaxExtent), fmt::format("{}: padding {}, allowed are 0 to {}", what, pad, kMaxExtent));
+}
+
+void check_term(const Architecture& architecture, const Layer& layer, const Term& term, int index, const std::string& what) {
+    check(in_range(term.source, 0, index), fmt::format("{}: reads value {}, which does not exist before it", what, term.source));
+    if (term.pool) {
+        check_window(*term.pool, what + ", pooling");
+        check_shape(architecture.pooled_shape(term), what + ", pooled source");
+    }
+    const Shape pooled = architecture.pooled_shape(term);
+    check_window(term.window, what);
+    if (term.kind == TermKind::kScale) {
+        check(term.window == Window{}, what + ": a per-channel scale has no window");
+        check(pooled == layer.output, what + ": a per-channel scale must keep the shape of its source");
+        return;
+    }
+    check(term.kind == TermKind::kConvolution, what + ": unknown kind");
+    check(std::int64_t{pooled.channels} * term.window.kernel_h * term.window.kernel_w <= kMaxInnerDimension,
+          fmt::format("{}: more than {} weights per output channel", what, kMaxInnerDimension));
+    check(term.window.out_height(pooled.height) == layer.output.height && term.window.out_width(pooled.width) == layer.output.width,
+          what + ": the window does not lead from the source's shape to the output's");
+}
+
+void check_preprocessing(const Architecture& architecture) {
+    const Preprocessing& p = architecture.preprocessing;
+    check(in_range(p.resize, 0, kMaxPictureExtent), "preprocessing: the size to resize to is out of range");
+    const bool no_crop = p.crop_height == 0 && p.crop_width == 0;
+    check(no_crop || (p.crop_height == architecture.input.height && p.crop_width == architecture.input.width),
+          "preprocessing: the crop is not the input's size");
+    const auto channels = static_cast<std::size_t>(architecture.input.channels);
+    check(p.mean.empty() || p.mean.size() == channels, "preprocessing: there must be one mean per input channel");
+    check(p.std.empty() || p.std.size() == channels, "preprocessing: there must be one std per input channel");
+    for (float mean : p.mean) check(std::isfinite(mean), "preprocessing: a mean is not finite");
+    for (float std : p.std) check(positive(std), "preprocessing: a std is not a positive number");
+}
+
+}  // namespace
+
+int Window::out_height(int height) const { return window_extent(height, pad_top, pad_bottom, kernel_h, stride_h); }
+int Window::out_width(int width) const { return window_extent(width, pad_left, pad_right, kernel_w, stride_w); }
+
+const Shape& Architecture::value_shape(int value) const {
+    return value == 0 ? input : layers.at(static_cast<std::size_t>(value - 1)).output;
+}
+
+Shape Architecture::pooled_shape(const Term& term) const {
+    Shape shape = value_shape(term.source);
+    if (term.pool) {
+        shape.height = term.pool->out_height(shape.height);
+        shape.width = term.pool->out_width(shape.width);
+    }
+    return shape;
+}
+
+std::int64_t Architecture::activation_values() const {
+    std::int64_t values = 0;
+    for (const Layer& layer : layers)
+        if (layer.activation) values += layer.output.size();
+    return values;
+}
+
+void validate(const Architecture& architecture) {
+    check(architecture.name.size() <= kMaxNameBytes, "the name is too long");
+    bool known = false;
+    for (std::uint32_t modulus : kPlainModuli) known = known || modulus == architecture.plain_modulus;
+    check(known, fmt::format("plaintext modulus {} is not in the table", architecture.plain_modulus));
+    check_shape(architecture.input, "input");
+    check(positive(architecture.input_scale), "the input scale is not a positive number");
+    check(in_range(architecture.input_limit, 1, architecture.plain_modulus / 4), "the input limit is not within 1 .. T/4");
+    check(positive(architecture.output_scale), "the output scale is not a positive number");
+    check_preprocessing(architecture);
+
+    const auto layers = static_cast<int>(std::min(architecture.layers.size(), std::size_t{kMaxLayers} + 1));
+    check(in_range(layers, 1, kMaxLayers), fmt::format("there must be 1 to {} layers", kMaxLayers));
+    for (int index = 0; index < layers; ++index) {
+        const Layer& layer = architecture.layers[static_cast<std::size_t>(index)];
+        check(layer.name.size() <= kMaxNameBytes, fmt::format("the name of layer {} is too long", index));
+        const std::string what = fmt::format("layer {} ({})", index, layer.name);
+        check_shape(layer.output, what);
+        check(in_range(layer.share_bits, kMinShareBits, kMaxShareBits),
+              fmt::format("{}: {} share bits, allowed are {} to {}", what, layer.share_bits, kMinShareBits, kMaxShareBits));
+        check(layer.activation == (index + 1 < layers), what + ": every layer but the last, and only those, has an activation");
+        check(in_range(layer.packing.channels_per_input, 0, kMaxChannels), what + ": the packing is out of range");
+        check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms), fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
+        for (const Term& term : layer.terms) check_term(architecture, layer, term, index, what);
+    }
+    check(architecture.classes.empty() || static_cast<std::int64_t>(architecture.classes.size()) == architecture.output_shape().size(),
+          fmt::format("{} class names for {} outputs", architecture.classes.size(), architecture.output_shape().size()));
+    for (const std::string& name : architecture.classes) check(name.size() <= kMaxNameBytes, "a class name is too long");
+}
+
+}  // namespace flash::model

@@ -1,0 +1,81 @@
+#include "model/arithmetic.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace flash::model {
+namespace {
+
+// Calls body(out index, first and end input row, first and end input column) for every window, clipped to the map.
+template <class Body>
+void for_each_window(const Shape& shape, const Window& window, Body&& body) {
+    const int out_h = window.out_height(shape.height), out_w = window.out_width(shape.width);
+    std::size_t out = 0;
+    for (int y = 0; y < out_h; ++y) {
+        const int top = y * window.stride_h - window.pad_top;
+        for (int x = 0; x < out_w; ++x, ++out) {
+            const int left = x * window.stride_w - window.pad_left;
+            body(out, std::max(top, 0), std::min(top + window.kernel_h, shape.height), std::max(left, 0),
+                 std::min(left + window.kernel_w, shape.width));
+        }
+    }
+}
+
+template <class T, class Sum, class Finish>
+void pool_map(std::span<const T> in, const Shape& shape, const Window& window, std::span<T> out, Finish&& finish) {
+    const std::size_t plane = static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width);
+    const std::size_t out_plane = static_cast<std::size_t>(window.out_height(shape.height)) * static_cast<std::size_t>(window.out_width(shape.width));
+    const auto channels = static_cast<std::size_t>(shape.channels);
+    require(in.size() == channels * plane && out.size() == channels * out_plane, ErrorKind::kInternal, "sum_pool: wrong size of a map");
+    for (std::size_t c = 0; c < channels; ++c) {
+        const T* source = in.data() + c * plane;
+        T* target = out.data() + c * out_plane;
+        for_each_window(shape, window, [&](std::size_t index, int top, int bottom, int left, int right) {
+            Sum sum = 0;
+            for (int y = top; y < bottom; ++y) {
+                const T* row = source + static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width);
+                for (int x = left; x < right; ++x) sum += row[x];
+            }
+            target[index] = finish(sum);
+        });
+    }
+}
+
+}  // namespace
+
+std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::span<const float> pixels) {
+    if (static_cast<std::int64_t>(pixels.size()) != architecture.input.size())
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("the input has {} values; the model wants {} ({} x {} x {})", pixels.size(), architecture.input.size(),
+                                architecture.input.channels, architecture.input.height, architecture.input.width));
+    std::vector<std::int32_t> out(pixels.size());
+    const double limit = architecture.input_limit;
+    for (std::size_t i = 0; i < pixels.size(); ++i) {
+        if (!std::isfinite(pixels[i])) throw Error(ErrorKind::kInvalidArgument, "the input holds a value that is not a finite number");
+        out[i] = static_cast<std::int32_t>(std::clamp(std::round(pixels[i] / architecture.input_scale), -limit, limit));
+    }
+    return out;
+}
+
+void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window, std::uint32_t modulus,
+              std::span<std::uint32_t> out) {
+    // A window holds at most 2^26 values of 32 bits: a 64-bit sum cannot wrap.
+    pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out,
+                                           [modulus](std::uint64_t sum) { return static_cast<std::uint32_t>(sum % modulus); });
+}
+
+void sum_pool(std::span<const std::int64_t> in, const Shape& shape, const Window& window, std::span<std::int64_t> out) {
+    pool_map<std::int64_t, std::int64_t>(in, shape, window, out, [](std::int64_t sum) { return sum; });
+}
+
+std::vector<float> dequantise_output(const Architecture& architecture, std::span<const std::int32_t> x) {
+    std::vector<float> out(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) out[i] = static_cast<float>(architecture.output_scale * x[i]);
+    return out;
+}
+
+}  // namespace flash::model

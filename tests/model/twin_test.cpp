@@ -1,0 +1,176 @@
+#include "model/twin.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include "base/error.h"
+#include "model/arithmetic.h"
+#include "sample_model.h"
+
+namespace flash::model {
+namespace {
+
+using Values = std::vector<std::vector<std::int64_t>>;
+
+// The definition in model.h, one sum at a time.
+std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index, const Values& values) {
+    const Architecture& a = model.architecture;
+    const Layer& layer = a.layers[index];
+    const LayerWeights& w = model.weights.layers[index];
+    std::vector<std::int64_t> acc;
+    for (int o = 0; o < layer.output.channels; ++o)
+        for (int y = 0; y < layer.output.height; ++y)
+            for (int x = 0; x < layer.output.width; ++x) {
+                std::int64_t sum = w.bias[static_cast<std::size_t>(o)];
+                for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+                    const Term& term = layer.terms[t];
+                    const Shape& shape = a.value_shape(term.source);
+                    const Shape pooled = a.pooled_shape(term);
+                    const auto source = [&](int c, int sy, int sx) -> std::int64_t {
+                        if (sy < 0 || sx < 0 || sy >= shape.height || sx >= shape.width) return 0;
+                        return values[static_cast<std::size_t>(term.source)][static_cast<std::size_t>((c * shape.height + sy) * shape.width + sx)];
+                    };
+                    const auto operand = [&](int c, int py, int px) -> std::int64_t {
+                        if (py < 0 || px < 0 || py >= pooled.height || px >= pooled.width) return 0;
+                        if (!term.pool) return source(c, py, px);
+                        std::int64_t pool = 0;
+                        for (int ky = 0; ky < term.pool->kernel_h; ++ky)
+                            for (int kx = 0; kx < term.pool->kernel_w; ++kx)
+                                pool += source(c, py * term.pool->stride_h - term.pool->pad_top + ky, px * term.pool->stride_w - term.pool->pad_left + kx);
+                        return pool;
+                    };
+                    if (term.kind == TermKind::kScale) {
+                        sum += w.terms[t].scale[static_cast<std::size_t>(o)] * operand(o, y, x);
+                        continue;
+                    }
+                    std::int64_t product = 0;
+                    std::size_t k = static_cast<std::size_t>(o * pooled.channels * term.window.kernel_h * term.window.kernel_w);
+                    for (int c = 0; c < pooled.channels; ++c)
+                        for (int ky = 0; ky < term.window.kernel_h; ++ky)
+                            for (int kx = 0; kx < term.window.kernel_w; ++kx, ++k)
+                                product += w.terms[t].weights[k] *
+                                           operand(c, y * term.window.stride_h - term.window.pad_top + ky, x * term.window.stride_w - term.window.pad_left + kx);
+                    sum += w.terms[t].multiplier * product;
+                }
+                acc.push_back(sum);
+            }
+    return acc;
+}
+
+TEST(Twin, AgreesWithTheDefinition) {
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+        const Model model = testing::sample_model(seed);
+        const std::vector<std::int32_t> input = testing::sample_input(model, seed);
+        const Twin twin(model);
+        const TwinResult result = twin.run(input, {}, true);
+        Values values{{input.begin(), input.end()}};
+        for (std::size_t i = 0; i < model.architecture.layers.size(); ++i) {
+            const TwinLayer& layer = result.layers[i];
+            EXPECT_EQ(layer.acc, naive_accumulate(model, i, values)) << "layer " << i;
+            EXPECT_EQ(layer.acc, twin.accumulate(static_cast<int>(i), values)) << "layer " << i;
+            const double unit = std::ldexp(1.0, model.architecture.layers[i].share_bits) / model.architecture.plain_modulus;
+            for (std::size_t p = 0; p < layer.acc.size(); ++p)
+                EXPECT_EQ(layer.x[p], std::floor(static_cast<double>(layer.acc[p]) * unit + 0.5)) << "layer " << i;
+            values.push_back(layer.y);
+        }
+        EXPECT_EQ(result.overflows, 0);
+        EXPECT_EQ(result.output, result.layers.back().x);
+        EXPECT_EQ(result.logits, dequantise_output(model.architecture, result.output));
+        EXPECT_EQ(twin.run(input).output, result.output);
+    }
+}
+
+TEST(Twin, StochasticRoundingIsUnbiasedFloorOrCeiling) {
+    const Model model = testing::sample_model();
+    const std::vector<std::int32_t> input = testing::sample_input(model, 9);
+    const Twin twin(model);
+    const std::size_t size = twin.run(input, {}, true).layers[0].x.size();
+    std::vector<double> mean(size);
+    constexpr int kRuns = 400;
+    for (int run = 0; run < kRuns; ++run) {
+        const Rounding rounding{Rounding::Mode::kStochastic, static_cast<std::uint64_t>(run)};
+        const TwinLayer layer = twin.run(input, rounding, true).layers[0];
+        EXPECT_EQ(layer.x, twin.run(input, rounding, true).layers[0].x);
+        for (std::size_t p = 0; p < size; ++p) {
+            const double exact = static_cast<double>(layer.acc[p]) * 512 / model.architecture.plain_modulus;
+            EXPECT_LT(std::abs(layer.x[p] - exact), 1.0);
+            mean[p] += (layer.x[p] - exact) / kRuns;
+        }
+    }
+    // Standard deviation of a mean: at most 0.5 / sqrt(400) = 0.025; of the mean of all: far less.
+    double all = 0;
+    for (double m : mean) {
+        EXPECT_LT(std::abs(m), 0.15);
+        all += m / static_cast<double>(size);
+    }
+    EXPECT_LT(std::abs(all), 0.01);
+}
+
+TEST(Twin, CountsOverflowsAndGoesOnDeterministically) {
+    Model model = testing::sample_model();
+    for (TermWeights& term : model.weights.layers[1].terms) term.multiplier = kMaxMultiplier;
+    const Twin twin(model);
+    const std::vector<std::int32_t> input = testing::sample_input(model, 2);
+    const TwinResult result = twin.run(input, {}, true);
+    EXPECT_GT(result.overflows, 0);
+    EXPECT_GT(result.use[1], 1.0);
+    EXPECT_EQ(twin.run(input).output, result.output);
+    const std::int64_t guard = 1 << 7;
+    for (std::int32_t x : result.layers[1].x) {
+        EXPECT_GE(x, -guard);
+        EXPECT_LT(x, 3 * guard);
+    }
+}
+
+TEST(Twin, RefusesAWrongInputSize) {
+    const Model model = testing::sample_model();
+    const Twin twin(model);
+    EXPECT_THROW(twin.run(std::vector<std::int32_t>(3)), Error);
+    EXPECT_THROW(twin.accumulate(0, {}), Error);
+    EXPECT_THROW(twin.accumulate(9, {}), Error);
+}
+
+// A CIFAR-sized network; prints the speed, and fails only if it is far from useful.
+TEST(Twin, Speed) {
+    Model model;
+    Architecture& a = model.architecture;
+    a.name = "speed";
+    a.plain_modulus = kPlainModuli[4];
+    a.input = {3, 32, 32};
+    a.input_scale = 1;
+    a.input_limit = 128;
+    a.output_scale = 1;
+    const Window same{3, 3, 1, 1, 1, 1, 1, 1}, down{3, 3, 2, 2, 1, 1, 1, 1};
+    a.layers = {{"a", {{0, {}, TermKind::kConvolution, down}}, {64, 16, 16}, 9, true, {}},
+                {"b", {{1, {}, TermKind::kConvolution, same}}, {64, 16, 16}, 9, true, {}},
+                {"c", {{2, {}, TermKind::kConvolution, down}}, {128, 8, 8}, 9, true, {}},
+                {"d", {{3, {}, TermKind::kConvolution, same}}, {128, 8, 8}, 9, true, {}},
+                {"e", {{4, {}, TermKind::kConvolution, down}}, {256, 4, 4}, 9, true, {}},
+                {"f", {{5, Window{4, 4}, TermKind::kConvolution, {}}}, {10, 1, 1}, 16, false, {}}};
+    double products = 0;
+    for (const Layer& layer : a.layers) {
+        LayerWeights& w = model.weights.layers.emplace_back();
+        const auto channels = static_cast<std::size_t>(layer.output.channels);
+        const auto depth = static_cast<std::size_t>(a.pooled_shape(layer.terms[0]).channels * layer.terms[0].window.kernel_h * layer.terms[0].window.kernel_w);
+        w.terms.push_back({std::vector<std::int8_t>(channels * depth, 1), 1, {}});
+        w.bias.assign(channels, 0);
+        if (layer.activation) w.kappa = w.offset = w.bias;
+        products += static_cast<double>(depth) * static_cast<double>(layer.output.size());
+    }
+    model.weights.salt.assign(32, 0);
+    const Twin twin(model);
+    const std::vector<std::int32_t> input(3 * 32 * 32, 1);
+    const auto start = std::chrono::steady_clock::now();
+    constexpr int kRuns = 10;
+    for (int i = 0; i < kRuns; ++i) twin.run(input);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    RecordProperty("images_per_minute_and_core", static_cast<int>(60 * kRuns / seconds));
+    printf("%.1f M multiply-adds per image, %.0f images per minute on one core\n", products / 1e6, 60 * kRuns / seconds);
+    EXPECT_GT(60 * kRuns / seconds, 30);
+}
+
+}  // namespace
+}  // namespace flash::model
