@@ -32,7 +32,8 @@ struct WipingAllocator {
     bool operator==(const WipingAllocator<U>&) const { return true; }
 };
 
-/// Array of trivially copyable secret values: move-only, wiped on destruction. No stream operator on purpose.
+/// Array of trivially copyable secret values: move-only, wiped on destruction. No stream operator on purpose. It is a
+/// contiguous range, so it converts to std::span.
 template <class T>
 class SecretVector {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -55,8 +56,6 @@ public:
     auto end() { return data_.end(); }
     auto begin() const { return data_.begin(); }
     auto end() const { return data_.end(); }
-    operator std::span<T>() { return {data_.data(), data_.size()}; }
-    operator std::span<const T>() const { return {data_.data(), data_.size()}; }
     /// Overwrites and frees the contents now.
     void wipe() { std::vector<T, WipingAllocator<T>>().swap(data_); }
 

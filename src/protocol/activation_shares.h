@@ -1,0 +1,50 @@
+// The share arithmetic of the quadratic activation: what each party derives from its share of a pre-activation.
+// docs/protocol.md, "The activation". With U_c + U_s = X + 2^(m-2) mod 2^m and one guard bit free,
+//     A = U_c - 2^m - 2^(m-2),   B = U_s,   p = [U_c < 2^(m-1)],   w = [U_s < 2^(m-1)]
+//     X = A + B + 2^m p w                                                    over the integers, and therefore
+//     X^2 + kappa X + offset = A E1 + p E2 + (pA) E3 + A^2     + B^2 + kappa B + offset
+//     E1 = 2B + kappa,   E2 = w (2^(m+1) B + 2^(2m) + kappa 2^m),   E3 = w 2^(m+1)
+// Every function runs in time independent of the values: comparisons are arithmetic, not branches.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "base/secret.h"
+
+namespace flash::protocol {
+
+/// Number of server vectors (and client vectors) in the inner product.
+inline constexpr int kServerVectors = 3;
+
+/// The server's share of V = X + 2^(m-2): the top m bits of -rho + q/4 + one unit. The unit makes the sum of the two
+/// truncated shares round without bias: X is the floor or the ceiling of its exact value, each with the right probability.
+constexpr std::uint32_t server_pre_activation(std::uint32_t rho, int share_bits) {
+    const std::uint32_t unit = std::uint32_t{1} << (32 - share_bits);
+    return (0u - rho + (std::uint32_t{1} << 30) + unit) >> (32 - share_bits);
+}
+
+/// The client's share of V: the top m bits of the decrypted phase.
+constexpr std::uint32_t client_pre_activation(std::uint32_t phase, int share_bits) { return phase >> (32 - share_bits); }
+
+/// X from both shares: used for the result layer (by the client) and by tests.
+constexpr std::int32_t reconstruct(std::uint32_t client, std::uint32_t server, int share_bits) {
+    const std::uint32_t v = (client + server) & ((std::uint32_t{1} << share_bits) - 1);
+    return static_cast<std::int32_t>(v) - (std::int32_t{1} << (share_bits - 2));
+}
+
+/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element.
+void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
+                    std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors);
+
+/// A, p, pA mod T, and addend = A^2 - mask mod T. mask: the client's (uniform) share of the activation.
+void client_vectors(std::span<const std::uint32_t> shares, std::span<const std::uint32_t> mask, int share_bits,
+                    std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors,
+                    SecretVector<std::uint32_t>& addend);
+
+/// The server's share of the activation: product + B^2 + kappa B + offset mod T, in place on `product`.
+void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,
+                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus);
+
+}  // namespace flash::protocol

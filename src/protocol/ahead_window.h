@@ -1,0 +1,41 @@
+// Limits how much the server streams ahead of the client's need: a producer acquires bytes before it sends, the consumer of
+// the answers releases them.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+
+namespace flash::protocol {
+
+class AheadWindow {
+public:
+    explicit AheadWindow(std::size_t limit) : limit_(limit) {}
+    /// Waits until the bytes fit (one item larger than the window passes alone). False once cancelled.
+    bool acquire(std::size_t bytes) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return cancelled_ || used_ == 0 || used_ + bytes <= limit_; });
+        if (cancelled_) return false;
+        used_ += bytes;
+        return true;
+    }
+    void release(std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        used_ -= bytes;
+        changed_.notify_all();
+    }
+    void cancel() {
+        const std::lock_guard lock(mutex_);
+        cancelled_ = true;
+        changed_.notify_all();
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    const std::size_t limit_;
+    std::size_t used_ = 0;
+    bool cancelled_ = false;
+};
+
+}  // namespace flash::protocol

@@ -1,0 +1,79 @@
+// The client's side of one inference. It holds the picture, the secret key of the linear layers and additive shares of every
+// activation; it learns the result and the public architecture.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/secret.h"
+#include "model/architecture.h"
+#include "packing/plan.h"
+#include "protocol/cost.h"
+#include "protocol/probe.h"
+#include "protocol/value_store.h"
+#include "scheme/direct.h"
+#include "scheme/slots.h"
+#include "transport/channel.h"
+
+namespace flash::protocol {
+
+/// Wall-clock seconds of the client, by what it was doing.
+struct PhaseSeconds {
+    double setup = 0;          ///< keys, start message, waiting for the reply
+    double encrypt = 0;        ///< encrypting and sending uploads
+    double wait_linear = 0;    ///< waiting for linear responses
+    double decrypt = 0;
+    double wait_keys = 0;      ///< waiting for activation keys that were not there yet
+    double respond = 0;        ///< computing and sending product responses
+    double total = 0;
+};
+
+struct ClientResult {
+    std::vector<std::int32_t> x;  ///< integers of the result layer, CHW
+    std::vector<float> logits;    ///< output_scale * x
+    PhaseSeconds seconds;
+    int round_trips = 0;
+};
+
+/// What a client knows of the model it talks to.
+struct ClientModel {
+    model::Architecture architecture;
+    Sha256 fingerprint{};
+    packing::Plan plan;
+    InferenceCost cost;
+};
+
+class ClientInference {
+public:
+    /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests.
+    ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr);
+    ~ClientInference();
+
+    /// input: integers from model::quantise_input. number: 0, 1, ... within the session.
+    /// progress gets fractions in 0..1. Throws Error; the channel is then unusable.
+    ClientResult run(std::span<const std::int32_t> input, std::uint32_t number,
+                     const std::function<void(double)>& progress = {});
+
+private:
+    void start(std::uint32_t number);
+    void upload(int layer);
+    void receive_linear(int layer);
+    void answer_activation(int layer);
+    void draw_share(int layer);
+
+    const ClientModel& model_;
+    transport::Channel& channel_;
+    SecretSeed seed_;
+    ShareProbe* probe_;
+    const scheme::SlotParameters& slots_;
+    scheme::PublicPolynomials publics_;
+    std::unique_ptr<scheme::DirectSecretKey> key_;
+    std::unique_ptr<scheme::SlotEvaluator> evaluator_;
+    ValueStore values_;
+    SecretVector<std::uint32_t> pre_activations_;  ///< U_c of the current layer
+    PhaseSeconds seconds_;
+};
+
+}  // namespace flash::protocol

@@ -1,0 +1,75 @@
+#include "protocol/client_session.h"
+
+#include "base/error.h"
+#include "model/arithmetic.h"
+#include "model/file.h"
+#include "protocol/messages.h"
+
+namespace flash::protocol {
+
+using transport::MessageType;
+
+namespace {
+
+// Everything here comes from the server and is checked before use: sizes by the decoder, shapes and counts by
+// parse_architecture, the packing by make_plan.
+ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& options) {
+    ClientHello hello;
+    if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
+    channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
+    const ServerHello reply = decode_server_hello(channel.receive(MessageType::kServerHello).payload);
+    if (reply.version != kProtocolVersion)
+        throw Error(ErrorKind::kProtocol, "the server speaks protocol version " + std::to_string(reply.version) +
+                                              ", this client version " + std::to_string(kProtocolVersion));
+    ClientModel model;
+    model.fingerprint = model::fingerprint(reply.architecture, reply.secret_digest);
+    if (options.expected_fingerprint && *options.expected_fingerprint != model.fingerprint)
+        throw Error(ErrorKind::kProtocol, "the server's model has fingerprint " + to_hex(model.fingerprint) +
+                                              ", not the expected one");
+    model.architecture = model::parse_architecture(reply.architecture);
+    model.plan = packing::make_plan(model.architecture);
+    model.cost = cost_of(model.architecture, model.plan);
+    return model;
+}
+
+}  // namespace
+
+ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options)
+    : channel_(std::move(channel)) {
+    try {
+        transport::Limits limits;
+        limits.timeout = options.timeout;
+        limits.max_payload = kMaxArchitectureBytes + 1024;
+        limits.max_queued = 2 * limits.max_payload;
+        channel_->set_limits(limits);
+        model_ = handshake(*channel_, options);
+        limits.max_queued = client_queue_bytes(model_.cost);
+        channel_->set_limits(limits);
+    } catch (const Error& error) {
+        channel_->fail(error.what());
+        throw;
+    }
+}
+
+ClientSession::~ClientSession() {
+    if (channel_) channel_->close();
+}
+
+ClientResult ClientSession::infer(std::span<const float> picture, const std::function<void(double)>& progress) {
+    return infer_integers(model::quantise_input(model_.architecture, picture), nullptr, progress);
+}
+
+ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, ShareProbe* probe,
+                                           const std::function<void(double)>& progress) {
+    require(channel_ != nullptr, ErrorKind::kNetwork, "the session is closed after an earlier error");
+    try {
+        ClientInference inference(model_, *channel_, SecretSeed::generate(), probe);
+        return inference.run(input, next_++, progress);
+    } catch (const Error& error) {
+        channel_->fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
+        channel_.reset();
+        throw;
+    }
+}
+
+}  // namespace flash::protocol

@@ -1,0 +1,38 @@
+// A client's connection to a server: handshake, then any number of private inferences.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "protocol/client_inference.h"
+#include "transport/channel.h"
+
+namespace flash::protocol {
+
+struct ClientSessionOptions {
+    std::optional<Sha256> expected_fingerprint;  ///< refuse any other model
+    std::chrono::milliseconds timeout{30'000};   ///< for each awaited message
+};
+
+class ClientSession {
+public:
+    /// Performs the handshake. Error(kProtocol | kRemote) if versions, fingerprint or the architecture do not fit.
+    ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options = {});
+    ~ClientSession();
+
+    const ClientModel& model() const { return model_; }
+    const transport::Channel& channel() const { return *channel_; }
+
+    /// One private inference on a normalised float picture (CHW). After an Error the session is closed.
+    ClientResult infer(std::span<const float> picture, const std::function<void(double)>& progress = {});
+    /// The same on integers from model::quantise_input, with a probe for tests and `flash eval`.
+    ClientResult infer_integers(std::span<const std::int32_t> input, ShareProbe* probe = nullptr,
+                                const std::function<void(double)>& progress = {});
+
+private:
+    std::unique_ptr<transport::Channel> channel_;
+    ClientModel model_;
+    std::uint32_t next_ = 0;
+};
+
+}  // namespace flash::protocol

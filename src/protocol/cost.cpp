@@ -1,0 +1,85 @@
+#include "protocol/cost.h"
+
+#include <algorithm>
+
+#include "protocol/messages.h"
+#include "scheme/slots.h"
+#include "transport/channel.h"
+
+namespace flash::protocol {
+
+namespace {
+constexpr std::uint64_t kHeader = transport::kFrameHeaderBytes;
+constexpr std::size_t kSlack = std::size_t{1} << 20;
+}  // namespace
+
+std::uint64_t InferenceCost::up() const {
+    std::uint64_t sum = start_up;
+    for (const LayerCost& layer : layers) sum += layer.up();
+    return sum;
+}
+
+std::uint64_t InferenceCost::down() const {
+    std::uint64_t sum = start_down;
+    for (const LayerCost& layer : layers) sum += layer.down();
+    return sum;
+}
+
+InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan) {
+    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    InferenceCost cost;
+    cost.start_up = kHeader + upload_bytes() + kHeader;
+    cost.start_down = kHeader + sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots);
+    cost.round_trips = static_cast<int>(architecture.layers.size());
+    for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
+        const model::Layer& layer = architecture.layers[l];
+        const packing::LinearPlan& linear = plan.layers[l];
+        LayerCost c;
+        for (int id : linear.uploads) c.upload_ciphertexts += plan.streams[static_cast<std::size_t>(id)].polynomials();
+        c.upload = static_cast<std::uint64_t>(c.upload_ciphertexts) * (kHeader + upload_bytes());
+        c.response_ciphertexts = linear.polynomials();
+        const int rows = linear.grid.band_rows;
+        for (int band = 0; band < linear.bands; ++band) {
+            const int height = std::min(rows, layer.output.height - band * rows);
+            for (int p = 0; p < linear.polynomials_per_band; ++p) {
+                const int first = p * linear.grid.channels_per_output;
+                const int channels = std::min(linear.grid.channels_per_output, layer.output.channels - first);
+                c.linear_response +=
+                    kHeader + linear_response_bytes(layer.share_bits, static_cast<std::size_t>(channels) *
+                                                                          static_cast<std::size_t>(height) *
+                                                                          static_cast<std::size_t>(layer.output.width));
+            }
+        }
+        if (layer.activation) {
+            c.activation_values = layer.output.size();
+            c.activation_chunks = static_cast<std::int64_t>(chunk_count(c.activation_values));
+            const auto chunks = static_cast<std::uint64_t>(c.activation_chunks);
+            c.activation_keys = chunks * (kHeader + activation_keys_bytes(slots));
+            c.product_response = chunks * (kHeader + scheme::slot_response_bytes(slots));
+        } else {
+            c.linear_response +=
+                kHeader + result_share_bytes(layer.share_bits, static_cast<std::size_t>(layer.output.size()));
+        }
+        cost.layers.push_back(c);
+    }
+    return cost;
+}
+
+std::size_t server_queue_bytes(const InferenceCost& cost) {
+    // The client runs at most one layer ahead with its uploads.
+    std::uint64_t largest = 0;
+    for (std::size_t l = 0; l < cost.layers.size(); ++l) {
+        std::uint64_t sum = cost.layers[l].up();
+        if (l + 1 < cost.layers.size()) sum += cost.layers[l + 1].upload;
+        largest = std::max(largest, sum);
+    }
+    return static_cast<std::size_t>(largest + cost.start_up) + kSlack;
+}
+
+std::size_t client_queue_bytes(const InferenceCost& cost) {
+    std::uint64_t largest = 0;
+    for (const LayerCost& layer : cost.layers) largest = std::max(largest, layer.linear_response);
+    return static_cast<std::size_t>(largest + cost.start_down) + kAheadBytes + kSlack;
+}
+
+}  // namespace flash::protocol

@@ -1,0 +1,41 @@
+// What an inference costs on the wire: exact bytes per layer and message type, and round trips, from the public plan alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/architecture.h"
+#include "packing/plan.h"
+
+namespace flash::protocol {
+
+/// All byte counts include the frame headers.
+struct LayerCost {
+    std::int64_t upload_ciphertexts = 0;
+    std::int64_t response_ciphertexts = 0;
+    std::int64_t activation_chunks = 0;
+    std::int64_t activation_values = 0;
+    std::uint64_t upload = 0;            ///< client -> server: kUpload
+    std::uint64_t linear_response = 0;   ///< server -> client: kLinearResponse (and kResultShare for the last layer)
+    std::uint64_t activation_keys = 0;   ///< server -> client, ahead of need
+    std::uint64_t product_response = 0;  ///< client -> server
+    std::uint64_t up() const { return upload + product_response; }
+    std::uint64_t down() const { return linear_response + activation_keys; }
+};
+
+struct InferenceCost {
+    std::vector<LayerCost> layers;
+    std::uint64_t start_up = 0;    ///< kStart and kFinish
+    std::uint64_t start_down = 0;  ///< kStartReply
+    int round_trips = 0;
+    std::uint64_t up() const;
+    std::uint64_t down() const;
+};
+
+InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan);
+
+/// Largest amount of received and unconsumed data that an honest peer can cause: what Limits::max_queued must allow.
+std::size_t server_queue_bytes(const InferenceCost& cost);
+std::size_t client_queue_bytes(const InferenceCost& cost);
+
+}  // namespace flash::protocol

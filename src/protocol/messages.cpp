@@ -1,0 +1,109 @@
+#include "protocol/messages.h"
+
+#include "base/bytes.h"
+#include "lattice/bitpack.h"
+#include "protocol/activation_shares.h"
+#include "scheme/slots.h"
+
+namespace flash::protocol {
+
+namespace {
+// "FLSH" little-endian: a peer that speaks something else is told so at once.
+constexpr std::uint32_t kMagic = 0x48534C46;
+
+void check_magic(ByteReader& reader) {
+    if (reader.u32() != kMagic) throw Error(ErrorKind::kProtocol, "the peer does not speak the Flash protocol");
+}
+}  // namespace
+
+std::vector<std::uint8_t> encode(const ClientHello& hello) {
+    ByteWriter writer;
+    writer.u32(kMagic);
+    writer.u32(hello.version);
+    writer.raw(hello.expected_fingerprint);
+    return writer.take();
+}
+
+ClientHello decode_client_hello(std::span<const std::uint8_t> payload) {
+    ByteReader reader(payload, "client hello");
+    check_magic(reader);
+    ClientHello hello;
+    hello.version = reader.u32();
+    // A newer version may have appended fields; the version mismatch is the error to report then, not the length.
+    if (hello.version != kProtocolVersion) return hello;
+    hello.expected_fingerprint = reader.array<32>();
+    reader.end();
+    return hello;
+}
+
+std::vector<std::uint8_t> encode(const ServerHello& hello) {
+    ByteWriter writer;
+    writer.u32(kMagic);
+    writer.u32(hello.version);
+    writer.raw(hello.secret_digest);
+    writer.u32(static_cast<std::uint32_t>(hello.architecture.size()));
+    writer.raw(hello.architecture);
+    return writer.take();
+}
+
+ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
+    ByteReader reader(payload, "server hello");
+    check_magic(reader);
+    ServerHello hello;
+    hello.version = reader.u32();
+    if (hello.version != kProtocolVersion) return hello;
+    hello.secret_digest = reader.array<32>();
+    const std::uint32_t size = reader.u32();
+    if (size > kMaxArchitectureBytes) throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
+    const auto bytes = reader.raw(size);
+    hello.architecture.assign(bytes.begin(), bytes.end());
+    reader.end();
+    return hello;
+}
+
+std::vector<std::uint8_t> encode(const StartReply& reply) {
+    ByteWriter writer;
+    writer.raw(reply.slot_seed);
+    writer.raw(reply.slot_public_key);
+    return writer.take();
+}
+
+StartReply decode_start_reply(std::span<const std::uint8_t> payload, const scheme::SlotParameters& parameters) {
+    ByteReader reader(payload, "start reply");
+    StartReply reply;
+    reply.slot_seed = reader.array<32>();
+    const auto key = reader.raw(scheme::slot_public_key_bytes(parameters));
+    reply.slot_public_key.assign(key.begin(), key.end());
+    reader.end();
+    return reply;
+}
+
+std::vector<std::uint8_t> encode_words(std::span<const std::uint32_t> words) {
+    std::vector<std::uint8_t> out(words.size() * 4);
+    lattice::pack(words, 32, out);
+    return out;
+}
+
+void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t> words, const char* what) {
+    if (payload.size() != words.size() * 4)
+        throw Error(ErrorKind::kProtocol, std::string(what) + ": expected " + std::to_string(words.size() * 4) +
+                                              " bytes, got " + std::to_string(payload.size()));
+    lattice::unpack(payload, 32, words);
+}
+
+std::size_t upload_bytes() { return scheme::kDirectDegree * 4; }
+
+std::size_t linear_response_bytes(int share_bits, std::size_t results) {
+    return lattice::packed_bytes(scheme::kDirectDegree, response_a_bits(share_bits)) +
+           lattice::packed_bytes(results, response_b_bits(share_bits));
+}
+
+std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters) {
+    return kServerVectors * scheme::slot_ciphertext_bytes(parameters);
+}
+
+std::size_t result_share_bytes(int share_bits, std::size_t results) {
+    return lattice::packed_bytes(results, share_bits);
+}
+
+}  // namespace flash::protocol

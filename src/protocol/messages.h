@@ -1,0 +1,64 @@
+// Payloads of the control messages, and the exact sizes of all of them. docs/wire-format.md describes the bytes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "model/architecture.h"
+#include "scheme/parameters.h"
+
+namespace flash::protocol {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+/// Caps on what a peer may announce.
+inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{4} << 20;
+/// Activation keys that the server may send before the client answered them: bounds the client's memory.
+inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
+
+struct ClientHello {
+    std::uint32_t version = kProtocolVersion;
+    Sha256 expected_fingerprint{};  ///< all zero: any model
+};
+
+struct ServerHello {
+    std::uint32_t version = kProtocolVersion;
+    Sha256 secret_digest{};         ///< salted digest of the weights; with the architecture it gives the fingerprint
+    std::vector<std::uint8_t> architecture;
+};
+
+struct StartReply {
+    PublicSeed slot_seed{};         ///< expands the `a` halves of the server's slot ciphertexts of this inference
+    std::vector<std::uint8_t> slot_public_key;
+};
+
+std::vector<std::uint8_t> encode(const ClientHello& hello);
+std::vector<std::uint8_t> encode(const ServerHello& hello);
+std::vector<std::uint8_t> encode(const StartReply& reply);
+/// Each throws Error(kProtocol) when malformed. Versions are returned as they are: the caller reports a mismatch.
+ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
+ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
+StartReply decode_start_reply(std::span<const std::uint8_t> payload, const scheme::SlotParameters& parameters);
+
+/// Polynomial words as little-endian bytes and back; Error(kProtocol) if the payload is not exactly that long.
+std::vector<std::uint8_t> encode_words(std::span<const std::uint32_t> words);
+void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t> words, const char* what);
+
+/// Bits kept of a linear response's coefficients (protocol.md section 3, step 3).
+constexpr int response_a_bits(int share_bits) { return share_bits + 8; }
+constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
+
+std::size_t upload_bytes();
+std::size_t linear_response_bytes(int share_bits, std::size_t results);
+std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters);
+std::size_t result_share_bytes(int share_bits, std::size_t results);
+
+/// Chunks of kSlotDegree activation values.
+inline std::size_t chunk_count(std::int64_t values) {
+    return (static_cast<std::size_t>(values) + scheme::kSlotDegree - 1) / scheme::kSlotDegree;
+}
+
+}  // namespace flash::protocol

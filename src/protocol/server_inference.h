@@ -1,0 +1,49 @@
+// The server's side of one inference. It holds the model, a mask per linear result and additive shares of every activation;
+// it learns neither the input nor the result.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/secret.h"
+#include "protocol/prepared_model.h"
+#include "protocol/probe.h"
+#include "protocol/value_store.h"
+#include "scheme/slots.h"
+#include "transport/channel.h"
+
+namespace flash::protocol {
+
+class ActivationKeyProducer;
+
+class ServerInference {
+public:
+    /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. All keys and masks that are
+    /// derived from it die with this object.
+    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr);
+    ~ServerInference();
+
+    /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable.
+    void run(const transport::Message& start);
+
+private:
+    void receive_uploads(int layer);
+    void linear(int layer);
+    void send_responses(int layer, std::span<std::uint32_t> results);
+    void activation(int layer);
+
+    const PreparedModel& model_;
+    transport::Channel& channel_;
+    SecretSeed seed_;
+    ShareProbe* probe_;
+    const scheme::SlotParameters& slots_;
+    std::unique_ptr<scheme::DirectPublicKey> client_key_;
+    std::unique_ptr<scheme::SlotSecretKey> slot_key_;
+    std::unique_ptr<ActivationKeyProducer> producer_;
+    std::vector<std::vector<std::uint32_t>> streams_;     ///< b halves with the server's share added, per stream
+    SecretVector<std::uint32_t> pre_activations_;         ///< U_s of the current layer
+    ValueStore values_;
+};
+
+}  // namespace flash::protocol

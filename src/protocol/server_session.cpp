@@ -1,0 +1,78 @@
+#include "protocol/server_session.h"
+
+#include "protocol/messages.h"
+#include "protocol/server_inference.h"
+
+namespace flash::protocol {
+
+using transport::Message;
+using transport::MessageType;
+
+namespace {
+
+void handshake(const PreparedModel& model, transport::Channel& channel) {
+    const Message message = channel.receive(MessageType::kClientHello);
+    const ClientHello hello = decode_client_hello(message.payload);
+    if (hello.version != kProtocolVersion)
+        throw Error(ErrorKind::kProtocol, "the client speaks protocol version " + std::to_string(hello.version) +
+                                              ", this server version " + std::to_string(kProtocolVersion));
+    if (hello.expected_fingerprint != Sha256{} && hello.expected_fingerprint != model.fingerprint())
+        throw Error(ErrorKind::kProtocol, "the client expects another model; this server's has fingerprint " +
+                                              to_hex(model.fingerprint()));
+    ServerHello reply;
+    reply.secret_digest = model::secret_digest(model.model());
+    reply.architecture = model::serialize(model.architecture());
+    channel.send({MessageType::kServerHello, 0, 0, encode(reply)});
+}
+
+/// The next kStart, or nothing when the client left or the server stops.
+bool await_start(transport::Channel& channel, const ServerSessionOptions& options, Message& start) {
+    constexpr std::chrono::milliseconds kPoll{200};
+    for (std::chrono::milliseconds waited{0}; waited < options.idle_timeout; waited += kPoll) {
+        if (options.stop && *options.stop) return false;
+        try {
+            start = channel.receive_any(kPoll);
+            return true;
+        } catch (const Error& error) {
+            if (error.kind() == ErrorKind::kNetwork) return false;
+            if (error.kind() != ErrorKind::kTimeout) throw;
+        }
+    }
+    throw Error(ErrorKind::kTimeout, "the client was idle for too long");
+}
+
+}  // namespace
+
+ServerSessionSummary serve_session(const PreparedModel& model, transport::Channel& channel,
+                                   const ServerSessionOptions& options) {
+    ServerSessionSummary summary;
+    try {
+        transport::Limits limits;
+        limits.max_queued = server_queue_bytes(model.cost());
+        limits.timeout = options.timeout;
+        channel.set_limits(limits);
+        handshake(model, channel);
+        Message start;
+        while (await_start(channel, options, start)) {
+            if (start.type != MessageType::kStart || start.index != summary.inferences)
+                throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
+                                                      std::to_string(summary.inferences) + ", got " + to_string(start.type));
+            const auto begin = std::chrono::steady_clock::now();
+            ServerInference(model, channel, SecretSeed::generate()).run(start);
+            ++summary.inferences;
+            if (options.on_inference)
+                options.on_inference(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+        }
+        channel.close();
+    } catch (const Error& error) {
+        // Texts of Error never contain secret data, so the client may read them; anything else stays here.
+        channel.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
+        throw;
+    } catch (...) {
+        channel.fail("internal error of the server");
+        throw;
+    }
+    return summary;
+}
+
+}  // namespace flash::protocol
