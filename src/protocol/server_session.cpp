@@ -1,5 +1,6 @@
 #include "protocol/server_session.h"
 
+#include "base/error.h"
 #include "protocol/messages.h"
 #include "protocol/server_inference.h"
 
