@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -178,6 +179,7 @@ std::vector<std::uint8_t> to_bytes(const Message& message) {
 
 template <class Message>
 bool from_bytes(std::span<const std::uint8_t> bytes, Message& message) {
+    const google::protobuf::LogSilencer silence;  // the caller reports; a peer must not be able to fill the log
     return bytes.size() <= kMaxSectionBytes && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
