@@ -72,7 +72,7 @@ void Progress::draw_if_due() {
     const Clock::time_point now = Clock::now();
     if (now < next_draw_) return;
     next_draw_ = now + interval_;
-    const std::string text = kClearLine + line(now);
+    const std::string text = fmt::format("{}{}", kClearLine, line(now));
     std::fputs(text.c_str(), out_);
     std::fflush(out_);
     drawn_ = true;

@@ -111,7 +111,8 @@ std::string Table::str() const {
     const auto put_cell = [&](std::size_t c, const std::string& cell) {
         const std::string padding(widths[c] - display_width(cell), ' ');
         if (c > 0) out += kGap;
-        out += columns_[c].align == Align::kRight ? padding + cell : cell + padding;
+        const bool right = columns_[c].align == Align::kRight;
+        out.append(right ? padding : cell).append(right ? cell : padding);
     };
     const auto put_rule = [&] {
         for (std::size_t c = 0; c < columns_.size(); ++c) put_cell(c, std::string(widths[c], '-'));
@@ -137,7 +138,7 @@ std::string with_separators(long long value) {
     const std::size_t first = value < 0 ? 1 : 0;
     for (std::size_t i = digits.size(); i > first + 3;) {
         i -= 3;
-        digits.insert(i, ",");
+        digits.insert(i, 1, ',');
     }
     return digits;
 }
