@@ -1,0 +1,43 @@
+// The negacyclic number-theoretic transform of Z_p[X]/(X^n + 1): a polynomial's values at the odd powers of a primitive 2n-th
+// root of unity, in bit-reversed order. Products of polynomials become products of values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lattice/kernels/dispatch.h"
+#include "lattice/modulus.h"
+
+namespace flash::lattice {
+
+/// Tables for one (n, p). Immutable after construction; shared between threads.
+class NttTables {
+public:
+    /// n: a power of two, 64 to 8192; p: a prime below 2^60, p = 1 mod 2n. Error(kInvalidArgument) otherwise.
+    NttTables(std::size_t n, std::uint64_t prime);
+
+    std::size_t size() const { return n_; }
+    const Modulus& modulus() const { return modulus_; }
+
+    /// In place: n coefficients in [0, p), natural order -> n values in [0, p), bit-reversed order. Time independent of the
+    /// data; every instruction set gives the same result. A set without a kernel for this prime falls back to a lower one.
+    void forward(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
+    /// Inverse of forward, the factor 1/n included.
+    void inverse(std::span<std::uint64_t> values, InstructionSet set = best_instruction_set()) const;
+
+private:
+    bool float_kernel(InstructionSet set) const { return set != InstructionSet::kPortable && !float_roots_.empty(); }
+
+    std::size_t n_;
+    Modulus modulus_;
+    // Powers of the root (and of its inverse) in bit-reversed order with their Shoup quotients: entry m + i serves block i of the level
+    // with m blocks.
+    std::vector<std::uint64_t> roots_, root_quotients_, inverse_roots_, inverse_root_quotients_;
+    ShoupFactor inverse_n_;
+    // The same powers, centred, as exact doubles, and divided by p: for the kernels on floating-point units (p < 2^50).
+    std::vector<double> float_roots_, float_root_ratios_, float_inverse_roots_, float_inverse_root_ratios_;
+};
+
+}  // namespace flash::lattice

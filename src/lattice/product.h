@@ -1,0 +1,46 @@
+// Exact products in Z_{2^32}[X]/(X^n + 1) where one factor is small: the words are lifted to centred integers, multiplied over one
+// NTT prime and read off again. A coefficient of the product is below 2^31 * n * |small| <= 2^31 * 8192 = 2^44 in absolute
+// value for ternary factors, far below p/2 with p just under 2^50, so the integers are exact. (The primes stay below 2^50 for the
+// floating-point transform kernels.)
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/secret.h"
+#include "lattice/ntt.h"
+
+namespace flash::lattice {
+
+/// A transformed factor with Shoup quotients: multiplying by it costs one high product. Wiped, as it may be a key.
+struct PreparedFactor {
+    SecretVector<std::uint64_t> values, quotients;
+};
+
+/// The ring and its tables; immutable, shared between threads. Constant time in all polynomials.
+class ExactProduct {
+public:
+    explicit ExactProduct(std::size_t n);
+    std::size_t size() const { return ntt_.size(); }
+
+    /// Transform of words mod 2^32 lifted to [-2^31, 2^31).
+    void transform(std::span<const std::uint32_t> words, std::span<std::uint64_t> out) const;
+    /// Transform of a small polynomial.
+    void transform(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const;
+    PreparedFactor prepare(std::span<const std::uint32_t> words) const;
+    PreparedFactor prepare(std::span<const std::int8_t> small) const;
+
+    /// out += factor * polynomial (mod 2^32), exactly one of the two being small; polynomial: transformed, n values.
+    void add_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint32_t> out) const;
+    /// out -= factor * polynomial.
+    void subtract_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial,
+                          std::span<std::uint32_t> out) const;
+
+private:
+    PreparedFactor prepare_transformed(SecretVector<std::uint64_t> values) const;
+    SecretVector<std::uint64_t> product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial) const;
+
+    NttTables ntt_;
+};
+
+}  // namespace flash::lattice
