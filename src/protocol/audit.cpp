@@ -1,0 +1,101 @@
+#include "protocol/audit.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "model/arithmetic.h"
+#include "protocol/activation_shares.h"
+
+namespace flash::protocol {
+
+namespace {
+void store(std::vector<std::vector<std::uint32_t>>& list, int index, std::span<const std::uint32_t> share) {
+    const auto at = static_cast<std::size_t>(index);
+    if (list.size() <= at) list.resize(at + 1);
+    list[at].assign(share.begin(), share.end());
+}
+}  // namespace
+
+double AuditReport::largest_error() const {
+    double largest = 0;
+    for (const AuditLayer& layer : layers) largest = std::max(largest, layer.largest_error);
+    return largest;
+}
+
+std::int64_t AuditReport::out_of_range() const {
+    std::int64_t sum = 0;
+    for (const AuditLayer& layer : layers) sum += layer.out_of_range;
+    return sum;
+}
+
+std::int64_t AuditReport::wrong_activations() const {
+    std::int64_t sum = 0;
+    for (const AuditLayer& layer : layers) sum += layer.wrong_activations;
+    return sum;
+}
+
+void Audit::Recorder::pre_activation(int layer, std::span<const std::uint32_t> share) { store(pre_activations, layer, share); }
+void Audit::Recorder::value(int value, std::span<const std::uint32_t> share) { store(values, value, share); }
+
+Audit::Audit(const model::Model& model, const model::Twin& twin) : model_(model), twin_(twin) {}
+
+std::vector<std::int32_t> Audit::pre_activations(int layer) const {
+    const auto at = static_cast<std::size_t>(layer);
+    const int bits = model_.architecture.layers[at].share_bits;
+    const auto& client = client_.pre_activations.at(at);
+    const auto& server = server_.pre_activations.at(at);
+    require(client.size() == server.size(), ErrorKind::kInternal, "audit: the parties' shares differ in size");
+    std::vector<std::int32_t> x(client.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = reconstruct(client[i], server[i], bits);
+    return x;
+}
+
+std::vector<std::int64_t> Audit::value(int value) const {
+    const auto at = static_cast<std::size_t>(value);
+    const std::uint32_t modulus = model_.architecture.plain_modulus;
+    const auto& client = client_.values.at(at);
+    std::vector<std::int64_t> sum(client.begin(), client.end());
+    if (value > 0)  // the server's share of the input is zero
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += server_.values.at(at).at(i);
+    for (std::int64_t& v : sum) v = model::centre(v, modulus);
+    return sum;
+}
+
+AuditReport Audit::check() const {
+    AuditReport report;
+    const std::uint32_t modulus = model_.architecture.plain_modulus;
+    std::vector<std::vector<std::int64_t>> values{value(0)};
+    for (std::size_t l = 0; l < model_.architecture.layers.size(); ++l) {
+        const model::Layer& layer = model_.architecture.layers[l];
+        const model::LayerWeights& weights = model_.weights.layers[l];
+        AuditLayer result;
+        const std::vector<std::int64_t> acc = twin_.accumulate(static_cast<int>(l), values);
+        const std::vector<std::int32_t> x = pre_activations(static_cast<int>(l));
+        require(acc.size() == x.size(), ErrorKind::kInternal, "audit: a layer has the wrong number of outputs");
+        const double scale = std::ldexp(1.0, layer.share_bits) / modulus;
+        double sum = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            const double error = x[i] - static_cast<double>(acc[i]) * scale;
+            sum += error;
+            result.largest_error = std::max(result.largest_error, std::abs(error));
+            result.use = std::max(result.use, std::abs(static_cast<double>(acc[i])) / (modulus / 4.0));
+            result.out_of_range += std::abs(static_cast<std::int64_t>(x[i])) > model::share_limit(layer.share_bits) ||
+                                   std::abs(acc[i]) >= modulus / 4;
+        }
+        result.mean_error = x.empty() ? 0 : sum / static_cast<double>(x.size());
+        if (layer.activation) {
+            std::vector<std::int64_t> y = value(static_cast<int>(l) + 1);
+            const std::size_t map = static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
+            for (std::size_t i = 0; i < y.size(); ++i) {
+                const std::int64_t exact = model::activate(x[i], weights.kappa[i / map], weights.offset[i / map]);
+                result.wrong_activations += model::centre(exact, modulus) != y[i];
+            }
+            values.push_back(std::move(y));
+        }
+        report.layers.push_back(result);
+    }
+    return report;
+}
+
+}  // namespace flash::protocol

@@ -1,0 +1,80 @@
+// The private run against the clear-text twin, layer by layer: exact up to the one-unit rounding of each truncation.
+#include <gtest/gtest.h>
+
+#include "model/twin.h"
+#include "protocol/private_run.h"
+#include "protocol/random_model.h"
+
+namespace flash::protocol {
+namespace {
+
+// One unit of rounding plus what the encryption noise may move the boundary (ten sigma is far below 5% of a unit here).
+constexpr double kOneUnit = 1.05;
+
+void expect_exact(const flash::testing::PrivateRun& run, const PreparedModel& model, const char* what) {
+    EXPECT_LT(run.audit.largest_error(), kOneUnit) << what;
+    EXPECT_EQ(run.audit.wrong_activations(), 0) << what;
+    EXPECT_EQ(run.audit.out_of_range(), 0) << what;
+    EXPECT_EQ(run.traffic.bytes_sent, model.cost().up()) << what;
+    EXPECT_EQ(run.traffic.bytes_received, model.cost().down()) << what;
+    EXPECT_EQ(run.client.round_trips, model.cost().round_trips);
+}
+
+TEST(PrivateInference, RandomNetworksMatchTheTwinBitByBit) {
+    for (std::uint64_t seed = 0; seed < 12; ++seed) {
+        SCOPED_TRACE(seed);
+        const PreparedModel model(flash::testing::random_model(seed));
+        const auto input = flash::testing::random_input(model.architecture(), seed + 100);
+        const auto run = flash::testing::run_privately(model, input);
+        expect_exact(run, model, "random network");
+        EXPECT_EQ(run.client.logits.size(), static_cast<std::size_t>(model.architecture().output_shape().size()));
+    }
+}
+
+TEST(PrivateInference, EveryPlainModulusAndShareWidth) {
+    const std::pair<int, int> choices[] = {{24, 9}, {25, 10}, {26, 11}, {27, 11}, {28, 12}, {24, 8}};
+    std::uint64_t seed = 50;
+    for (const auto& [plain, share] : choices) {
+        SCOPED_TRACE(plain);
+        flash::testing::RandomModelOptions options;
+        options.plain_bits = plain;
+        options.share_bits = share;
+        options.layers = 2;
+        const PreparedModel model(flash::testing::random_model(++seed, options));
+        const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed));
+        expect_exact(run, model, "modulus");
+    }
+}
+
+TEST(PrivateInference, BandedLayer) {
+    const PreparedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
+    const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 3));
+    expect_exact(run, model, "banded");
+}
+
+TEST(PrivateInference, ExtremeInputs) {
+    const PreparedModel model(flash::testing::random_model(7));
+    const auto size = static_cast<std::size_t>(model.architecture().input.size());
+    for (const std::int32_t value : {0, model.architecture().input_limit, -model.architecture().input_limit}) {
+        const auto run = flash::testing::run_privately(model, std::vector<std::int32_t>(size, value));
+        expect_exact(run, model, "extreme input");
+    }
+}
+
+TEST(PrivateInference, RoundingIsUnbiased) {
+    const PreparedModel model(flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
+    const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 6));
+    // 14,400 values with an error of at most one unit: the mean has a standard deviation below 0.005.
+    EXPECT_LT(std::abs(run.audit.layers[0].mean_error), 0.03);
+}
+
+TEST(PrivateInference, FixedSeedsGiveTheSameTranscriptOfResults) {
+    const PreparedModel model(flash::testing::random_model(9));
+    const auto input = flash::testing::random_input(model.architecture(), 9);
+    const auto first = flash::testing::run_privately(model, input, 11, 12);
+    const auto second = flash::testing::run_privately(model, input, 11, 12);
+    EXPECT_EQ(first.client.x, second.client.x);
+}
+
+}  // namespace
+}  // namespace flash::protocol

@@ -1,0 +1,97 @@
+// The packed linear map on clear polynomials against the integer twin: pack, apply, read the result coefficients.
+#include "protocol/linear_map.h"
+
+#include <gtest/gtest.h>
+
+#include "model/arithmetic.h"
+#include "model/twin.h"
+#include "protocol/random_model.h"
+#include "scheme/parameters.h"
+
+namespace flash::protocol {
+namespace {
+
+/// Accumulators of every layer through packed polynomials, from the given values.
+std::vector<std::int64_t> packed_accumulators(const model::Model& model, const packing::Plan& plan, int layer,
+                                              const std::vector<std::vector<std::int64_t>>& values) {
+    const auto at = static_cast<std::size_t>(layer);
+    const model::Architecture& architecture = model.architecture;
+    std::vector<std::vector<std::uint32_t>> streams(plan.streams.size());
+    for (int id : plan.layers[at].term_streams) {
+        const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+        std::vector<std::int64_t> pooled = values[static_cast<std::size_t>(stream.source)];
+        if (stream.pool) {
+            std::vector<std::int64_t> out(static_cast<std::size_t>(stream.shape.size()));
+            model::sum_pool(pooled, architecture.value_shape(stream.source), *stream.pool, out);
+            pooled = out;
+        }
+        std::vector<std::uint32_t> words(pooled.begin(), pooled.end());
+        auto& polynomials = streams[static_cast<std::size_t>(id)];
+        polynomials.resize(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
+        for (int p = 0; p < stream.polynomials(); ++p)
+            packing::pack(stream, p, words, std::span(polynomials).subspan(static_cast<std::size_t>(p) * scheme::kDirectDegree, scheme::kDirectDegree));
+    }
+    const packing::LinearPlan& linear = plan.layers[at];
+    std::vector<std::uint32_t> out(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
+    apply(build_linear_map(model, plan, layer), plan, layer,
+          [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); }, out);
+    std::vector<std::int64_t> acc(static_cast<std::size_t>(architecture.layers[at].output.size()), INT64_MIN);
+    const std::size_t map = static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
+    for (int p = 0; p < linear.polynomials(); ++p)
+        for (const auto& slot : packing::result_slots(linear, architecture.layers[at].output, p)) {
+            EXPECT_EQ(acc[slot.element], INT64_MIN) << "an element appears twice";
+            acc[slot.element] = static_cast<std::int32_t>(out[static_cast<std::size_t>(p) * scheme::kDirectDegree + slot.position]) +
+                                model.weights.layers[at].bias[slot.element / map];
+        }
+    return acc;
+}
+
+void check(const model::Model& model, std::uint64_t seed) {
+    model::validate(model);
+    const packing::Plan plan = packing::make_plan(model.architecture);
+    const model::Twin twin(model);
+    const auto input = flash::testing::random_input(model.architecture, seed);
+    const auto result = twin.run(input, {}, true);
+    ASSERT_EQ(result.overflows, 0);
+    std::vector<std::vector<std::int64_t>> values{{input.begin(), input.end()}};
+    for (std::size_t l = 0; l < model.architecture.layers.size(); ++l) {
+        EXPECT_EQ(packed_accumulators(model, plan, static_cast<int>(l), values), result.layers[l].acc)
+            << "layer " << l << " of seed " << seed;
+        values.push_back(result.layers[l].y);
+    }
+}
+
+TEST(LinearMap, RandomNetworksMatchTheTwin) {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) check(flash::testing::random_model(seed), seed);
+}
+
+TEST(LinearMap, BandsWithHalo) {
+    check(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 1, 1, 1, 1, 1, 1}, 1), 1);
+    check(flash::testing::single_convolution({3, 113, 90}, 4, {7, 7, 2, 2, 3, 3, 3, 3}, 2), 2);
+    check(flash::testing::single_convolution({1, 50, 200}, 2, {5, 3, 1, 3, 0, 2, 2, 0}, 3), 3);
+    check(flash::testing::single_convolution({1, 64, 64}, 2, {1, 1, 1, 1, 0, 0, 0, 0}, 4), 4);
+    check(flash::testing::single_convolution({2, 224, 224}, 2, {7, 7, 2, 2, 3, 3, 3, 3}, 5), 5);
+}
+
+TEST(LinearMap, ManyChannelsAndTinyMaps) {
+    check(flash::testing::single_convolution({300, 2, 2}, 40, {3, 3, 1, 1, 1, 1, 1, 1}, 6), 6);
+    check(flash::testing::single_convolution({64, 1, 1}, 100, {1, 1, 1, 1, 0, 0, 0, 0}, 7), 7);
+    check(flash::testing::single_convolution({17, 1, 1}, 5, {3, 3, 1, 1, 1, 1, 1, 1}, 8), 8);
+    check(flash::testing::single_convolution({40, 8, 8}, 64, {3, 3, 2, 2, 1, 1, 1, 1}, 9), 9);
+}
+
+TEST(LinearMap, PaddingLargerThanTheKernelReaches) {
+    check(flash::testing::single_convolution({2, 5, 4}, 3, {2, 2, 1, 1, 3, 3, 3, 3}, 10), 10);
+    check(flash::testing::single_convolution({2, 1, 1}, 3, {1, 1, 2, 2, 1, 1, 1, 1}, 11), 11);
+}
+
+TEST(LinearMap, AllPackingSplitsAgree) {
+    model::Model model = flash::testing::single_convolution({6, 7, 7}, 9, {3, 3, 1, 1, 1, 1, 1, 1}, 12);
+    for (int g1 = 1; g1 <= 12; ++g1) {
+        model.architecture.layers[0].packing.channels_per_input = g1;
+        check(model, 12);
+    }
+}
+
+}  // namespace
+}  // namespace flash::protocol

@@ -1,0 +1,29 @@
+// Runs both parties of one inference in this process over a loopback channel.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "protocol/audit.h"
+#include "protocol/client_inference.h"
+#include "protocol/prepared_model.h"
+#include "transport/loopback.h"
+
+namespace flash::testing {
+
+struct PrivateRun {
+    protocol::ClientResult client;
+    transport::Traffic traffic;  ///< as the client saw it
+    protocol::AuditReport audit;
+};
+
+/// seeds: 0 for fresh ones from the operating system.
+PrivateRun run_privately(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
+                         std::uint64_t client_seed = 0, std::uint64_t server_seed = 0,
+                         transport::LoopbackOptions options = {});
+
+/// What a client knows of this model, without a handshake.
+protocol::ClientModel client_model(const protocol::PreparedModel& model);
+
+}  // namespace flash::testing

@@ -1,0 +1,28 @@
+// Random compiled models made of integers directly, without the compiler, so that odd shapes and extreme weights can be reached.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model.h"
+
+namespace flash::testing {
+
+struct RandomModelOptions {
+    int plain_bits = 26;
+    int share_bits = 10;
+    int layers = 4;          ///< activation layers before the result layer
+    int max_channels = 12;
+    int max_extent = 14;
+};
+
+/// A random valid model: convolutions of many shapes, strides, pads, pools, residual scales, projections.
+model::Model random_model(std::uint64_t seed, const RandomModelOptions& options = {});
+
+/// One convolution layer with a result layer after it, for targeted shapes.
+model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits = 10);
+
+/// Random integer input within the model's limit.
+std::vector<std::int32_t> random_input(const model::Architecture& architecture, std::uint64_t seed);
+
+}  // namespace flash::testing
