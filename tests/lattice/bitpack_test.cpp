@@ -1,0 +1,74 @@
+#include "lattice/bitpack.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "base/error.h"
+
+namespace flash::lattice {
+namespace {
+
+template <class Word>
+void round_trips() {
+    std::mt19937_64 generator(7);
+    for (int bits = 1; bits <= static_cast<int>(8 * sizeof(Word)); ++bits)
+        for (std::size_t count : {0u, 1u, 2u, 3u, 7u, 8u, 9u, 31u, 64u, 100u, 1001u}) {
+            std::vector<Word> in(count), out(count, 1);
+            for (Word& word : in) word = static_cast<Word>(generator());
+            std::vector<std::uint8_t> bytes(packed_bytes(count, bits), 0xaa);
+            ASSERT_EQ(bytes.size(), (count * static_cast<std::size_t>(bits) + 7) / 8);
+            pack(std::span<const Word>(in), bits, bytes);
+            // Bit i of the stream is bit i % bits of value i / bits; the rest of the last byte is zero.
+            for (std::size_t i = 0; i < 8 * bytes.size(); ++i) {
+                const std::size_t index = i / static_cast<std::size_t>(bits), bit = i % static_cast<std::size_t>(bits);
+                ASSERT_EQ(bytes[i / 8] >> (i % 8) & 1, index < count ? static_cast<int>(in[index] >> bit & 1) : 0);
+            }
+            unpack(bytes, bits, std::span<Word>(out));
+            for (std::size_t i = 0; i < count; ++i)
+                ASSERT_EQ(out[i], static_cast<Word>(in[i] & (~std::uint64_t{0} >> (64 - bits)))) << bits << " " << count;
+        }
+}
+
+TEST(Bitpack, RoundTripsAtEveryWidth) {
+    round_trips<std::uint64_t>();
+    round_trips<std::uint32_t>();
+}
+
+TEST(Bitpack, RefusesWrongSizesAndWidths) {
+    std::vector<std::uint32_t> words(8);
+    std::vector<std::uint8_t> bytes(9);
+    try {
+        unpack(bytes, 8, std::span<std::uint32_t>(words));
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kProtocol);
+    }
+    EXPECT_THROW(pack(std::span<const std::uint32_t>(words), 8, bytes), Error);
+    EXPECT_THROW(pack(std::span<const std::uint32_t>(words), 33, bytes), Error);
+    EXPECT_THROW(packed_bytes(1, 0), Error);
+    EXPECT_THROW(packed_bytes(1, 65), Error);
+}
+
+TEST(TopBits, RoundToNearestWithWrap) {
+    for (int bits = 1; bits <= 32; ++bits) {
+        std::vector<std::uint32_t> in = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x12345678, 0xfffff800, 0x000007ff};
+        std::mt19937 generator(3);
+        for (int i = 0; i < 100; ++i) in.push_back(static_cast<std::uint32_t>(generator()));
+        std::vector<std::uint32_t> out = in;
+        round_to_top_bits(out, bits);
+        for (std::size_t i = 0; i < in.size(); ++i) {
+            const std::uint64_t unit = std::uint64_t{1} << (32 - bits);
+            EXPECT_EQ(out[i], (in[i] + unit / 2) / unit % (std::uint64_t{1} << bits));
+        }
+        from_top_bits(out, bits);
+        for (std::size_t i = 0; i < in.size(); ++i) {
+            const std::int64_t difference = static_cast<std::int32_t>(out[i] - in[i]);
+            EXPECT_LE(std::abs(difference), bits == 32 ? 0 : std::int64_t{1} << (31 - bits));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace flash::lattice
