@@ -136,8 +136,8 @@ void ServerInference::send_responses(int layer, std::span<std::uint32_t> results
         lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
         lattice::pack(std::span<const std::uint32_t>(selected), b_bits, std::span(message.payload).subspan(a_bytes));
     });
-    for (Message& message : messages) channel_.send(std::move(message));
     if (probe_) probe_->pre_activation(layer, pre_activations_);
+    for (Message& message : messages) channel_.send(std::move(message));
 }
 
 void ServerInference::activation(int layer) {

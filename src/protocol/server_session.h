@@ -7,6 +7,7 @@
 #include <string>
 
 #include "protocol/prepared_model.h"
+#include "protocol/probe.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
@@ -18,6 +19,8 @@ struct ServerSessionOptions {
     const std::atomic<bool>* stop = nullptr;
     /// Called after each inference with its seconds; for logs.
     std::function<void(double seconds)> on_inference;
+    /// Only for `flash eval`, which plays both parties; see probe.h.
+    ShareProbe* probe = nullptr;
 };
 
 struct ServerSessionSummary {

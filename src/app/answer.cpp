@@ -1,0 +1,29 @@
+#include "app/answer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace flash::app {
+
+std::vector<RankedClass> rank_classes(std::span<const float> logits, const std::vector<std::string>& names, int top) {
+    std::vector<int> order(logits.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)]; });
+    double sum = 0;
+    const double largest = logits.empty() ? 0 : logits[static_cast<std::size_t>(order[0])];
+    for (float v : logits) sum += std::exp(v - largest);
+    std::vector<RankedClass> ranked;
+    for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(std::max(top, 0)); ++i) {
+        const auto index = static_cast<std::size_t>(order[i]);
+        ranked.push_back({order[i], index < names.size() ? names[index] : "class " + std::to_string(index), logits[index],
+                          std::exp(logits[index] - largest) / sum});
+    }
+    return ranked;
+}
+
+int best_class(std::span<const float> logits) {
+    return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+}  // namespace flash::app

@@ -1,0 +1,100 @@
+#include "app/compile.h"
+
+#include <fmt/format.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "app/plan_report.h"
+#include "app/threads.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/table.h"
+#include "data/dataset.h"
+#include "model/file.h"
+
+namespace flash::app {
+
+namespace {
+
+/// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
+std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count, const compiler::ImportedModel& imported) {
+    const std::size_t used = std::min(count, set.size());
+    require(used > 0, ErrorKind::kInvalidArgument, "the calibration set is empty");
+    std::vector<std::vector<float>> pictures(used);
+    Progress progress("loading calibration pictures", used);
+    tbb::parallel_for(std::size_t{0}, used, [&](std::size_t i) {
+        pictures[i] = set.load(i * set.size() / used, imported.preprocessing, imported.input);
+        progress.advance();
+    });
+    return pictures;
+}
+
+std::string candidate_table(const compiler::Report& report) {
+    Table table({{"m", Align::kRight}, {"bits of T", Align::kRight}, {"logit SNR", Align::kRight}, {"overflows", Align::kRight}, {""}});
+    for (const compiler::CandidateReport& c : report.candidates)
+        table.add_row({std::to_string(c.share_bits), std::to_string(c.plain_bits),
+                       c.fits ? fmt::format("{:.1f} dB", c.snr_db) : std::string("-"),
+                       c.fits ? with_separators(c.overflows) : std::string("-"), c.chosen ? "chosen" : c.problem});
+    return table.str();
+}
+
+nlohmann::json report_json(const compiler::Report& report) {
+    nlohmann::json layers = nlohmann::json::array(), candidates = nlohmann::json::array();
+    for (const compiler::LayerReport& l : report.layers)
+        layers.push_back({{"name", l.name}, {"range", l.range}, {"use", l.use}, {"max_weight", l.max_weight},
+                          {"multiplier", l.multiplier}, {"noise_bits", l.noise_bits}, {"snr_db", l.snr_db}});
+    for (const compiler::CandidateReport& c : report.candidates)
+        candidates.push_back({{"share_bits", c.share_bits}, {"plain_bits", c.plain_bits}, {"fits", c.fits}, {"snr_db", c.snr_db},
+                              {"overflows", c.overflows}, {"chosen", c.chosen}, {"problem", c.problem}});
+    return {{"layers", layers}, {"candidates", candidates}, {"snr_db", report.snr_db}, {"agreement", report.agreement},
+            {"calibration_images", report.calibration_images}, {"check_images", report.check_images}};
+}
+
+}  // namespace
+
+void run_compile(const CompileCommand& command) {
+    const auto limit = limit_threads(command.threads);
+    const compiler::ImportedModel imported = compiler::import_onnx(command.onnx);
+    // The training part: a test set measures, it is never calibrated on.
+    const auto set = data::open_dataset(command.calibration, data::Split::kTrain);
+    const auto pictures = load_calibration(*set, command.calibration_images, imported);
+
+    compiler::CompileOptions options = command.options;
+    Progress progress("compiling", 1000);
+    options.progress = [&](double fraction, const std::string& phase) {
+        progress.set_label(phase);
+        progress.set(static_cast<std::uint64_t>(std::lround(1000 * fraction)));
+    };
+    const compiler::CompileResult result = compiler::compile(imported, pictures, options);
+    progress.finish();
+
+    std::filesystem::path out = command.out;
+    if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
+    model::save(result.model, out);
+
+    if (command.json) {
+        nlohmann::json json = plan_json(result.model);
+        json["report"] = report_json(result.report);
+        json["file"] = out.string();
+        fmt::print("{}\n", json.dump(2));
+        return;
+    }
+    fmt::print("{}\n{}\n", candidate_table(result.report), plan_table(result.model));
+    fmt::print("calibrated on {} of {}; on {} of them the integer model keeps {:.1f} dB and {:.1f}% of the float model's classes\n",
+               result.report.calibration_images, set->description(), result.report.check_images, result.report.snr_db,
+               100 * result.report.agreement);
+    fmt::print("wrote {} ({})\n", out.string(), human_bytes(static_cast<double>(std::filesystem::file_size(out))));
+}
+
+void run_plan(const std::filesystem::path& file, bool json) {
+    const model::Model model = model::load(file);
+    if (json)
+        fmt::print("{}\n", plan_json(model).dump(2));
+    else
+        fmt::print("{}", plan_table(model));
+}
+
+}  // namespace flash::app

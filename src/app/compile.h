@@ -1,0 +1,27 @@
+// `flash compile`: an ONNX file and calibration pictures in, a compiled model and its table out.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "compiler/compile.h"
+
+namespace flash::app {
+
+struct CompileCommand {
+    std::filesystem::path onnx;
+    std::string calibration;          ///< data SPEC; the training part where the set has one
+    std::filesystem::path out;        ///< empty: the ONNX file's name with .flash
+    std::size_t calibration_images = 1024;
+    bool json = false;
+    int threads = 0;
+    compiler::CompileOptions options;
+};
+
+/// Writes the model, prints the table (or JSON) on standard output. Throws Error.
+void run_compile(const CompileCommand& command);
+
+/// `flash plan`: the table of a compiled model.
+void run_plan(const std::filesystem::path& file, bool json);
+
+}  // namespace flash::app

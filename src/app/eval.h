@@ -1,0 +1,51 @@
+// `flash eval`: deployed accuracy by the clear-text twin, and the private protocol against it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace flash::app {
+
+struct EvalCommand {
+    std::filesystem::path model;
+    std::string data;          ///< data SPEC; the test part by default
+    std::size_t limit = 0;     ///< images for the twin; 0: all
+    std::size_t private_runs = 0;
+    bool json = false;
+    int threads = 0;
+};
+
+/// What the private runs showed.
+struct PrivateAgreement {
+    std::size_t runs = 0;
+    std::size_t same_class = 0;             ///< top class equal to the twin's
+    double largest_rounding_error = 0;      ///< in units of X over all layers; below 1 plus encryption noise
+    double largest_logit_difference = 0;    ///< |private - twin|
+    double largest_relative_difference = 0; ///< the same over the bound of its picture; at most 1 if rounding explains it
+    std::int64_t out_of_range = 0;
+    std::int64_t wrong_activations = 0;
+    double mean_seconds = 0;
+    std::uint64_t bytes_up = 0, bytes_down = 0;  ///< of one inference
+    int round_trips = 0;
+};
+
+struct EvalResult {
+    std::size_t images = 0, labelled = 0, correct = 0;
+    std::int64_t overflows = 0;             ///< values of the twin that left their range
+    std::size_t images_with_overflow = 0;
+    double images_per_minute = 0;
+    PrivateAgreement agreement;
+};
+
+/// Largest rounding error of one truncation, in units, that is accepted as "one unit": 1 and a margin for the encryption noise, which
+/// the compiler keeps below half a unit at ten sigma.
+inline constexpr double kUnitTolerance = 1.5;
+/// A private logit may differ from the twin's by this many times the root mean square difference of twins with random rounding.
+inline constexpr double kLogitBoundSigmas = 6;
+
+EvalResult evaluate(const EvalCommand& command);
+/// Prints the result; Error(kInternal) if a private run was wrong by more than rounding explains.
+void run_eval(const EvalCommand& command);
+
+}  // namespace flash::app

@@ -1,0 +1,118 @@
+#include "app/plan_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/hash.h"
+#include "base/table.h"
+#include "model/file.h"
+#include "packing/plan.h"
+#include "protocol/cost.h"
+
+namespace flash::app {
+
+namespace {
+
+std::string shape_text(const model::Shape& shape) {
+    return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+}
+
+/// Smallest and largest x_scale of a layer: the real value of one unit of X.
+std::pair<double, double> scales(const model::LayerWeights& weights) {
+    if (weights.x_scale.empty()) return {0, 0};
+    const auto [low, high] = std::minmax_element(weights.x_scale.begin(), weights.x_scale.end());
+    return {*low, *high};
+}
+
+std::string packing_text(const packing::LinearPlan& linear) {
+    return fmt::format("{}x{}{}", linear.grid.channels_per_input, linear.grid.channels_per_output,
+                       linear.bands > 1 ? fmt::format(", {} bands", linear.bands) : std::string());
+}
+
+}  // namespace
+
+std::string plan_table(const model::Model& model) {
+    const model::Architecture& architecture = model.architecture;
+    const packing::Plan plan = packing::make_plan(architecture);
+    const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
+    Table table({{"layer"},
+                 {"output"},
+                 {"m", Align::kRight},
+                 {"scale of X", Align::kRight},
+                 {"range used", Align::kRight},
+                 {"packing"},
+                 {"ct up", Align::kRight},
+                 {"ct down", Align::kRight},
+                 {"values", Align::kRight},
+                 {"bytes up", Align::kRight},
+                 {"bytes down", Align::kRight}});
+    for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
+        const model::Layer& layer = architecture.layers[l];
+        const model::LayerWeights& weights = model.weights.layers[l];
+        const protocol::LayerCost& c = cost.layers[l];
+        const auto [low, high] = scales(weights);
+        table.add_row({layer.name, shape_text(layer.output), std::to_string(layer.share_bits),
+                       low == high ? fmt::format("{:.3g}", low) : fmt::format("{:.2g}..{:.2g}", low, high),
+                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), packing_text(plan.layers[l]),
+                       with_separators(c.upload_ciphertexts), with_separators(c.response_ciphertexts),
+                       with_separators(c.activation_values), with_separators(static_cast<long long>(c.up())),
+                       with_separators(static_cast<long long>(c.down()))});
+    }
+    table.add_rule();
+    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", with_separators(static_cast<long long>(cost.start_up)),
+                   with_separators(static_cast<long long>(cost.start_down))});
+    table.add_row({"one inference", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
+                   with_separators(static_cast<long long>(cost.up())), with_separators(static_cast<long long>(cost.down()))});
+    return table.str() +
+           fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\nfingerprint {}\n",
+                       printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus, cost.round_trips,
+                       human_bytes(static_cast<double>(cost.up() + cost.down())),
+                       static_cast<double>(cost.up() + cost.down()) / static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
+                       to_hex(model::fingerprint(model)));
+}
+
+nlohmann::json plan_json(const model::Model& model) {
+    const model::Architecture& architecture = model.architecture;
+    const packing::Plan plan = packing::make_plan(architecture);
+    const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
+    nlohmann::json layers = nlohmann::json::array();
+    for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
+        const model::Layer& layer = architecture.layers[l];
+        const model::LayerWeights& weights = model.weights.layers[l];
+        const protocol::LayerCost& c = cost.layers[l];
+        const auto [low, high] = scales(weights);
+        layers.push_back({{"name", layer.name},
+                          {"output", {layer.output.channels, layer.output.height, layer.output.width}},
+                          {"share_bits", layer.share_bits},
+                          {"x_scale_min", low},
+                          {"x_scale_max", high},
+                          {"range_used", weights.calibrated_use},
+                          {"noise_bits", weights.noise_bits},
+                          {"channels_per_input", plan.layers[l].grid.channels_per_input},
+                          {"channels_per_output", plan.layers[l].grid.channels_per_output},
+                          {"bands", plan.layers[l].bands},
+                          {"upload_ciphertexts", c.upload_ciphertexts},
+                          {"response_ciphertexts", c.response_ciphertexts},
+                          {"activation_values", c.activation_values},
+                          {"bytes_up", c.up()},
+                          {"bytes_down", c.down()},
+                          {"bytes", {{"upload", c.upload},
+                                     {"linear_response", c.linear_response},
+                                     {"activation_keys", c.activation_keys},
+                                     {"product_response", c.product_response}}}});
+    }
+    return {{"name", architecture.name},
+            {"fingerprint", to_hex(model::fingerprint(model))},
+            {"plain_modulus", architecture.plain_modulus},
+            {"input", {architecture.input.channels, architecture.input.height, architecture.input.width}},
+            {"classes", architecture.classes},
+            {"layers", layers},
+            {"activation_values", architecture.activation_values()},
+            {"round_trips", cost.round_trips},
+            {"bytes_up", cost.up()},
+            {"bytes_down", cost.down()}};
+}
+
+}  // namespace flash::app

@@ -1,0 +1,15 @@
+// The table that `flash compile` and `flash plan` print: what each layer looks like and what it costs on the wire.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "model/model.h"
+
+namespace flash::app {
+
+/// Everything below is derived from the compiled model alone; byte counts are exact.
+std::string plan_table(const model::Model& model);
+nlohmann::json plan_json(const model::Model& model);
+
+}  // namespace flash::app

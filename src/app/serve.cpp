@@ -1,0 +1,133 @@
+#include "app/serve.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "app/threads.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/table.h"
+#include "model/file.h"
+#include "protocol/server_session.h"
+#include "transport/tls.h"
+
+namespace flash::app {
+
+namespace {
+
+/// SIGINT and SIGTERM, blocked in every thread and waited for by one.
+class StopSignals {
+public:
+    StopSignals() {
+        sigemptyset(&set_);
+        sigaddset(&set_, SIGINT);
+        sigaddset(&set_, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    }
+    int wait() {
+        int signal = 0;
+        sigwait(&set_, &signal);
+        return signal;
+    }
+
+private:
+    sigset_t set_;
+};
+
+transport::Identity identity_for(const ServeCommand& command, const transport::Address& listen) {
+    if (command.certificate.has_value() != command.key.has_value())
+        throw Error(ErrorKind::kInvalidArgument, "--cert and --key belong together: give both or neither");
+    if (command.certificate) return transport::load_identity(*command.certificate, *command.key);
+
+    const std::filesystem::path directory = command.cert_dir.empty() ? default_state_directory() : command.cert_dir;
+    const std::filesystem::path certificate = directory / "server.crt", key = directory / "server.key";
+    std::error_code error;
+    if (std::filesystem::exists(certificate, error) && std::filesystem::exists(key, error))
+        return transport::load_identity(certificate, key);
+    std::filesystem::create_directories(directory, error);
+    if (error) throw Error(ErrorKind::kFile, "cannot create " + directory.string() + ": " + error.message());
+    std::vector<std::string> hosts = command.hosts;
+    if (hosts.empty()) {
+        hosts = {"localhost", "127.0.0.1", "::1"};
+        if (!listen.host.empty() && listen.host != "0.0.0.0" && listen.host != "::" &&
+            std::find(hosts.begin(), hosts.end(), listen.host) == hosts.end())
+            hosts.push_back(listen.host);
+    }
+    transport::Identity identity = transport::make_self_signed(hosts);
+    transport::save_identity(identity, certificate, key);
+    spdlog::info("made a self-signed certificate: {}", certificate.string());
+    return identity;
+}
+
+void write_port(const std::filesystem::path& file, std::uint16_t port) {
+    // Written under another name first: whoever waits for the file never reads half a number.
+    const std::filesystem::path temporary = file.string() + ".tmp";
+    {
+        std::ofstream out(temporary);
+        out << port << '\n';
+        if (!out.flush()) throw Error(ErrorKind::kFile, "cannot write " + temporary.string());
+    }
+    std::error_code error;
+    std::filesystem::rename(temporary, file, error);
+    if (error) throw Error(ErrorKind::kFile, "cannot write " + file.string() + ": " + error.message());
+}
+
+}  // namespace
+
+std::filesystem::path default_state_directory() {
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::filesystem::path(state) / "flash";
+    if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".local/state/flash";
+    throw Error(ErrorKind::kInvalidArgument, "no home directory for the server's certificate; give --cert-dir or --cert and --key");
+}
+
+void run_serve(const ServeCommand& command) {
+    StopSignals signals;  // first: threads inherit the blocked mask
+    const auto limit = limit_threads(command.threads);
+    const transport::Address listen = transport::parse_address(command.listen);
+
+    Progress progress("loading the model", 100);
+    const protocol::PreparedModel model(model::load(command.model),
+                                        [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); });
+    progress.finish();
+    spdlog::info("model {}: {} layers, {} in memory, fingerprint {}", printable(model.architecture().name),
+                 model.architecture().layers.size(), human_bytes(static_cast<double>(model.memory_bytes())), to_hex(model.fingerprint()));
+
+    std::atomic<bool> stop{false};
+    transport::ServerOptions options;
+    options.listen = listen;
+    options.identity = identity_for(command, listen);
+    options.max_sessions = command.max_sessions;
+    options.limits.max_queued = protocol::server_queue_bytes(model.cost());
+    options.limits.timeout = command.timeout;
+    transport::TlsServer server(std::move(options), [&](std::unique_ptr<transport::Channel> channel, const std::string& peer) {
+        protocol::ServerSessionOptions session;
+        session.timeout = command.timeout;
+        session.idle_timeout = command.idle_timeout;
+        session.stop = &stop;
+        session.on_inference = [&](double seconds) { spdlog::info("{}: inference in {:.3f} s", peer, seconds); };
+        spdlog::info("{}: connected", peer);
+        try {
+            const auto summary = protocol::serve_session(model, *channel, session);
+            spdlog::info("{}: left after {} inferences", peer, summary.inferences);
+        } catch (const Error& error) {
+            spdlog::warn("{}: {}: {}", peer, to_string(error.kind()), printable(error.what()));
+        }
+    });
+    spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
+    if (command.port_file) write_port(*command.port_file, server.address().port);
+
+    const int signal = signals.wait();
+    spdlog::info("stopping ({})", signal == SIGINT ? "interrupted" : "terminated");
+    stop = true;
+    server.stop();
+}
+
+}  // namespace flash::app
