@@ -1,0 +1,150 @@
+#include "scheme/slot_ring.h"
+
+#include <memory>
+#include <mutex>
+
+#include "base/error.h"
+#include "lattice/bitpack.h"
+
+namespace flash::scheme {
+
+namespace {
+
+using lattice::u128;
+
+constexpr std::size_t kDegree = kSlotDegree;
+
+u128 modulus_product(const SlotParameters& parameters) {
+    return static_cast<u128>(parameters.primes[0]) * parameters.primes[1];
+}
+
+void check_degree(std::size_t size) {
+    require(size == kDegree, ErrorKind::kInternal, "a polynomial of the slot scheme must have 4096 coefficients");
+}
+
+}  // namespace
+
+const SlotRing& SlotRing::of(const SlotParameters& parameters) {
+    static std::array<std::unique_ptr<const SlotRing>, 5> rings;
+    static std::array<std::once_flag, 5> built;
+    const SlotParameters& row = slot_parameters(parameters.plain_modulus);
+    const std::size_t index = static_cast<std::size_t>(&row - slot_parameters().data());
+    std::call_once(built[index], [&] { rings[index] = std::make_unique<const SlotRing>(row); });
+    return *rings[index];
+}
+
+SlotRing::SlotRing(const SlotParameters& parameters)
+    : parameters_(parameters),
+      plain_(kDegree, parameters.plain_modulus),
+      primes_{lattice::NttTables(kDegree, parameters.primes[0]), lattice::NttTables(kDegree, parameters.primes[1])},
+      by_plain_(parameters.plain_modulus) {
+    lattice::require_secure(kDegree, parameters.modulus_bits);
+    const u128 q = modulus_product(parameters);
+    const std::uint64_t plain_modulus = parameters.plain_modulus;
+    q_mod_plain_ = static_cast<std::uint64_t>(q % plain_modulus);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const lattice::Modulus& modulus = primes_[i].modulus();
+        constants_[i].quotient_residue = modulus.reduce(q / plain_modulus);
+        constants_[i].other_inverse = modulus.shoup(modulus.inverse(modulus.reduce(parameters.primes[1 - i])));
+        constants_[i].fraction =
+            static_cast<std::uint64_t>((u128{1} << (63 + modulus.bits())) / modulus.value());
+    }
+}
+
+Poly64 SlotRing::encode(std::span<const std::uint32_t> slots) const {
+    require(slots.size() <= kDegree, ErrorKind::kInternal, "more values than the slot scheme has slots");
+    Poly64 polynomial(kDegree);
+    std::uint32_t out_of_range = 0;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        out_of_range |= static_cast<std::uint32_t>(slots[i] >= parameters_.plain_modulus);
+        polynomial[i] = slots[i];
+    }
+    require(!out_of_range, ErrorKind::kInternal, "a slot value is not below the plaintext modulus");
+    plain_.inverse(polynomial);
+    return polynomial;
+}
+
+void SlotRing::decode(std::span<std::uint64_t> polynomial) const { plain_.forward(polynomial); }
+
+void SlotRing::lift_centred(std::span<const std::uint64_t> polynomial, std::size_t i, std::span<std::uint64_t> out) const {
+    check_degree(polynomial.size());
+    check_degree(out.size());
+    // T is odd: the representatives are -(T - 1)/2 .. (T - 1)/2.
+    const std::uint64_t half = parameters_.plain_modulus / 2, shift = primes_[i].modulus().value() - parameters_.plain_modulus;
+    for (std::size_t j = 0; j < kDegree; ++j)
+        out[j] = polynomial[j] + (shift & (0 - static_cast<std::uint64_t>(polynomial[j] > half)));
+}
+
+void SlotRing::add_scaled(std::span<const std::uint64_t> polynomial, std::size_t i, std::span<std::uint64_t> out) const {
+    check_degree(polynomial.size());
+    check_degree(out.size());
+    // With q = k T + r:  q m / T = k m + r m / T, and r m < T^2 < 2^56 is divided exactly. T is odd, so rounding has no ties.
+    const lattice::Modulus& modulus = primes_[i].modulus();
+    const std::uint64_t half = parameters_.plain_modulus / 2, k = constants_[i].quotient_residue;
+    for (std::size_t j = 0; j < kDegree; ++j) {
+        const std::uint64_t m = polynomial[j], rounded = by_plain_.quotient(q_mod_plain_ * m + half);
+        out[j] = modulus.reduce(static_cast<u128>(k) * m + rounded + out[j]);
+    }
+}
+
+void SlotRing::switch_down(const Residues& x, std::span<std::uint64_t> out) const {
+    check_degree(out.size());
+    // Chinese remainder: x/q = y1/q1 + y2/q2 mod 1 with y_i = x_i (q/q_i)^-1 mod q_i. Each fraction is taken in units of 2^-64:
+    // floor(y_i fraction_i / 2^(bits - 1)) is short of 2^64 y_i / q_i by less than 3. The sum wraps mod 1 by itself; rounding to t bits is
+    // off from the nearest by at most 6 * 2^(t - 64) of a unit, below 2^-23 for t <= 38.
+    const int t = parameters_.response_bits;
+    std::array<int, 2> shift;
+    for (std::size_t i = 0; i < 2; ++i) {
+        check_degree(x[i].size());
+        shift[i] = primes_[i].modulus().bits() - 1;
+    }
+    const lattice::Modulus& first = primes_[0].modulus();
+    const lattice::Modulus& second = primes_[1].modulus();
+    for (std::size_t j = 0; j < kDegree; ++j) {
+        const std::uint64_t y1 = first.multiply(x[0][j], constants_[0].other_inverse);
+        const std::uint64_t y2 = second.multiply(x[1][j], constants_[1].other_inverse);
+        const std::uint64_t sum = static_cast<std::uint64_t>(static_cast<u128>(y1) * constants_[0].fraction >> shift[0]) +
+                                  static_cast<std::uint64_t>(static_cast<u128>(y2) * constants_[1].fraction >> shift[1]);
+        out[j] = (sum + (std::uint64_t{1} << (63 - t))) >> (64 - t);
+    }
+}
+
+void SlotRing::scale_down(std::span<std::uint64_t> phase) const {
+    const int t = parameters_.response_bits;
+    const u128 half = u128{1} << (t - 1);
+    for (std::uint64_t& x : phase) {
+        const std::uint64_t scaled = static_cast<std::uint64_t>((static_cast<u128>(x) * parameters_.plain_modulus + half) >> t);
+        x = lattice::subtract_if_at_least(scaled, parameters_.plain_modulus);
+    }
+}
+
+std::size_t SlotRing::packed_bytes() const {
+    return lattice::packed_bytes(kDegree, primes_[0].modulus().bits()) +
+           lattice::packed_bytes(kDegree, primes_[1].modulus().bits());
+}
+
+void SlotRing::append_packed(const Residues& x, std::vector<std::uint8_t>& out) const {
+    for (std::size_t i = 0; i < 2; ++i) {
+        const int bits = primes_[i].modulus().bits();
+        const std::size_t start = out.size(), size = lattice::packed_bytes(kDegree, bits);
+        out.resize(start + size);
+        lattice::pack(std::span<const std::uint64_t>(x[i]), bits, std::span(out).subspan(start, size));
+    }
+}
+
+Residues SlotRing::unpack(std::span<const std::uint8_t> bytes) const {
+    require(bytes.size() == packed_bytes(), ErrorKind::kProtocol, "a slot ciphertext or public key has the wrong size");
+    Residues x{Poly64(kDegree), Poly64(kDegree)};
+    bool in_range = true;
+    for (std::size_t i = 0; i < 2; ++i) {
+        const lattice::Modulus& modulus = primes_[i].modulus();
+        const std::size_t size = lattice::packed_bytes(kDegree, modulus.bits());
+        lattice::unpack(bytes.first(size), modulus.bits(), std::span<std::uint64_t>(x[i]));
+        bytes = bytes.subspan(size);
+        for (std::uint64_t value : x[i]) in_range &= value < modulus.value();
+    }
+    require(in_range, ErrorKind::kProtocol, "a slot ciphertext or public key has a coefficient outside its modulus");
+    return x;
+}
+
+}  // namespace flash::scheme
