@@ -1,0 +1,197 @@
+#include "scheme/direct.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <random>
+#include <thread>
+
+#include "base/error.h"
+#include "lattice/sampling.h"
+
+namespace flash::scheme {
+namespace {
+
+constexpr std::size_t n = kDirectDegree;
+
+Sha256 fingerprint(int value) { return Sha256{static_cast<std::uint8_t>(value), 1, 2}; }
+Prng generator(std::uint64_t seed) { return Prng(SecretSeed::for_testing(seed), "direct test"); }
+
+Poly32 random_values(std::uint32_t bound, std::uint64_t seed) {
+    std::mt19937_64 rng(seed);
+    Poly32 values(n);
+    for (std::uint32_t& v : values) v = static_cast<std::uint32_t>(bound ? rng() % bound : rng());
+    return values;
+}
+
+std::string digest(const Poly32& words) {
+    return to_hex(sha256({reinterpret_cast<const std::uint8_t*>(words.data()), words.size() * 4})).substr(0, 16);
+}
+
+struct Noise {
+    double deviation = 0;
+    std::int64_t largest = 0;
+};
+Noise difference(const Poly32& x, const Poly32& y) {
+    Noise noise;
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::int64_t e = static_cast<std::int32_t>(x[i] - y[i]);
+        noise.deviation += static_cast<double>(e * e);
+        noise.largest = std::max(noise.largest, std::abs(e));
+    }
+    noise.deviation = std::sqrt(noise.deviation / n);
+    return noise;
+}
+
+TEST(Direct, ScaleUpIsExact) {
+    for (const SlotParameters& row : slot_parameters()) {
+        const std::uint32_t T = row.plain_modulus;
+        std::mt19937 rng(1);
+        for (int i = 0; i < 20000; ++i) {
+            const std::uint32_t v = i == 0 ? 0 : i == 1 ? T - 1 : i == 2 ? T / 2 : i == 3 ? T / 2 + 1 : static_cast<std::uint32_t>(rng() % T);
+            // Nearest integer to 2^32 v / T, by twice the remainder.
+            const std::uint64_t x = static_cast<std::uint64_t>(v) << 32;
+            const std::uint64_t nearest = x / T + (2 * (x % T) > T ? 1 : 0);
+            ASSERT_EQ(scale_up(v, T), static_cast<std::uint32_t>(nearest));
+        }
+    }
+}
+
+TEST(Direct, DecryptionReturnsThePlaintextWithSmallNoise) {
+    const PublicPolynomials publics(fingerprint(1));
+    Prng rng = generator(1);
+    DirectSecretKey key(publics, rng);
+    std::uint32_t index = 0;
+    for (const SlotParameters& row : slot_parameters())
+        for (const Poly32& plain : {random_values(row.plain_modulus, 5), Poly32(n, row.plain_modulus - 1), Poly32(n, 0)}) {
+            Poly32 a(n), b(n), phase(n), expected(n);
+            const UploadId id{7, index++};
+            key.encrypt(id, plain, row.plain_modulus, rng, b);
+            publics.upload(id, a);
+            key.decrypt(a, b, phase);
+            for (std::size_t i = 0; i < n; ++i) expected[i] = scale_up(plain[i], row.plain_modulus);
+            const Noise noise = difference(phase, expected);
+            EXPECT_NEAR(noise.deviation, std::sqrt(10.5), 0.3);
+            EXPECT_LE(noise.largest, lattice::kErrorBits);
+            // The ciphertext itself looks uniform.
+            EXPECT_GT(difference(b, expected).deviation, std::ldexp(0.5, 31));
+        }
+}
+
+TEST(Direct, NoPairEncryptsTwice) {
+    const PublicPolynomials publics(fingerprint(2));
+    Prng rng = generator(2);
+    DirectSecretKey key(publics, rng);
+    const Poly32 plain(n, 1);
+    Poly32 b(n);
+    const std::uint32_t T = slot_parameters()[0].plain_modulus;
+    key.encrypt({0, 0}, plain, T, rng, b);
+    EXPECT_NO_THROW(key.encrypt({0, 1}, plain, T, rng, b));
+    EXPECT_NO_THROW(key.encrypt({1, 0}, plain, T, rng, b));
+    try {
+        key.encrypt({0, 0}, plain, T, rng, b);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kInternal);
+    }
+    // A failed encryption leaves no plaintext behind and does not free the pair.
+    Poly32 bad = plain;
+    bad[9] = T;
+    EXPECT_THROW(key.encrypt({2, 0}, bad, T, rng, b), Error);
+    EXPECT_EQ(b, Poly32(n));
+    EXPECT_THROW(key.encrypt({2, 0}, plain, T, rng, b), Error);
+    // Under contention exactly one of the attempts on one pair succeeds.
+    std::atomic<int> succeeded = 0;
+    std::vector<std::thread> threads;
+    for (std::uint64_t t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            Prng own = generator(100 + t);
+            Poly32 out(n);
+            for (std::uint32_t i = 0; i < 8; ++i) try {
+                    key.encrypt({3, i}, plain, T, own, out);
+                    ++succeeded;
+                } catch (const Error&) {
+                }
+        });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(succeeded, 8);
+}
+
+TEST(Direct, PublicPolynomialsAreDistinctAndFixed) {
+    const PublicPolynomials publics(fingerprint(3)), same(fingerprint(3)), other(fingerprint(4));
+    std::vector<Poly32> all(5, Poly32(n));
+    publics.upload({0, 0}, all[0]);
+    publics.upload({0, 1}, all[1]);
+    publics.upload({1, 0}, all[2]);
+    publics.key(all[3]);
+    other.upload({0, 0}, all[4]);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j) EXPECT_NE(all[i], all[j]);
+    Poly32 again(n);
+    same.upload({0, 0}, again);
+    EXPECT_EQ(again, all[0]);
+    EXPECT_EQ(digest(all[0]), "UPLOAD_A");
+    EXPECT_EQ(digest(all[3]), "KEY_A");
+}
+
+TEST(Direct, KnownAnswers) {
+    const PublicPolynomials publics(fingerprint(3));
+    Prng rng = generator(3);
+    DirectSecretKey key(publics, rng);
+    EXPECT_EQ(digest(key.public_b()), "PUBLIC_B");
+    Poly32 b(n);
+    key.encrypt({1, 2}, random_values(slot_parameters()[1].plain_modulus, 8), slot_parameters()[1].plain_modulus, rng, b);
+    EXPECT_EQ(digest(b), "UPLOAD_B");
+    const DirectPublicKey public_key(publics, key.public_b());
+    Poly32 a = random_values(0, 1);
+    public_key.mask(a, b, random_values(0, 2), rng);
+    EXPECT_EQ(digest(a), "MASKED_A");
+    EXPECT_EQ(digest(b), "MASKED_B");
+}
+
+TEST(Direct, MaskAddsRhoAndSmallNoiseAndIsFreshEachTime) {
+    const PublicPolynomials publics(fingerprint(5));
+    Prng client = generator(4), server = generator(5);
+    const DirectSecretKey key(publics, client);
+    const DirectPublicKey public_key(publics, key.public_b());
+    for (const Poly32& rho : {random_values(0, 6), Poly32(n, 0), Poly32(n, 0xffffffffu)}) {
+        const Poly32 a = random_values(0, 7), b = random_values(0, 8);
+        Poly32 old_phase(n), expected(n), phase(n);
+        key.decrypt(a, b, old_phase);
+        for (std::size_t i = 0; i < n; ++i) expected[i] = old_phase[i] + rho[i];
+        Poly32 a1 = a, b1 = b, a2 = a, b2 = b;
+        public_key.mask(a1, b1, rho, server);
+        public_key.mask(a2, b2, rho, server);
+        for (const auto& [x, y] : {std::pair(a1, b1), std::pair(a2, b2)}) {
+            key.decrypt(x, y, phase);
+            const Noise noise = difference(phase, expected);
+            // e_pk u + e1 s: sigma = sqrt(2 n 10.5 2/3) = 169.
+            EXPECT_NEAR(noise.deviation, 169, 20);
+            EXPECT_LT(noise.largest, 10 * 169);
+        }
+        // Both halves look uniform against the old ones and against each other.
+        for (const auto& [x, y] : {std::pair(a1, a), std::pair(b1, b), std::pair(a1, a2), std::pair(b1, b2)})
+            EXPECT_NEAR(difference(x, y).deviation, std::ldexp(1.0, 32) / std::sqrt(12.0), std::ldexp(1.0, 27));
+    }
+}
+
+TEST(Direct, WrongSizesAreRefused) {
+    const PublicPolynomials publics(fingerprint(6));
+    Prng rng = generator(6);
+    DirectSecretKey key(publics, rng);
+    Poly32 right(n), wrong(n - 1);
+    EXPECT_THROW(key.encrypt({0, 0}, wrong, 16760833, rng, right), Error);
+    EXPECT_THROW(key.encrypt({0, 0}, right, 16760833, rng, wrong), Error);
+    EXPECT_THROW(key.decrypt(wrong, right, right), Error);
+    try {
+        DirectPublicKey(publics, wrong);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kProtocol);
+    }
+}
+
+}  // namespace
+}  // namespace flash::scheme
