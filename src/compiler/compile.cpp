@@ -1,0 +1,234 @@
+#include "compiler/compile.h"
+
+#include <fmt/format.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <mutex>
+#include <optional>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "compiler/calibrate.h"
+#include "compiler/network.h"
+#include "compiler/quantise.h"
+#include "model/arithmetic.h"
+#include "model/twin.h"
+
+namespace flash::compiler {
+namespace {
+
+constexpr std::size_t kCheckImages = 64;    // for comparing candidates
+constexpr std::size_t kProofImages = 1024;  // for the final check of the chosen one
+
+/// Power of a signal and of its error.
+struct Snr {
+    double signal = 0, error = 0;
+    void add(const Snr& other) {
+        signal += other.signal;
+        error += other.error;
+    }
+    double db() const {
+        if (error == 0) return 200;
+        return signal == 0 ? 0 : std::clamp(10 * std::log10(signal / error), -200.0, 200.0);
+    }
+};
+
+/// Of logits: common to all classes of an image is what changes no class, so the mean of an image does not count.
+Snr compare_logits(std::span<const double> exact, std::span<const float> quantised) {
+    double mean = 0, error_mean = 0;
+    const auto count = static_cast<double>(exact.size());
+    for (std::size_t i = 0; i < exact.size() && exact.size() > 1; ++i) {
+        mean += exact[i] / count;
+        error_mean += (static_cast<double>(quantised[i]) - exact[i]) / count;
+    }
+    Snr snr;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+        const double error = static_cast<double>(quantised[i]) - exact[i] - error_mean;
+        snr.signal += (exact[i] - mean) * (exact[i] - mean);
+        snr.error += error * error;
+    }
+    return snr;
+}
+
+/// What the twin did on some images, against the float network.
+struct Check {
+    Snr logits;
+    std::vector<Snr> layers;
+    std::vector<double> use;
+    std::int64_t overflows = 0;
+    std::int64_t agree = 0, images = 0;
+};
+
+Check check(const Network& network, const model::Model& model, const std::vector<std::vector<double>>& shift,
+            std::span<const std::vector<float>> images, std::size_t limit, const std::function<void(double)>& progress) {
+    const std::size_t count = std::min(images.size(), limit);
+    const model::Twin twin(model);
+    Check total;
+    total.layers.resize(network.layers.size());
+    total.use.assign(network.layers.size(), 0.0);
+    std::mutex mutex;
+    std::atomic<std::size_t> done{0};
+    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t n) {
+        const std::vector<float>& image = images[n * images.size() / count];
+        const model::TwinResult run = twin.run(model::quantise_input(model.architecture, image), {model::Rounding::Mode::kStochastic, n}, true);
+        std::vector<Snr> layers(network.layers.size());
+        const std::vector<double> logits = network.evaluate(image, [&](std::size_t i, const std::vector<double>& x) {
+            const std::vector<std::int32_t>& integers = run.layers[i].x;
+            const std::vector<double>& scale = model.weights.layers[i].x_scale;
+            const std::size_t plane = x.size() / scale.size();
+            for (std::size_t p = 0; p < x.size(); ++p) {
+                const double error = scale[p / plane] * (integers[p] - shift[i][p / plane]) - x[p];
+                layers[i].signal += x[p] * x[p];
+                layers[i].error += error * error;
+            }
+        });
+        const std::lock_guard lock(mutex);
+        total.logits.add(compare_logits(logits, run.logits));
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            total.layers[i].add(layers[i]);
+            total.use[i] = std::max(total.use[i], run.use[i]);
+        }
+        total.overflows += run.overflows;
+        total.agree += std::ranges::max_element(logits) - logits.begin() == std::ranges::max_element(run.logits) - run.logits.begin();
+        ++total.images;
+        if (progress) progress(static_cast<double>(++done) / static_cast<double>(count));
+    });
+    return total;
+}
+
+std::vector<CandidateReport> candidates(const CompileOptions& options) {
+    std::vector<CandidateReport> list;
+    const auto add = [&](int share_bits, int plain_bits) {
+        CandidateReport candidate;
+        candidate.share_bits = share_bits;
+        candidate.plain_bits = plain_bits;
+        list.push_back(candidate);
+    };
+    if (options.share_bits != 0 && options.plain_bits != 0) {
+        add(options.share_bits, options.plain_bits);
+    } else if (options.share_bits != 0) {
+        for (int bits = 24; bits <= 28; ++bits) add(options.share_bits, bits);
+    } else if (options.plain_bits != 0) {
+        for (int bits = 8; bits <= 12; ++bits) add(bits, options.plain_bits);
+    } else {
+        for (auto [share_bits, plain_bits] : {std::pair(9, 24), {9, 25}, {10, 26}, {11, 27}, {12, 28}}) add(share_bits, plain_bits);
+    }
+    return list;
+}
+
+void check_options(const CompileOptions& options) {
+    const auto check_that = [](bool condition, const char* message) { require(condition, ErrorKind::kInvalidArgument, message); };
+    check_that(options.share_bits == 0 || (options.share_bits >= model::kMinShareBits && options.share_bits <= model::kMaxShareBits),
+               "the share bits m must be 6 to 16");
+    check_that(options.plain_bits == 0 || (options.plain_bits >= 24 && options.plain_bits <= 28), "the bits of T must be 24 to 28");
+    check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits, "the result bits must be 6 to 16");
+    check_that(options.margin >= 1 && options.margin <= 16, "the margin must be 1 to 16");
+    check_that(options.channel_floor >= 0 && options.channel_floor <= 1, "the channel floor must be 0 to 1");
+    check_that(std::isfinite(options.target_snr_db), "the target signal to noise ratio must be a number");
+}
+
+/// No normalised pixel is larger, if pictures come through the preprocessing (pixels in 0..1).
+double pixel_bound(const model::Preprocessing& p) {
+    double bound = 0;
+    for (std::size_t c = 0; c < p.mean.size(); ++c)
+        for (double pixel : {0.0, 1.0}) bound = std::max(bound, std::abs(pixel - static_cast<double>(p.mean[c])) / static_cast<double>(p.std[c]));
+    return bound;
+}
+
+/// The integer arithmetic includes the error of quantisation; at least half of the margin must be left after it.
+void prove_range(const Check& result, const Network& network, double margin) {
+    for (std::size_t i = 0; i < result.use.size(); ++i) {
+        const double bound = 1 / (1 + (margin - 1) / 2);
+        if (result.use[i] <= bound) continue;
+        throw Error(ErrorKind::kRange, fmt::format("layer {} ({}): on the calibration images its accumulator reaches {:.3f} of T/4, more than the {:.3f} that leave "
+                                                   "half of the margin of {}. Calibrate on more images, raise the margin, or use more share bits",
+                                                   i, network.layers[i].name, result.use[i], bound, margin));
+    }
+    if (result.overflows > 0)
+        throw Error(ErrorKind::kRange, fmt::format("{} values leave their range on the calibration images. Calibrate on more images or raise the margin", result.overflows));
+}
+
+}  // namespace
+
+CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> calibration, const CompileOptions& options) {
+    check_options(options);
+    const Network& network = *imported.network;
+    const auto report_progress = [&](double from, double to, const char* phase) {
+        return std::function<void(double)>([&options, from, to, phase](double fraction) {
+            if (options.progress) options.progress(from + (to - from) * fraction, phase);
+        });
+    };
+    const Ranges ranges = calibrate(network, calibration, report_progress(0, 0.5, "calibrating"));
+
+    CompileResult result;
+    Report& report = result.report;
+    report.candidates = candidates(options);
+    report.calibration_images = static_cast<std::int64_t>(calibration.size());
+    const double bound = pixel_bound(imported.preprocessing);
+    std::optional<Error> first_problem;
+    std::optional<Quantised> chosen;
+    CandidateReport* best = nullptr;
+    for (std::size_t n = 0; n < report.candidates.size(); ++n) {
+        CandidateReport& candidate = report.candidates[n];
+        const double step = 0.3 / static_cast<double>(report.candidates.size());
+        try {
+            QuantiseOptions quantise_options{options.margin, options.channel_floor, candidate.share_bits,
+                                             model::kPlainModuli[static_cast<std::size_t>(candidate.plain_bits - model::kMinPlainBits)], options.result_bits};
+            Quantised quantised = quantise(network, ranges, bound, quantise_options);
+            model::Model model{quantised.architecture, quantised.weights};
+            model.architecture.name = options.name.empty() ? imported.name : options.name;
+            model.architecture.preprocessing = imported.preprocessing;
+            model.architecture.classes = imported.classes;
+            const PublicSeed salt = generate_public_seed();
+            model.weights.salt.assign(salt.begin(), salt.end());
+            const Check checked = check(network, model, quantised.shift, calibration, kCheckImages,
+                                        report_progress(0.5 + step * static_cast<double>(n), 0.5 + step * static_cast<double>(n + 1), "comparing parameters"));
+            candidate.snr_db = checked.logits.db();
+            candidate.overflows = checked.overflows;
+            prove_range(checked, network, options.margin);
+            candidate.fits = true;
+            const bool good_enough = best && best->snr_db >= options.target_snr_db;
+            if (!best || (!good_enough && candidate.snr_db > best->snr_db)) {
+                best = &candidate;
+                result.model = std::move(model);
+                chosen = std::move(quantised);
+            }
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::kRange) throw;
+            candidate.problem = error.what();
+            if (!first_problem) first_problem = error;
+        }
+    }
+    if (!best) throw *first_problem;
+    best->chosen = true;
+
+    const Check proof = check(network, result.model, chosen->shift, calibration, kProofImages, report_progress(0.8, 1, "checking ranges"));
+    prove_range(proof, network, options.margin);
+    report.snr_db = proof.logits.db();
+    report.agreement = static_cast<double>(proof.agree) / static_cast<double>(proof.images);
+    report.check_images = proof.images;
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+        model::LayerWeights& weights = result.model.weights.layers[i];
+        weights.calibrated_use = proof.use[i];
+        LayerReport layer;
+        layer.name = network.layers[i].name;
+        layer.output = network.layers[i].output;
+        layer.share_bits = result.model.architecture.layers[i].share_bits;
+        layer.range = ranges.layer(i);
+        layer.use = proof.use[i];
+        for (const model::TermWeights& term : weights.terms) {
+            for (std::int8_t w : term.weights) layer.max_weight = std::max(layer.max_weight, std::abs(int{w}));
+            if (!term.weights.empty()) layer.multiplier = std::max(layer.multiplier, term.multiplier);
+        }
+        layer.noise_bits = weights.noise_bits;
+        layer.snr_db = proof.layers[i].db();
+        report.layers.push_back(layer);
+    }
+    model::validate(result.model);
+    return result;
+}
+
+}  // namespace flash::compiler

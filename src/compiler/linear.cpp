@@ -1,0 +1,203 @@
+#include "compiler/linear.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace flash::compiler {
+namespace {
+
+using model::Shape;
+using model::TermKind;
+using model::Window;
+
+constexpr std::size_t kMaxWeights = std::size_t{1} << 29;  // of one term; far beyond any network that is practical here
+
+std::size_t size(int value) { return static_cast<std::size_t>(value); }
+
+[[noreturn]] void refuse(const std::string& node, const std::string& why) {
+    throw Error(ErrorKind::kUnsupported, fmt::format("node {}: {}", node, why));
+}
+
+bool padded(const Window& w) { return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0; }
+
+std::size_t kernel_size(const Window& w) { return size(w.kernel_h) * size(w.kernel_w); }
+
+Shape output_shape(const Shape& in, int channels, const Window& window, const std::string& node) {
+    const Shape out{channels, window.out_height(in.height), window.out_width(in.width)};
+    if (out.height < 1 || out.width < 1)
+        refuse(node, fmt::format("the {} x {} window is larger than its {} x {} input", window.kernel_h, window.kernel_w, in.height, in.width));
+    if (channels < 1 || channels > model::kMaxChannels || out.height > model::kMaxExtent || out.width > model::kMaxExtent || out.size() > model::kMaxMapValues)
+        refuse(node, fmt::format("its output of {} x {} x {} is larger than Flash allows", channels, out.height, out.width));
+    return out;
+}
+
+void check_weights(std::size_t out, std::size_t in, const Window& window, const std::string& node) {
+    if (window.kernel_h > model::kMaxExtent || window.kernel_w > model::kMaxExtent ||
+        in * kernel_size(window) > static_cast<std::size_t>(model::kMaxInnerDimension) || out * in * kernel_size(window) > kMaxWeights)
+        refuse(node, "its linear map has more weights than Flash allows");
+}
+
+/// Padding adds zeros around the expression's result; that is only a linear map of the values where the result itself
+/// carries no bias and is a value, not a convolution of one.
+void check_padding(const Linear& expression, const Window& window, const std::string& node, const char* what) {
+    if (!padded(window)) return;
+    for (const FloatTerm& term : expression.terms)
+        if (term.kind == TermKind::kConvolution)
+            refuse(node, fmt::format("two linear layers without an activation between them: the zero padding of this {} applies to the result of "
+                                     "{}, so the two do not fold into one. Put the activation x*x + x between them, or drop the padding",
+                                     what, expression.name));
+    for (double b : expression.bias)
+        if (b != 0)
+            refuse(node, fmt::format("the zero padding of this {} follows a constant added to {} without an activation between them; near the "
+                                     "border the two do not fold into one. Move the constant (for the input: into the image normalisation of "
+                                     "the \"flash.input\" metadata), or drop the padding",
+                                     what, expression.name.empty() ? "the input" : expression.name));
+}
+
+/// Window of `second` applied to the result of `first`; second has no padding.
+Window compose(const Window& first, const Window& second) {
+    Window w = first;
+    w.kernel_h = first.kernel_h + (second.kernel_h - 1) * first.stride_h;
+    w.kernel_w = first.kernel_w + (second.kernel_w - 1) * first.stride_w;
+    w.stride_h = first.stride_h * second.stride_h;
+    w.stride_w = first.stride_w * second.stride_w;
+    return w;
+}
+
+/// target[a + stride * b] += factor * source[a] for one pair of channels: `b` runs over the second kernel.
+void add_shifted(const double* source, const Window& first, int by, int bx, double factor, double* target, const Window& composed) {
+    for (int y = 0; y < first.kernel_h; ++y) {
+        double* row = target + size(y + by * first.stride_h) * size(composed.kernel_w) + size(bx * first.stride_w);
+        for (int x = 0; x < first.kernel_w; ++x) row[x] += factor * source[y * first.kernel_w + x];
+    }
+}
+
+FloatTerm convolve_term(const FloatTerm& term, std::size_t middle, const std::vector<double>& weights, std::size_t out, const Window& window,
+                        const std::string& node) {
+    const std::size_t kernel = kernel_size(window);
+    FloatTerm result{term.source, term.pool, TermKind::kConvolution, window, {}};
+    if (term.kind == TermKind::kScale) {
+        result.weights.resize(weights.size());
+        for (std::size_t o = 0, k = 0; o < out; ++o)
+            for (std::size_t c = 0; c < middle; ++c)
+                for (std::size_t i = 0; i < kernel; ++i, ++k) result.weights[k] = weights[k] * term.weights[c];
+        return result;
+    }
+    result.window = compose(term.window, window);
+    const std::size_t first_kernel = kernel_size(term.window), composed_kernel = kernel_size(result.window);
+    const std::size_t in = term.weights.size() / (middle * first_kernel);
+    check_weights(out, in, result.window, node);
+    result.weights.assign(out * in * composed_kernel, 0.0);
+    for (std::size_t o = 0; o < out; ++o)
+        for (std::size_t c = 0; c < middle; ++c)
+            for (int by = 0; by < window.kernel_h; ++by)
+                for (int bx = 0; bx < window.kernel_w; ++bx) {
+                    const double factor = weights[((o * middle + c) * size(window.kernel_h) + size(by)) * size(window.kernel_w) + size(bx)];
+                    if (factor == 0) continue;
+                    for (std::size_t i = 0; i < in; ++i)
+                        add_shifted(&term.weights[(c * in + i) * first_kernel], term.window, by, bx, factor,
+                                    &result.weights[(o * in + i) * composed_kernel], result.window);
+                }
+    return result;
+}
+
+FloatTerm pool_term(const FloatTerm& term, std::size_t channels, const Window& window, const std::string& node) {
+    const double share = 1.0 / static_cast<double>(kernel_size(window));
+    FloatTerm result = term;
+    if (term.kind == TermKind::kConvolution) {
+        result.window = compose(term.window, window);
+        const std::size_t first_kernel = kernel_size(term.window), composed_kernel = kernel_size(result.window);
+        const std::size_t pairs = term.weights.size() / first_kernel;
+        check_weights(channels, pairs / channels, result.window, node);
+        result.weights.assign(pairs * composed_kernel, 0.0);
+        for (std::size_t p = 0; p < pairs; ++p)
+            for (int by = 0; by < window.kernel_h; ++by)
+                for (int bx = 0; bx < window.kernel_w; ++bx)
+                    add_shifted(&term.weights[p * first_kernel], term.window, by, bx, share, &result.weights[p * composed_kernel], result.window);
+        return result;
+    }
+    const bool tiles = term.pool && !padded(window) && term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
+    if (!term.pool || tiles) {
+        result.pool = term.pool ? compose(*term.pool, window) : window;
+        for (double& w : result.weights) w *= share;
+        return result;
+    }
+    // A pooling of overlapping windows: a convolution that stays within each channel.
+    check_weights(channels, channels, window, node);
+    const std::size_t kernel = kernel_size(window);
+    result.kind = TermKind::kConvolution;
+    result.window = window;
+    result.weights.assign(channels * channels * kernel, 0.0);
+    for (std::size_t c = 0; c < channels; ++c)
+        for (std::size_t i = 0; i < kernel; ++i) result.weights[(c * channels + c) * kernel + i] = share * term.weights[c];
+    return result;
+}
+
+void merge(std::vector<FloatTerm>& terms) {
+    std::vector<FloatTerm> merged;
+    for (FloatTerm& term : terms) {
+        const auto same = std::ranges::find_if(merged, [&](const FloatTerm& other) {
+            return other.source == term.source && other.pool == term.pool && other.kind == term.kind && other.window == term.window;
+        });
+        if (same == merged.end()) {
+            merged.push_back(std::move(term));
+        } else {
+            for (std::size_t i = 0; i < term.weights.size(); ++i) same->weights[i] += term.weights[i];
+        }
+    }
+    terms = std::move(merged);
+}
+
+}  // namespace
+
+Linear identity(int value, const Shape& shape) {
+    return {"", shape, {{value, {}, TermKind::kScale, {}, std::vector<double>(size(shape.channels), 1.0)}}, std::vector<double>(size(shape.channels), 0.0)};
+}
+
+void scale_channels(Linear& expression, std::span<const double> scale, std::span<const double> shift) {
+    const std::size_t channels = size(expression.shape.channels);
+    for (FloatTerm& term : expression.terms) {
+        const std::size_t per_channel = term.weights.size() / channels;
+        for (std::size_t i = 0; i < term.weights.size(); ++i) term.weights[i] *= scale[i / per_channel];
+    }
+    for (std::size_t c = 0; c < channels; ++c) expression.bias[c] = expression.bias[c] * scale[c] + shift[c];
+}
+
+Linear add(Linear left, Linear right, double sign) {
+    for (FloatTerm& term : right.terms) {
+        for (double& w : term.weights) w *= sign;
+        left.terms.push_back(std::move(term));
+    }
+    for (std::size_t c = 0; c < left.bias.size(); ++c) left.bias[c] += sign * right.bias[c];
+    merge(left.terms);
+    return left;
+}
+
+Linear convolve(const Linear& expression, const std::vector<double>& weights, int out_channels, const Window& window,
+                const std::vector<double>& bias, const std::string& node) {
+    check_padding(expression, window, node, "convolution");
+    const std::size_t middle = size(expression.shape.channels), out = size(out_channels), kernel = kernel_size(window);
+    Linear result{node, output_shape(expression.shape, out_channels, window, node), {}, bias};
+    check_weights(out, middle, window, node);
+    for (const FloatTerm& term : expression.terms) result.terms.push_back(convolve_term(term, middle, weights, out, window, node));
+    for (std::size_t o = 0; o < out; ++o)
+        for (std::size_t c = 0; c < middle; ++c)
+            for (std::size_t i = 0; i < kernel; ++i) result.bias[o] += weights[(o * middle + c) * kernel + i] * expression.bias[c];
+    merge(result.terms);
+    return result;
+}
+
+Linear average_pool(const Linear& expression, const Window& window, const std::string& node) {
+    check_padding(expression, window, node, "pooling");
+    Linear result{expression.name.empty() ? node : expression.name, output_shape(expression.shape, expression.shape.channels, window, node), {}, expression.bias};
+    if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !padded(window)) return expression;
+    for (const FloatTerm& term : expression.terms)
+        result.terms.push_back(pool_term(term, size(expression.shape.channels), window, node));
+    merge(result.terms);
+    return result;
+}
+
+}  // namespace flash::compiler
