@@ -5,7 +5,7 @@
 
 #include "model/arithmetic.h"
 #include "model/twin.h"
-#include "protocol/random_model.h"
+#include "support/random_model.h"
 #include "scheme/parameters.h"
 
 namespace flash::protocol {

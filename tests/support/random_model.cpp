@@ -1,4 +1,4 @@
-#include "protocol/random_model.h"
+#include "support/random_model.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,89 @@
+// Nothing that must be used once is used twice: public polynomials under one secret, keys across inferences, seeds.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "protocol/client_session.h"
+#include "protocol/server_session.h"
+#include "scheme/direct.h"
+#include "support/private_run.h"
+#include "support/random_model.h"
+
+namespace flash {
+namespace {
+
+using transport::Message;
+using transport::MessageType;
+
+TEST(Freshness, EveryUploadOfAPlanHasItsOwnPublicPolynomial) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        const protocol::PreparedModel model(flash::testing::random_model(seed));
+        std::set<std::vector<std::uint32_t>> polynomials;
+        std::vector<std::uint32_t> a(scheme::kDirectDegree);
+        model.publics().key(a);
+        polynomials.insert(a);
+        std::size_t count = 1;
+        for (std::size_t id = 0; id < model.plan().streams.size(); ++id)
+            for (int p = 0; p < model.plan().streams[id].polynomials(); ++p, ++count) {
+                model.publics().upload({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, a);
+                polynomials.insert(a);
+            }
+        EXPECT_EQ(polynomials.size(), count);
+    }
+}
+
+TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
+    const scheme::PublicPolynomials publics(Sha256{});
+    Prng rng(SecretSeed::for_testing(1), "test");
+    scheme::DirectSecretKey key(publics, rng);
+    std::vector<std::uint32_t> plain(scheme::kDirectDegree), b(scheme::kDirectDegree);
+    key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b);
+    EXPECT_THROW(key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b), Error);
+    key.encrypt({1, 3}, plain, model::kPlainModuli[0], rng, b);
+    static_assert(!std::is_copy_constructible_v<scheme::DirectSecretKey>);
+    static_assert(!std::is_copy_constructible_v<SecretSeed>);
+    static_assert(!std::is_copy_constructible_v<SecretVector<int>>);
+}
+
+TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
+    const protocol::PreparedModel model(flash::testing::random_model(3));
+    std::vector<Message> seen;
+    std::mutex mutex;
+    transport::LoopbackOptions options;
+    const auto tap = [&](Message m) {
+        const std::lock_guard lock(mutex);
+        seen.push_back(m);
+        return std::optional<Message>(std::move(m));
+    };
+    options.first_to_second = tap;
+    options.second_to_first = tap;
+    auto [client_end, server_end] = transport::make_loopback(std::move(options));
+    std::thread server([&, end = std::move(server_end)]() mutable { protocol::serve_session(model, *end); });
+    const auto input = flash::testing::random_input(model.architecture(), 3);
+    {
+        protocol::ClientSession client(std::move(client_end));
+        for (int i = 0; i < 3; ++i) client.infer_integers(input);
+    }
+    server.join();
+    // The same input three times: no payload of any cryptographic message repeats.
+    std::set<std::vector<std::uint8_t>> payloads;
+    std::size_t count = 0;
+    for (const Message& m : seen) {
+        if (m.type == MessageType::kClientHello || m.type == MessageType::kServerHello || m.type == MessageType::kFinish || m.type == MessageType::kResultShare) continue;
+        payloads.insert(m.payload);
+        ++count;
+    }
+    EXPECT_GT(count, 20u);
+    EXPECT_EQ(payloads.size(), count);
+    // Nor do the public seeds of the slot scheme (the first 32 bytes of the start reply).
+    std::set<std::vector<std::uint8_t>> seeds;
+    for (const Message& m : seen)
+        if (m.type == MessageType::kStartReply) seeds.insert({m.payload.begin(), m.payload.begin() + 32});
+    EXPECT_EQ(seeds.size(), 3u);
+}
+
+}  // namespace
+}  // namespace flash

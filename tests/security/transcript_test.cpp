@@ -1,0 +1,230 @@
+// What each party sees must look uniform, whatever the input and whatever the weights. Every transcript part is collected over many
+// runs and compared with the uniform distribution; so is the difference of the same message in two runs with the same input, which
+// shows masks that are used twice. Controls at the end show that the tests can fail.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lattice/bitpack.h"
+#include "protocol/messages.h"
+#include "scheme/slots.h"
+#include "support/private_run.h"
+#include "support/random_model.h"
+#include "support/statistics.h"
+
+namespace flash {
+namespace {
+
+using flash::testing::kUniformScore;
+using flash::testing::Uniformity;
+using transport::Message;
+using transport::MessageType;
+
+struct Transcript {
+    std::vector<Message> from_client, from_server;
+};
+
+Transcript record(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input) {
+    Transcript transcript;
+    transport::LoopbackOptions options;
+    options.first_to_second = [&](Message m) { transcript.from_client.push_back(m); return std::optional<Message>(std::move(m)); };
+    options.second_to_first = [&](Message m) { transcript.from_server.push_back(m); return std::optional<Message>(std::move(m)); };
+    flash::testing::run_privately(model, input, 0, 0, std::move(options));
+    // The activation keys come from a thread of their own: bring both transcripts into one order to compare runs.
+    const auto order = [](const Message& a, const Message& b) {
+        return std::tie(a.type, a.layer, a.index) < std::tie(b.type, b.layer, b.index);
+    };
+    std::stable_sort(transcript.from_client.begin(), transcript.from_client.end(), order);
+    std::stable_sort(transcript.from_server.begin(), transcript.from_server.end(), order);
+    return transcript;
+}
+
+/// The integers of a message that must be uniform: values with their bits (bits > 0) or their modulus (bits = 0).
+struct Values {
+    std::string part;
+    std::vector<std::uint64_t> values;
+    int bits = 0;
+    std::uint64_t modulus = 0;
+};
+
+std::vector<std::uint64_t> unpacked(std::span<const std::uint8_t> bytes, int bits, std::size_t count) {
+    std::vector<std::uint64_t> values(count);
+    lattice::unpack(bytes, bits, std::span<std::uint64_t>(values));
+    return values;
+}
+
+std::vector<Values> uniform_parts(const Message& message, const model::Architecture& architecture) {
+    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const std::span<const std::uint8_t> payload = message.payload;
+    const auto slot_polynomial = [&](std::span<const std::uint8_t> bytes, const std::string& part) {
+        std::vector<Values> out;
+        std::size_t at = 0;
+        for (std::size_t i = 0; i < 2; ++i) {
+            const int bits = static_cast<int>(std::bit_width(slots.primes[i]));
+            const std::size_t size = lattice::packed_bytes(scheme::kSlotDegree, bits);
+            out.push_back({part, unpacked(bytes.subspan(at, size), bits, scheme::kSlotDegree), 0, slots.primes[i]});
+            at += size;
+        }
+        return out;
+    };
+    switch (message.type) {
+        case MessageType::kStart: return {{"client public key", unpacked(payload, 32, scheme::kDirectDegree), 32, 0}};
+        case MessageType::kUpload: return {{"upload", unpacked(payload, 32, scheme::kDirectDegree), 32, 0}};
+        case MessageType::kStartReply: return slot_polynomial(payload.subspan(32), "server public key");
+        case MessageType::kActivationKeys: {
+            std::vector<Values> out;
+            const std::size_t size = scheme::slot_ciphertext_bytes(slots);
+            for (std::size_t v = 0; v < 3; ++v)
+                for (Values& values : slot_polynomial(payload.subspan(v * size, size), "activation keys")) out.push_back(std::move(values));
+            return out;
+        }
+        case MessageType::kLinearResponse: {
+            const int m = architecture.layers[message.layer].share_bits;
+            const int a_bits = protocol::response_a_bits(m), b_bits = protocol::response_b_bits(m);
+            const std::size_t a_bytes = lattice::packed_bytes(scheme::kDirectDegree, a_bits);
+            const std::size_t results = (payload.size() - a_bytes) * 8 / static_cast<std::size_t>(b_bits);
+            return {{"linear response a", unpacked(payload.first(a_bytes), a_bits, scheme::kDirectDegree), a_bits, 0},
+                    {"linear response b", unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results), b_bits, 0}};
+        }
+        case MessageType::kProductResponse: {
+            const std::size_t half = payload.size() / 2;
+            return {{"product response a", unpacked(payload.first(half), slots.response_bits, scheme::kSlotDegree), slots.response_bits, 0},
+                    {"product response b", unpacked(payload.subspan(half), slots.response_bits, scheme::kSlotDegree), slots.response_bits, 0}};
+        }
+        default: return {};
+    }
+}
+
+void add(std::map<std::string, Uniformity>& statistics, const Values& values, const std::vector<std::uint64_t>* other = nullptr) {
+    Uniformity& u = statistics[values.part];
+    for (std::size_t i = 0; i < values.values.size(); ++i) {
+        std::uint64_t v = values.values[i];
+        if (values.bits) {
+            if (other) v = (v - (*other)[i]) & ((std::uint64_t{1} << values.bits) - 1);
+            u.add(v, values.bits);
+        } else {
+            if (other) v = v >= (*other)[i] ? v - (*other)[i] : v + values.modulus - (*other)[i];
+            u.add_residue(v, values.modulus);
+        }
+    }
+}
+
+void expect_uniform(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, int runs) {
+    std::map<std::string, Uniformity> single, difference;
+    Transcript previous;
+    for (int run = 0; run < runs; ++run) {
+        Transcript transcript = record(model, input);
+        for (const auto member : {&Transcript::from_client, &Transcript::from_server}) {
+            for (std::size_t i = 0; i < (transcript.*member).size(); ++i) {
+                const auto parts = uniform_parts((transcript.*member)[i], model.architecture());
+                std::vector<Values> before;
+                if (run > 0) before = uniform_parts((previous.*member).at(i), model.architecture());
+                for (std::size_t p = 0; p < parts.size(); ++p) {
+                    add(single, parts[p]);
+                    if (run > 0) add(difference, parts[p], &before[p].values);
+                }
+            }
+        }
+        previous = std::move(transcript);
+    }
+    for (const char* part : {"client public key", "upload", "server public key", "activation keys", "linear response a",
+                             "linear response b", "product response a", "product response b"}) {
+        ASSERT_GT(single[part].count(), 1000u) << part;
+        EXPECT_LT(single[part].score(), kUniformScore) << part;
+        EXPECT_LT(difference[part].score(), kUniformScore) << part << ", difference of runs";
+    }
+}
+
+model::Model model_for_transcripts() { return flash::testing::single_convolution({3, 24, 24}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 21); }
+
+TEST(Transcript, UniformForRandomInput) {
+    const protocol::PreparedModel model(model_for_transcripts());
+    expect_uniform(model, flash::testing::random_input(model.architecture(), 1), 12);
+}
+
+TEST(Transcript, UniformForAllZeroInput) {
+    const protocol::PreparedModel model(model_for_transcripts());
+    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), 0), 12);
+}
+
+TEST(Transcript, UniformForMaximalInput) {
+    const protocol::PreparedModel model(model_for_transcripts());
+    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), model.architecture().input_limit), 12);
+}
+
+TEST(Transcript, UniformForAllZeroWeights) {
+    model::Model zero = model_for_transcripts();
+    for (auto& layer : zero.weights.layers) {
+        for (auto& term : layer.terms) std::fill(term.weights.begin(), term.weights.end(), std::int8_t{0});
+        std::fill(layer.bias.begin(), layer.bias.end(), 0);
+        std::fill(layer.kappa.begin(), layer.kappa.end(), 0);
+        std::fill(layer.offset.begin(), layer.offset.end(), 0);
+    }
+    const protocol::PreparedModel model(std::move(zero));
+    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), 0), 12);
+}
+
+/// Each party's shares alone are uniform: the client's and the server's pre-activations mod 2^m and values mod T.
+TEST(Transcript, SharesOfEachPartyAreUniform) {
+    const protocol::PreparedModel model(model_for_transcripts());
+    struct Recorder : protocol::ShareProbe {
+        Uniformity shares, values;
+        int bits = 0;
+        std::uint32_t modulus = 0;
+        void pre_activation(int layer, std::span<const std::uint32_t> share) override {
+            if (layer == 0)
+                for (std::uint32_t v : share) shares.add(v, bits);
+        }
+        void value(int value, std::span<const std::uint32_t> share) override {
+            if (value == 1)
+                for (std::uint32_t v : share) values.add_residue(v, modulus);
+        }
+    };
+    Recorder client, server;
+    client.bits = server.bits = model.architecture().layers[0].share_bits;
+    client.modulus = server.modulus = model.architecture().plain_modulus;
+    const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), 0);
+    for (int run = 0; run < 12; ++run) flash::testing::run_with_probes(model, input, client, server);
+    for (const Recorder* party : {&client, &server}) {
+        EXPECT_GT(party->shares.count(), 40'000u);
+        EXPECT_LT(party->shares.score(), kUniformScore);
+        EXPECT_LT(party->values.score(), kUniformScore);
+    }
+}
+
+TEST(TranscriptControl, BiasedValuesAreFound) {
+    Prng rng(SecretSeed::for_testing(1), "control");
+    Uniformity uniform, unmasked, short_mask;
+    for (int i = 0; i < 50'000; ++i) {
+        const std::uint32_t v = rng.u32();
+        uniform.add(v, 32);
+        unmasked.add((v % 1000) << 20, 32);               // a small value scaled up, with no mask
+        short_mask.add((v & 0x7fffffff) + 12345, 32);     // a mask one bit too short
+    }
+    EXPECT_LT(uniform.score(), kUniformScore);
+    EXPECT_GT(unmasked.score(), kUniformScore);
+    EXPECT_GT(short_mask.score(), kUniformScore);
+}
+
+TEST(TranscriptControl, AMaskUsedTwiceIsFoundInTheDifference) {
+    const protocol::PreparedModel model(model_for_transcripts());
+    const auto input = flash::testing::random_input(model.architecture(), 4);
+    std::vector<Message> runs[2];
+    for (auto& messages : runs) {
+        transport::LoopbackOptions options;
+        options.second_to_first = [&](Message m) { if (m.type == MessageType::kLinearResponse) messages.push_back(m); return std::optional<Message>(std::move(m)); };
+        flash::testing::run_privately(model, input, 5, 6, std::move(options));  // the same seeds: exactly what must never happen
+    }
+    std::map<std::string, Uniformity> difference;
+    for (std::size_t i = 0; i < runs[0].size(); ++i) {
+        const auto now = uniform_parts(runs[0][i], model.architecture()), before = uniform_parts(runs[1][i], model.architecture());
+        for (std::size_t p = 0; p < now.size(); ++p) add(difference, now[p], &before[p].values);
+    }
+    EXPECT_GT(difference["linear response b"].score(), kUniformScore);
+}
+
+}  // namespace
+}  // namespace flash
