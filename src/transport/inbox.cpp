@@ -20,23 +20,21 @@ void Inbox::set_limits(const Limits& limits) {
     max_queued_ = limits.max_queued;
 }
 
-bool Inbox::push(Message message) {
+void Inbox::push(Message message) {
     const std::lock_guard lock(mutex_);
-    if (state_ != State::kOpen) return false;
+    if (state_ != State::kOpen) return;
     if (message.type == MessageType::kError) {
         fail_locked(ErrorKind::kRemote, peer_ + " reported: " + error_sentence(message.payload));
-        return false;
+        return;
     }
     const std::size_t bytes = cost(message);
     if (queued_bytes_ + bytes > max_queued_) {
-        fail_locked(ErrorKind::kProtocol, peer_ + " sent more than " + std::to_string(max_queued_) +
+        throw Error(ErrorKind::kProtocol, peer_ + " sent more than " + std::to_string(max_queued_) +
                                               " bytes ahead of what was asked for");
-        return false;
     }
     queued_bytes_ += bytes;
     queues_.at(static_cast<std::size_t>(message.type)).push_back({pushed_++, std::move(message)});
     arrived_.notify_all();
-    return true;
 }
 
 void Inbox::end(const std::string& sentence) {

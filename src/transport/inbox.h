@@ -25,9 +25,9 @@ public:
 
     void set_limits(const Limits& limits);
     /// Queues a message and wakes its waiter. A kError message fails the inbox with the peer's sentence (kRemote).
-    /// More than Limits::max_queued bytes (sizeof(Message) included for each message) fails it with kProtocol.
-    /// Returns whether the inbox is still open; after end() or fail() messages are dropped.
-    bool push(Message message);
+    /// After end() or fail() messages are dropped. Throws Error(kProtocol), without a change of state, if more than
+    /// Limits::max_queued bytes would be queued (sizeof(Message) included for each message); the caller then fails it.
+    void push(Message message);
     /// The peer sends no more. What is queued can still be taken; after that every take throws kNetwork.
     void end(const std::string& sentence);
     /// Every take from now on throws this error, whatever is queued; queued messages are dropped. The first failure wins.

@@ -105,18 +105,12 @@ private:
         }
         try {
             check_frame(message, peer_.get_limits().max_payload);
+            peer_.counters.received(message);
+            peer_.inbox.push(std::move(message));
         } catch (const Error& error) {
-            // The receiving end gives up the connection, as it does over TLS.
+            // The receiving end gives up the connection and says why, as it does over TLS.
             peer_.inbox.fail(error.kind(), error.what());
             own_.inbox.fail(ErrorKind::kRemote, std::string(kPeer) + " reported: " + error.what());
-            return;
-        }
-        peer_.counters.received(message);
-        const bool is_error = message.type == MessageType::kError;
-        if (!peer_.inbox.push(std::move(message)) && !is_error) {
-            if (const auto error = peer_.inbox.error(); error && error->kind() == ErrorKind::kProtocol) {
-                own_.inbox.fail(ErrorKind::kRemote, std::string(kPeer) + " reported: " + error->what());
-            }
         }
     }
 

@@ -1,0 +1,72 @@
+// TCP with TLS 1.3: the client's connect and the server's listener. No resumption, no early data, no compression.
+// The client always checks the server's certificate; clients are anonymous.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "transport/address.h"
+#include "transport/certificate.h"
+#include "transport/channel.h"
+
+namespace flash::transport {
+
+struct ClientOptions {
+    std::string host;  ///< name or numeric address; empty is this machine
+    std::uint16_t port = 0;
+    /// "sha256:<hex>" of the server's certificate. If given, it decides alone: no chain, name or date is looked at.
+    std::optional<std::string> pinned_fingerprint;
+    /// PEM file of trusted certificates: the server's chain must end in one of them and name `host`. Without this and
+    /// without a pin, the system's trust store takes its place.
+    std::optional<std::filesystem::path> ca_file;
+    std::chrono::milliseconds timeout{10'000};  ///< for resolving, connecting and the TLS handshake together
+    Limits limits{};                            ///< of the channel
+};
+
+/// Connects and checks the certificate. Throws Error: kInvalidArgument (malformed pin), kFile (unusable CA file),
+/// kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout.
+std::unique_ptr<Channel> connect_tls(const ClientOptions& options);
+
+struct ServerOptions {
+    Address listen{"127.0.0.1", 0};  ///< port 0: a free one; empty host: all addresses
+    Identity identity;
+    Limits limits{};                 ///< of every session's channel
+    std::size_t max_sessions = 16;   ///< a connection beyond this gets a kError message that says so
+    std::chrono::milliseconds handshake_timeout{10'000};
+    std::size_t io_threads = 2;      ///< carry the sockets of all sessions
+};
+
+/// Listens and gives every client a session: a thread that runs the handler with the connection's channel.
+class TlsServer {
+public:
+    /// Serves one client. It owns the channel; the session ends when it returns. An exception from it is logged and
+    /// ends this session only; to tell the peer why, the handler calls Channel::fail itself. `peer` is "ADDR:PORT".
+    using Handler = std::function<void(std::unique_ptr<Channel> channel, const std::string& peer)>;
+
+    /// Binds and starts to serve. Throws Error: kNetwork (address in use or not local), kFile (unusable identity).
+    TlsServer(ServerOptions options, Handler handler);
+    ~TlsServer();
+    TlsServer(const TlsServer&) = delete;
+    TlsServer& operator=(const TlsServer&) = delete;
+
+    /// Where it listens, with the real port.
+    Address address() const;
+    /// Fingerprint of its certificate, for clients to pin.
+    std::string fingerprint() const;
+    /// Sessions that run now.
+    std::size_t sessions() const;
+    /// Accepts no more, tells every client that the server stops (blocked channel calls in the handlers throw), and
+    /// waits for the handlers to return. Not from inside a handler. Later calls do nothing.
+    void stop();
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flash::transport

@@ -1,0 +1,111 @@
+// One TLS connection: an asynchronous core on a strand, and a blocking facade on top of it. Internal to this folder (it
+// includes Asio); used by tls_client.cpp and tls_server.cpp.
+//
+// OpenSSL objects are not thread-safe, so everything that touches the stream runs on the connection's strand: a read
+// loop that fills the inbox, and a write loop that empties the send queue, several messages per write. The facade only
+// touches the inbox and the mutex-protected queue.
+#pragma once
+
+#include <array>
+#include <asio.hpp>
+#include <asio/ssl.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "transport/channel.h"
+#include "transport/counters.h"
+#include "transport/frame.h"
+#include "transport/inbox.h"
+
+namespace flash::transport {
+
+class TlsConnection : public std::enable_shared_from_this<TlsConnection> {
+public:
+    using Stream = asio::ssl::stream<asio::ip::tcp::socket>;
+
+    /// `socket` must have a strand as its executor. `peer` names the other side in sentences, e.g. "the server".
+    TlsConnection(asio::ip::tcp::socket socket, asio::ssl::context& context, std::string peer, const Limits& limits);
+
+    /// For connecting and the handshake, before start().
+    Stream& stream() { return stream_; }
+    /// Socket options of every connection; errors are ignored (the peer may be gone already).
+    void tune_socket();
+    /// Starts the read loop. Once, after the handshake; at once if called on the strand.
+    void start();
+    /// Closes the socket if start() has not been called. On the strand.
+    void abort_handshake();
+
+    // The facade, from any thread; the meanings are those of Channel.
+    void send(Message message);
+    Message receive(MessageType type) { return inbox_.take(type, limits().timeout); }
+    Message receive_any(std::chrono::milliseconds wait) { return inbox_.take_any(wait); }
+    void set_limits(const Limits& limits);
+    Traffic traffic() const { return counters_.read(); }
+    void fail(const std::string& sentence) noexcept;
+    void close() noexcept;
+
+    /// Closes the socket without a word to the peer.
+    void abort() noexcept;
+    /// Waits until the socket is closed. Returns false after `timeout`.
+    bool wait_closed(std::chrono::milliseconds timeout);
+
+    /// Longest time that a closing connection waits for the peer to take the last bytes.
+    static constexpr std::chrono::milliseconds kLinger{2'000};
+
+private:
+    enum class Phase { kHandshake, kOpen, kShutdown, kClosed };
+
+    // On the strand.
+    void read();
+    void on_read(const asio::error_code& code, std::size_t bytes);
+    void on_read_end(const asio::error_code& code);
+    void accept_bytes(std::size_t bytes);
+    void pump();
+    void write();
+    void on_write(const asio::error_code& code, std::size_t bytes);
+    void shut_down();
+    void drain();
+    void arm_linger();
+    void hard_close();
+    void drop_unsent();  // nobody is there to take it
+
+    Limits limits() const;
+    void wake_writer();                       // from any thread
+    // From any thread: fails the inbox, and the first call also replaces the send queue by a last message. Both happen
+    // under the mutex, so that whoever is woken by the failure finds the last message in its place.
+    void end_with(const Error& failure, const Message* last);
+    std::string lost(const asio::error_code& code) const;
+
+    Stream stream_;
+    asio::steady_timer linger_;
+    const std::string peer_;
+    Inbox inbox_;
+    TrafficCounters counters_;
+
+    // Strand only.
+    Phase phase_ = Phase::kHandshake;
+    FrameDecoder decoder_;
+    std::vector<std::uint8_t> read_buffer_;
+    std::array<std::uint8_t, 4096> drain_buffer_{};  // apart, as a read into read_buffer_ may still be pending
+    std::vector<std::uint8_t> write_buffer_;
+    std::size_t written_ = 0;  // of write_buffer_
+    bool writing_ = false;
+    bool linger_armed_ = false;
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    Limits limits_;
+    std::deque<Message> queue_;
+    std::size_t unsent_bytes_ = 0;     // queue_ and the unwritten rest of write_buffer_
+    std::uint64_t total_written_ = 0;  // grows with every write: the measure of progress
+    bool pump_posted_ = false;
+    bool closing_ = false;             // nothing more is queued
+    bool closed_ = false;
+};
+
+}  // namespace flash::transport

@@ -1,0 +1,269 @@
+// The TLS transport against parties that break the rules, stay silent or die. Every case ends within its time limit with
+// a clear error, and the server goes on serving others.
+#include <future>
+#include <random>
+#include <thread>
+
+#include "echo_server.h"
+#include "helpers.h"
+#include "raw_peer.h"
+
+namespace flash::transport {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::EchoServer;
+using testing::expect_error;
+using testing::message;
+using testing::quick_limits;
+using testing::raw_frame;
+using testing::RawListener;
+using testing::RawSocket;
+using testing::RawTls;
+
+class HostileClient : public ::testing::Test {
+protected:
+    void TearDown() override { EXPECT_TRUE(echo.serves()); }
+    void expect_refusal(std::span<const std::uint8_t> bytes, const std::string& reason) {
+        auto peer = RawTls::connect(echo.port());
+        ASSERT_TRUE(peer.ready());
+        peer.write(bytes);
+        EXPECT_THAT(peer.read_error(), ::testing::HasSubstr(reason));
+        const auto errors = echo.errors(1);
+        ASSERT_EQ(errors.size(), 1u);
+        EXPECT_EQ(errors[0].kind(), ErrorKind::kProtocol);
+        EXPECT_THAT(errors[0].what(), ::testing::HasSubstr(reason));
+    }
+    EchoServer echo{quick_limits(400ms)};
+};
+
+TEST_F(HostileClient, RandomBytesInsteadOfTls) {
+    std::mt19937 random(7);
+    std::vector<std::uint8_t> noise(5000);
+    for (auto& byte : noise) byte = static_cast<std::uint8_t>(random());
+    auto peer = RawSocket::connect(echo.port());
+    peer.write(noise);
+    EXPECT_TRUE(peer.closed_by_peer());
+}
+
+TEST_F(HostileClient, PlainText) {
+    auto peer = RawSocket::connect(echo.port());
+    peer.write(std::string("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    EXPECT_TRUE(peer.closed_by_peer());
+}
+
+TEST_F(HostileClient, SilenceInTheHandshake) {
+    const auto begin = std::chrono::steady_clock::now();
+    auto silent = RawSocket::connect(echo.port());
+    auto halfway = RawSocket::connect(echo.port());
+    halfway.write(std::vector<std::uint8_t>{0x16, 0x03, 0x01, 0x02, 0x00, 0x01});
+    EXPECT_TRUE(silent.closed_by_peer());
+    EXPECT_TRUE(halfway.closed_by_peer());
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST_F(HostileClient, OlderTls) {
+    EXPECT_FALSE(RawTls::connect(echo.port(), TLS1_2_VERSION).ready());
+}
+
+TEST_F(HostileClient, SilenceAfterTheHandshake) {
+    auto peer = RawTls::connect(echo.port());
+    EXPECT_THAT(peer.read_error(), ::testing::HasSubstr("no next message within 400 ms"));
+    EXPECT_EQ(echo.errors(1).at(0).kind(), ErrorKind::kTimeout);
+}
+
+TEST_F(HostileClient, HalfAFrameThenSilence) {
+    auto peer = RawTls::connect(echo.port());
+    peer.write(raw_frame(1000, 6, 0, 500));
+    EXPECT_THAT(peer.read_error(), ::testing::HasSubstr("within 400 ms"));
+}
+
+TEST_F(HostileClient, OversizedFrame) { expect_refusal(raw_frame(0xffffffff, 6, 0, 10), "declares 4294967295 bytes"); }
+TEST_F(HostileClient, UnknownType) { expect_refusal(raw_frame(0, 77, 0, 0), "unknown type 77"); }
+TEST_F(HostileClient, ReservedFieldNotZero) { expect_refusal(raw_frame(0, 6, 1, 0), "reserved"); }
+TEST_F(HostileClient, OversizedErrorMessage) { expect_refusal(raw_frame(1025, 1, 0, 1025), "the limit is 1024"); }
+
+TEST_F(HostileClient, ErrorMessageIsMadePrintable) {
+    auto peer = RawTls::connect(echo.port());
+    auto frame = raw_frame(6, 1, 0, 6);
+    std::copy_n("\x1b[2Jhi", 6, frame.begin() + 16);
+    peer.write(frame);
+    const auto errors = echo.errors(1);
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].kind(), ErrorKind::kRemote);
+    EXPECT_STREQ(errors[0].what(), "the client reported: ?[2Jhi");
+}
+
+TEST_F(HostileClient, ClosesInTheMiddleOfAMessage) {
+    auto peer = RawTls::connect(echo.port());
+    peer.write(raw_frame(1000, 6, 0, 500));
+    peer.say_farewell();
+    const auto errors = echo.errors(1);
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].kind(), ErrorKind::kNetwork);
+    EXPECT_THAT(errors[0].what(), ::testing::HasSubstr("closed the connection in the middle of a message"));
+}
+
+TEST_F(HostileClient, VanishesWithoutFarewell) {
+    for (const bool reset : {false, true}) {
+        auto peer = RawTls::connect(echo.port());
+        peer.write(raw_frame(1000, 6, 0, 10));
+        std::this_thread::sleep_for(50ms);
+        reset ? peer.socket().reset() : peer.socket().close();
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const auto errors = echo.errors(2);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 300ms);  // at once, not after the time limit
+    ASSERT_EQ(errors.size(), 2u);
+    for (const auto& error : errors) {
+        EXPECT_EQ(error.kind(), ErrorKind::kNetwork);
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("the client was cut off in the middle of a message"));
+    }
+}
+
+TEST_F(HostileClient, ManyQuickConnectionsAndDisconnections) {
+    for (int i = 0; i < 200; ++i) {
+        auto peer = RawSocket::connect(echo.port());
+        if (i % 3 == 0) peer.write(std::string("\x16\x03\x01"));
+        i % 2 == 0 ? peer.reset() : peer.close();
+    }
+    for (int i = 0; i < 20; ++i) {
+        auto peer = RawTls::connect(echo.port());
+        if (i % 2 == 0) peer.socket().reset();
+    }
+}
+
+TEST_F(HostileClient, RandomFrames) {
+    std::mt19937 random(11);
+    for (int round = 0; round < 20; ++round) {
+        auto peer = RawTls::connect(echo.port());
+        std::vector<std::uint8_t> noise(1 + random() % 3000);
+        for (auto& byte : noise) byte = static_cast<std::uint8_t>(random());
+        peer.write(noise);
+        if (round % 2 == 0) peer.say_farewell();
+    }
+}
+
+TEST(HostileFlood, OverrunningTheInboxEndsTheSession) {
+    Limits limits = quick_limits(2s);
+    limits.max_queued = 100'000;
+    ServerOptions options;
+    options.limits = limits;
+    std::promise<Error> ended;
+    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
+        try {
+            channel->receive(MessageType::kResultShare);
+        } catch (const Error& error) {
+            ended.set_value(error);
+        }
+    });
+    const auto channel = server.connect();
+    expect_error(ErrorKind::kRemote, "sent more than 100000 bytes ahead", [&] {
+        for (int i = 0; i < 5000; ++i) channel->send(message(MessageType::kUpload, 1000));
+        channel->receive(MessageType::kResultShare);
+    });
+    EXPECT_EQ(ended.get_future().get().kind(), ErrorKind::kProtocol);
+}
+
+TEST(HostileFlood, APeerThatDoesNotReadStallsSendButNotForever) {
+    ServerOptions options;
+    options.limits = quick_limits(300ms);
+    options.limits.max_send_queue = 1'000'000;
+    std::promise<Error> ended;
+    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
+        try {
+            while (true) channel->send(message(MessageType::kLinearResponse, 100'000));
+        } catch (const Error& error) {
+            ended.set_value(error);
+        }
+    });
+    auto peer = RawTls::connect(server.port());
+    auto future = ended.get_future();
+    ASSERT_EQ(future.wait_for(5s), std::future_status::ready);
+    const Error error = future.get();
+    EXPECT_EQ(error.kind(), ErrorKind::kTimeout);
+    EXPECT_STREQ(error.what(), "the client took no data within 300 ms");
+}
+
+TEST(HostileFlood, SilentConnectionsDoNotBlockStop) {
+    EchoServer echo(quick_limits(10s));
+    auto silent = RawSocket::connect(echo.port());
+    auto waiting = RawTls::connect(echo.port());
+    std::this_thread::sleep_for(20ms);
+    const auto begin = std::chrono::steady_clock::now();
+    echo.server().stop();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+    EXPECT_EQ(waiting.read_error(), "the server is shutting down");
+    EXPECT_TRUE(silent.closed_by_peer());
+}
+
+class HostileServer : public ::testing::Test {
+protected:
+    ClientOptions options() {
+        ClientOptions o;
+        o.host = "127.0.0.1";
+        o.port = listener.port();
+        o.pinned_fingerprint = fingerprint(testing::shared_identity());
+        o.timeout = 300ms;
+        o.limits = quick_limits(300ms);
+        return o;
+    }
+    /// Connects while `serve` runs on the accepted TLS connection, and returns the channel when that has returned.
+    std::unique_ptr<Channel> connect_to(const std::function<void(RawTls&)>& serve) {
+        auto serving = std::async(std::launch::async, [&] {
+            auto peer = RawTls::accept(listener.accept(), testing::shared_identity());
+            serve(peer);
+        });
+        ClientOptions patient = options();
+        patient.timeout = 3s;
+        auto channel = connect_tls(patient);
+        serving.get();
+        return channel;
+    }
+    RawListener listener;
+};
+
+TEST_F(HostileServer, Silent) {
+    const auto begin = std::chrono::steady_clock::now();
+    expect_error(ErrorKind::kTimeout, "within 300 ms (TLS handshake)", [&] { connect_tls(options()); });
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST_F(HostileServer, NotTls) {
+    auto serving = std::async(std::launch::async, [&] {
+        auto peer = listener.accept();
+        peer.write(std::string("SSH-2.0-OpenSSH_9.2\r\n"));
+        peer.closed_by_peer();
+    });
+    expect_error(ErrorKind::kNetwork, "is a Flash server listening there?", [&] { connect_tls(options()); });
+    serving.get();
+}
+
+TEST_F(HostileServer, ClosesInTheHandshake) {
+    auto serving = std::async(std::launch::async, [&] {
+        auto peer = listener.accept();
+        std::uint8_t first = 0;
+        (void)!::recv(peer.fd(), &first, 1, 0);
+        peer.reset();
+    });
+    expect_error(ErrorKind::kNetwork, "TLS handshake with 127.0.0.1:", [&] { connect_tls(options()); });
+    serving.get();
+}
+
+TEST_F(HostileServer, BadFrame) {
+    const auto channel = connect_to([](RawTls& peer) { peer.write(raw_frame(0, 500, 0, 0)); });
+    expect_error(ErrorKind::kProtocol, "unknown type 500", [&] { channel->receive(MessageType::kServerHello); });
+    expect_error(ErrorKind::kProtocol, "unknown type 500", [&] { channel->send(message(MessageType::kStart, 1)); });
+}
+
+TEST_F(HostileServer, CutInTheMiddleOfAMessage) {
+    const auto channel = connect_to([](RawTls& peer) {
+        peer.write(raw_frame(100, 3, 0, 50));
+        peer.socket().close();
+    });
+    expect_error(ErrorKind::kNetwork, "the server was cut off in the middle of a message",
+                 [&] { channel->receive(MessageType::kServerHello); });
+}
+
+}  // namespace
+}  // namespace flash::transport
