@@ -13,9 +13,10 @@ inline std::uint64_t high_product(std::uint64_t x, std::uint64_t y) {
     return static_cast<std::uint64_t>((static_cast<u128>(x) * y) >> 64);
 }
 
-/// x mod bound for x < 2 * bound, without a branch.
+/// x mod bound for x < 2 * bound < 2^63, without a branch: the sign of the difference selects.
 inline std::uint64_t subtract_if_at_least(std::uint64_t x, std::uint64_t bound) {
-    return x - (bound & (0 - static_cast<std::uint64_t>(x >= bound)));
+    const std::uint64_t difference = x - bound;
+    return difference + (bound & static_cast<std::uint64_t>(static_cast<std::int64_t>(difference) >> 63));
 }
 
 /// A fixed factor w < p with floor(2^64 w / p): one high and two low products per multiplication (Shoup).

@@ -31,17 +31,17 @@ public:
     const lattice::NttTables& prime(std::size_t i) const { return primes_[i]; }
 
     /// Polynomial in [0, T) with these slots; missing slots are zero. Error(kInternal) for more than n values or one >= T.
-    Poly64 encode(std::span<const std::uint32_t> slots) const;
+    void encode(std::span<const std::uint32_t> slots, std::span<std::uint64_t> polynomial) const;
     /// Slots of a polynomial mod T, in place.
     void decode(std::span<std::uint64_t> polynomial) const;
 
     /// The representative in (-T/2, T/2] of a polynomial mod T, as residues mod q_i.
     void lift_centred(std::span<const std::uint64_t> polynomial, std::size_t i, std::span<std::uint64_t> out) const;
-    /// out += round(q/T * m) mod q_i, exactly, for m in [0, T) coefficient-wise.
-    void add_scaled(std::span<const std::uint64_t> polynomial, std::size_t i, std::span<std::uint64_t> out) const;
+    /// (first, second) += round(q/T * m) mod (q1, q2), exactly, for m in [0, T) coefficient-wise.
+    void add_scaled(std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> first, std::span<std::uint64_t> second) const;
 
-    /// round(2^t / q * x) mod 2^t, t = response_bits, for x mod q.
-    void switch_down(const Residues& x, std::span<std::uint64_t> out) const;
+    /// round(2^t / q * x) mod 2^t, t = response_bits, for x mod q given by its residues.
+    void switch_down(std::span<const std::uint64_t> first, std::span<const std::uint64_t> second, std::span<std::uint64_t> out) const;
     /// round(T / 2^t * phase) mod T in place, for phase mod 2^t.
     void scale_down(std::span<std::uint64_t> phase) const;
 
@@ -51,14 +51,14 @@ public:
     /// Both residues, bit-packed one after the other.
     std::size_t packed_bytes() const;
     void append_packed(const Residues& x, std::vector<std::uint8_t>& out) const;
-    /// Error(kProtocol) unless the size is exact and every residue is below its prime.
-    Residues unpack(std::span<const std::uint8_t> bytes) const;
+    /// Residue i of a packed polynomial. Error(kProtocol) unless the size is exact and every coefficient is below the prime.
+    void unpack(std::span<const std::uint8_t> bytes, std::size_t i, std::span<std::uint64_t> out) const;
 
 private:
     struct PerPrime {
-        std::uint64_t quotient_residue;        ///< floor(q/T) mod q_i
-        lattice::ShoupFactor other_inverse;    ///< (q / q_i)^-1 mod q_i
-        std::uint64_t fraction;                ///< floor(2^(63 + bits) / q_i), bits = bit size of q_i
+        lattice::ShoupFactor quotient;       ///< floor(q/T) mod q_i
+        lattice::ShoupFactor other_inverse;  ///< (q / q_i)^-1 mod q_i
+        std::uint64_t fraction;              ///< floor(2^(63 + bits) / q_i), bits = bit size of q_i
     };
 
     SlotParameters parameters_;

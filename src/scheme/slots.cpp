@@ -112,14 +112,15 @@ void SlotSecretKey::encrypt(SlotVectorId id, std::span<const std::uint32_t> valu
         require(fresh, ErrorKind::kInternal, "a slot vector was encrypted twice under one secret key");
     }
     const SlotRing& ring = state_->ring;
-    const Poly64 plain = ring.encode(values);
+    Poly64 plain(kDegree);
+    ring.encode(values, plain);
     SecretVector<std::int8_t> error(kDegree);
     lattice::sample_error(rng, error);
     Residues b{Poly64(kDegree), Poly64(kDegree)};
-    Poly64 a(kDegree);
+    for (std::size_t i = 0; i < 2; ++i) lift_small(ring.prime(i).modulus(), error, b[i]);
+    ring.add_scaled(plain, b[0], b[1]);
+    std::vector<std::uint64_t> a(kDegree);
     for (std::size_t i = 0; i < 2; ++i) {
-        lift_small(ring.prime(i).modulus(), error, b[i]);
-        ring.add_scaled(plain, i, b[i]);
         expand_vector_half(state_->seed, id, ring, i, a);
         state_->hide(i, a, b[i]);
     }
@@ -162,16 +163,17 @@ void SlotSecretKey::decrypt(std::span<const std::uint8_t> response, std::span<st
 struct SlotEvaluator::State {
     const SlotRing& ring;
     PublicSeed seed;
-    Residues key_a, key_b;  // the server's public key, transformed
+    std::array<std::vector<std::uint64_t>, 2> key_a, key_b;  // the server's public key, transformed
 
     State(const SlotRing& ring_in, const PublicSeed& seed_in) : ring(ring_in), seed(seed_in) {}
 };
 
 SlotEvaluator::SlotEvaluator(const SlotParameters& parameters, const PublicSeed& seed, std::span<const std::uint8_t> public_key)
     : state_(std::make_unique<State>(SlotRing::of(parameters), seed)) {
-    state_->key_b = state_->ring.unpack(public_key);
     for (std::size_t i = 0; i < 2; ++i) {
-        state_->key_a[i] = Poly64(kDegree);
+        state_->key_a[i].resize(kDegree);
+        state_->key_b[i].resize(kDegree);
+        state_->ring.unpack(public_key, i, state_->key_b[i]);
         expand_key_half(seed, state_->ring, i, state_->key_a[i]);
     }
 }
@@ -184,44 +186,49 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
     const std::size_t count = products.size();
     require(count <= kMaxSlotProducts, ErrorKind::kInternal, "the noise analysis allows three products in one response");
 
-    // All received bytes are checked before anything secret is touched.
-    std::array<Residues, kMaxSlotProducts> ciphertexts;
-    std::array<Poly64, kMaxSlotProducts> plains;
-    for (std::size_t k = 0; k < count; ++k) ciphertexts[k] = ring.unpack(products[k].ciphertext);
-    for (std::size_t k = 0; k < count; ++k) plains[k] = ring.encode(products[k].plain);
-    const Poly64 added = ring.encode(addend);
+    // One piece of secret memory for all temporaries, wiped at the end; the server's own data needs no wiping.
+    constexpr std::size_t kSecretPolynomials = 2 * kMaxSlotProducts + 8;
+    Poly64 memory(kSecretPolynomials * kDegree);
+    std::size_t next = 0;
+    const auto take = [&] { return std::span<std::uint64_t>(memory).subspan(kDegree * next++, kDegree); };
+    std::vector<std::uint64_t> received(2 * count * kDegree);
+    std::array<std::span<std::uint64_t>, kMaxSlotProducts> plains, factors, received_a, received_b;
+    for (std::size_t k = 0; k < count; ++k) {
+        plains[k] = take();
+        factors[k] = take();
+        received_a[k] = std::span(received).subspan(2 * k * kDegree, kDegree);
+        received_b[k] = std::span(received).subspan((2 * k + 1) * kDegree, kDegree);
+        ring.encode(products[k].plain, plains[k]);
+    }
+    const std::span<std::uint64_t> fresh = take(), added = take();
+    const std::array<std::span<std::uint64_t>, 2> a = {take(), take()}, b = {take(), take()}, flooding = {take(), take()};
 
     SecretVector<std::int8_t> u(kDegree), error(kDegree);
     lattice::sample_ternary(rng, u);
     lattice::sample_error(rng, error);
-    Residues flooding{Poly64(kDegree), Poly64(kDegree)};
     lattice::sample_flooding(rng, ring.log_flooding(), ring.prime(0).modulus(), ring.prime(1).modulus(), flooding[0], flooding[1]);
+    ring.encode(addend, added);
+    ring.add_scaled(added, flooding[0], flooding[1]);
 
-    Residues a{Poly64(kDegree), Poly64(kDegree)}, b{Poly64(kDegree), Poly64(kDegree)};
-    std::array<Poly64, kMaxSlotProducts> factors, halves;
-    for (std::size_t k = 0; k < count; ++k) {
-        factors[k] = Poly64(kDegree);
-        halves[k] = Poly64(kDegree);
-    }
-    Poly64 fresh(kDegree);
     for (std::size_t i = 0; i < 2; ++i) {
         const lattice::NttTables& prime = ring.prime(i);
         const lattice::Modulus& modulus = prime.modulus();
+        const std::vector<std::uint64_t>&key_a = state_->key_a[i], &key_b = state_->key_b[i];
         lift_small(modulus, u, fresh);
         prime.forward(fresh);
         for (std::size_t k = 0; k < count; ++k) {
+            ring.unpack(products[k].ciphertext, i, received_b[k]);
+            expand_vector_half(state_->seed, products[k].id, ring, i, received_a[k]);
             ring.lift_centred(plains[k], i, factors[k]);
             prime.forward(factors[k]);
-            expand_vector_half(state_->seed, products[k].id, ring, i, halves[k]);
         }
-        // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors. Four
-        // products below 2^108 are summed before one reduction.
+        // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors. Up to
+        // four products below 2^108 are summed before one reduction.
         for (std::size_t j = 0; j < kDegree; ++j) {
-            u128 sum_a = static_cast<u128>(state_->key_a[i][j]) * fresh[j];
-            u128 sum_b = static_cast<u128>(state_->key_b[i][j]) * fresh[j];
+            u128 sum_a = static_cast<u128>(key_a[j]) * fresh[j], sum_b = static_cast<u128>(key_b[j]) * fresh[j];
             for (std::size_t k = 0; k < count; ++k) {
-                sum_a += static_cast<u128>(halves[k][j]) * factors[k][j];
-                sum_b += static_cast<u128>(ciphertexts[k][i][j]) * factors[k][j];
+                sum_a += static_cast<u128>(received_a[k][j]) * factors[k][j];
+                sum_b += static_cast<u128>(received_b[k][j]) * factors[k][j];
             }
             a[i][j] = modulus.reduce(sum_a);
             b[i][j] = modulus.reduce(sum_b);
@@ -230,7 +237,6 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
         prime.inverse(b[i]);
         // Flooding: the noise of the products depends on the client's factors and on errors that the server knows; a uniform
         // noise 2^40 times its bound hides it. It also covers the error that a public-key encryption would add to b.
-        ring.add_scaled(added, i, flooding[i]);
         for (std::size_t j = 0; j < kDegree; ++j) {
             a[i][j] = modulus.add(a[i][j], modulus.from_signed(error[j]));
             b[i][j] = modulus.add(b[i][j], flooding[i][j]);
@@ -240,9 +246,9 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
     const int t = ring.parameters().response_bits;
     const std::size_t half = lattice::packed_bytes(kDegree, t);
     std::vector<std::uint8_t> response(2 * half);
-    ring.switch_down(a, fresh);
+    ring.switch_down(a[0], a[1], fresh);
     lattice::pack(std::span<const std::uint64_t>(fresh), t, std::span(response).first(half));
-    ring.switch_down(b, fresh);
+    ring.switch_down(b[0], b[1], fresh);
     lattice::pack(std::span<const std::uint64_t>(fresh), t, std::span(response).subspan(half));
     return response;
 }

@@ -1,0 +1,29 @@
+#include "base/hash.h"
+
+#include <gtest/gtest.h>
+
+#include <string_view>
+#include <vector>
+
+namespace flash {
+namespace {
+
+std::vector<std::uint8_t> bytes(std::string_view text) { return {text.begin(), text.end()}; }
+
+TEST(Hash, KnownAnswers) {  // FIPS 180-4
+    EXPECT_EQ(to_hex(sha256({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    EXPECT_EQ(to_hex(sha256(bytes("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Hash, PartsDoNotCollide) {
+    const std::vector<std::uint8_t> a = bytes("a"), ab = bytes("ab"), b = bytes("b"), empty;
+    EXPECT_NE(sha256_parts({a, b}), sha256_parts({ab}));
+    EXPECT_NE(sha256_parts({ab, empty}), sha256_parts({empty, ab}));
+    EXPECT_NE(sha256_parts({a}), sha256(a));
+    EXPECT_EQ(sha256_parts({a, b}), sha256_parts({a, b}));
+}
+
+TEST(Hash, Hexadecimal) { EXPECT_EQ(to_hex(std::vector<std::uint8_t>{0, 255, 16}), "00ff10"); }
+
+}  // namespace
+}  // namespace flash
