@@ -82,7 +82,8 @@ std::unique_ptr<Dataset> open_tiny_imagenet(const fs::path& directory, Split spl
     const fs::path part = root / (split == Split::kTrain ? "train" : "val");
     std::error_code ignored;
     if (!fs::is_directory(part, ignored)) {
-        throw Error(ErrorKind::kFile, fmt::format("{}: there is no {} part: '{}' is missing", kSet, to_string(split), part.string()));
+        throw Error(ErrorKind::kFile, fmt::format("{}: there is no {} part: '{}' is missing (#{} at the end of the SPEC chooses the other part)", kSet,
+                                                  to_string(split), part.string(), to_string(split == Split::kTrain ? Split::kTest : Split::kTrain)));
     }
     const fs::path annotations = part / "val_annotations.txt";
     const bool listed = split == Split::kTest && fs::is_directory(part / "images", ignored) && fs::exists(annotations, ignored);
