@@ -44,6 +44,7 @@ private:
 /// The client's secret for ONE inference: uniform ternary s. Wiped on destruction; not copyable.
 class DirectSecretKey {
 public:
+    /// publics must outlive the key.
     DirectSecretKey(const PublicPolynomials& publics, Prng& rng);
     ~DirectSecretKey();
     DirectSecretKey(const DirectSecretKey&) = delete;

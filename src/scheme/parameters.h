@@ -23,7 +23,7 @@ struct SlotParameters {
     int plain_bits;
     std::array<std::uint64_t, 2> primes;
     int modulus_bits;             ///< bits of q1 q2, at most 109
-    int response_bits;            ///< bits of a coefficient of the product response, after modulus switching: plain_bits + 9 or 10
+    int response_bits;            ///< bits of a coefficient of the product response, after modulus switching: plain_bits + 10
 };
 
 /// Parameters for the plaintext moduli of 24 to 28 bits, in that order.

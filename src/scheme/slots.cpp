@@ -39,6 +39,28 @@ void expand_vector_half(const PublicSeed& seed, SlotVectorId id, const SlotRing&
     lattice::sample_uniform(rng, ring.prime(prime).modulus(), out);
 }
 
+using Spans = std::array<std::span<std::uint64_t>, kMaxSlotProducts>;
+
+/// out = key * fresh + sum of x[k] * y[k] over kCount products, value by value mod p. All operands are below p < 2^54, so that the four
+/// products, each below 2^108, are summed before one reduction.
+template <std::size_t kCount>
+void sum_of_products(const lattice::Modulus& p, const std::uint64_t* key, const std::uint64_t* fresh, const Spans& x,
+                     const Spans& y, std::uint64_t* out) {
+    const lattice::Modulus modulus = p;
+    std::array<const std::uint64_t*, kMaxSlotProducts> left, right;
+    for (std::size_t k = 0; k < kMaxSlotProducts; ++k) {
+        left[k] = x[k].data();
+        right[k] = y[k].data();
+    }
+    for (std::size_t j = 0; j < kDegree; ++j) {
+        u128 sum = static_cast<u128>(key[j]) * fresh[j];
+        for (std::size_t k = 0; k < kCount; ++k) sum += static_cast<u128>(left[k][j]) * right[k][j];
+        out[j] = modulus.reduce(sum);
+    }
+}
+constexpr std::array kSumOfProducts = {sum_of_products<0>, sum_of_products<1>, sum_of_products<2>, sum_of_products<3>};
+static_assert(kSumOfProducts.size() == kMaxSlotProducts + 1);
+
 void lift_small(const lattice::Modulus& modulus, std::span<const std::int8_t> small, std::span<std::uint64_t> out) {
     for (std::size_t j = 0; j < kDegree; ++j) out[j] = modulus.from_signed(small[j]);
 }
@@ -192,7 +214,7 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
     std::size_t next = 0;
     const auto take = [&] { return std::span<std::uint64_t>(memory).subspan(kDegree * next++, kDegree); };
     std::vector<std::uint64_t> received(2 * count * kDegree);
-    std::array<std::span<std::uint64_t>, kMaxSlotProducts> plains, factors, received_a, received_b;
+    Spans plains, factors, received_a, received_b;
     for (std::size_t k = 0; k < count; ++k) {
         plains[k] = take();
         factors[k] = take();
@@ -213,7 +235,6 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
     for (std::size_t i = 0; i < 2; ++i) {
         const lattice::NttTables& prime = ring.prime(i);
         const lattice::Modulus& modulus = prime.modulus();
-        const std::vector<std::uint64_t>&key_a = state_->key_a[i], &key_b = state_->key_b[i];
         lift_small(modulus, u, fresh);
         prime.forward(fresh);
         for (std::size_t k = 0; k < count; ++k) {
@@ -222,17 +243,9 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
             ring.lift_centred(plains[k], i, factors[k]);
             prime.forward(factors[k]);
         }
-        // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors. Up to
-        // four products below 2^108 are summed before one reduction.
-        for (std::size_t j = 0; j < kDegree; ++j) {
-            u128 sum_a = static_cast<u128>(key_a[j]) * fresh[j], sum_b = static_cast<u128>(key_b[j]) * fresh[j];
-            for (std::size_t k = 0; k < count; ++k) {
-                sum_a += static_cast<u128>(received_a[k][j]) * factors[k][j];
-                sum_b += static_cast<u128>(received_b[k][j]) * factors[k][j];
-            }
-            a[i][j] = modulus.reduce(sum_a);
-            b[i][j] = modulus.reduce(sum_b);
-        }
+        // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors.
+        kSumOfProducts[count](modulus, state_->key_a[i].data(), fresh.data(), received_a, factors, a[i].data());
+        kSumOfProducts[count](modulus, state_->key_b[i].data(), fresh.data(), received_b, factors, b[i].data());
         prime.inverse(a[i]);
         prime.inverse(b[i]);
         // Flooding: the noise of the products depends on the client's factors and on errors that the server knows; a uniform

@@ -64,6 +64,7 @@ public:
     SlotEvaluator(const SlotParameters& parameters, const PublicSeed& seed, std::span<const std::uint8_t> public_key);
     ~SlotEvaluator();
 
+    /// At most three products (the noise analysis counts on it): Error(kInternal) for more.
     /// Response to sum_j ciphertext_j * plain_j + addend (slot-wise, mod T): re-randomised with the server's public key
     /// (fresh u, e1), flooded with uniform noise of 2^40 times the noise bound, switched down to response_bits, packed.
     /// The server learns the slots' values and nothing else; so addend must contain a fresh uniform mask mod T.

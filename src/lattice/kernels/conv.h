@@ -1,6 +1,6 @@
-// The linear layer's inner loop: integer combinations of negacyclic shifts of polynomials mod (X^n + 1, 2^32). The weights are
-// the server's secret in the sense of the protocol, but running time may depend on them (zero columns are skipped): the client
-// sees only when the whole layer is finished, and the zero pattern is part of the padding. Input words are never branched on.
+// The linear layer's inner loop: integer combinations of negacyclic shifts of polynomials mod (X^n + 1, 2^32).
+// Time does not depend on the coefficients. It does depend on which weights are zero: a column that is zero in a whole block of rows is
+// skipped, so the time of a layer tells roughly how many such columns its weights and its packing have.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
 // The transforms on the floating-point units, four residues per vector, for p < 2^50. AVX2 has no 64-bit high product, but a fused
 // multiply-add gives the exact low part of a product of doubles:
 //   h = x w rounded, l = x w - h exactly, k = round(x (w/p)), x w - k p = (h - k p) + l.
-// With |x| < 8p and |w| <= p/2 (centred): |x w / p| < 2^52, so k is off from x w / p by at most 1/2 plus the rounding of x (w/p), less than
-// 2^52 * 2^-52 = 1; hence |x w - k p| < 3p/2 < 2^51. h - k p is a multiple of a unit at most 2^48 ... 1 with magnitude below 2^53,
-// hence exact, and so is the final sum. For |x| <= 2p the same estimate gives |x w - k p| < 3p/4.
-// Bounds: values enter a level pair reduced to |x| <= (1/2 + tiny) p or as products, and leave at most 4p; see each function.
+// w is centred, |w| <= p/2, so |x w / p| <= |x| / 2. The rounding of w/p and of the product make k differ from x w / p by at most
+// 1/2 + 2^-52 |x| / 2: for |x| < 8p < 2^53 that is 3/2, for 4p it is 1, for 2p it is 3/4. So |x w - k p| is at most 3p/2, p or 3p/4.
+// h and k p are integers that differ by less than 2^52, and the fused operation rounds only their difference: it is exact, and so
+// is the sum with l. All values stay integers below 8p < 2^53; the bounds stand at each function.
 #include <immintrin.h>
 
 #include "lattice/kernels/ntt.h"
@@ -78,8 +78,8 @@ inline void transpose(Vector& a, Vector& b, Vector& c, Vector& d) {
     d = _mm256_permute2f128_pd(ab_high, cd_high, 0x31);
 }
 
-/// Two forward levels on x0..x3 a quarter block apart. In: any |x| <= 4p. x0, x1 are reduced; products are below 3p/2 (one of 4p)
-/// or 3p/4 ... so the outputs are below 1/2 + 3/2 + 3/2 < 4 p.
+/// Two forward levels on x0..x3, a quarter of a block apart. In: |x| <= 4p. x0 and x1 are reduced to p/2, the products of x2 and x3
+/// are at most p, a and c at most 3p/2, b and d (products of at most 3p/2) at most 3p/4. Out: at most 9p/4.
 inline void forward_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& first, const Root& left, const Root& right,
                          const Prime& prime) {
     x0 = reduce(x0, prime);
@@ -94,8 +94,8 @@ inline void forward_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const R
     x3 = _mm256_sub_pd(c, d);
 }
 
-/// Two inverse levels. In: |x| <= 3p/2. Sums of two are below 3p, of four below 6p: within the 8p of multiply. Out: x0 is reduced, the
-/// others are products (below 3p/2).
+/// Two inverse levels. In: |x| <= 3p/2. Sums of two are at most 3p, of four 6p, b and d at most p. Out: x0 and x1 reduced to p/2, x2
+/// (a product of at most 6p) at most 5p/4, x3 (of at most 2p) at most 3p/4.
 inline void inverse_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& left, const Root& right, const Root& last,
                          const Prime& prime) {
     const Vector a = _mm256_add_pd(x0, x1), c = _mm256_add_pd(x2, x3);
