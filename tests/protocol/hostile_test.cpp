@@ -1,0 +1,274 @@
+// Messages that are truncated, padded, out of order, lost, of the wrong type or random, in both directions: the party that gets them
+// ends with a clear error within its time limit; nothing crashes or hangs.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "model/file.h"
+#include "protocol/client_session.h"
+#include "protocol/messages.h"
+#include "protocol/server_session.h"
+#include "support/private_run.h"
+#include "support/random_model.h"
+
+namespace flash::protocol {
+namespace {
+
+using transport::Message;
+using transport::MessageType;
+using namespace std::chrono_literals;
+
+const PreparedModel& small_model() {
+    static const PreparedModel model(flash::testing::single_convolution({2, 9, 9}, 3, {3, 3, 1, 1, 1, 1, 1, 1}, 77));
+    return model;
+}
+
+transport::LoopbackOptions quick() {
+    transport::LoopbackOptions options;
+    options.limits.timeout = 300ms;
+    return options;
+}
+
+enum class Attack { kTruncate, kPad, kEmpty, kIndex, kLayer, kDrop, kType };
+constexpr Attack kAttacks[] = {Attack::kTruncate, Attack::kPad, Attack::kEmpty, Attack::kIndex, Attack::kLayer, Attack::kDrop, Attack::kType};
+
+std::optional<Message> attacked(Message message, Attack attack) {
+    switch (attack) {
+        case Attack::kTruncate: message.payload.resize(message.payload.size() / 2); break;
+        case Attack::kPad: message.payload.push_back(0); break;
+        case Attack::kEmpty: message.payload.clear(); break;
+        case Attack::kIndex: message.index += 1; break;
+        case Attack::kLayer: message.layer += 1; break;
+        case Attack::kDrop: return std::nullopt;
+        case Attack::kType: message.type = MessageType::kClientHello; break;
+    }
+    return message;
+}
+
+/// Runs an inference in which the first message of one type is tampered with; true if some party reported an Error.
+bool fails_cleanly(MessageType type, Attack attack) {
+    bool done = false;
+    const auto tap = [&](Message m) {
+        if (m.type == type && !done) {
+            done = true;
+            return attacked(std::move(m), attack);
+        }
+        return std::optional<Message>(std::move(m));
+    };
+    transport::LoopbackOptions options = quick();
+    const bool from_client = type == MessageType::kStart || type == MessageType::kUpload || type == MessageType::kProductResponse || type == MessageType::kFinish;
+    (from_client ? options.first_to_second : options.second_to_first) = tap;
+    const auto input = flash::testing::random_input(small_model().architecture(), 1);
+    const auto begin = std::chrono::steady_clock::now();
+    bool failed = false;
+    try {
+        flash::testing::run_without_audit(small_model(), input, 1, 2, std::move(options));
+    } catch (const Error& error) {
+        failed = true;
+        EXPECT_STRNE(error.what(), "");
+    }
+    EXPECT_TRUE(done) << "the message to tamper with was never sent";
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+    return failed;
+}
+
+TEST(HostilePeer, TamperedMessagesFromTheServer) {
+    for (const MessageType type : {MessageType::kStartReply, MessageType::kLinearResponse, MessageType::kActivationKeys, MessageType::kResultShare})
+        for (const Attack attack : kAttacks)
+            EXPECT_TRUE(fails_cleanly(type, attack)) << to_string(type) << ", attack " << static_cast<int>(attack);
+}
+
+TEST(HostilePeer, TamperedMessagesFromTheClient) {
+    for (const MessageType type : {MessageType::kStart, MessageType::kUpload, MessageType::kProductResponse, MessageType::kFinish})
+        for (const Attack attack : kAttacks) {
+            if (type == MessageType::kFinish && (attack == Attack::kTruncate || attack == Attack::kEmpty)) continue;  // it is empty
+            if (type == MessageType::kStart && (attack == Attack::kLayer || attack == Attack::kIndex)) continue;      // see the session tests
+            EXPECT_TRUE(fails_cleanly(type, attack)) << to_string(type) << ", attack " << static_cast<int>(attack);
+        }
+}
+
+TEST(HostilePeer, ReorderedMessages) {
+    // Uploads 0 and 1 change places. (The model sends several.)
+    std::optional<Message> held;
+    transport::LoopbackOptions options = quick();
+    const PreparedModel model(flash::testing::single_convolution({60, 9, 9}, 3, {3, 3, 1, 1, 1, 1, 1, 1}, 78));
+    int swapped = 0;
+    options.first_to_second = [&](Message m) -> std::optional<Message> {
+        if (m.type == MessageType::kUpload && m.layer == 0 && m.index <= 1) {
+            ++swapped;
+            m.index = 1 - m.index;
+        }
+        return m;
+    };
+    EXPECT_THROW(flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1), 1, 2, std::move(options)), Error);
+    EXPECT_GE(swapped, 1);
+}
+
+TEST(HostilePeer, RandomContentOfTheRightSizeNeverCrashes) {
+    std::mt19937_64 rng(5);
+    for (int run = 0; run < 12; ++run) {
+        const auto noise = [&rng, run](Message m) {
+            if (static_cast<int>(m.type) % 4 == run % 4)
+                for (auto& byte : m.payload) byte = static_cast<std::uint8_t>(rng());
+            return std::optional<Message>(std::move(m));
+        };
+        transport::LoopbackOptions options = quick();
+        (run % 2 ? options.first_to_second : options.second_to_first) = noise;
+        try {
+            flash::testing::run_without_audit(small_model(), flash::testing::random_input(small_model().architecture(), 1), 1, 2, std::move(options));
+        } catch (const Error&) {
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------ handshakes
+
+/// Serves one raw client; returns the error that the session ended with, if any.
+std::optional<ErrorKind> session_with(const std::function<void(transport::Channel&)>& client, std::string* told = nullptr) {
+    auto [client_end, server_end] = transport::make_loopback(quick());
+    std::optional<ErrorKind> kind;
+    std::thread server([&, end = server_end.get()] {
+        ServerSessionOptions options;
+        options.timeout = 300ms;
+        options.idle_timeout = 600ms;
+        try {
+            serve_session(small_model(), *end, options);
+        } catch (const Error& error) {
+            kind = error.kind();
+        }
+    });
+    try {
+        client(*client_end);
+    } catch (const Error& error) {
+        if (told) *told = error.what();
+    }
+    client_end->close();
+    server.join();
+    return kind;
+}
+
+TEST(Handshake, WrongVersionIsNamed) {
+    std::string told;
+    const auto kind = session_with([](transport::Channel& channel) {
+        ClientHello hello;
+        hello.version = 99;
+        channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
+        channel.receive(MessageType::kServerHello);
+    }, &told);
+    EXPECT_EQ(kind, ErrorKind::kProtocol);
+    EXPECT_NE(told.find("version 99"), std::string::npos) << told;
+}
+
+TEST(Handshake, WrongFingerprintIsNamed) {
+    std::string told;
+    const auto kind = session_with([](transport::Channel& channel) {
+        ClientHello hello;
+        hello.expected_fingerprint.fill(1);
+        channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
+        channel.receive(MessageType::kServerHello);
+    }, &told);
+    EXPECT_EQ(kind, ErrorKind::kProtocol);
+    EXPECT_NE(told.find("fingerprint"), std::string::npos) << told;
+}
+
+TEST(Handshake, GarbageAndSilence) {
+    EXPECT_EQ(session_with([](transport::Channel& c) { c.send({MessageType::kClientHello, 0, 0, {1, 2, 3}}); c.receive(MessageType::kServerHello); }), ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([](transport::Channel& c) { c.send({MessageType::kClientHello, 0, 0, std::vector<std::uint8_t>(64, 7)}); c.receive(MessageType::kServerHello); }), ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([](transport::Channel&) { std::this_thread::sleep_for(500ms); }), ErrorKind::kTimeout);
+}
+
+TEST(Handshake, AnInferenceMustStartWithTheNextNumber) {
+    const auto greet = [](transport::Channel& c) {
+        c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
+        c.receive(MessageType::kServerHello);
+    };
+    const std::vector<std::uint8_t> key(scheme::kDirectDegree * 4);
+    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 1, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kUpload, 0, 0, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
+    // A client that starts and then says nothing more.
+    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, key}); std::this_thread::sleep_for(600ms); }), ErrorKind::kTimeout);
+    // A client that starts and goes away.
+    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, key}); }), ErrorKind::kNetwork);
+}
+
+/// A client session against a server that answers the hello with these bytes.
+std::optional<ErrorKind> client_with(const std::vector<std::uint8_t>& server_hello) {
+    auto [client_end, server_end] = transport::make_loopback(quick());
+    std::thread server([&, end = server_end.get()] {
+        try {
+            end->receive(MessageType::kClientHello);
+            end->send({MessageType::kServerHello, 0, 0, server_hello});
+            end->receive(MessageType::kFinish);
+        } catch (const Error&) {
+        }
+    });
+    std::optional<ErrorKind> kind;
+    try {
+        ClientSessionOptions options;
+        options.timeout = 300ms;
+        ClientSession session(std::move(client_end), options);
+    } catch (const Error& error) {
+        kind = error.kind();
+    }
+    server.join();
+    return kind;
+}
+
+TEST(Handshake, HostileArchitectures) {
+    ServerHello hello;
+    hello.secret_digest = model::secret_digest(small_model().model());
+    hello.architecture = model::serialize(small_model().architecture());
+    EXPECT_EQ(client_with(encode(hello)), std::nullopt);
+    ServerHello newer = hello;
+    newer.version = 2;
+    EXPECT_EQ(client_with(encode(newer)), ErrorKind::kProtocol);
+    // Every truncation, and single bytes changed: refused with an Error, or a valid (other) architecture; never anything else.
+    std::mt19937_64 rng(9);
+    const std::vector<std::uint8_t> good = encode(hello);
+    for (std::size_t size = 0; size < good.size(); size += 7)
+        EXPECT_EQ(client_with({good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size)}), ErrorKind::kProtocol);
+    for (int i = 0; i < 300; ++i) {
+        std::vector<std::uint8_t> bad = hello.architecture;
+        for (int k = 0; k <= i % 3; ++k) bad[rng() % bad.size()] = static_cast<std::uint8_t>(rng());
+        try {
+            const model::Architecture architecture = model::parse_architecture(bad);
+            packing::make_plan(architecture);
+        } catch (const Error& error) {
+            EXPECT_TRUE(error.kind() == ErrorKind::kProtocol || error.kind() == ErrorKind::kUnsupported) << error.what();
+        }
+    }
+}
+
+TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {
+    // One client breaks the protocol in the middle while another one works.
+    const auto input = flash::testing::random_input(small_model().architecture(), 4);
+    std::thread bad([&] {
+        for (int i = 0; i < 5; ++i)
+            session_with([&](transport::Channel& c) {
+                c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
+                c.receive(MessageType::kServerHello);
+                c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(scheme::kDirectDegree * 4)});
+                c.send({MessageType::kUpload, 0, 0, {1}});
+                c.receive(MessageType::kLinearResponse);
+            });
+    });
+    auto [client_end, server_end] = transport::make_loopback();
+    std::thread server([&, end = server_end.get()] { EXPECT_EQ(serve_session(small_model(), *end).inferences, 4u); });
+    {
+        ClientSession client(std::move(client_end));
+        const auto first = client.infer_integers(input).x;
+        for (int i = 0; i < 3; ++i) {
+            const auto again = client.infer_integers(input).x;
+            ASSERT_EQ(first.size(), again.size());
+        }
+    }
+    server.join();
+    bad.join();
+}
+
+}  // namespace
+}  // namespace flash::protocol
