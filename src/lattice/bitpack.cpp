@@ -39,7 +39,7 @@ void pack_words(std::span<const Word> in, int bits, std::span<std::uint8_t> out)
             buffer = filled ? value >> (bits - filled) : 0;
         }
     }
-    std::memcpy(to, &buffer, static_cast<std::size_t>(filled + 7) / 8);
+    if (filled) std::memcpy(to, &buffer, static_cast<std::size_t>(filled + 7) / 8);
 }
 
 template <class Word>
