@@ -10,9 +10,9 @@
 
 namespace flash::transport {
 
-/// Kinds of messages. Client -> server: C, server -> client: S. Values are part of the wire format (docs/formats.md).
+/// Kinds of messages. Client -> server: C, server -> client: S. Values are part of the wire format (docs/wire-format.md).
 enum class MessageType : std::uint16_t {
-    kError = 1,            ///< both: UTF-8 sentence; the sender closes afterwards
+    kError = 1,            ///< both: a sentence of at most 1024 bytes; the sender closes afterwards
     kClientHello = 2,      ///< C
     kServerHello = 3,      ///< S
     kStart = 4,            ///< C: begins an inference, carries the client's public key
@@ -56,13 +56,17 @@ struct Limits {
 class Channel {
 public:
     virtual ~Channel() = default;
-    /// Queues a message; blocks while the send queue is full. Throws Error(kNetwork | kTimeout) once the connection is broken.
+    /// Queues a message; blocks while the send queue is full. Throws Error(kTimeout) if a full queue does not move for
+    /// the limit, and once the connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
     virtual void send(Message message) = 0;
     /// Next message of this type. Throws Error(kTimeout) after the limit, kRemote with the peer's sentence if it sent
-    /// kError, kNetwork if the connection ended, kProtocol if the peer broke the framing rules.
+    /// kError, kNetwork if the connection ended, kProtocol if the peer broke the framing rules. Messages that arrived
+    /// before a closed connection are still delivered; the peer's kError and broken rules take effect at once.
+    /// A timeout leaves the channel usable.
     virtual Message receive(MessageType type) = 0;
     /// Like receive, but of any type that is in the queue, waiting up to `wait` (used by a server between inferences).
     virtual Message receive_any(std::chrono::milliseconds wait) = 0;
+    /// For what is sent and what arrives from now on.
     virtual void set_limits(const Limits& limits) = 0;
     virtual Traffic traffic() const = 0;
     /// Sends a kError message if the connection still works, then closes. Never throws.

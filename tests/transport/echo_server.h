@@ -23,7 +23,7 @@ inline Identity shared_identity() {
     return {made.certificate_pem, std::move(key)};
 }
 
-inline Limits quick_limits(std::chrono::milliseconds timeout = std::chrono::milliseconds(300)) {
+inline Limits quick_limits(std::chrono::milliseconds timeout = std::chrono::milliseconds(500)) {
     Limits limits;
     limits.timeout = timeout;
     return limits;
@@ -36,7 +36,7 @@ public:
         options.identity = shared_identity();
         options.limits = limits;
         options.max_sessions = max_sessions;
-        options.handshake_timeout = std::chrono::milliseconds(200);
+        options.handshake_timeout = std::chrono::milliseconds(500);
         start(std::move(options), [this, wait = limits.timeout](std::unique_ptr<Channel> channel, const std::string&) { echo(*channel, wait); });
     }
     EchoServer(ServerOptions options, TlsServer::Handler handler) {

@@ -34,7 +34,7 @@ protected:
         EXPECT_EQ(errors[0].kind(), ErrorKind::kProtocol);
         EXPECT_THAT(errors[0].what(), ::testing::HasSubstr(reason));
     }
-    EchoServer echo{quick_limits(400ms)};
+    EchoServer echo{quick_limits(600ms)};
 };
 
 TEST_F(HostileClient, RandomBytesInsteadOfTls) {
@@ -68,14 +68,14 @@ TEST_F(HostileClient, OlderTls) {
 
 TEST_F(HostileClient, SilenceAfterTheHandshake) {
     auto peer = RawTls::connect(echo.port());
-    EXPECT_THAT(peer.read_error(), ::testing::HasSubstr("no next message within 400 ms"));
+    EXPECT_THAT(peer.read_error(), ::testing::HasSubstr("no next message within 600 ms"));
     EXPECT_EQ(echo.errors(1).at(0).kind(), ErrorKind::kTimeout);
 }
 
 TEST_F(HostileClient, HalfAFrameThenSilence) {
     auto peer = RawTls::connect(echo.port());
     peer.write(raw_frame(1000, 6, 0, 500));
-    EXPECT_THAT(peer.read_error(), ::testing::HasSubstr("within 400 ms"));
+    EXPECT_THAT(peer.read_error(), ::testing::HasSubstr("within 600 ms"));
 }
 
 TEST_F(HostileClient, OversizedFrame) { expect_refusal(raw_frame(0xffffffff, 6, 0, 10), "declares 4294967295 bytes"); }
@@ -111,12 +111,10 @@ TEST_F(HostileClient, VanishesWithoutFarewell) {
         std::this_thread::sleep_for(50ms);
         reset ? peer.socket().reset() : peer.socket().close();
     }
-    const auto begin = std::chrono::steady_clock::now();
     const auto errors = echo.errors(2);
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, 300ms);  // at once, not after the time limit
     ASSERT_EQ(errors.size(), 2u);
     for (const auto& error : errors) {
-        EXPECT_EQ(error.kind(), ErrorKind::kNetwork);
+        EXPECT_EQ(error.kind(), ErrorKind::kNetwork);  // at once: after the time limit it would be kTimeout
         EXPECT_THAT(error.what(), ::testing::HasSubstr("the client was cut off in the middle of a message"));
     }
 }
@@ -204,7 +202,7 @@ protected:
         o.host = "127.0.0.1";
         o.port = listener.port();
         o.pinned_fingerprint = fingerprint(testing::shared_identity());
-        o.timeout = 300ms;
+        o.timeout = 3s;
         o.limits = quick_limits(300ms);
         return o;
     }
@@ -214,9 +212,7 @@ protected:
             auto peer = RawTls::accept(listener.accept(), testing::shared_identity());
             serve(peer);
         });
-        ClientOptions patient = options();
-        patient.timeout = 3s;
-        auto channel = connect_tls(patient);
+        auto channel = connect_tls(options());
         serving.get();
         return channel;
     }
@@ -225,7 +221,9 @@ protected:
 
 TEST_F(HostileServer, Silent) {
     const auto begin = std::chrono::steady_clock::now();
-    expect_error(ErrorKind::kTimeout, "within 300 ms (TLS handshake)", [&] { connect_tls(options()); });
+    ClientOptions impatient = options();
+    impatient.timeout = 300ms;
+    expect_error(ErrorKind::kTimeout, "within 300 ms (TLS handshake)", [&] { connect_tls(impatient); });
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
 }
 
