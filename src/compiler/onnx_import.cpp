@@ -538,7 +538,7 @@ model::Preprocessing default_preprocessing(const Shape& input) {
 model::Preprocessing read_preprocessing(const std::string& text, const Shape& input) {
     model::Preprocessing p = default_preprocessing(input);
     try {
-        const Json json = Json::parse(text);
+        const Json json = Json::parse(text).get<Json::object_t>();  // throws for anything but an object
         if (json.contains("mean")) p.mean = json.at("mean").get<std::vector<float>>();
         if (json.contains("std")) p.std = json.at("std").get<std::vector<float>>();
         if (json.contains("resize") && !json.at("resize").is_null()) p.resize = json.at("resize").get<int>();

@@ -1,0 +1,252 @@
+#include "support/random_network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <string>
+
+#include "support/onnx_reference.h"
+#include "support/onnx_writer.h"
+
+namespace flash::testing {
+namespace {
+
+using model::Shape;
+using Values = std::vector<double>;
+using I = std::int64_t;
+
+struct Map {
+    std::string name;
+    Shape shape;
+};
+
+class Generator {
+public:
+    Generator(std::uint64_t seed, const RandomNetworkOptions& options)
+        : random_(seed * 0x9e3779b97f4a7c15u + 1), options_(options), input_{range(1, 4), range(5, options.max_extent), range(5, options.max_extent)},
+          writer_({chance(2) ? -1 : 1, input_.channels, input_.height, input_.width}, range(11, 17)) {
+        wide_ = chance(6);
+    }
+
+    RandomNetwork run() {
+        Map map{writer_.input, input_};
+        const int blocks = range(options_.min_layers, options_.max_layers);
+        map = activate(normalise(convolve(map, random_channels(), true)));
+        for (int i = 1; i < blocks; ++i) {
+            const int kind = range(0, 5);
+            if (kind == 0) map = activate(add(normalise(convolve_same(map, map.shape.channels)), map));
+            else if (kind == 1) map = projection_block(map);
+            else if (kind == 2) map = pre_activation_block(map);
+            else if (kind == 3 && map.shape.height > 3 && map.shape.width > 3) map = average(map);
+            else map = activate(normalise(convolve(map, random_channels(), true)));
+        }
+        const std::string output = head(map);
+        RandomNetwork network{writer_.finish(output), input_};
+        network.onnx = with_measured_batch_norms(network.onnx, network.images(6, random_()));
+        return network;
+    }
+
+private:
+    int range(int low, int high) { return std::uniform_int_distribution<int>(low, std::max(low, high))(random_); }
+    bool chance(int one_in) { return range(1, one_in) == 1; }
+    double normal() { return std::normal_distribution<double>()(random_); }
+    double uniform(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random_); }
+
+    int random_channels() {
+        if (wide_) {
+            wide_ = false;
+            return range(options_.max_channels, options_.wide_channels);
+        }
+        return chance(3) ? range(1, options_.max_channels) : range(1, std::min(12, options_.max_channels));
+    }
+
+    std::string weights(const std::vector<I>& dims, std::size_t outputs) {
+        std::size_t count = 1;
+        for (I d : dims) count *= static_cast<std::size_t>(d);
+        Values w(count);
+        const double scale = 1 / std::sqrt(static_cast<double>(count / outputs));
+        for (double& value : w) value = scale * normal();
+        if (chance(4)) {  // an all-zero filter
+            const std::size_t dead = static_cast<std::size_t>(range(0, static_cast<int>(outputs) - 1)), per = count / outputs;
+            std::fill_n(w.begin() + static_cast<std::ptrdiff_t>(dead * per), per, 0.0);
+        }
+        return writer_.floats(dims, w, !chance(3));
+    }
+
+    Map convolve(const Map& in, int channels, bool strided) {
+        const int kh = range(1, std::min(7, in.shape.height)), kw = chance(2) ? std::min(kh, in.shape.width) : range(1, std::min(7, in.shape.width));
+        model::Window w{kh, kw, 1, 1, range(0, kh / 2), range(0, kw / 2), range(0, kh / 2), range(0, kw / 2)};
+        if (strided && chance(2)) {
+            w.stride_h = range(1, 3);
+            w.stride_w = chance(2) ? w.stride_h : range(1, 3);
+        }
+        return convolve(in, channels, w);
+    }
+
+    Map convolve_same(const Map& in, int channels) {
+        const int k = 1 + 2 * range(0, 1);
+        return convolve(in, channels, model::Window{k, k, 1, 1, k / 2, k / 2, k / 2, k / 2});
+    }
+
+    Map convolve(const Map& in, int channels, const model::Window& w) {
+        const Shape out{channels, w.out_height(in.shape.height), w.out_width(in.shape.width)};
+        std::vector<std::string> inputs{in.name, weights({channels, in.shape.channels, w.kernel_h, w.kernel_w}, static_cast<std::size_t>(channels))};
+        if (chance(3)) inputs.push_back(vector(channels, 0.3));
+        return {writer_.node("Conv", inputs,
+                             {{"dilations", std::vector<I>{1, 1}},
+                              {"group", 1},
+                              {"kernel_shape", std::vector<I>{w.kernel_h, w.kernel_w}},
+                              {"pads", std::vector<I>{w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}},
+                              {"strides", std::vector<I>{w.stride_h, w.stride_w}}}),
+                out};
+    }
+
+    std::string vector(int count, double scale) {
+        Values v(static_cast<std::size_t>(count));
+        for (double& value : v) value = scale * normal();
+        return writer_.floats({count}, v);
+    }
+
+    /// A batch norm with placeholder statistics, which are measured at the end.
+    Map normalise(const Map& in) {
+        const auto count = static_cast<std::size_t>(in.shape.channels);
+        Values gamma(count), beta(count);
+        for (double& g : gamma) g = uniform(0.3, 0.7) * (chance(2) ? 1 : -1);
+        for (double& b : beta) b = 0.2 * normal();
+        const std::vector<I> dims{in.shape.channels};
+        return {writer_.node("BatchNormalization",
+                             {in.name, writer_.floats(dims, gamma), writer_.floats(dims, beta), writer_.floats(dims, Values(count, 0.0)),
+                              writer_.floats(dims, Values(count, 1.0))},
+                             {{"epsilon", 1e-5}, {"momentum", 0.9}}),
+                in.shape};
+    }
+
+    std::string number(double value) { return writer_.floats({}, {value}); }
+
+    std::string coefficients(int channels, double low, double high) {
+        Values v(static_cast<std::size_t>(channels));
+        for (double& value : v) value = uniform(low, high);
+        return chance(2) ? writer_.floats({channels, 1, 1}, v) : writer_.floats({1, channels, 1, 1}, v);
+    }
+
+    /// x^2 + x, or a x^2 + b x + c per channel, in one of the shapes that exporters write.
+    Map activate(const Map& in) {
+        const std::string& x = in.name;
+        const auto op = [&](const char* name, const std::string& a, const std::string& b) { return writer_.node(name, {a, b}); };
+        const int channels = in.shape.channels;
+        std::string y;
+        switch (range(0, 6)) {
+            case 0: y = op("Add", op("Mul", x, x), x); break;
+            case 1: y = op("Add", x, op("Pow", x, number(2))); break;
+            case 2: y = op("Mul", op("Add", x, number(1)), x); break;
+            case 3: {
+                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, -1, 1), c = coefficients(channels, -0.5, 0.5);
+                y = op("Add", op("Add", op("Mul", op("Mul", a, x), x), op("Mul", b, x)), c);
+                break;
+            }
+            case 4: {
+                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, -1, 1), c = coefficients(channels, -0.5, 0.5);
+                y = op("Add", c, op("Mul", x, op("Add", op("Mul", a, x), b)));
+                break;
+            }
+            case 5: y = op("Sub", op("Div", op("Mul", x, x), number(1.5)), op("Mul", x, number(-0.7))); break;
+            default: y = op("Add", op("Mul", number(-0.8), op("Mul", x, x)), op("Mul", number(0.5), x)); break;
+        }
+        return {y, in.shape};
+    }
+
+    Map add(const Map& a, const Map& b) { return {writer_.node("Add", {a.name, b.name}), a.shape}; }
+
+    Map projection_block(const Map& in) {
+        const int channels = random_channels(), stride = range(1, std::min({2, in.shape.height, in.shape.width}));
+        Map main = activate(normalise(convolve(in, channels, model::Window{3, 3, stride, stride, 1, 1, 1, 1})));
+        main = normalise(convolve_same(main, channels));
+        const Map shortcut = convolve(in, channels, model::Window{1, 1, stride, stride});
+        return activate(normalise(add(main, chance(2) ? normalise(shortcut) : shortcut)));
+    }
+
+    Map pre_activation_block(const Map& in) {
+        // The sum that is normalised and activated is itself the next shortcut.
+        const Map sum = add(convolve_same(in, in.shape.channels), in);
+        const Map branch = convolve_same(activate(normalise(sum)), in.shape.channels);
+        return activate(normalise(add(branch, sum)));
+    }
+
+    Map average(const Map& in) {
+        const int k = range(2, 3);
+        model::Window w{k, k, k, k};
+        if (chance(2)) w.stride_h = w.stride_w = range(1, 2);
+        std::vector<OnnxWriter::Attribute> attributes{{"kernel_shape", std::vector<I>{k, k}}, {"strides", std::vector<I>{w.stride_h, w.stride_w}}};
+        std::string source = in.name;
+        if (chance(3)) {
+            w.pad_top = w.pad_left = 1;
+            if (chance(2)) {
+                source = writer_.node("Pad", {source, writer_.integers({0, 0, 1, 1, 0, 0, 0, 0})});
+            } else {
+                attributes.push_back({"pads", std::vector<I>{1, 1, 0, 0}});
+                attributes.push_back({"count_include_pad", 1});
+            }
+        }
+        const Map pooled{writer_.node("AveragePool", {source}, attributes), {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}};
+        return activate(normalise(convolve(pooled, random_channels(), false)));
+    }
+
+    std::string head(const Map& in) {
+        std::string flat;
+        std::int64_t features = in.shape.size();
+        const int kind = features > 3000 ? range(0, 1) : range(0, 3);
+        if (kind == 0) {
+            flat = writer_.node("Flatten", {writer_.node("GlobalAveragePool", {in.name})}, {{"axis", 1}});
+            features = in.shape.channels;
+        } else if (kind == 1) {
+            flat = writer_.node("ReduceMean", {in.name}, {{"axes", std::vector<I>{2, 3}}, {"keepdims", 0}});
+            features = in.shape.channels;
+        } else if (kind == 2) {
+            flat = writer_.node("Flatten", {in.name}, {{"axis", 1}});
+        } else {
+            flat = writer_.node("Reshape", {in.name, writer_.integers({chance(2) ? 1 : 0, -1})});
+        }
+        if (chance(3)) {  // a hidden fully connected layer
+            const int hidden = range(2, 30);
+            Map x = normalise({fully_connected(flat, features, hidden), {hidden, 1, 1}});
+            flat = writer_.node("Add", {writer_.node("Mul", {x.name, x.name}), x.name});
+            features = hidden;
+        }
+        return fully_connected(flat, features, range(2, options_.max_outputs));
+    }
+
+    std::string fully_connected(const std::string& in, std::int64_t features, int outputs) {
+        if (chance(2))
+            return writer_.node("Gemm", {in, weights({outputs, features}, static_cast<std::size_t>(outputs)), vector(outputs, 0.2)},
+                                {{"alpha", 1.0}, {"beta", 1.0}, {"transB", 1}});
+        const std::string product = writer_.node("MatMul", {in, weights_by_column(features, outputs)});
+        return writer_.node("Add", {product, vector(outputs, 0.2)});
+    }
+
+    std::string weights_by_column(std::int64_t features, int outputs) {
+        Values w(static_cast<std::size_t>(features * outputs));
+        for (double& value : w) value = normal() / std::sqrt(static_cast<double>(features));
+        return writer_.floats({features, outputs}, w);
+    }
+
+    std::mt19937_64 random_;
+    RandomNetworkOptions options_;
+    Shape input_;
+    OnnxWriter writer_;
+    bool wide_ = false;
+};
+
+}  // namespace
+
+std::vector<std::vector<float>> RandomNetwork::images(std::size_t count, std::uint64_t seed) const {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<float> pixel;
+    std::vector<std::vector<float>> images(count, std::vector<float>(static_cast<std::size_t>(input.size())));
+    for (auto& image : images)
+        for (float& value : image) value = pixel(random);
+    return images;
+}
+
+RandomNetwork random_network(std::uint64_t seed, const RandomNetworkOptions& options) { return Generator(seed, options).run(); }
+
+}  // namespace flash::testing

@@ -1,0 +1,31 @@
+// Random networks as ONNX files: the shapes that an importer, a packing and a protocol have to cope with.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/architecture.h"
+
+namespace flash::testing {
+
+struct RandomNetworkOptions {
+    int min_layers = 1, max_layers = 5;  ///< activation blocks
+    int max_channels = 40;               ///< one network in six goes up to wide_channels in one layer
+    int wide_channels = 300;
+    int max_extent = 20;                 ///< of the input map
+    int max_outputs = 12;
+};
+
+struct RandomNetwork {
+    std::vector<std::uint8_t> onnx;
+    model::Shape input;
+    /// Images of the kind that the weights were scaled for: independent standard normal pixels.
+    std::vector<std::vector<float>> images(std::size_t count, std::uint64_t seed) const;
+};
+
+/// Kernels 1 to 7, strides 1 to 3, odd and non-square maps, asymmetric padding, residual blocks with identity and projection
+/// shortcuts, pre-activation blocks, average and global pools, fully connected layers, per-channel activation coefficients,
+/// all-zero filters. Every pre-activation is normalised, so that depth does not make values grow or vanish. Deterministic.
+RandomNetwork random_network(std::uint64_t seed, const RandomNetworkOptions& options = {});
+
+}  // namespace flash::testing
