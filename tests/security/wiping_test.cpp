@@ -116,11 +116,10 @@ TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
     std::atomic<std::size_t> client_during{0}, server_during{0};
     transport::LoopbackOptions options;
     options.first_to_second = [&](transport::Message m) {
-        // The first product response: both parties hold their shares of the first layer now.
-        if (m.type == transport::MessageType::kProductResponse && m.layer == 0 && m.index == 0) {
-            client_during = scan(client_share);
-            server_during = scan(server_share);
-        }
+        // While it uploads its share of the first activation the client holds it; when it answers the first activation the
+        // server holds its pre-activations.
+        if (m.type == transport::MessageType::kUpload && m.layer == 1 && m.index == 0) client_during = scan(client_share);
+        if (m.type == transport::MessageType::kProductResponse && m.layer == 0 && m.index == 0) server_during = scan(server_share);
         return std::optional<transport::Message>(std::move(m));
     };
     const auto input = flash::testing::random_input(model.architecture(), 2);

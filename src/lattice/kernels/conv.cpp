@@ -39,10 +39,6 @@ kernels::ConvBlock block_kernel(InstructionSet set) {
     return set == InstructionSet::kPortable ? kernels::conv_block_portable : kernels::conv_block_avx2;
 }
 
-struct RowBlock {
-    std::vector<kernels::ConvColumn> columns;  // those that are not zero in all rows of the block
-};
-
 }  // namespace
 
 void shifted_product(std::span<const std::uint32_t> in, std::size_t n, std::span<const ShiftedInput> columns,
@@ -57,19 +53,18 @@ void shifted_product(std::span<const std::uint32_t> in, std::size_t n, std::span
 
     const std::unique_ptr<std::uint32_t[]> extended = extend(in, n);
     const std::size_t row_blocks = (rows + kernels::kConvRows - 1) / kernels::kConvRows;
-    std::vector<RowBlock> blocks(row_blocks);
+    std::vector<std::vector<kernels::ConvColumn>> blocks(row_blocks);
     tbb::parallel_for(std::size_t{0}, row_blocks, [&](std::size_t block) {
         const std::size_t first = block * kernels::kConvRows, count = std::min(kernels::kConvRows, rows - first);
-        blocks[block].columns.reserve(columns.size());
+        blocks[block].reserve(columns.size());
         for (std::size_t c = 0; c < columns.size(); ++c) {
             kernels::ConvColumn column{extended.get() + 2 * n * columns[c].input + n - columns[c].shift, {}};
-            int any = 0;
             for (std::size_t r = 0; r < count; ++r) {
                 const int weight = weights[(first + r) * columns.size() + c];
-                any |= weight;
                 column.weights[r] = static_cast<std::uint32_t>(weight) * multiplier;
             }
-            if (any) blocks[block].columns.push_back(column);
+            // Columns of zeros are not skipped: the weights are secret, and the time of a layer must not tell how many are zero.
+            blocks[block].push_back(column);
         }
     });
 
@@ -81,7 +76,7 @@ void shifted_product(std::span<const std::uint32_t> in, std::size_t n, std::span
                 const std::size_t first = block * kernels::kConvRows, count = std::min(kernels::kConvRows, rows - first);
                 std::uint32_t* to[kernels::kConvRows] = {};
                 for (std::size_t r = 0; r < count; ++r) to[r] = out.data() + (first + r) * n;
-                const std::vector<kernels::ConvColumn>& active = blocks[block].columns;
+                const std::vector<kernels::ConvColumn>& active = blocks[block];
                 for (std::size_t c = 0; c < active.size(); c += kColumnBlock)
                     kernel(active.data() + c, std::min(kColumnBlock, active.size() - c), count, part * step,
                            (part + 1) * step, to);

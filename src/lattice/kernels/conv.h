@@ -1,6 +1,5 @@
 // The linear layer's inner loop: integer combinations of negacyclic shifts of polynomials mod (X^n + 1, 2^32).
-// Time does not depend on the coefficients. It does depend on which weights are zero: a column that is zero in a whole block of rows is
-// skipped, so the time of a layer tells roughly how many such columns its weights and its packing have.
+// Time depends on the sizes alone: neither on the coefficients nor on the weights, which are the server's secret.
 #pragma once
 
 #include <cstddef>

@@ -9,7 +9,7 @@ namespace flash::lattice::kernels {
 inline constexpr std::size_t kConvRows = 4;   ///< rows of a block: accumulators stay in registers
 inline constexpr std::size_t kConvTile = 16;  ///< coefficients of a tile; divides every block
 
-/// One column that is not zero in this row block: where its shifted coefficients lie, and its weight in each row, already times the
+/// One column: where its shifted coefficients lie, and its weight in each row, already times the
 /// common multiplier mod 2^32. Rows the block does not have carry weight 0.
 struct ConvColumn {
     const std::uint32_t* coefficients;
