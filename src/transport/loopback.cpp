@@ -83,8 +83,9 @@ public:
 
     void close() noexcept override {
         try {
-            own_.inbox.fail(ErrorKind::kNetwork, "this side has closed the connection");
+            // In this order: a sender blocked on our inbox is woken by the second line and then looks at its own.
             peer_.inbox.end(std::string(kPeer) + " closed the connection");
+            own_.inbox.fail(ErrorKind::kNetwork, "this side has closed the connection");
         } catch (...) {
             // Out of memory while building a sentence: nothing left to tell.
         }

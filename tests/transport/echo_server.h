@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "helpers.h"
 #include "transport/tls.h"
 
 namespace flash::transport::testing {
@@ -63,7 +64,7 @@ public:
         return channel->receive(MessageType::kStart).payload == std::vector<std::uint8_t>{3, 4, 5};
     }
     /// The errors that ended sessions so far, once there are `count` of them (or three seconds have passed).
-    std::vector<Error> errors(std::size_t count) {
+    std::vector<Seen> errors(std::size_t count) {
         for (int i = 0; i < 300; ++i) {
             {
                 const std::lock_guard lock(mutex_);
@@ -89,14 +90,14 @@ private:
         } catch (const Error& error) {
             {
                 const std::lock_guard lock(mutex_);
-                errors_.push_back(error);
+                errors_.emplace_back(error);
             }
             channel.fail(error.what());
         }
     }
 
     std::mutex mutex_;
-    std::vector<Error> errors_;
+    std::vector<Seen> errors_;
     std::unique_ptr<TlsServer> server_;  // last: its sessions use the members above
 };
 

@@ -18,6 +18,14 @@ inline Message message(MessageType type, std::size_t bytes, std::uint32_t layer 
     return m;
 }
 
+/// What an Error said, to be handed between threads. (Copies of an exception share their text through a reference count
+/// inside the standard library, which the thread sanitizer cannot see.)
+struct Seen {
+    explicit Seen(const Error& error) : kind(error.kind()), text(error.what()) {}
+    ErrorKind kind;
+    std::string text;
+};
+
 /// Runs `action` and checks that it throws Error of this kind whose sentence contains `part`.
 inline void expect_error(ErrorKind kind, const std::string& part, const std::function<void()>& action) {
     try {
