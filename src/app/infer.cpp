@@ -58,6 +58,9 @@ void run_infer(const InferCommand& command) {
     if (command.pin && command.ca)
         throw Error(ErrorKind::kInvalidArgument, "--pin and --ca exclude each other: a pin alone decides");
     if (command.top < 1) throw Error(ErrorKind::kInvalidArgument, "--top must be at least 1");
+    for (const std::string& path : command.inputs)
+        if (std::error_code error; !std::filesystem::exists(path, error))
+            throw Error(ErrorKind::kFile, "there is no file " + path);
     const transport::Address address = transport::parse_address(command.server);
     transport::ClientOptions options;
     options.host = address.host;

@@ -1,0 +1,241 @@
+// The `flash` program itself, as separate processes: compile, plan, serve, infer and eval on a small network that PyTorch exported,
+// and what each says when something is wrong.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "data/image.h"
+#include "data/npy.h"
+
+namespace flash {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+std::string read_file(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+struct Outcome {
+    int status = -1;
+    std::string out, err;
+};
+
+class Command : public ::testing::Test {
+protected:
+    void SetUp() override {
+        std::string name = (fs::temp_directory_path() / "flash-command-XXXXXX").string();
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        dir_ = name;
+        onnx_ = fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx/residual_opset13.onnx";
+        input_ = fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx/residual_opset13.input.npy";
+    }
+    void TearDown() override {
+        stop_server(SIGTERM);
+        fs::remove_all(dir_);
+    }
+
+    pid_t start(const std::vector<std::string>& arguments, const fs::path& out, const fs::path& err) {
+        std::vector<std::string> words{FLASH_BINARY};
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        std::vector<char*> argv;
+        for (std::string& word : words) argv.push_back(word.data());
+        argv.push_back(nullptr);
+        const pid_t pid = fork();
+        if (pid == 0) {
+            const int null = open("/dev/null", O_RDONLY), o = open(out.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600),
+                      e = open(err.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+            dup2(null, 0);
+            dup2(o, 1);
+            dup2(e, 2);
+            execv(argv[0], argv.data());
+            _exit(127);
+        }
+        return pid;
+    }
+    static int wait_for(pid_t pid) {
+        int status = 0;
+        waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    Outcome flash(const std::vector<std::string>& arguments) {
+        const int status = wait_for(start(arguments, dir_ / "out", dir_ / "err"));
+        return {status, read_file(dir_ / "out"), read_file(dir_ / "err")};
+    }
+    std::string model() {
+        const fs::path file = dir_ / "net.flash";
+        if (!fs::exists(file)) {
+            const Outcome o = flash({"compile", onnx_, "--calib", "npy:" + input_.string(), "--out", file});
+            EXPECT_EQ(o.status, 0) << o.err;
+        }
+        return file;
+    }
+    void start_server(const std::vector<std::string>& extra = {}) {
+        const std::string file = model();
+        std::vector<std::string> arguments{"serve", file, "--listen", "127.0.0.1:0", "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
+        arguments.insert(arguments.end(), extra.begin(), extra.end());
+        server_ = start(arguments, dir_ / "server.out", dir_ / "server.err");
+        for (int i = 0; i < 300 && !fs::exists(dir_ / "port"); ++i) std::this_thread::sleep_for(100ms);
+        ASSERT_TRUE(fs::exists(dir_ / "port")) << read_file(dir_ / "server.err");
+        address_ = "127.0.0.1:" + std::to_string(std::stoi(read_file(dir_ / "port")));
+    }
+    int stop_server(int signal) {
+        if (server_ <= 0) return -1;
+        kill(server_, signal);
+        const int status = wait_for(server_);
+        server_ = -1;
+        return status;
+    }
+    std::vector<std::string> infer(const std::vector<std::string>& rest) {
+        std::vector<std::string> arguments{"infer", "--server", address_, "--ca", dir_ / "state/server.crt"};
+        arguments.insert(arguments.end(), rest.begin(), rest.end());
+        return arguments;
+    }
+
+    fs::path dir_, onnx_, input_;
+    std::string address_;
+    pid_t server_ = -1;
+};
+
+TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
+    start_server();
+    const Outcome plan = flash({"plan", model(), "--json"});
+    ASSERT_EQ(plan.status, 0) << plan.err;
+    const auto planned = nlohmann::json::parse(plan.out);
+    const Outcome o = flash(infer({"--json", "--top", "2", "--model", planned["fingerprint"], input_}));
+    ASSERT_EQ(o.status, 0) << o.err;
+    const auto json = nlohmann::json::parse(o.out);
+    const data::NpyArray expected = data::read_npy((fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx/residual_opset13.output.npy").string());
+    // PyTorch's own float output for the same inputs: equal up to the quantisation.
+    double signal = 0, noise = 0;
+    std::size_t at = 0;
+    for (const auto& result : json["results"]) {
+        EXPECT_EQ(result["bytes_up"], planned["bytes_up"]);
+        EXPECT_EQ(result["bytes_down"], planned["bytes_down"]);
+        EXPECT_EQ(result["round_trips"], planned["round_trips"]);
+        for (double logit : result["logits"]) {
+            signal += std::pow(expected.values.at(at), 2);
+            noise += std::pow(expected.values.at(at) - logit, 2);
+            ++at;
+        }
+    }
+    EXPECT_EQ(at, expected.values.size());
+    EXPECT_GT(10 * std::log10(signal / noise), 20) << "dB";
+    // Tables for people, a second session on the same server.
+    const Outcome table = flash(infer({input_}));
+    EXPECT_EQ(table.status, 0) << table.err;
+    EXPECT_NE(table.out.find("round trips"), std::string::npos);
+    EXPECT_EQ(stop_server(SIGTERM), 0) << read_file(dir_ / "server.err");
+}
+
+TEST_F(Command, EvalComparesThePrivateRunWithTheTwin) {
+    const Outcome o = flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "2", "--json"});
+    ASSERT_EQ(o.status, 0) << o.err;
+    const auto json = nlohmann::json::parse(o.out);
+    EXPECT_EQ(json["private"]["wrong_activations"], 0);
+    EXPECT_EQ(json["private"]["out_of_range"], 0);
+    EXPECT_LT(json["private"]["largest_rounding_error_units"], 1.5);
+    EXPECT_LE(json["private"]["largest_difference_over_bound"], 1.0);
+}
+
+TEST_F(Command, RefusesWhatItCannotRun) {
+    const fs::path fixtures = fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx";
+    const std::string calibration = "npy:" + input_.string();
+    const Outcome relu = flash({"compile", fixtures / "refuse_relu.onnx", "--calib", calibration, "--out", dir_ / "x.flash"});
+    EXPECT_EQ(relu.status, 3);
+    EXPECT_NE(relu.err.find("Relu"), std::string::npos) << relu.err;
+    EXPECT_NE(relu.err.find("x*x + x"), std::string::npos) << relu.err;
+    const Outcome pool = flash({"compile", fixtures / "refuse_maxpool.onnx", "--calib", calibration, "--out", dir_ / "x.flash"});
+    EXPECT_EQ(pool.status, 3);
+    EXPECT_NE(pool.err.find("MaxPool"), std::string::npos) << pool.err;
+    EXPECT_FALSE(fs::exists(dir_ / "x.flash"));
+    EXPECT_EQ(flash({"compile", onnx_, "--calib", "cifar10:" + (dir_ / "nowhere").string()}).status, 5);
+    EXPECT_EQ(flash({"compile"}).status, 2);
+    EXPECT_EQ(flash({"frobnicate"}).status, 2);
+    EXPECT_EQ(flash({"plan", onnx_}).status, 5);
+}
+
+TEST_F(Command, DamagedModelFiles) {
+    const std::string good = read_file(model());
+    const auto plan_of = [&](const std::string& bytes) {
+        std::ofstream(dir_ / "bad.flash", std::ios::binary) << bytes;
+        return flash({"plan", dir_ / "bad.flash"});
+    };
+    EXPECT_EQ(plan_of(good).status, 0);
+    EXPECT_EQ(plan_of(good.substr(0, good.size() / 2)).status, 5);
+    EXPECT_EQ(plan_of("").status, 5);
+    std::string flipped = good;
+    flipped[flipped.size() - 100] = static_cast<char>(flipped[flipped.size() - 100] ^ 1);
+    const Outcome o = plan_of(flipped);
+    EXPECT_EQ(o.status, 5);
+    EXPECT_NE(o.err.find("checksum"), std::string::npos) << o.err;
+    // A full disk, or a directory that is not there: what was stored before stays as it was.
+    const Outcome full = flash({"compile", onnx_, "--calib", "npy:" + input_.string(), "--out", dir_ / "no/such/dir/net.flash"});
+    EXPECT_EQ(full.status, 5);
+    EXPECT_EQ(read_file(dir_ / "net.flash"), good);
+}
+
+TEST_F(Command, ClientRefusesWrongServersModelsAndPictures) {
+    start_server();
+    const std::string pin = "sha256:" + std::string(64, '0');
+    const Outcome wrong_pin = flash({"infer", "--server", address_, "--pin", pin, input_});
+    EXPECT_EQ(wrong_pin.status, 6);
+    EXPECT_NE(wrong_pin.err.find("sha256:"), std::string::npos) << wrong_pin.err;
+    EXPECT_EQ(flash({"infer", "--server", address_, input_}).status, 6) << "a self-signed certificate that nobody vouched for";
+    const Outcome wrong_model = flash(infer({"--model", std::string(64, 'a'), input_}));
+    EXPECT_NE(wrong_model.status, 0);
+    EXPECT_NE(wrong_model.err.find("fingerprint"), std::string::npos) << wrong_model.err;
+    // Pictures of the wrong shape or type.
+    data::write_npy((dir_ / "small.npy").string(), {1, 1, 2, 2}, std::vector<float>(4));
+    EXPECT_EQ(flash(infer({dir_ / "small.npy"})).status, 2);
+    data::write_npy((dir_ / "nan.npy").string(), {data::read_npy(input_.string()).shape[1], data::read_npy(input_.string()).shape[2], data::read_npy(input_.string()).shape[3]},
+                    std::vector<float>(data::read_npy(input_.string()).values.size() / data::read_npy(input_.string()).shape[0], NAN));
+    EXPECT_EQ(flash(infer({dir_ / "nan.npy"})).status, 5);
+    std::ofstream(dir_ / "text.png") << "this is no picture";
+    EXPECT_EQ(flash(infer({dir_ / "text.png"})).status, 5);
+    EXPECT_EQ(flash(infer({dir_ / "absent.png"})).status, 5);
+    // After all that the server still serves.
+    EXPECT_EQ(flash(infer({input_})).status, 0);
+}
+
+TEST_F(Command, ADeadServerIsAnErrorNotAHang) {
+    start_server();
+    // Enough inputs that the client is in the middle of them when the server dies.
+    std::vector<std::string> rest{"--timeout", "5"};
+    for (int i = 0; i < 200; ++i) rest.push_back(input_);
+    const auto begin = std::chrono::steady_clock::now();
+    const pid_t client = start(infer(rest), dir_ / "out", dir_ / "err");
+    std::this_thread::sleep_for(700ms);
+    stop_server(SIGKILL);
+    EXPECT_EQ(wait_for(client), 6) << read_file(dir_ / "err");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 15s);
+    EXPECT_NE(read_file(dir_ / "err").find("flash: "), std::string::npos);
+}
+
+TEST_F(Command, ADeadClientDoesNotStopTheServer) {
+    start_server();
+    std::vector<std::string> rest;
+    for (int i = 0; i < 200; ++i) rest.push_back(input_);
+    const pid_t client = start(infer(rest), dir_ / "out", dir_ / "err");
+    std::this_thread::sleep_for(700ms);
+    kill(client, SIGKILL);
+    wait_for(client);
+    EXPECT_EQ(flash(infer({input_})).status, 0);
+}
+
+}  // namespace
+}  // namespace flash

@@ -1,0 +1,76 @@
+// The share arithmetic of the activation, over every pair of shares of a small width and at the edges of the wide ones.
+#include "protocol/activation_shares.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "model/architecture.h"
+
+namespace flash::protocol {
+namespace {
+
+using Vectors = std::array<SecretVector<std::uint32_t>, kServerVectors>;
+
+/// Plays both parties on clear integers; returns the reconstructed activation mod T.
+std::uint32_t play(std::uint32_t client, std::uint32_t server, std::int32_t kappa, std::int32_t offset, int bits, std::uint32_t modulus,
+                   std::uint32_t mask) {
+    const std::uint32_t c[] = {client}, s[] = {server}, y[] = {mask};
+    const std::int32_t k[] = {kappa}, o[] = {offset};
+    Vectors e, v;
+    SecretVector<std::uint32_t> addend;
+    server_vectors(s, k, bits, modulus, e);
+    client_vectors(c, y, bits, modulus, v, addend);
+    std::uint64_t product = addend[0];
+    for (std::size_t j = 0; j < kServerVectors; ++j) product += static_cast<std::uint64_t>(e[j][0]) * v[j][0] % modulus;
+    std::uint32_t share[] = {static_cast<std::uint32_t>(product % modulus)};
+    finish_server_share(share, s, k, o, modulus);
+    return static_cast<std::uint32_t>((static_cast<std::uint64_t>(share[0]) + mask) % modulus);
+}
+
+std::uint32_t exact(std::int64_t x, std::int64_t kappa, std::int64_t offset, std::uint32_t modulus) {
+    const std::int64_t y = (x * x + kappa * x + offset) % static_cast<std::int64_t>(modulus);
+    return static_cast<std::uint32_t>(y < 0 ? y + modulus : y);
+}
+
+TEST(ActivationShares, EverySharingOfEveryValueInRange) {
+    const int bits = 6;
+    const std::uint32_t modulus = model::kPlainModuli[0];
+    for (int x = -(1 << (bits - 2)); x < (1 << (bits - 2)); ++x)
+        for (std::uint32_t server = 0; server < (1u << bits); ++server) {
+            const std::uint32_t client = (static_cast<std::uint32_t>(x + (1 << (bits - 2))) - server) & ((1u << bits) - 1);
+            EXPECT_EQ(reconstruct(client, server, bits), x);
+            for (int kappa : {0, 5, -7}) ASSERT_EQ(play(client, server, kappa, 3, bits, modulus, 12345), exact(x, kappa, 3, modulus)) << x << " " << server;
+        }
+}
+
+TEST(ActivationShares, WideSharesAndExtremeCoefficients) {
+    std::mt19937_64 rng(3);
+    for (const std::uint32_t modulus : model::kPlainModuli)
+        for (int bits : {8, 9, 12, 14, 16})
+            for (int i = 0; i < 300; ++i) {
+                const std::int64_t limit = std::int64_t{1} << (bits - 2);
+                const auto x = static_cast<std::int32_t>(static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(2 * limit)) - limit);
+                const auto server = static_cast<std::uint32_t>(rng() & ((std::uint64_t{1} << bits) - 1));
+                const std::uint32_t client = (static_cast<std::uint32_t>(x + limit) - server) & ((1u << bits) - 1);
+                const auto kappa = static_cast<std::int32_t>(rng() % 200001) - 100000;
+                const auto mask = static_cast<std::uint32_t>(rng() % modulus);
+                ASSERT_EQ(play(client, server, kappa, -17, bits, modulus, mask), exact(x, kappa, -17, modulus));
+            }
+}
+
+TEST(ActivationShares, TruncationOfBothSharesIsFloorOrCeiling) {
+    std::mt19937_64 rng(4);
+    for (int bits : {8, 11, 16})
+        for (int i = 0; i < 20000; ++i) {
+            const auto value = static_cast<std::int64_t>(rng() % (std::uint64_t{1} << 30)) - (std::int64_t{1} << 29);  // the phase, |.| < q/8
+            const auto rho = static_cast<std::uint32_t>(rng());
+            const std::uint32_t client = client_pre_activation(static_cast<std::uint32_t>(value) + rho, bits);
+            const std::int32_t x = reconstruct(client, server_pre_activation(rho, bits), bits);
+            const double exact_x = static_cast<double>(value) / static_cast<double>(std::int64_t{1} << (32 - bits));
+            ASSERT_LE(std::abs(x - exact_x), 1.0);
+        }
+}
+
+}  // namespace
+}  // namespace flash::protocol
