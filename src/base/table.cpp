@@ -134,13 +134,14 @@ std::string Table::str() const {
 }
 
 std::string with_separators(long long value) {
-    std::string digits = fmt::format("{}", value);
-    const std::size_t first = value < 0 ? 1 : 0;
-    for (std::size_t i = digits.size(); i > first + 3;) {
-        i -= 3;
-        digits.insert(i, 1, ',');
+    const std::string digits = fmt::format("{}", value);
+    const std::size_t sign = value < 0 ? 1 : 0;
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > sign && (digits.size() - i) % 3 == 0) out += ',';
+        out += digits[i];
     }
-    return digits;
+    return out;
 }
 
 std::string human_bytes(double bytes) {
