@@ -107,15 +107,10 @@ std::vector<CandidateReport> candidates(const CompileOptions& options) {
         candidate.plain_bits = plain_bits;
         list.push_back(candidate);
     };
-    if (options.share_bits != 0 && options.plain_bits != 0) {
-        add(options.share_bits, options.plain_bits);
-    } else if (options.share_bits != 0) {
-        for (int bits = 24; bits <= 28; ++bits) add(options.share_bits, bits);
-    } else if (options.plain_bits != 0) {
-        for (int bits = 8; bits <= 12; ++bits) add(bits, options.plain_bits);
-    } else {
-        for (auto [share_bits, plain_bits] : {std::pair(9, 24), {9, 25}, {10, 26}, {11, 27}, {12, 28}}) add(share_bits, plain_bits);
-    }
+    // From the cheapest on: the bits of T cost more than those of m.
+    for (int plain_bits = options.plain_bits ? options.plain_bits : 24; plain_bits <= (options.plain_bits ? options.plain_bits : 28); ++plain_bits)
+        for (int share_bits = options.share_bits ? options.share_bits : 8; share_bits <= (options.share_bits ? options.share_bits : 12); ++share_bits)
+            add(share_bits, plain_bits);
     return list;
 }
 
@@ -127,6 +122,7 @@ void check_options(const CompileOptions& options) {
     check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits, "the result bits must be 6 to 16");
     check_that(options.margin >= 1 && options.margin <= 16, "the margin must be 1 to 16");
     check_that(options.channel_floor >= 0 && options.channel_floor <= 1, "the channel floor must be 0 to 1");
+    check_that(options.overflow_rate >= 0 && options.overflow_rate < 0.5, "the overflow rate must be 0 to 0.5");
     check_that(std::isfinite(options.target_snr_db), "the target signal to noise ratio must be a number");
 }
 
@@ -170,13 +166,19 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     const double bound = pixel_bound(imported.preprocessing);
     std::optional<Error> first_problem;
     std::optional<Quantised> chosen;
-    CandidateReport* best = nullptr;
-    for (std::size_t n = 0; n < report.candidates.size(); ++n) {
-        CandidateReport& candidate = report.candidates[n];
-        const double step = 0.3 / static_cast<double>(report.candidates.size());
+    double best = 0;
+    std::size_t best_index = 0;
+    std::vector<CandidateReport> tried;
+    const double step = 0.3 / static_cast<double>(report.candidates.size());
+    double before = -1e9;  // of the same T with one bit of m less
+    for (CandidateReport candidate : report.candidates) {
+        // With T fixed, more share bits leave less room for weights: past the best m they only make things worse.
+        if (!tried.empty() && tried.back().plain_bits != candidate.plain_bits) before = -1e9;
+        if (!tried.empty() && tried.back().plain_bits == candidate.plain_bits && tried.back().snr_db < before - 1) continue;
+        if (!tried.empty() && tried.back().plain_bits == candidate.plain_bits) before = tried.back().fits ? tried.back().snr_db : before;
         try {
-            QuantiseOptions quantise_options{options.margin, options.channel_floor, candidate.share_bits,
-                                             model::kPlainModuli[static_cast<std::size_t>(candidate.plain_bits - model::kMinPlainBits)], options.result_bits};
+            const QuantiseOptions quantise_options{options.margin, options.channel_floor, options.overflow_rate, candidate.share_bits,
+                                                   model::kPlainModuli[static_cast<std::size_t>(candidate.plain_bits - model::kMinPlainBits)], options.result_bits};
             Quantised quantised = quantise(network, ranges, bound, quantise_options);
             model::Model model{quantised.architecture, quantised.weights};
             model.architecture.name = options.name.empty() ? imported.name : options.name;
@@ -184,15 +186,15 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
             model.architecture.classes = imported.classes;
             const PublicSeed salt = generate_public_seed();
             model.weights.salt.assign(salt.begin(), salt.end());
-            const Check checked = check(network, model, quantised.shift, calibration, kCheckImages,
-                                        report_progress(0.5 + step * static_cast<double>(n), 0.5 + step * static_cast<double>(n + 1), "comparing parameters"));
+            const double from = 0.5 + step * static_cast<double>(tried.size());
+            const Check checked = check(network, model, quantised.shift, calibration, kCheckImages, report_progress(from, from + step, "comparing parameters"));
             candidate.snr_db = checked.logits.db();
             candidate.overflows = checked.overflows;
             prove_range(checked, network, options.margin);
             candidate.fits = true;
-            const bool good_enough = best && best->snr_db >= options.target_snr_db;
-            if (!best || (!good_enough && candidate.snr_db > best->snr_db)) {
-                best = &candidate;
+            if (!chosen || candidate.snr_db > best) {
+                best = candidate.snr_db;
+                best_index = tried.size();
                 result.model = std::move(model);
                 chosen = std::move(quantised);
             }
@@ -201,9 +203,12 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
             candidate.problem = error.what();
             if (!first_problem) first_problem = error;
         }
+        tried.push_back(candidate);
+        if (candidate.fits && candidate.snr_db >= options.target_snr_db) break;
     }
-    if (!best) throw *first_problem;
-    best->chosen = true;
+    report.candidates = std::move(tried);
+    if (!chosen) throw *first_problem;
+    report.candidates[best_index].chosen = true;
 
     const Check proof = check(network, result.model, chosen->shift, calibration, kProofImages, report_progress(0.8, 1, "checking ranges"));
     prove_range(proof, network, options.margin);
@@ -218,6 +223,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
         layer.output = network.layers[i].output;
         layer.share_bits = result.model.architecture.layers[i].share_bits;
         layer.range = ranges.layer(i);
+        layer.margin = std::max(options.margin, ranges.tail(i, options.overflow_rate));
         layer.use = proof.use[i];
         for (const model::TermWeights& term : weights.terms) {
             for (std::int8_t w : term.weights) layer.max_weight = std::max(layer.max_weight, std::abs(int{w}));

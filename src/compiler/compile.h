@@ -43,7 +43,9 @@ std::vector<float> evaluate_float(const ImportedModel& imported, std::span<const
 
 struct CompileOptions {
     std::string name;            ///< overrides the name from the file when not empty
-    double margin = 1.5;         ///< every calibrated range is multiplied by this before it must fit T/4
+    double margin = 1.5;         ///< every calibrated range is multiplied by at least this before it must fit T/4
+    double overflow_rate = 1e-5; ///< ... and by as much as leaves no more than this fraction of images out of a layer's range, by
+                                 ///< a tail fitted to the calibration images (from 100 of them on); 0: the margin alone
     double channel_floor = 0.5;  ///< a channel's range is taken to be at least this fraction of its layer's largest
     int share_bits = 0;          ///< m, 6..16; 0: chosen
     int plain_bits = 0;          ///< T is the largest suitable prime below 2^plain_bits, 24..28; 0: chosen
@@ -58,6 +60,7 @@ struct LayerReport {
     model::Shape output;
     int share_bits = 0;
     double range = 0;            ///< largest |x| on the calibration images
+    double margin = 0;           ///< factor between that and what fits
     double use = 0;              ///< largest |acc| / (T/4) on the calibration images (twin)
     int max_weight = 0;          ///< largest |int8 weight|, 0 if the layer has none
     std::int32_t multiplier = 0; ///< largest multiplier of the layer's convolution terms

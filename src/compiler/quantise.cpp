@@ -20,17 +20,29 @@ constexpr double kMaxInt8 = 127;
 constexpr double kMaxStretch = 1.5;     // a channel may use this much less of T/4 where that halves a small multiplier
 constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
+constexpr double kBiasRoom = 1.1;           // a bias alone must fit T/4, whatever the terms then take away from it
 constexpr double kTinyScale = 1e-30;
+
+constexpr int kLeastShareBits = 7;          // of a layer that has fewer than asked for because of its noise
+
+/// Says that the noise bound is missed; fewer share bits may help.
+class NoiseError : public Error {
+    using Error::Error;
+};
 
 class LayerQuantiser {
 public:
     LayerQuantiser(const Network& network, std::size_t index, const Ranges& ranges, const QuantiseOptions& options, int share_bits)
-        : layer_(network.layers[index]), index_(index), options_(options), m_(share_bits), channels_(static_cast<std::size_t>(layer_.output.channels)) {
+        : network_(network), layer_(network.layers[index]), index_(index), ranges_(ranges), options_(options), m_(share_bits), channels_(static_cast<std::size_t>(layer_.output.channels)) {
         const double whole = ranges.layer(index) > 0 ? ranges.layer(index) : 1.0;
         const double positions = std::ldexp(1.0, m_ - 2) - 3.5;  // the guard bit, rounding by up to one unit, and the shift
+        const double margin = std::max(options.margin, ranges.tail(index, options.overflow_rate));
+        double largest_bias = 0;
+        for (double bias : layer_.bias) largest_bias = std::max(largest_bias, std::abs(bias));
         for (std::size_t o = 0; o < channels_; ++o) {
             const double range = layer_.activation ? std::max(ranges.channels[index][o], options.channel_floor * whole) : whole;
-            delta_.push_back(options.margin * range / positions);
+            const double bias = layer_.activation ? std::abs(layer_.bias[o]) : largest_bias;
+            delta_.push_back(std::max(margin * range, kBiasRoom * bias) / positions);
         }
     }
 
@@ -53,7 +65,7 @@ public:
         choose_multipliers(value_scale);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t)
             out.terms.push_back(quantise_term(layer_.terms[t], value_scale[static_cast<std::size_t>(layer_.terms[t].source)], multipliers_[t]));
-        quantise_activation(out, shift);
+        quantise_activation(out, shift, mean_error(value_scale, out));
         check_noise(out);
     }
 
@@ -115,7 +127,52 @@ private:
         return out;
     }
 
-    void quantise_activation(LayerWeights& out, std::vector<double>& shift) const {
+    /// What rounding the weights takes away from the mean of the accumulator, per channel. Activations have means far from
+    /// zero (squares are positive), so this is the larger part of the error; the bias gives it back.
+    std::vector<double> mean_error(const std::vector<std::vector<double>>& value_scale, const LayerWeights& out) const {
+        std::vector<double> error(channels_, 0.0);
+        for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
+            const FloatTerm& term = layer_.terms[t];
+            const std::vector<double>& scale = value_scale[static_cast<std::size_t>(term.source)];
+            const std::vector<double>& mean = ranges_.means[static_cast<std::size_t>(term.source)];
+            const model::Shape pooled = network_.pooled_shape(term);
+            double area = 1;  // the pooled mean: the window's size, less what hangs over the border
+            if (term.pool) {
+                const model::Shape& shape = network_.value_shape(term.source);
+                area = inside(term.pool->kernel_h, term.pool->stride_h, term.pool->pad_top, shape.height, pooled.height) *
+                       inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
+            }
+            const auto width = static_cast<std::size_t>(term.window.kernel_w), kernel = width * static_cast<std::size_t>(term.window.kernel_h);
+            for_each_weight(term, [&](std::size_t o, std::size_t c, std::size_t k, double w) {
+                if (constant(o)) return;
+                const bool scaled = term.kind == TermKind::kScale;
+                if (scaled) c = o;
+                const std::size_t i = scaled ? 0 : k % kernel;
+                const double integer = scaled ? out.terms[t].scale[o] : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
+                const double seen = share_inside(static_cast<int>(i / width), term.window.stride_h, term.window.pad_top, pooled.height, layer_.output.height) *
+                                    share_inside(static_cast<int>(i % width), term.window.stride_w, term.window.pad_left, pooled.width, layer_.output.width);
+                error[o] += (w * scale[c] / unit(o) - integer) * mean[c] / scale[c] * area * seen;
+            }, scaled_inputs(term, scale));
+        }
+        return error;
+    }
+
+    std::size_t scaled_inputs(const FloatTerm& term, const std::vector<double>& scale) const { return term.kind == TermKind::kScale ? 1 : scale.size(); }
+
+    /// Of the output positions, the share at which kernel position `at` lies within the map.
+    static double share_inside(int at, int stride, int pad, int extent, int outputs) {
+        int count = 0;
+        for (int y = 0; y < outputs; ++y) count += y * stride - pad + at >= 0 && y * stride - pad + at < extent;
+        return static_cast<double>(count) / outputs;
+    }
+
+    static double inside(int kernel, int stride, int pad, int extent, int outputs) {
+        double sum = 0;
+        for (int at = 0; at < kernel; ++at) sum += share_inside(at, stride, pad, extent, outputs);
+        return sum;
+    }
+
+    void quantise_activation(LayerWeights& out, std::vector<double>& shift, const std::vector<double>& correction) const {
         const double quarter = options_.plain_modulus / 4;
         const double steps = options_.plain_modulus / std::ldexp(1.0, m_);  // accumulator units per unit of X
         const auto bounded = [&](double value, double limit, const char* what) {
@@ -138,7 +195,7 @@ private:
                 y_scale = a * delta_[o] * delta_[o];
                 offset = moved * (moved - exact) + c / y_scale;
             }
-            out.bias.push_back(constant(o) ? 0 : bounded(layer_.bias[o] / unit(o) + moved * steps, quarter, "a bias"));
+            out.bias.push_back(constant(o) ? 0 : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], quarter, "a bias"));
             shift.push_back(moved);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;
@@ -163,12 +220,15 @@ private:
         const double noise = phase_noise(*std::ranges::max_element(energy), m_);
         out.noise_bits = std::log2(noise);
         if (noise > phase_noise_limit(m_))
-            fail(fmt::format("the noise of its ciphertexts is {:.2f} times what {} share bits allow. Use fewer share bits, or fewer bits of T",
-                             noise / phase_noise_limit(m_), m_));
+            throw NoiseError(ErrorKind::kRange, fmt::format("layer {} ({}) at m = {}, T = {}: the noise of its ciphertexts is {:.2f} times what m allows, because its "
+                                                            "operands are small integers. Use more calibration images, or fewer bits of T",
+                                                            index_, layer_.name, m_, options_.plain_modulus, noise / phase_noise_limit(m_)));
     }
 
+    const Network& network_;
     const FloatLayer& layer_;
     std::size_t index_;
+    const Ranges& ranges_;
     const QuantiseOptions& options_;
     int m_;
     std::size_t channels_;
@@ -214,9 +274,9 @@ Quantised quantise(const Network& network, const Ranges& ranges, double pixel_bo
                 shift.clear();
                 LayerQuantiser(network, i, ranges, options, m).run(value_scale, weights, shift);
                 break;
-            } catch (const Error&) {
-                // The result is not squared: it can do with fewer bits where 16 leave too little room for the noise.
-                if (layer.activation || m <= std::min(options.result_bits, 10)) throw;
+            } catch (const NoiseError&) {
+                // Where the noise of a layer's ciphertexts is too large for m bits, its operands do not carry as many: it gets fewer.
+                if (m <= kLeastShareBits) throw;
             }
         }
         model::Layer& out = a.layers.emplace_back();

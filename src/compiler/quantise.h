@@ -1,6 +1,7 @@
 // From the float network and its calibrated ranges to the integers of a compiled model, for one T and one m.
 //
-// Per output channel o, with R_o the calibrated range times the margin:
+// Per output channel o, with R_o the calibrated range times the margin (the larger of the fixed
+// one and that of the fitted tail), and not below the bias:
 //   delta_o = R_o / (2^(m-2) - 3.5)                       x = delta_o * (X - shift_o)
 //   s_o     = delta_o * 2^m / T                           what one unit of the accumulator is worth
 //   weights = round(w * y_scale[source channel] / s_o / g)     int8; g: one integer per term
@@ -20,9 +21,10 @@ namespace flash::compiler {
 struct QuantiseOptions {
     double margin = 1.5;
     double channel_floor = 0.5;
+    double overflow_rate = 1e-5;
     int share_bits = 9;
     std::uint32_t plain_modulus = 0;
-    int result_bits = 16;  ///< at most; fewer where the noise of the result layer asks for it
+    int result_bits = 16;  ///< of the result layer. Both are reduced for a layer whose noise asks for it
 };
 
 struct Quantised {

@@ -60,6 +60,9 @@ TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
                 error += std::pow(expected[i] - static_cast<double>(got.logits[i]), 2);
             }
         }
+        printf("%lu: %zu layers, %d of 20 clean, m %d T %u", seed, result.model.architecture.layers.size(), clean, result.model.architecture.layers[0].share_bits, result.model.architecture.plain_modulus);
+        printf(" snr %.1f report %.1f\n", 10 * std::log10(signal / error), result.report.snr_db);
+        if (std::getenv("VERBOSE")) for (auto& l : result.report.layers) printf("  %s %dx%dx%d m %d margin %.2f range %.3g use %.2f maxw %d g %d snr %.1f\n", l.name.c_str(), l.output.channels,l.output.height,l.output.width,l.share_bits,l.margin,l.range,l.use,l.max_weight,l.multiplier,l.snr_db);
         ASSERT_GT(clean, 10);
         all.push_back(10 * std::log10(signal / error));
         EXPECT_GT(all.back(), 20) << result.model.architecture.layers.size() << " layers, report " << result.report.snr_db;

@@ -95,19 +95,24 @@ Array conv(const onnx::NodeProto& n, const Array& x, const Array& w, const Array
     const I C = x.dims[1], H = x.dims[2], W = x.dims[3], O = w.dims[0], kh = w.dims[2], kw = w.dims[3];
     const Dims s = get_list(n, "strides", {1, 1}), p = get_list(n, "pads", {0, 0, 0, 0});
     const I oh = (H + p[0] + p[2] - kh) / s[0] + 1, ow = (W + p[1] + p[3] - kw) / s[1] + 1;
-    Array out{{1, O, oh, ow}, {}};
-    for (I o = 0; o < O; ++o)
-        for (I y = 0; y < oh; ++y)
-            for (I q = 0; q < ow; ++q) {
-                double sum = b ? b->v[U(o)] : 0;
-                for (I i = 0; i < kh; ++i)
-                    for (I j = 0; j < kw; ++j) {
-                        const I sy = y * s[0] - p[0] + i, sx = q * s[1] - p[1] + j;
-                        if (sy < 0 || sx < 0 || sy >= H || sx >= W) continue;
-                        for (I c = 0; c < C; ++c) sum += x.v[U((c * H + sy) * W + sx)] * w.v[U(((o * C + c) * kh + i) * kw + j)];
+    Array out{{1, O, oh, ow}, std::vector<double>(U(O * oh * ow))};
+    for (I o = 0; o < O; ++o) {
+        double* target = out.v.data() + o * oh * ow;
+        for (I i = 0; i < oh * ow; ++i) target[i] = b ? b->v[U(o)] : 0;
+        for (I c = 0; c < C; ++c)
+            for (I i = 0; i < kh; ++i)
+                for (I j = 0; j < kw; ++j) {
+                    const double weight = w.v[U(((o * C + c) * kh + i) * kw + j)];
+                    for (I y = 0; y < oh; ++y) {
+                        const I sy = y * s[0] - p[0] + i;
+                        if (sy < 0 || sy >= H) continue;
+                        for (I q = 0; q < ow; ++q) {
+                            const I sx = q * s[1] - p[1] + j;
+                            if (sx >= 0 && sx < W) target[y * ow + q] += weight * x.v[U((c * H + sy) * W + sx)];
+                        }
                     }
-                out.v.push_back(sum);
-            }
+                }
+    }
     return out;
 }
 
@@ -251,6 +256,8 @@ std::vector<std::uint8_t> with_measured_batch_norms(std::span<const std::uint8_t
                 for (const Values& run : runs)
                     for (I i = c * plane; i < (c + 1) * plane; ++i) variance.v[U(c)] += std::pow(run.at(n.input(0)).v[U(i)] - mean.v[U(c)], 2) / count;
             }
+            for (double& value : variance.v)
+                if (value < 1e-6) value = 1;  // a dead channel: dividing by nothing would amplify rounding errors
             for (auto& t : *model.mutable_graph()->mutable_initializer()) {
                 const Array* source = t.name() == n.input(3) ? &mean : t.name() == n.input(4) ? &variance : nullptr;
                 if (!source) continue;

@@ -42,7 +42,7 @@ public:
         }
         const std::string output = head(map);
         RandomNetwork network{writer_.finish(output), input_};
-        network.onnx = with_measured_batch_norms(network.onnx, network.images(6, random_()));
+        network.onnx = with_measured_batch_norms(network.onnx, network.images(32, random_()));
         return network;
     }
 
@@ -66,7 +66,7 @@ private:
         Values w(count);
         const double scale = 1 / std::sqrt(static_cast<double>(count / outputs));
         for (double& value : w) value = scale * normal();
-        if (chance(4)) {  // an all-zero filter
+        if (outputs > 1 && chance(4)) {  // an all-zero filter
             const std::size_t dead = static_cast<std::size_t>(range(0, static_cast<int>(outputs) - 1)), per = count / outputs;
             std::fill_n(w.begin() + static_cast<std::ptrdiff_t>(dead * per), per, 0.0);
         }
@@ -111,8 +111,8 @@ private:
     Map normalise(const Map& in) {
         const auto count = static_cast<std::size_t>(in.shape.channels);
         Values gamma(count), beta(count);
-        for (double& g : gamma) g = uniform(0.3, 0.7) * (chance(2) ? 1 : -1);
-        for (double& b : beta) b = 0.2 * normal();
+        for (double& g : gamma) g = uniform(0.15, 0.35) * (chance(2) ? 1 : -1);
+        for (double& b : beta) b = 0.1 * normal();
         const std::vector<I> dims{in.shape.channels};
         return {writer_.node("BatchNormalization",
                              {in.name, writer_.floats(dims, gamma), writer_.floats(dims, beta), writer_.floats(dims, Values(count, 0.0)),
@@ -140,12 +140,12 @@ private:
             case 1: y = op("Add", x, op("Pow", x, number(2))); break;
             case 2: y = op("Mul", op("Add", x, number(1)), x); break;
             case 3: {
-                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, -1, 1), c = coefficients(channels, -0.5, 0.5);
+                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, 0.4, 1.2), c = coefficients(channels, -0.5, 0.5);
                 y = op("Add", op("Add", op("Mul", op("Mul", a, x), x), op("Mul", b, x)), c);
                 break;
             }
             case 4: {
-                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, -1, 1), c = coefficients(channels, -0.5, 0.5);
+                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, 0.4, 1.2), c = coefficients(channels, -0.5, 0.5);
                 y = op("Add", c, op("Mul", x, op("Add", op("Mul", a, x), b)));
                 break;
             }
