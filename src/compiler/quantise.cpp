@@ -20,7 +20,7 @@ constexpr double kMaxInt8 = 127;
 constexpr double kMaxStretch = 1.5;     // a channel may use this much less of T/4 where that halves a small multiplier
 constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
-constexpr double kBiasRoom = 1.1;           // a bias alone must fit T/4, whatever the terms then take away from it
+constexpr double kBiasRoom = 0.6;           // a bias alone must fit T/2, that is twice the range, whatever the terms take away from it
 constexpr double kTinyScale = 1e-30;
 
 constexpr int kLeastShareBits = 7;          // of a layer that has fewer than asked for because of its noise
@@ -195,7 +195,7 @@ private:
                 y_scale = a * delta_[o] * delta_[o];
                 offset = moved * (moved - exact) + c / y_scale;
             }
-            out.bias.push_back(constant(o) ? 0 : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], quarter, "a bias"));
+            out.bias.push_back(constant(o) ? 0 : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], 2 * quarter, "a bias"));
             shift.push_back(moved);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;

@@ -32,7 +32,7 @@ void validate(const Model& model) {
         const LayerWeights& weights = model.weights.layers[i];
         const std::string what = fmt::format("layer {} ({})", i, layer.name);
         const auto channels = static_cast<std::size_t>(layer.output.channels);
-        check_channels(weights.bias, channels, quarter, what + ", bias");
+        check_channels(weights.bias, channels, 2 * quarter, what + ", bias");
         const std::size_t activated = layer.activation ? channels : 0;
         check_channels(weights.kappa, activated, quarter, what + ", activation");
         check_channels(weights.offset, activated, quarter, what + ", offset");

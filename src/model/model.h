@@ -28,7 +28,7 @@ struct TermWeights {
 
 struct LayerWeights {
     std::vector<TermWeights> terms;     ///< one per term of the architecture's layer
-    std::vector<std::int32_t> bias;     ///< per output channel, added to acc at every output position, |.| < T/4
+    std::vector<std::int32_t> bias;     ///< per output channel, added to acc at every output position, |.| < T/2
     std::vector<std::int32_t> kappa;    ///< per channel; empty for the result layer
     std::vector<std::int32_t> offset;   ///< per channel, |.| < T/4; empty for the result layer
     // What the compiler found, for reports only (never sent to the client).
