@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "lattice/modulus.h"
 
 namespace flash::model {
 namespace {
@@ -63,9 +64,12 @@ std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::
 
 void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window, std::uint32_t modulus,
               std::span<std::uint32_t> out) {
-    // A window holds at most 2^26 values of 32 bits: a 64-bit sum cannot wrap.
-    pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out,
-                                           [modulus](std::uint64_t sum) { return static_cast<std::uint32_t>(sum % modulus); });
+    // A window holds at most 2^26 values of 32 bits: a 64-bit sum cannot wrap. The values are shares, so the remainder is taken
+    // without a division instruction, whose time depends on its operands.
+    const lattice::Divider by_modulus(modulus);
+    pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out, [&](std::uint64_t sum) {
+        return static_cast<std::uint32_t>(sum - by_modulus.quotient(sum) * modulus);
+    });
 }
 
 void sum_pool(std::span<const std::int64_t> in, const Shape& shape, const Window& window, std::span<std::int64_t> out) {

@@ -1,8 +1,9 @@
 #include "packing/plan.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <numeric>
-#include <tuple>
 
 #include "base/error.h"
 #include "packing/grid.h"
@@ -16,15 +17,20 @@ constexpr int kDegree = static_cast<int>(scheme::kDirectDegree);
 
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-struct StreamKey {
-    int source;
-    std::optional<model::Window> pool;
-    int stride_h, stride_w;
-    bool operator==(const StreamKey&) const = default;
-};
-
+/// Streams are the same if source, pooling and stride are.
+using StreamKey = std::array<int, 11>;
 StreamKey key_of(const model::Term& term) {
-    return {term.source, term.pool, term.window.stride_h, term.window.stride_w};
+    const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0});
+    return {term.source, term.window.stride_h, term.window.stride_w, pool.kernel_h, pool.kernel_w, pool.stride_h, pool.stride_w,
+            pool.pad_top, pool.pad_left, pool.pad_bottom, pool.pad_right};
+}
+
+/// Adds to a count of polynomials and refuses what no real network needs.
+void add_capped(std::int64_t& total, std::int64_t count, const std::string& layer) {
+    total += count;
+    if (count > kMaxPolynomials || total > kMaxPolynomials)
+        throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the network needs more than " + std::to_string(kMaxPolynomials) +
+                                                 " ciphertexts");
 }
 
 /// Layers joined because they read a common stream.
@@ -51,7 +57,7 @@ std::vector<bool> phases_read(int kernel, int stride, int pad) {
     return read;
 }
 
-void add_phases(Stream& stream, const model::Window& window) {
+void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& window) {
     const auto rows = phases_read(window.kernel_h, window.stride_h, window.pad_top);
     const auto columns = phases_read(window.kernel_w, window.stride_w, window.pad_left);
     for (int r = 0; r < window.stride_h; ++r)
@@ -59,9 +65,9 @@ void add_phases(Stream& stream, const model::Window& window) {
             if (!rows[static_cast<std::size_t>(r)] || !columns[static_cast<std::size_t>(c)]) continue;
             // A phase beyond the map's edge holds no pixel at all.
             if (r >= stream.shape.height || c >= stream.shape.width) continue;
-            const bool known = std::any_of(stream.phases.begin(), stream.phases.end(),
-                                           [&](const Phase& p) { return p.row == r && p.column == c; });
-            if (!known) stream.phases.push_back({r, c});
+            const std::size_t at = static_cast<std::size_t>(r) * static_cast<std::size_t>(window.stride_w) + static_cast<std::size_t>(c);
+            if (!known[at]) stream.phases.push_back({r, c});
+            known[at] = true;
         }
 }
 
@@ -93,13 +99,17 @@ Plan make_plan(const model::Architecture& architecture) {
     plan.layers.resize(layer_count);
 
     Groups groups(layer_count);
-    std::vector<StreamKey> keys;
+    std::map<StreamKey, int> known;
+    std::vector<std::vector<bool>> known_phases;
     for (std::size_t l = 0; l < layer_count; ++l) {
         for (const model::Term& term : architecture.layers[l].terms) {
-            const StreamKey key = key_of(term);
-            auto found = std::find(keys.begin(), keys.end(), key);
-            if (found == keys.end()) {
-                keys.push_back(key);
+            const auto [found, is_new] = known.emplace(key_of(term), static_cast<int>(plan.streams.size()));
+            if (is_new) {
+                const std::string& name = architecture.layers[l].name;
+                const std::int64_t phases = std::int64_t{term.window.stride_h} * term.window.stride_w;
+                if (phases > kMaxPhases)
+                    throw Error(ErrorKind::kUnsupported, "layer " + name + ": a stride of " + std::to_string(term.window.stride_h) +
+                                                             " x " + std::to_string(term.window.stride_w) + " is too large");
                 Stream stream;
                 stream.source = term.source;
                 stream.pool = term.pool;
@@ -107,19 +117,22 @@ Plan make_plan(const model::Architecture& architecture) {
                 stream.stride_w = term.window.stride_w;
                 stream.shape = architecture.pooled_shape(term);
                 stream.first_layer = static_cast<int>(l);
+                if (term.pool && stream.shape.size() * term.pool->kernel_h * term.pool->kernel_w > kMaxPoolAdditions)
+                    throw Error(ErrorKind::kUnsupported, "layer " + name + ": the pooling is too large");
                 plan.streams.push_back(stream);
-                plan.layers[l].uploads.push_back(static_cast<int>(plan.streams.size()) - 1);
-                found = keys.end() - 1;
+                plan.layers[l].uploads.push_back(found->second);
+                known_phases.emplace_back(static_cast<std::size_t>(phases), false);
             }
-            const int id = static_cast<int>(found - keys.begin());
+            const int id = found->second;
             Stream& stream = plan.streams[static_cast<std::size_t>(id)];
             stream.last_layer = static_cast<int>(l);
-            add_phases(stream, term.window);
+            add_phases(stream, known_phases[static_cast<std::size_t>(id)], term.window);
             plan.layers[l].term_streams.push_back(id);
             groups.join(static_cast<std::size_t>(stream.first_layer), l);
         }
     }
 
+    std::int64_t polynomials = 0;
     for (std::size_t root = 0; root < layer_count; ++root) {
         if (groups.find(root) != root) continue;
         std::vector<Demand> demands;
@@ -139,23 +152,20 @@ Plan make_plan(const model::Architecture& architecture) {
         Grid grid = fitted.grid;
 
         std::vector<const Stream*> streams;
-        int stream_bands = 1;
         std::vector<std::pair<const model::Layer*, int>> layers;
         for (std::size_t l : members) {
             const int bands = ceil_div(architecture.layers[l].output.height, grid.band_rows);
             plan.layers[l].bands = bands;
-            stream_bands = std::max(stream_bands, bands);
             layers.emplace_back(&architecture.layers[l], bands);
+            // Only the bands that some reader has: readers of one stream may differ in height.
+            for (int id : plan.layers[l].term_streams) {
+                Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+                stream.bands = std::max(stream.bands, bands);
+            }
         }
         for (int id : stream_ids) {
-            Stream& stream = plan.streams[static_cast<std::size_t>(id)];
-            // Only the bands that some reader has: readers of one stream may differ in height.
-            stream.bands = 1;
-            for (std::size_t l : members)
-                for (int used : plan.layers[l].term_streams)
-                    if (used == id) stream.bands = std::max(stream.bands, plan.layers[l].bands);
-            stream.rows_per_band = fitted.rows_per_band;
-            streams.push_back(&stream);
+            plan.streams[static_cast<std::size_t>(id)].rows_per_band = fitted.rows_per_band;
+            streams.push_back(&plan.streams[static_cast<std::size_t>(id)]);
         }
         if (fixed < 0 || fixed > fitted.blocks)
             throw Error(ErrorKind::kProtocol, "layer " + architecture.layers[root].name + ": packing asks for " +
@@ -168,11 +178,13 @@ Plan make_plan(const model::Architecture& architecture) {
             Stream& stream = plan.streams[static_cast<std::size_t>(id)];
             stream.grid = grid;
             stream.polynomials_per_band = ceil_div(stream.packed_channels(), grid.channels_per_input);
+            add_capped(polynomials, std::int64_t{stream.bands} * stream.polynomials_per_band, architecture.layers[root].name);
         }
         for (std::size_t l : members) {
             plan.layers[l].grid = grid;
             plan.layers[l].polynomials_per_band =
                 ceil_div(architecture.layers[l].output.channels, grid.channels_per_output);
+            add_capped(polynomials, std::int64_t{plan.layers[l].bands} * plan.layers[l].polynomials_per_band, architecture.layers[l].name);
         }
     }
     return plan;

@@ -81,7 +81,13 @@ struct ResultSlot {
     std::uint32_t position = 0;
 };
 
-/// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a polynomial.
+/// Caps on what a plan may ask of a client that got the architecture from a server.
+inline constexpr std::int64_t kMaxPolynomials = std::int64_t{1} << 20;      ///< of one stream or one layer's results, and of all together
+inline constexpr std::int64_t kMaxPhases = 4096;                            ///< stride_h * stride_w of a stream
+inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;    ///< of one stream
+
+/// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a polynomial or
+/// if a cap above is passed.
 Plan make_plan(const model::Architecture& architecture);
 
 /// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is packed.

@@ -56,9 +56,9 @@ ActivationKeyProducer::~ActivationKeyProducer() {
 
 void ActivationKeyProducer::answered() { window_.release(chunk_bytes_); }
 
-void ActivationKeyProducer::check() {
+std::exception_ptr ActivationKeyProducer::failure() {
     const std::lock_guard lock(mutex_);
-    if (failure_) std::rethrow_exception(failure_);
+    return failure_;
 }
 
 void ActivationKeyProducer::run() {
@@ -67,8 +67,12 @@ void ActivationKeyProducer::run() {
         for (int l = 0; l < layers; ++l)
             if (model_.architecture().layers[static_cast<std::size_t>(l)].activation) run_layer(l);
     } catch (...) {
-        const std::lock_guard lock(mutex_);
-        failure_ = std::current_exception();
+        {
+            const std::lock_guard lock(mutex_);
+            failure_ = std::current_exception();
+        }
+        // Wakes the thread that waits for the client's answer to what will never be sent.
+        channel_.fail("internal error of the server");
     }
 }
 

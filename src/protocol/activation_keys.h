@@ -37,8 +37,8 @@ public:
 
     /// One chunk was answered: its bytes may be used for later ones.
     void answered();
-    /// Rethrows what stopped the thread, if anything did.
-    void check();
+    /// What stopped the thread, if anything did.
+    std::exception_ptr failure();
 
 private:
     void run();

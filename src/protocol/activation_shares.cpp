@@ -2,29 +2,26 @@
 
 #include <cstddef>
 
+#include "lattice/modulus.h"
+
 namespace flash::protocol {
 
 namespace {
 
-__extension__ using Uint128 = unsigned __int128;
-
-// x mod T in [0, T) for |x| < 2^62, without a branch on x. The compiler turns % by a run-time value into a division, whose time
-// on some processors depends on the operands; a Barrett step with a precomputed reciprocal does not.
+// x mod T in [0, T) for |x| < 2^62, in constant time.
 class Residue {
 public:
     explicit Residue(std::uint32_t modulus)
-        : modulus_(modulus), reciprocal_(~std::uint64_t{0} / modulus), lift_((std::uint64_t{1} << 62) / modulus * modulus) {}
+        : modulus_(modulus), by_modulus_(modulus), lift_((std::uint64_t{1} << 62) / modulus * modulus) {}
     std::uint32_t operator()(std::int64_t x) const {
-        const std::uint64_t u = static_cast<std::uint64_t>(x) + lift_;  // non-negative, < 2^63
-        const auto quotient = static_cast<std::uint64_t>((static_cast<Uint128>(u) * reciprocal_) >> 64);
-        std::uint64_t r = u - quotient * modulus_;  // < 3 T: the reciprocal is rounded down
-        r -= modulus_ & (std::uint64_t{0} - static_cast<std::uint64_t>(r >= modulus_));
-        r -= modulus_ & (std::uint64_t{0} - static_cast<std::uint64_t>(r >= modulus_));
-        return static_cast<std::uint32_t>(r);
+        const std::uint64_t lifted = static_cast<std::uint64_t>(x) + lift_;  // not negative, < 2^63
+        return static_cast<std::uint32_t>(lifted - by_modulus_.quotient(lifted) * modulus_);
     }
 
 private:
-    std::uint64_t modulus_, reciprocal_, lift_;
+    std::uint64_t modulus_;
+    lattice::Divider by_modulus_;
+    std::uint64_t lift_;
 };
 
 // 1 if share < 2^(m-1), else 0.

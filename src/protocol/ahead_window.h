@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <mutex>
 
+#include "base/error.h"
+
 namespace flash::protocol {
 
 class AheadWindow {
@@ -19,8 +21,10 @@ public:
         used_ += bytes;
         return true;
     }
+    /// Error(kProtocol) if so much is not out: an answer to something that was never sent.
     void release(std::size_t bytes) {
         const std::lock_guard lock(mutex_);
+        require(bytes <= used_, ErrorKind::kProtocol, "product-response: an answer came before its activation keys were sent");
         used_ -= bytes;
         changed_.notify_all();
     }

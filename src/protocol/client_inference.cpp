@@ -94,10 +94,11 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
 
     const int last = layers - 1;
     const model::Layer& output = architecture.layers.back();
-    const Message share = receive_expected(channel_, MessageType::kResultShare, static_cast<std::uint32_t>(last), 0,
+    Message share = receive_expected(channel_, MessageType::kResultShare, static_cast<std::uint32_t>(last), 0,
                                            result_share_bytes(output.share_bits, pre_activations_.size()));
-    std::vector<std::uint32_t> server(pre_activations_.size());
-    lattice::unpack(share.payload, output.share_bits, server);
+    SecretVector<std::uint32_t> server(pre_activations_.size());
+    lattice::unpack(share.payload, output.share_bits, std::span<std::uint32_t>(server));
+    OPENSSL_cleanse(share.payload.data(), share.payload.size());
     channel_.send({MessageType::kFinish, 0, number, {}});
     for (std::size_t i = 0; i < server.size(); ++i)
         result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
@@ -178,7 +179,7 @@ void ClientInference::receive_linear(int layer) {
         }
         wait.lap(seconds_.wait_linear);
         tbb::parallel_for(std::size_t{0}, messages.size(), [&](std::size_t i) {
-            std::vector<std::uint32_t> a(scheme::kDirectDegree), b(scheme::kDirectDegree), selected(slots[i].size());
+            std::vector<std::uint32_t> a(scheme::kDirectDegree), b(scheme::kDirectDegree), selected(slots[i].size());  // as received: public to this party
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).first(a_bytes), a_bits, a);
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).subspan(a_bytes), b_bits, selected);
             lattice::from_top_bits(a, a_bits);

@@ -17,7 +17,9 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
     ClientHello hello;
     if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
     channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
-    const ServerHello reply = decode_server_hello(channel.receive(MessageType::kServerHello).payload);
+    const transport::Message message = channel.receive(MessageType::kServerHello);
+    if (message.layer != 0 || message.index != 0) throw Error(ErrorKind::kProtocol, "server hello: layer and index must be 0");
+    const ServerHello reply = decode_server_hello(message.payload);
     if (reply.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the server speaks protocol version " + std::to_string(reply.version) +
                                               ", this client version " + std::to_string(kProtocolVersion));
@@ -44,9 +46,13 @@ ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const 
         channel_->set_limits(limits);
         model_ = handshake(*channel_, options);
         limits.max_queued = client_queue_bytes(model_.cost);
+        limits.max_payload = client_payload_bytes(model_.architecture);
         channel_->set_limits(limits);
     } catch (const Error& error) {
         channel_->fail(error.what());
+        throw;
+    } catch (...) {
+        channel_->fail("internal error of the client");
         throw;
     }
 }
@@ -67,6 +73,10 @@ ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, 
         return inference.run(input, next_++, progress);
     } catch (const Error& error) {
         channel_->fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
+        channel_.reset();
+        throw;
+    } catch (...) {
+        channel_->fail("internal error of the client");
         channel_.reset();
         throw;
     }

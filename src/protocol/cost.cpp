@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "protocol/messages.h"
 #include "scheme/slots.h"
 #include "transport/channel.h"
@@ -66,10 +67,12 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
 }
 
 std::size_t server_queue_bytes(const InferenceCost& cost) {
-    // The client runs at most one layer ahead with its uploads.
+    // The client runs at most one layer ahead with its uploads: while the server works on one layer, the answers of the layer before
+    // and the uploads of this one and the next may wait.
     std::uint64_t largest = 0;
     for (std::size_t l = 0; l < cost.layers.size(); ++l) {
         std::uint64_t sum = cost.layers[l].up();
+        if (l > 0) sum += cost.layers[l - 1].product_response;
         if (l + 1 < cost.layers.size()) sum += cost.layers[l + 1].upload;
         largest = std::max(largest, sum);
     }
@@ -79,7 +82,20 @@ std::size_t server_queue_bytes(const InferenceCost& cost) {
 std::size_t client_queue_bytes(const InferenceCost& cost) {
     std::uint64_t largest = 0;
     for (const LayerCost& layer : cost.layers) largest = std::max(largest, layer.linear_response);
-    return static_cast<std::size_t>(largest + cost.start_down) + kAheadBytes + kSlack;
+    const std::uint64_t bytes = largest + cost.start_down + kAheadBytes + kSlack;
+    // The architecture comes from the server: it must not choose how much memory the client is ready to fill.
+    if (bytes > kMaxClientQueueBytes)
+        throw Error(ErrorKind::kUnsupported, "a layer of the server's model sends " + std::to_string(largest) + " bytes at once; at most " +
+                                                 std::to_string(kMaxClientQueueBytes) + " are accepted");
+    return static_cast<std::size_t>(bytes);
+}
+
+std::size_t client_payload_bytes(const model::Architecture& architecture) {
+    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const model::Layer& last = architecture.layers.back();
+    return std::max({activation_keys_bytes(slots), sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots),
+                     linear_response_bytes(model::kMaxShareBits, scheme::kDirectDegree),
+                     result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()))});
 }
 
 }  // namespace flash::protocol

@@ -36,6 +36,11 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
 
 /// Largest amount of received and unconsumed data that an honest peer can cause: what Limits::max_queued must allow.
 std::size_t server_queue_bytes(const InferenceCost& cost);
+/// Error(kUnsupported) above kMaxClientQueueBytes.
 std::size_t client_queue_bytes(const InferenceCost& cost);
+inline constexpr std::uint64_t kMaxClientQueueBytes = std::uint64_t{1} << 30;
+
+/// Largest single payload that a client gets during inferences.
+std::size_t client_payload_bytes(const model::Architecture& architecture);
 
 }  // namespace flash::protocol

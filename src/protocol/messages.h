@@ -15,7 +15,7 @@ namespace flash::protocol {
 inline constexpr std::uint32_t kProtocolVersion = 1;
 
 /// Caps on what a peer may announce.
-inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;
 /// Activation keys that the server may send before the client answered them: bounds the client's memory.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
 

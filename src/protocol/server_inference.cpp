@@ -27,6 +27,23 @@ ServerInference::ServerInference(const PreparedModel& model, transport::Channel&
 ServerInference::~ServerInference() = default;
 
 void ServerInference::run(const Message& start) {
+    try {
+        run_layers(start);
+    } catch (const Error& error) {
+        // What stopped the producer explains more than what that did to this thread; asked before the channel is closed, which would
+        // stop it too.
+        const std::exception_ptr cause = producer_ ? producer_->failure() : nullptr;
+        // The producer may be blocked in the channel, and is joined when this object goes.
+        channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
+        if (cause) std::rethrow_exception(cause);
+        throw;
+    } catch (...) {
+        channel_.fail("internal error of the server");
+        throw;
+    }
+}
+
+void ServerInference::run_layers(const Message& start) {
     std::vector<std::uint32_t> public_b(scheme::kDirectDegree);
     decode_words(start.payload, public_b, "start");
     client_key_ = std::make_unique<scheme::DirectPublicKey>(model_.publics(), public_b);
@@ -53,7 +70,6 @@ void ServerInference::run(const Message& start) {
             lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);
             channel_.send({MessageType::kResultShare, static_cast<std::uint32_t>(l), 0, std::move(payload)});
         }
-        producer_->check();
     }
     receive_expected(channel_, MessageType::kFinish, 0, start.index, 0);
 }
@@ -64,12 +80,13 @@ void ServerInference::receive_uploads(int layer) {
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
         const std::size_t count = static_cast<std::size_t>(stream.polynomials());
-        std::vector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
-        b.resize(count * scheme::kDirectDegree);
+        // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like one.
+        SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
+        b = SecretVector<std::uint32_t>(count * scheme::kDirectDegree);
         for (std::size_t p = 0; p < count; ++p, ++index) {
             const Message message = receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer), index,
                                                      upload_bytes());
-            decode_words(message.payload, std::span(b).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree), "upload");
+            decode_words(message.payload, std::span<std::uint32_t>(b).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree), "upload");
         }
         // Add the server's own share to the plaintext part. Shares wrap mod T into multiples of q, which vanish.
         SecretVector<std::uint32_t> pooled;
@@ -86,11 +103,11 @@ void ServerInference::receive_uploads(int layer) {
 
 void ServerInference::linear(int layer) {
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
-    std::vector<std::uint32_t> results(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
+    SecretVector<std::uint32_t> results(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
     apply(model_.layer(layer).map, model_.plan(), layer,
           [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); }, results);
     for (std::size_t id = 0; id < streams_.size(); ++id)
-        if (model_.plan().streams[id].last_layer <= layer) std::vector<std::uint32_t>().swap(streams_[id]);
+        if (model_.plan().streams[id].last_layer <= layer) streams_[id].wipe();
     send_responses(layer, results);
 }
 

@@ -28,6 +28,7 @@ public:
     void run(const transport::Message& start);
 
 private:
+    void run_layers(const transport::Message& start);
     void receive_uploads(int layer);
     void linear(int layer);
     void send_responses(int layer, std::span<std::uint32_t> results);
@@ -41,7 +42,7 @@ private:
     std::unique_ptr<scheme::DirectPublicKey> client_key_;
     std::unique_ptr<scheme::SlotSecretKey> slot_key_;
     std::unique_ptr<ActivationKeyProducer> producer_;
-    std::vector<std::vector<std::uint32_t>> streams_;     ///< b halves with the server's share added, per stream
+    std::vector<SecretVector<std::uint32_t>> streams_;    ///< b halves with the server's share added, per stream
     SecretVector<std::uint32_t> pre_activations_;         ///< U_s of the current layer
     ValueStore values_;
 };

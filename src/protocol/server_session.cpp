@@ -13,6 +13,7 @@ namespace {
 
 void handshake(const PreparedModel& model, transport::Channel& channel) {
     const Message message = channel.receive(MessageType::kClientHello);
+    if (message.layer != 0 || message.index != 0) throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
     const ClientHello hello = decode_client_hello(message.payload);
     if (hello.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the client speaks protocol version " + std::to_string(hello.version) +
@@ -55,7 +56,7 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
         handshake(model, channel);
         Message start;
         while (await_start(channel, options, start)) {
-            if (start.type != MessageType::kStart || start.index != summary.inferences)
+            if (start.type != MessageType::kStart || start.layer != 0 || start.index != summary.inferences)
                 throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
                                                       std::to_string(summary.inferences) + ", got " + to_string(start.type));
             const auto begin = std::chrono::steady_clock::now();

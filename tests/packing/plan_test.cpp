@@ -120,6 +120,28 @@ TEST(Plan, RefusesARowThatDoesNotFit) {
     }
 }
 
+/// A valid architecture from a hostile server must be refused before it costs the client time or memory.
+TEST(Plan, RefusesArchitecturesThatAskForTooMuch) {
+    const auto refused = [](const model::Architecture& a) {
+        try {
+            make_plan(a);
+            return false;
+        } catch (const Error& error) {
+            return error.kind() == ErrorKind::kUnsupported;
+        }
+    };
+    model::Architecture phases = architecture({1, 4096, 4096});
+    phases.layers.push_back(convolution(0, {512, 512, 512, 512, 0, 0, 0, 0}, {1, 8, 8}));
+    EXPECT_TRUE(refused(phases));
+    model::Architecture many = architecture({65536, 1, 1});
+    many.layers.push_back(convolution(0, {1, 1, 1, 1, 0, 0, 4095, 2047}, {8, 4096, 2048}));
+    EXPECT_TRUE(refused(many));
+    model::Architecture pool = architecture({1, 4096, 1024});
+    pool.layers.push_back(convolution(0, {1, 1, 1, 1, 0, 0, 0, 0}, {1, 4097, 1025}));
+    pool.layers[0].terms[0].pool = model::Window{4096, 1024, 1, 1, 2048, 512, 2048, 512};
+    EXPECT_TRUE(refused(pool));
+}
+
 TEST(Plan, FloorDivision) {
     EXPECT_EQ(floor_div(-1, 2), -1);
     EXPECT_EQ(floor_div(-2, 2), -1);

@@ -68,8 +68,8 @@ protocol::ClientResult run_without_audit(const protocol::PreparedModel& model, c
 }
 
 void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, protocol::ShareProbe& client,
-                     protocol::ShareProbe& server) {
-    run(model, input, {&client, &server, 0, 0}, {}, nullptr);
+                     protocol::ShareProbe& server, std::uint64_t client_seed, std::uint64_t server_seed) {
+    run(model, input, {&client, &server, client_seed, server_seed}, {}, nullptr);
 }
 
 }  // namespace flash::testing

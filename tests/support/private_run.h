@@ -29,7 +29,7 @@ protocol::ClientResult run_without_audit(const protocol::PreparedModel& model, c
 
 /// The same with probes of the caller's.
 void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, protocol::ShareProbe& client,
-                     protocol::ShareProbe& server);
+                     protocol::ShareProbe& server, std::uint64_t client_seed = 0, std::uint64_t server_seed = 0);
 
 /// What a client knows of this model, without a handshake.
 protocol::ClientModel client_model(const protocol::PreparedModel& model);

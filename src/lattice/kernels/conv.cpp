@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <memory>
 #include <vector>
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "lattice/kernels/conv_block.h"
 
 namespace flash::lattice {
@@ -21,12 +21,13 @@ constexpr std::size_t kCoefficientBlock = 512;
 // Columns per pass: their records (24 bytes) stay in the L1 cache.
 constexpr std::size_t kColumnBlock = 512;
 
-// Every input as (-x, x), 2n words: X^s x starts n - s words into it, so that a shift is a pointer offset.
-std::unique_ptr<std::uint32_t[]> extend(std::span<const std::uint32_t> in, std::size_t n) {
-    std::unique_ptr<std::uint32_t[]> extended(new std::uint32_t[2 * in.size()]);
+// Every input as (-x, x), 2n words: X^s x starts n - s words into it, so that a shift is a pointer offset. The copies are wiped: an
+// input may hold a share of its owner.
+SecretVector<std::uint32_t> extend(std::span<const std::uint32_t> in, std::size_t n) {
+    SecretVector<std::uint32_t> extended(2 * in.size());
     tbb::parallel_for(std::size_t{0}, in.size() / n, [&](std::size_t i) {
         const std::uint32_t* x = in.data() + i * n;
-        std::uint32_t* to = extended.get() + 2 * i * n;
+        std::uint32_t* to = extended.data() + 2 * i * n;
         for (std::size_t j = 0; j < n; ++j) {
             to[j] = 0 - x[j];
             to[n + j] = x[j];
@@ -51,14 +52,14 @@ void shifted_product(std::span<const std::uint32_t> in, std::size_t n, std::span
         require(column.input < in.size() / n && column.shift < n, ErrorKind::kInternal, "shifted product: column out of range");
     if (rows == 0 || columns.empty()) return;
 
-    const std::unique_ptr<std::uint32_t[]> extended = extend(in, n);
+    const SecretVector<std::uint32_t> extended = extend(in, n);
     const std::size_t row_blocks = (rows + kernels::kConvRows - 1) / kernels::kConvRows;
     std::vector<std::vector<kernels::ConvColumn>> blocks(row_blocks);
     tbb::parallel_for(std::size_t{0}, row_blocks, [&](std::size_t block) {
         const std::size_t first = block * kernels::kConvRows, count = std::min(kernels::kConvRows, rows - first);
         blocks[block].reserve(columns.size());
         for (std::size_t c = 0; c < columns.size(); ++c) {
-            kernels::ConvColumn column{extended.get() + 2 * n * columns[c].input + n - columns[c].shift, {}};
+            kernels::ConvColumn column{extended.data() + 2 * n * columns[c].input + n - columns[c].shift, {}};
             for (std::size_t r = 0; r < count; ++r) {
                 const int weight = weights[(first + r) * columns.size() + c];
                 column.weights[r] = static_cast<std::uint32_t>(weight) * multiplier;
