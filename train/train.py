@@ -27,6 +27,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int, default=None,
                         help="use only this many training images (for a quick trial)")
+    parser.add_argument("--minutes", type=float, default=None,
+                        help="squeeze the rest of the schedule into this time")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -39,7 +41,8 @@ def main() -> None:
     training, held_out = data.training_sets(arguments.data, config["data"]["held_out"])
     if arguments.limit:
         training = data.Images(*(part[:arguments.limit] for part in training))
-    trained = recipe.train(model, training, held_out, settings, arguments.run)
+    trained = recipe.train(model, training, held_out, settings, arguments.run,
+                           arguments.minutes)
     torch.save(trained.state_dict(), arguments.run / "weights.pt")
 
 

@@ -13,12 +13,14 @@ def measure(model: nn.Module, pixels: Tensor) -> list[dict[str, float]]:
     """Smallest, largest, mean and standard deviation of each activation's input u.
 
     `pixels` are uint8 [N, 3, H, W], not augmented; one entry per activation, in
-    the network's order.
+    the network's order.  "reach_99.9%" is the size |u| within which all values of
+    99.9 % of the images lie ("reach_99%" likewise): a few images can reach far beyond all others.
     """
     rows = [{"min": float("inf"), "max": float("-inf"), "count": 0, "sum": 0.0, "squares": 0.0}
             for _ in activations(model)]
+    reaches: list[list[Tensor]] = [[] for _ in rows]
 
-    def watch(row: dict[str, float]):
+    def watch(row: dict[str, float], reach: list[Tensor]):
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             u = inputs[0]
             row["min"] = min(row["min"], u.min().item())
@@ -26,18 +28,21 @@ def measure(model: nn.Module, pixels: Tensor) -> list[dict[str, float]]:
             row["count"] += u.numel()
             row["sum"] += u.sum(dtype=torch.double).item()
             row["squares"] += (u * u).sum(dtype=torch.double).item()
+            reach.append(u.abs().amax((1, 2, 3)))
         return hook
 
-    handles = [a.register_forward_pre_hook(watch(row))
-               for a, row in zip(activations(model), rows)]
+    handles = [a.register_forward_pre_hook(watch(row, reach))
+               for a, row, reach in zip(activations(model), rows, reaches)]
     logits(model, pixels)
     for handle in handles:
         handle.remove()
     result = []
-    for row in rows:
+    for row, reach in zip(rows, reaches):
         mean = row["sum"] / row["count"]
         deviation = max(0.0, row["squares"] / row["count"] - mean * mean) ** 0.5
         largest = max(-row["min"], row["max"])
         result.append({"min": row["min"], "max": row["max"], "mean": mean,
-                       "std": deviation, "largest_over_std": largest / deviation})
+                       "std": deviation, "largest_over_std": largest / deviation,
+                       "reach_99%": torch.cat(reach).quantile(0.99).item(),
+                       "reach_99.9%": torch.cat(reach).quantile(0.999).item()})
     return result

@@ -41,6 +41,27 @@ class Recipe:
         return self.peak_rate * (1 - progress) / (1 - self.warmup)
 
 
+class Progress:
+    """How far training is, 0..1: by steps, or by the clock where that is further.
+
+    With a time limit the rest of the schedule is squeezed into the minutes that
+    are left, so that the learning rate always ends at 0.
+    """
+
+    def __init__(self, first_step: int, steps: int, minutes: float | None) -> None:
+        self.first = first_step / steps
+        self.steps = steps
+        self.minutes = minutes
+        self.started = time.time()
+
+    def at(self, step: int) -> float:
+        by_steps = step / self.steps
+        if self.minutes is None:
+            return by_steps
+        spent = (time.time() - self.started) / (60 * self.minutes)
+        return min(1.0, max(by_steps, self.first + (1 - self.first) * spent))
+
+
 class Average:
     """Exponential moving average of a model's weights and normalisation statistics."""
 
@@ -85,15 +106,14 @@ def accuracy(model: nn.Module, images: Images) -> float:
 
 
 def train(model: nn.Module, training: Images, held_out: Images, recipe: Recipe,
-          folder: Path) -> nn.Module:
-    """Trains, and returns the averaged model.
+          folder: Path, minutes: float | None = None) -> nn.Module:
+    """Trains, for at most `minutes` if given, and returns the averaged model.
 
     After every epoch `folder` holds checkpoint.pt (everything needed to go on)
     and one more line in log.csv.  If a checkpoint is there, training goes on from it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     batches = Augmented(training, recipe.batch)
-    steps = recipe.epochs * len(batches)
     sgd = optimiser(model, recipe)
     average = Average(model, recipe.average)
     generator = torch.Generator().manual_seed(recipe.seed)
@@ -107,9 +127,10 @@ def train(model: nn.Module, training: Images, held_out: Images, recipe: Recipe,
         generator.set_state(saved["generator"])
         first, seconds = saved["epoch"], saved["seconds"]
 
+    progress = Progress(first * len(batches), recipe.epochs * len(batches), minutes)
     for epoch in range(first, recipe.epochs):
         started = time.time()
-        totals = _epoch(model, average, sgd, batches, recipe, generator, epoch, steps)
+        totals = _epoch(model, average, sgd, batches, recipe, generator, epoch, progress)
         set_alpha(average.model, totals["alpha"])
         score = accuracy(average.model, held_out)
         seconds += time.time() - started
@@ -119,19 +140,28 @@ def train(model: nn.Module, training: Images, held_out: Images, recipe: Recipe,
         (folder / "checkpoint.new").replace(checkpoint)
         _log(folder / "log.csv", {"epoch": epoch + 1, **totals,
                                   "held_out_accuracy": score, "seconds": seconds})
+        if progress.at((epoch + 1) * len(batches)) >= 1:
+            break
     set_alpha(average.model, 1.0)
     return average.model
 
 
 def _epoch(model: nn.Module, average: Average, sgd: torch.optim.SGD, batches: Augmented,
-           recipe: Recipe, generator: torch.Generator, epoch: int, steps: int) -> dict:
-    """One pass over the training images; returns the figures for the log."""
+           recipe: Recipe, generator: torch.Generator, epoch: int, progress: Progress) -> dict:
+    """One pass over the training images, or part of one if time runs out.
+
+    Returns the figures for the log.
+    """
     model.train()
     loss_sum = penalty_sum = correct = skipped = 0.0
     for index, (images, labels) in enumerate(batches.epoch(generator)):
         step = epoch * len(batches) + index
-        rate = recipe.rate_at(step / steps)
-        alpha = blend_at(step / steps, recipe.blend_start, recipe.blend_end)
+        now = progress.at(step)
+        if now >= 1 and index:
+            break
+        count = index + 1
+        rate = recipe.rate_at(now)
+        alpha = blend_at(now, recipe.blend_start, recipe.blend_end)
         set_alpha(model, alpha)
         for group in sgd.param_groups:
             group["lr"] = rate * group["factor"]
@@ -149,8 +179,7 @@ def _epoch(model: nn.Module, average: Average, sgd: torch.optim.SGD, batches: Au
         loss_sum += loss.item()
         penalty_sum += penalty.item()
         correct += (outputs.argmax(1) == labels).float().mean().item()
-    count = len(batches)
-    return {"rate": rate, "alpha": alpha, "loss": loss_sum / count,
+    return {"steps": count, "rate": rate, "alpha": alpha, "loss": loss_sum / count,
             "range_penalty": penalty_sum / count, "training_accuracy": correct / count,
             "skipped_steps": int(skipped)}
 
