@@ -43,7 +43,7 @@ std::vector<float> evaluate_float(const ImportedModel& imported, std::span<const
 
 struct CompileOptions {
     std::string name;            ///< overrides the name from the file when not empty
-    double margin = 1.5;         ///< every calibrated range is multiplied by at least this before it must fit T/4
+    double margin = 2;           ///< every calibrated range is multiplied by at least this before it must fit T/4
     double overflow_rate = 1e-5; ///< ... and by as much as leaves no more than this fraction of images out of a layer's range, by
                                  ///< a tail fitted to the calibration images (from 100 of them on); 0: the margin alone
     double channel_floor = 0.5;  ///< a channel's range is taken to be at least this fraction of its layer's largest

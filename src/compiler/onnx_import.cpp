@@ -61,7 +61,7 @@ std::string advice(const std::string& op) {
         return "Flash quantises by itself. Export the network in 32-bit float";
     if (op == "ConvTranspose") return "transposed convolutions are not supported. Use ordinary convolutions";
     if (op == "Concat") return "concatenation of maps is not supported. Add the branches instead (a residual connection)";
-    return "this operator is not supported. Flash runs Conv, BatchNormalization, x*x + x, Add, average pooling, Flatten and Gemm (see docs/model-format.md)";
+    return "this operator is not supported. Flash runs Conv, BatchNormalization, x*x + x, Add, average pooling, Flatten and Gemm (see docs/compiler.md)";
 }
 
 class Importer {

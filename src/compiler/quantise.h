@@ -19,7 +19,7 @@
 namespace flash::compiler {
 
 struct QuantiseOptions {
-    double margin = 1.5;
+    double margin = 2;
     double channel_floor = 0.5;
     double overflow_rate = 1e-5;
     int share_bits = 9;

@@ -1,6 +1,6 @@
 // The compiled model as one file: fixed header (magic "FLASHMDL", format version, section sizes, SHA-256 of all that
 // follows), then two protobuf messages (proto/model.proto): the public architecture and the secret weights.
-// See docs/model-format.md. Nothing in a file is trusted: sizes are checked before allocation, then the checksum, then the
+// See docs/formats.md. Nothing in a file is trusted: sizes are checked before allocation, then the checksum, then the
 // content through validate().
 #pragma once
 

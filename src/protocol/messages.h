@@ -1,4 +1,4 @@
-// Payloads of the control messages, and the exact sizes of all of them. docs/wire-format.md describes the bytes.
+// Payloads of the control messages, and the exact sizes of all of them. docs/formats.md describes the bytes.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@
 
 namespace flash::transport {
 
-/// Kinds of messages. Client -> server: C, server -> client: S. Values are part of the wire format (docs/wire-format.md).
+/// Kinds of messages. Client -> server: C, server -> client: S. Values are part of the wire format (docs/formats.md).
 enum class MessageType : std::uint16_t {
     kError = 1,            ///< both: a sentence of at most 1024 bytes; the sender closes afterwards
     kClientHello = 2,      ///< C

@@ -1,4 +1,4 @@
-// The frame codec: how one message looks as bytes (docs/wire-format.md). Nothing here touches a socket, so that the
+// The frame codec: how one message looks as bytes (docs/formats.md). Nothing here touches a socket, so that the
 // same code is used by the TLS connection, by the in-memory loopback and by the fuzzer.
 #pragma once
 
