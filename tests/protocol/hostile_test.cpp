@@ -29,7 +29,7 @@ const PreparedModel& small_model() {
 
 transport::LoopbackOptions quick() {
     transport::LoopbackOptions options;
-    options.limits.timeout = 300ms;
+    options.limits.timeout = 1000ms;  // long enough for a slow machine to answer in, short enough to wait for
     return options;
 }
 
