@@ -122,12 +122,6 @@ std::uint64_t Prng::below(std::uint64_t bound) {
     }
 }
 
-SecretSeed Prng::derive_seed() {
-    SecretSeed seed = SecretSeed::for_testing(0);
-    fill({const_cast<std::uint8_t*>(seed.bytes().data()), SecretSeed::kBytes});
-    return seed;
-}
-
 PublicSeed generate_public_seed() {
     PublicSeed seed;
     require(RAND_bytes(seed.data(), static_cast<int>(seed.size())) == 1, ErrorKind::kInternal,

@@ -39,8 +39,6 @@ public:
     std::uint64_t u64();
     /// Uniform in [0, bound), 0 < bound <= 2^63, by rejection. Only rejected (discarded) draws influence the running time.
     std::uint64_t below(std::uint64_t bound);
-    /// A fresh secret seed drawn from this stream, e.g. one per inference.
-    SecretSeed derive_seed();
 
 private:
     struct State;

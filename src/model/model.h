@@ -32,7 +32,7 @@ struct LayerWeights {
     std::vector<std::int32_t> kappa;    ///< per channel; empty for the result layer
     std::vector<std::int32_t> offset;   ///< per channel, |.| < T/4; empty for the result layer
     // What the compiler found, for reports only (never sent to the client).
-    std::vector<double> x_scale;        ///< x = x_scale[o] * X
+    std::vector<double> x_scale;        ///< x = x_scale[o] * (X - shift), the shift of at most a quarter unit is in bias and offset
     std::vector<double> y_scale;        ///< y = y_scale[o] * Y
     double calibrated_use = 0;          ///< largest |acc| seen in calibration, as a fraction of T/4
     double noise_bits = 0;              ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m

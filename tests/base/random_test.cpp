@@ -60,13 +60,6 @@ TEST(Prng, SeedsDomainsAndIndicesSeparateStreams) {
     EXPECT_EQ(take(Prng(zero, "a", {5}), 32), take(Prng(zero, "a", {5}), 32));
 }
 
-TEST(Prng, DerivedSeedsAreFresh) {
-    Prng rng(SecretSeed::for_testing(1), "derive");
-    const SecretSeed first = rng.derive_seed(), second = rng.derive_seed();
-    EXPECT_FALSE(std::ranges::equal(first.bytes(), second.bytes()));
-    EXPECT_NE(take(Prng(first, "x"), 32), take(Prng(second, "x"), 32));
-}
-
 TEST(Prng, BelowStaysBelowAndIsUniform) {
     Prng rng(SecretSeed::for_testing(2), "below");
     std::array<int, 5> counts{};
