@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "lattice/kernels/dispatch.h"
+#include "base/instruction_set.h"
 #include "lattice/modulus.h"
 
 namespace flash::lattice {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "lattice/kernels/dispatch.h"
+#include "base/instruction_set.h"
 
 namespace flash::lattice {
 
