@@ -63,6 +63,28 @@ private:
     std::vector<T, WipingAllocator<T>> data_;
 };
 
+/// Array of secret values that are about to be written: not initialised, wiped on destruction, move-only.
+template <class T>
+class SecretBuffer {
+    static_assert(std::is_trivially_copyable_v<T>);
+
+public:
+    explicit SecretBuffer(std::size_t count) : data_(std::make_unique_for_overwrite<T[]>(count)), size_(count) {}
+    SecretBuffer(SecretBuffer&&) noexcept = default;
+    SecretBuffer& operator=(SecretBuffer&&) noexcept = delete;
+    ~SecretBuffer() {
+        if (data_) OPENSSL_cleanse(data_.get(), size_ * sizeof(T));
+    }
+
+    std::size_t size() const { return size_; }
+    T* data() { return data_.get(); }
+    const T* data() const { return data_.get(); }
+
+private:
+    std::unique_ptr<T[]> data_;
+    std::size_t size_;
+};
+
 /// 256-bit secret seed of a generator. Move-only; the moved-from and the destroyed object are wiped.
 class SecretSeed {
 public:
