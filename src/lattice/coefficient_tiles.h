@@ -23,6 +23,7 @@ public:
     /// ranges: ascending, disjoint, not empty, below 2^31; Error(kInternal) otherwise. Tiles start at the begin of a range; the last tile of
     /// a range may run past its end (and past n), into coefficients that nobody asked for.
     explicit CoefficientTiles(std::span<const CoefficientRange> ranges);
+    CoefficientTiles() = default;
     /// All coefficients of a polynomial, n a multiple of kTile: then the compact form is the polynomial itself.
     static CoefficientTiles whole(std::size_t n);
 

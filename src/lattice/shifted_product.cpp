@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "lattice/kernels/multiply_add.h"
 #include "lattice/kernels/shifted_bytes.h"
 #include "lattice/kernels/shifted_words.h"
 
@@ -270,17 +271,22 @@ double ShiftedProduct::multiply_adds(const CoefficientTiles& tiles) const {
 }
 
 void add_scaled_shift(std::span<const std::uint32_t> in, std::int32_t shift, std::uint32_t scale, const CoefficientTiles& tiles,
-                      std::span<std::uint32_t> out) {
+                      std::span<std::uint32_t> out, InstructionSet set) {
     const auto n = static_cast<std::int32_t>(in.size());
     require(out.size() == tiles.words() && shift >= -n && shift < n, ErrorKind::kInternal, "scaled shift: inconsistent sizes");
-    std::size_t to = 0;
-    for (std::uint32_t start : tiles.starts()) {
-        const std::int64_t first = static_cast<std::int64_t>(start) - shift;
-        for_pieces({first, first + static_cast<std::int64_t>(kTile)}, in.size(), [&](std::size_t offset, std::size_t from, std::size_t count, bool negate) {
-            const std::uint32_t factor = negate ? 0 - scale : scale;
-            for (std::size_t j = 0; j < count; ++j) out[to + offset + j] += factor * in[from + j];
+    const kernels::MultiplyAdd kernel = set >= InstructionSet::kAvx512  ? kernels::multiply_add_avx512
+                                        : set == InstructionSet::kAvx2 ? kernels::multiply_add_avx2
+                                                                       : kernels::multiply_add_portable;
+    const Starts starts = tiles.starts();
+    for (std::size_t tile = 0; tile < starts.size();) {
+        // Tiles that follow each other are one piece.
+        std::size_t end = tile + 1;
+        while (end < starts.size() && starts[end] == starts[end - 1] + kTile) ++end;
+        const std::int64_t first = static_cast<std::int64_t>(starts[tile]) - shift;
+        for_pieces({first, first + static_cast<std::int64_t>(kTile * (end - tile))}, in.size(), [&](std::size_t offset, std::size_t from, std::size_t count, bool negate) {
+            kernel(out.data() + kTile * tile + offset, in.data() + from, count, negate ? 0 - scale : scale);
         });
-        to += kTile;
+        tile = end;
     }
 }
 

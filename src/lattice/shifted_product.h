@@ -58,6 +58,6 @@ private:
 /// out += scale * X^shift * in mod (X^n + 1, 2^32) at the coefficients of `tiles`; n = in.size(), -n <= shift < n, out: tiles.words() words.
 /// For weights wider than int8: identity shortcuts.
 void add_scaled_shift(std::span<const std::uint32_t> in, std::int32_t shift, std::uint32_t scale, const CoefficientTiles& tiles,
-                      std::span<std::uint32_t> out);
+                      std::span<std::uint32_t> out, InstructionSet set = best_instruction_set());
 
 }  // namespace flash::lattice

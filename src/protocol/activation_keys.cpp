@@ -26,8 +26,9 @@ SecretVector<std::uint32_t> masked_pre_activations(const PreparedModel& model, c
     tbb::parallel_for(0, linear.polynomials(), [&](int p) {
         SecretVector<std::uint32_t> rho(scheme::kDirectDegree);
         result_mask(seed, layer, p, rho);
-        for (const packing::ResultSlot& slot : packing::result_slots(linear, description.output, p))
-            shares[slot.element] = server_pre_activation(rho[slot.position], description.share_bits);
+        for (const packing::ResultRun& run : packing::result_runs(linear, description.output, p))
+            for (std::uint32_t i = 0; i < run.count; ++i)
+                shares[run.element + i] = server_pre_activation(rho[run.position + i], description.share_bits);
     });
     return shares;
 }

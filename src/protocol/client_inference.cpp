@@ -137,7 +137,7 @@ void ClientInference::upload(int layer) {
                 key_->encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain,
                               model_.architecture.plain_modulus, rng, b);
                 messages[i] = {MessageType::kUpload, static_cast<std::uint32_t>(layer),
-                               index + static_cast<std::uint32_t>(i), encode_words(b)};
+                               index + static_cast<std::uint32_t>(i), encode_upload(b, stream)};
             });
             index += static_cast<std::uint32_t>(messages.size());
             for (Message& message : messages) channel_.send(std::move(message));
@@ -169,26 +169,29 @@ void ClientInference::receive_linear(int layer) {
     for (std::size_t begin = 0; begin < count; begin += kBatch) {
         const std::size_t end = std::min(begin + kBatch, count);
         std::vector<Message> messages;
-        std::vector<std::vector<packing::ResultSlot>> slots;
+        std::vector<std::vector<packing::ResultRun>> runs;
         Stopwatch wait;
         for (std::size_t p = begin; p < end; ++p) {
-            slots.push_back(packing::result_slots(linear, description.output, static_cast<int>(p)));
+            runs.push_back(packing::result_runs(linear, description.output, static_cast<int>(p)));
             messages.push_back(receive_expected(channel_, MessageType::kLinearResponse, static_cast<std::uint32_t>(layer),
                                                 static_cast<std::uint32_t>(p),
-                                                linear_response_bytes(description.share_bits, slots.back().size())));
+                                                linear_response_bytes(description.share_bits, packing::result_count(linear, description.output, static_cast<int>(p)))));
         }
         wait.lap(seconds_.wait_linear);
         tbb::parallel_for(std::size_t{0}, messages.size(), [&](std::size_t i) {
-            std::vector<std::uint32_t> a(scheme::kDirectDegree), b(scheme::kDirectDegree), selected(slots[i].size());  // as received: public to this party
+            std::vector<std::uint32_t> a(scheme::kDirectDegree), b(scheme::kDirectDegree), selected(packing::result_count(linear, description.output, static_cast<int>(begin + i)));  // as received: public to this party
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).first(a_bytes), a_bits, a);
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).subspan(a_bytes), b_bits, selected);
             lattice::from_top_bits(a, a_bits);
             lattice::from_top_bits(selected, b_bits);
-            for (std::size_t k = 0; k < selected.size(); ++k) b[slots[i][k].position] = selected[k];
+            std::size_t k = 0;
+            for (const packing::ResultRun& run : runs[i])
+                for (std::uint32_t j = 0; j < run.count; ++j) b[run.position + j] = selected[k++];
             SecretVector<std::uint32_t> phase(scheme::kDirectDegree);
             key_->decrypt(a, b, phase);
-            for (const packing::ResultSlot& slot : slots[i])
-                pre_activations_[slot.element] = client_pre_activation(phase[slot.position], description.share_bits);
+            for (const packing::ResultRun& run : runs[i])
+                for (std::uint32_t j = 0; j < run.count; ++j)
+                    pre_activations_[run.element + j] = client_pre_activation(phase[run.position + j], description.share_bits);
         });
     }
     if (probe_) probe_->pre_activation(layer, pre_activations_);

@@ -8,11 +8,12 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "model/architecture.h"
+#include "packing/plan.h"
 #include "scheme/parameters.h"
 
 namespace flash::protocol {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 /// Caps on what a peer may announce.
 inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;
@@ -51,7 +52,20 @@ void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t
 constexpr int response_a_bits(int share_bits) { return share_bits + 8; }
 constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
 
-std::size_t upload_bytes();
+/// The coefficients of a b half (n words) that travel, rounded to their top upload_bits, and back: what did not travel is zero.
+/// Error(kProtocol) if the payload is not exactly as long as it should be.
+std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream);
+void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream& stream, std::span<std::uint32_t> b);
+
+/// A word rounded to a multiple of 2^(8 zero_low_bytes), mod 2^32: a share that is added to a received upload gets as coarse as it.
+constexpr std::uint32_t scale_to_bytes(std::uint32_t word, int zero_low_bytes) {
+    const std::uint32_t unit = std::uint32_t{1} << (8 * zero_low_bytes);
+    return (word + unit / 2) & (0 - unit);
+}
+
+std::size_t start_bytes();
+/// The b half of one uploaded ciphertext: the coefficients that travel, bit-packed.
+std::size_t upload_bytes(const packing::Stream& stream);
 std::size_t linear_response_bytes(int share_bits, std::size_t results);
 std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters);
 std::size_t result_share_bytes(int share_bits, std::size_t results);

@@ -85,8 +85,8 @@ void ServerInference::receive_uploads(int layer) {
         b = SecretVector<std::uint32_t>(count * scheme::kDirectDegree);
         for (std::size_t p = 0; p < count; ++p, ++index) {
             const Message message = receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer), index,
-                                                     upload_bytes());
-            decode_words(message.payload, std::span<std::uint32_t>(b).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree), "upload");
+                                                     upload_bytes(stream));
+            decode_upload(message.payload, stream, std::span<std::uint32_t>(b).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree));
         }
         // Add the server's own share to the plaintext part. Shares wrap mod T into multiples of q, which vanish.
         SecretVector<std::uint32_t> pooled;
@@ -95,7 +95,7 @@ void ServerInference::receive_uploads(int layer) {
             SecretVector<std::uint32_t> plain(scheme::kDirectDegree);
             packing::pack(stream, static_cast<int>(p), share, plain);
             std::uint32_t* words = b.data() + p * scheme::kDirectDegree;
-            for (std::size_t i = 0; i < scheme::kDirectDegree; ++i) words[i] += scheme::scale_up(plain[i], modulus);
+            for (std::size_t i = 0; i < scheme::kDirectDegree; ++i) words[i] += scale_to_bytes(scheme::scale_up(plain[i], modulus), stream.zero_low_bytes());
         });
     }
     values_.release_after(layer);
@@ -103,8 +103,8 @@ void ServerInference::receive_uploads(int layer) {
 
 void ServerInference::linear(int layer) {
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
-    SecretVector<std::uint32_t> results(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
-    apply(model_.layer(layer).map, model_.plan(), layer,
+    SecretVector<std::uint32_t> results(linear.result_words());
+    apply_results(model_.layer(layer).map, model_.plan(), layer,
           [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); }, results);
     for (std::size_t id = 0; id < streams_.size(); ++id)
         if (model_.plan().streams[id].last_layer <= layer) streams_[id].wipe();
@@ -123,12 +123,16 @@ void ServerInference::send_responses(int layer, std::span<std::uint32_t> results
     pre_activations_ = SecretVector<std::uint32_t>(static_cast<std::size_t>(description.output.size()));
     std::vector<Message> messages(static_cast<std::size_t>(linear.polynomials()));
     tbb::parallel_for(0, linear.polynomials(), [&](int p) {
-        const auto slots = packing::result_slots(linear, description.output, p);
-        const std::span<std::uint32_t> b = results.subspan(static_cast<std::size_t>(p) * scheme::kDirectDegree, scheme::kDirectDegree);
-        for (const packing::ResultSlot& slot : slots) {
-            const std::int32_t value = bias[slot.element / map];
+        const auto runs = packing::result_runs(linear, description.output, p);
+        const int band = p / linear.polynomials_per_band;
+        const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
+        const std::uint32_t* compact = results.data() + linear.result_offset(band) + static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words();
+        SecretVector<std::uint32_t> b(scheme::kDirectDegree);
+        for (const packing::ResultRun& run : runs) {
+            const std::int32_t value = bias[run.element / map];
             const auto residue = static_cast<std::uint32_t>(value) + (modulus & (0u - static_cast<std::uint32_t>(value < 0)));
-            b[slot.position] += scheme::scale_up(residue, modulus);
+            const std::uint32_t scaled = scheme::scale_up(residue, modulus);
+            for (std::uint32_t i = 0; i < run.count; ++i) b[run.position + i] = compact[tiles.compact(run.position + i)] + scaled;
         }
         // Fresh u and e1 make the a half an RLWE sample of the server's; rho, uniform over all of R_q, hides the b half with
         // its noise. What the client sees is then independent of the weights, given its share.
@@ -139,17 +143,18 @@ void ServerInference::send_responses(int layer, std::span<std::uint32_t> results
         Prng rng(seed_, "server re-randomisation", {static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(p)});
         client_key_->mask(a, b, rho, rng);
 
-        std::vector<std::uint32_t> selected(slots.size());
-        for (std::size_t i = 0; i < slots.size(); ++i) {
-            selected[i] = b[slots[i].position];
-            pre_activations_[slots[i].element] = server_pre_activation(rho[slots[i].position], description.share_bits);
-        }
+        std::vector<std::uint32_t> selected;
+        for (const packing::ResultRun& run : runs)
+            for (std::uint32_t i = 0; i < run.count; ++i) {
+                selected.push_back(b[run.position + i]);
+                pre_activations_[run.element + i] = server_pre_activation(rho[run.position + i], description.share_bits);
+            }
         lattice::round_to_top_bits(a, a_bits);
         lattice::round_to_top_bits(selected, b_bits);
         const std::size_t a_bytes = lattice::packed_bytes(a.size(), a_bits);
         Message& message = messages[static_cast<std::size_t>(p)];
         message = {MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(p), {}};
-        message.payload.resize(linear_response_bytes(description.share_bits, slots.size()));
+        message.payload.resize(linear_response_bytes(description.share_bits, selected.size()));
         lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
         lattice::pack(std::span<const std::uint32_t>(selected), b_bits, std::span(message.payload).subspan(a_bytes));
     });

@@ -155,8 +155,11 @@ TEST(AddScaledShift, AgreesWithDefinition) {
             const std::uint32_t term = 0x9e3779b9u * in[j];
             expected[to % n] += to < n ? term : 0 - term;
         }
-        add_scaled_shift(in, shift, 0x9e3779b9u, tiles, out);
-        ASSERT_EQ(out, expected) << shift;
+        for (InstructionSet set : supported_instruction_sets()) {
+            out = start;
+            add_scaled_shift(in, shift, 0x9e3779b9u, tiles, out, set);
+            ASSERT_EQ(out, expected) << shift << " " << to_string(set);
+        }
     }
     std::vector<std::uint32_t> out(n);
     EXPECT_THROW(add_scaled_shift(in, 64, 1, tiles, out), Error);
