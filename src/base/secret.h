@@ -13,20 +13,22 @@
 #include <utility>
 #include <vector>
 
+#include "base/aligned.h"
+
 namespace flash {
 
-/// Allocator that overwrites memory before it is freed (also when a vector grows and moves).
+/// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache line.
 template <class T>
 struct WipingAllocator {
     using value_type = T;
     WipingAllocator() = default;
     template <class U>
     WipingAllocator(const WipingAllocator<U>&) {}
-    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    T* allocate(std::size_t count) { return AlignedAllocator<T>().allocate(count); }
     void deallocate(T* p, std::size_t count) {
         // OPENSSL_cleanse is not removed by the optimiser, unlike a memset before free.
         OPENSSL_cleanse(p, count * sizeof(T));
-        std::allocator<T>().deallocate(p, count);
+        AlignedAllocator<T>().deallocate(p, count);
     }
     template <class U>
     bool operator==(const WipingAllocator<U>&) const { return true; }
