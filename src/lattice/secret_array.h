@@ -22,10 +22,13 @@ public:
 
     T& operator[](std::size_t i) { return values_[i]; }
     const T& operator[](std::size_t i) const { return values_[i]; }
+    static constexpr std::size_t size() { return N; }
+    T* data() { return values_.data(); }
+    const T* data() const { return values_.data(); }
     std::span<T> first(std::size_t count) { return std::span<T>(values_).first(count); }
 
 private:
-    std::array<T, N> values_;  // deliberately not initialised: it is a scratch buffer
+    alignas(64) std::array<T, N> values_;  // deliberately not initialised: it is a scratch buffer
 };
 
 }  // namespace flash::lattice
