@@ -11,7 +11,7 @@ function(flash_library name)
                -mavx512vpopcntdq -mvaes)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # The intrinsics of GCC 12 leave a register undefined on purpose and warn about it when inlined (GCC bug 105593).
-      list(APPEND avx512 -Wno-maybe-uninitialized)
+      list(APPEND avx512 -Wno-maybe-uninitialized -Wno-uninitialized)
     endif()
     if(source MATCHES "_avx2\\.cpp$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${avx2}")

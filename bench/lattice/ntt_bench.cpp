@@ -4,8 +4,8 @@
 #include <bit>
 #include <chrono>
 #include <string>
-#include <vector>
 
+#include "base/aligned.h"
 #include "lattice/ntt.h"
 
 namespace flash::lattice {
@@ -32,7 +32,7 @@ double core_clock() {
 void transform(benchmark::State& state, std::size_t n, int bits, InstructionSet set, bool inverse) {
     static const double clock = core_clock();
     const NttTables ntt(n, largest_prime_below(1ull << bits, 2 * n));
-    std::vector<std::uint64_t> x(n, 12345);
+    AlignedVector<std::uint64_t> x(n, 12345);
     double best = 1;
     for (auto _ : state) {
         const auto begin = Clock::now();

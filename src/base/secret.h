@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/aligned.h"
+
 namespace flash {
 
 /// Overwrites secret memory. The statement after it claims to read the memory, so the optimiser cannot leave the writing out, as it may
@@ -21,17 +23,17 @@ namespace flash {
     __asm__ __volatile__("" : : "r"(memory) : "memory");
 }
 
-/// Allocator that overwrites memory before it is freed (also when a vector grows and moves).
+/// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache line.
 template <class T>
 struct WipingAllocator {
     using value_type = T;
     WipingAllocator() = default;
     template <class U>
     WipingAllocator(const WipingAllocator<U>&) {}
-    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    T* allocate(std::size_t count) { return AlignedAllocator<T>().allocate(count); }
     void deallocate(T* p, std::size_t count) {
         flash::wipe(p, count * sizeof(T));
-        std::allocator<T>().deallocate(p, count);
+        AlignedAllocator<T>().deallocate(p, count);
     }
     template <class U>
     bool operator==(const WipingAllocator<U>&) const { return true; }

@@ -56,17 +56,24 @@ struct Root {
 };
 inline Root root(const WideNtt& t, std::size_t i) { return {Lanes::all(t.roots[i]), Lanes::all(t.quotients[i])}; }
 
-/// Roots of the three innermost levels of 16 neighbours: layout at WideNtt::inner.
-struct InnerRoots {
-    Root four, two, one;
-    explicit InnerRoots(const std::uint64_t* record) {
-        const Vector spread_four = _mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1), spread_two = _mm512_setr_epi64(2, 2, 4, 4, 3, 3, 5, 5);
-        const Vector w = Lanes::load(record), quotient = Lanes::load(record + 8);
-        four = {_mm512_permutexvar_epi64(spread_four, w), _mm512_permutexvar_epi64(spread_four, quotient)};
-        two = {_mm512_permutexvar_epi64(spread_two, w), _mm512_permutexvar_epi64(spread_two, quotient)};
-        one = {Lanes::load(record + 16), Lanes::load(record + 24)};
-    }
-};
+/// Roots of the three innermost levels of 16 neighbours, from a record of WideNtt::inner.
+inline Root roots_of_four(const std::uint64_t* record) {
+    const Vector spread = _mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1);
+    return {_mm512_permutexvar_epi64(spread, Lanes::load(record)), _mm512_permutexvar_epi64(spread, Lanes::load(record + 8))};
+}
+inline Root roots_of_two(const std::uint64_t* record) {
+    const Vector spread = _mm512_setr_epi64(2, 2, 4, 4, 3, 3, 5, 5);
+    return {_mm512_permutexvar_epi64(spread, Lanes::load(record)), _mm512_permutexvar_epi64(spread, Lanes::load(record + 8))};
+}
+inline Root roots_of_one(const std::uint64_t* record) { return {Lanes::load(record + 16), Lanes::load(record + 24)}; }
+
+/// Calls f(0) .. f(kGroup - 1): independent work side by side, which hides the latency of one chain of butterflies.
+constexpr std::size_t kGroup = 4;
+template <class F>
+[[gnu::always_inline]] inline void side_by_side(const F& f) {
+#pragma GCC unroll 8
+    for (std::size_t g = 0; g < kGroup; ++g) f(g);
+}
 
 /// Two forward levels on x0..x3, a quarter of a block apart.
 template <bool kSmall>
@@ -95,43 +102,51 @@ inline void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::siz
     }
 }
 
-/// The last levels on 16 neighbours. kFour: four levels, else three.
+/// The last levels of kGroup times 16 neighbours. kFour: four levels, else three. The comments name lanes by their place among the 16.
 template <bool kSmall, bool kFour>
-inline void forward_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t pair, Vector reciprocal) {
-    Vector a = Lanes::load(x), b = Lanes::load(x + 8);
-    if constexpr (kFour) {
-        const Root eight = root(t, t.n / 16 + pair);
-        f.forward(a, b, eight.w, eight.quotient);
-    }
-    const InnerRoots roots(t.inner + 32 * pair);
-    // The comments name lanes by their place among the 16.
-    Vector u = _mm512_shuffle_i64x2(a, b, 0x44), v = _mm512_shuffle_i64x2(a, b, 0xee);  // 0-3 8-11, 4-7 12-15
-    f.forward(u, v, roots.four.w, roots.four.quotient);
-    a = _mm512_shuffle_i64x2(u, v, 0x88);  // 0 1 8 9 4 5 12 13
-    b = _mm512_shuffle_i64x2(u, v, 0xdd);  // 2 3 10 11 6 7 14 15
-    f.forward(a, b, roots.two.w, roots.two.quotient);
-    u = _mm512_unpacklo_epi64(a, b);  // 0 2 8 10 4 6 12 14
-    v = _mm512_unpackhi_epi64(a, b);  // 1 3 9 11 5 7 13 15
-    f.forward(u, v, roots.one.w, roots.one.quotient);
-    if constexpr (kSmall) {
-        // floor(2^52 / p) x / 2^52 is less than 2 below x / p.
-        const Vector one = Lanes::all(1);
-        u = f.multiply(u, one, reciprocal);
-        v = f.multiply(v, one, reciprocal);
-    } else {
-        u = f.below_two_p(u);
-        v = f.below_two_p(v);
-    }
-    u = f.below_p(u);
-    v = f.below_p(v);
-    Lanes::store(x, _mm512_permutex2var_epi64(u, _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v));
-    Lanes::store(x + 8, _mm512_permutex2var_epi64(u, _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v));
+inline void forward_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
+    const std::uint64_t* record = t.inner + 32 * first;
+    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
+    side_by_side([&](std::size_t g) {
+        a[g] = Lanes::load(x + 16 * g);
+        b[g] = Lanes::load(x + 16 * g + 8);
+    });
+    if constexpr (kFour)
+        side_by_side([&](std::size_t g) {
+            const Root eight = root(t, t.n / 16 + first + g);
+            f.forward(a[g], b[g], eight.w, eight.quotient);
+        });
+    side_by_side([&](std::size_t g) {
+        const Root four = roots_of_four(record + 32 * g);
+        u[g] = _mm512_shuffle_i64x2(a[g], b[g], 0x44);  // 0-3 8-11
+        v[g] = _mm512_shuffle_i64x2(a[g], b[g], 0xee);  // 4-7 12-15
+        f.forward(u[g], v[g], four.w, four.quotient);
+    });
+    side_by_side([&](std::size_t g) {
+        const Root two = roots_of_two(record + 32 * g);
+        a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x88);  // 0 1 8 9 4 5 12 13
+        b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xdd);  // 2 3 10 11 6 7 14 15
+        f.forward(a[g], b[g], two.w, two.quotient);
+    });
+    side_by_side([&](std::size_t g) {
+        const Root one = roots_of_one(record + 32 * g);
+        u[g] = _mm512_unpacklo_epi64(a[g], b[g]);  // 0 2 8 10 4 6 12 14
+        v[g] = _mm512_unpackhi_epi64(a[g], b[g]);  // 1 3 9 11 5 7 13 15
+        f.forward(u[g], v[g], one.w, one.quotient);
+    });
+    const Vector one = Lanes::all(1), reciprocal = Lanes::all(t.reciprocal);
+    side_by_side([&](std::size_t g) {
+        // kSmall: floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
+        u[g] = f.below_p(kSmall ? f.multiply(u[g], one, reciprocal) : f.below_two_p(u[g]));
+        v[g] = f.below_p(kSmall ? f.multiply(v[g], one, reciprocal) : f.below_two_p(v[g]));
+        Lanes::store(x + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
+        Lanes::store(x + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
+    });
 }
 
 template <bool kSmall, bool kFour>
 void forward(std::uint64_t* x, const WideNtt& t) {
     const Butterfly<kSmall> f(t.p);
-    const Vector reciprocal = Lanes::all(t.reciprocal);
     constexpr std::size_t kLast = kFour ? 16 : 8;  // size of the blocks left to the inner levels
     forward_block(f, x, t.n / 4, t, 1);
     const std::size_t quarter_size = t.n / 4;
@@ -141,9 +156,12 @@ void forward(std::uint64_t* x, const WideNtt& t) {
         for (std::size_t size = quarter_size; size > kLast; size /= 4, blocks *= 4)
             for (std::size_t block = 0; block < blocks; ++block)
                 forward_block(f, base + block * size, size / 4, t, (4 + part) * blocks + block);
-        for (std::size_t j = 0; j < quarter_size; j += 16)
-            forward_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16, reciprocal);
+        if (quarter_size >= 16 * kGroup)
+            for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
+                forward_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
     }
+    if (quarter_size < 16 * kGroup)
+        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) forward_inner<kSmall, kFour>(f, x + j, t, j / 16);
 }
 
 /// Two inverse levels on x0..x3.
@@ -193,30 +211,42 @@ inline void inverse_outer(const Butterfly<kSmall>& f, std::uint64_t* x, const Wi
     }
 }
 
+/// The first levels, mirroring forward_inner.
 template <bool kSmall, bool kFour>
-inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t pair) {
-    const InnerRoots roots(t.inner + 32 * pair);
-    const Vector x0 = Lanes::load(x), x1 = Lanes::load(x + 8);
-    Vector bound = f.two_p();
-    Vector u = _mm512_permutex2var_epi64(x0, _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), x1);
-    Vector v = _mm512_permutex2var_epi64(x0, _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), x1);
-    f.inverse(u, v, roots.one.w, roots.one.quotient, bound);
-    bound = f.next_bound(bound);
-    Vector a = _mm512_unpacklo_epi64(u, v), b = _mm512_unpackhi_epi64(u, v);
-    f.inverse(a, b, roots.two.w, roots.two.quotient, bound);
-    bound = f.next_bound(bound);
-    u = _mm512_permutex2var_epi64(a, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b);
-    v = _mm512_permutex2var_epi64(a, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b);
-    f.inverse(u, v, roots.four.w, roots.four.quotient, bound);
-    bound = f.next_bound(bound);
-    a = _mm512_shuffle_i64x2(u, v, 0x44);
-    b = _mm512_shuffle_i64x2(u, v, 0xee);
-    if constexpr (kFour) {
-        const Root eight = root(t, t.n / 16 + pair);
-        f.inverse(a, b, eight.w, eight.quotient, bound);
-    }
-    Lanes::store(x, a);
-    Lanes::store(x + 8, b);
+inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
+    const std::uint64_t* record = t.inner + 32 * first;
+    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2), bound4 = f.next_bound(bound3);
+    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
+    side_by_side([&](std::size_t g) {
+        const Root one = roots_of_one(record + 32 * g);
+        a[g] = Lanes::load(x + 16 * g);
+        b[g] = Lanes::load(x + 16 * g + 8);
+        u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), b[g]);
+        v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), b[g]);
+        f.inverse(u[g], v[g], one.w, one.quotient, bound1);
+    });
+    side_by_side([&](std::size_t g) {
+        const Root two = roots_of_two(record + 32 * g);
+        a[g] = _mm512_unpacklo_epi64(u[g], v[g]);
+        b[g] = _mm512_unpackhi_epi64(u[g], v[g]);
+        f.inverse(a[g], b[g], two.w, two.quotient, bound2);
+    });
+    side_by_side([&](std::size_t g) {
+        const Root four = roots_of_four(record + 32 * g);
+        u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b[g]);
+        v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b[g]);
+        f.inverse(u[g], v[g], four.w, four.quotient, bound3);
+    });
+    side_by_side([&](std::size_t g) {
+        a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
+        b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
+        if constexpr (kFour) {
+            const Root eight = root(t, t.n / 16 + first + g);
+            f.inverse(a[g], b[g], eight.w, eight.quotient, bound4);
+        }
+        Lanes::store(x + 16 * g, a[g]);
+        Lanes::store(x + 16 * g + 8, b[g]);
+    });
 }
 
 template <bool kSmall, bool kFour>
@@ -225,9 +255,13 @@ void inverse(std::uint64_t* x, const WideNtt& t) {
     constexpr std::size_t kLast = kFour ? 16 : 8;
     const std::size_t quarter_size = t.n / 4;
     Vector outer_bound = f.two_p();
+    if (quarter_size < 16 * kGroup)
+        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) inverse_inner<kSmall, kFour>(f, x + j, t, j / 16);
     for (std::size_t part = 0; part < 4; ++part) {
         std::uint64_t* base = x + part * quarter_size;
-        for (std::size_t j = 0; j < quarter_size; j += 16) inverse_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
+        if (quarter_size >= 16 * kGroup)
+            for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
+                inverse_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
         Vector bound = f.two_p();
         for (std::size_t levels = kFour ? 4 : 3; levels; --levels) bound = f.next_bound(bound);
         for (std::size_t size = 4 * kLast, blocks = quarter_size / size; size <= quarter_size; size *= 4, blocks /= 4) {
