@@ -21,7 +21,7 @@ void Inbox::set_limits(const Limits& limits) {
 }
 
 void Inbox::push(Message message) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (state_ != State::kOpen) return;
     if (message.type == MessageType::kError) {
         fail_locked(ErrorKind::kRemote, peer_ + " reported: " + error_sentence(message.payload));
@@ -34,6 +34,7 @@ void Inbox::push(Message message) {
     }
     queued_bytes_ += bytes;
     queues_.at(static_cast<std::size_t>(message.type)).push_back({pushed_++, std::move(message)});
+    lock.unlock();  // first, or the waiter would wake only to wait for the mutex
     arrived_.notify_all();
 }
 
