@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kBatchBytes = std::size_t{128} << 10;       // of messages, per write to the socket
 constexpr std::size_t kReadTurnBytes = std::size_t{256} << 10;    // read before the write loop gets its turn
+constexpr std::size_t kDeliverBytes = std::size_t{64} << 10;      // received before a waiter is woken, if there is more to read
 constexpr const char* kClosedHere = "this side has closed the connection";
 
 }  // namespace
@@ -205,23 +206,45 @@ TlsConnection::Input TlsConnection::read_available() {
             input = Input::kDry;
         } else if (code) {
             input = Input::kEnded;
+            deliver();
             on_read_end(code);
         } else if (!inbox_.error()) {
             accept_bytes(bytes);
         }
     }
+    deliver();
     // Reading may make an answer, such as one to a change of keys.
     if (phase_ == Phase::kOpen && !writing_ && stream_.pending() > 0) flush();
     return input;
 }
 
 void TlsConnection::accept_bytes(std::size_t bytes) {
-    try {
+    or_give_up([&] {
         decoder_.set_max_payload(limits().max_payload);
-        decoder_.feed({read_buffer_.data(), bytes}, [&](Message message) {
-            counters_.received(message);
-            inbox_.push(std::move(message));
-        });
+        try {
+            decoder_.feed({read_buffer_.data(), bytes}, [&](Message message) {
+                counters_.received(message);
+                arrived_.push_back(std::move(message));
+            });
+        } catch (const Error&) {
+            inbox_.push(arrived_);  // the peer's own reason may be among them
+            throw;
+        }
+    });
+    arrived_bytes_ += bytes;
+    if (arrived_bytes_ >= kDeliverBytes) deliver();
+}
+
+void TlsConnection::deliver() {
+    arrived_bytes_ = 0;
+    if (!arrived_.empty()) or_give_up([&] { inbox_.push(arrived_); });
+    arrived_.clear();
+}
+
+template <class Step>
+void TlsConnection::or_give_up(Step step) {
+    try {
+        step();
     } catch (const Error& error) {
         const Message report = make_error(error.what());
         end_with(error, &report);

@@ -66,6 +66,9 @@ private:
     Input read_available();
     void on_read_end(const asio::error_code& code);
     void accept_bytes(std::size_t bytes);
+    void deliver();
+    template <class Step>
+    void or_give_up(Step step);
     void pump();
     bool take_batch(bool& closing);
     void encrypt_batch(asio::error_code& code);
@@ -95,6 +98,8 @@ private:
     Phase phase_ = Phase::kHandshake;
     FrameDecoder decoder_;
     std::vector<std::uint8_t> read_buffer_;
+    std::vector<Message> arrived_;      // decoded, not yet in the inbox: a waiter is woken once for several
+    std::size_t arrived_bytes_ = 0;
     std::vector<std::uint8_t> record_;  // plain bytes of a record that is being filled
     std::vector<Message> batch_;        // messages that are being encrypted
     std::size_t batch_bytes_ = 0;       // what they count in unsent_bytes_ until the socket has taken them
