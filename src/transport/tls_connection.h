@@ -45,6 +45,7 @@ public:
     Message receive_any(std::chrono::milliseconds wait) { return inbox_.take_any(wait); }
     void set_limits(const Limits& limits);
     Traffic traffic() const { return counters_.read(); }
+    std::optional<Error> error() const { return inbox_.error(); }
     void fail(const std::string& sentence) noexcept;
     void close() noexcept;
 
