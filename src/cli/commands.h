@@ -12,5 +12,6 @@ void add_plan(CLI::App& program);
 void add_serve(CLI::App& program);
 void add_infer(CLI::App& program);
 void add_eval(CLI::App& program);
+void add_bench(CLI::App& program);
 
 }  // namespace flash::cli

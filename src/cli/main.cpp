@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     flash::cli::add_serve(program);
     flash::cli::add_infer(program);
     flash::cli::add_eval(program);
+    flash::cli::add_bench(program);
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

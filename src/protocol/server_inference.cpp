@@ -49,7 +49,9 @@ void ServerInference::run_layers(const Message& start) {
     client_key_ = std::make_unique<scheme::DirectPublicKey>(model_.publics(), public_b);
 
     StartReply reply;
-    reply.slot_seed = generate_public_seed();
+    // Public, and fresh because the inference's seed is; a domain of its own keeps it apart from every secret stream. Drawn from the seed
+    // and not from the system so that one seed fixes all that this server says.
+    Prng(seed_, "server slot public seed").fill(reply.slot_seed);
     Prng key_rng(seed_, "server slot key");
     slot_key_ = std::make_unique<scheme::SlotSecretKey>(slots_, reply.slot_seed, key_rng);
     slot_key_->append_public_key(reply.slot_public_key);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Sequence
 
 import onnx
 import torch
@@ -14,8 +15,9 @@ from . import data
 from .activation import set_alpha
 
 
-def write_onnx(model: nn.Module, path: Path, name: str, opset: int = 13) -> None:
-    """Writes `model` with input "image" [N, 3, 32, 32] and output "logits" [N, classes].
+def write_onnx(model: nn.Module, path: Path, name: str, opset: int = 13, *,
+               side: int = data.SIDE, labels: Sequence[str] = data.CLASSES) -> None:
+    """Writes `model` with input "image" [N, 3, side, side] and output "logits" [N, classes].
 
     Batch normalisation stays as its own nodes, the activation is Mul and Add.
     The file's metadata say what a client has to do to an image and what the
@@ -24,18 +26,20 @@ def write_onnx(model: nn.Module, path: Path, name: str, opset: int = 13) -> None
     model.eval()
     set_alpha(model, 1.0)
     torch.onnx.export(
-        model, torch.zeros(1, 3, data.SIDE, data.SIDE), str(path), opset_version=opset,
+        model, torch.zeros(1, 3, side, side), str(path), opset_version=opset,
         # PRESERVE (of evaluation mode) keeps the BatchNormalization nodes.
         training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
         input_names=["image"], output_names=["logits"],
         dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}})
     exported = onnx.load(str(path))
-    onnx.helper.set_model_props(exported, {
+    properties = {
         "flash.name": name,
-        "flash.classes": json.dumps(data.CLASSES),
         "flash.input": json.dumps({
-            "mean": data.MEAN, "std": data.STD, "resize": data.SIDE, "crop": data.SIDE,
-            "interpolation": "bilinear", "color": "rgb"})})
+            "mean": data.MEAN, "std": data.STD, "resize": side, "crop": side,
+            "interpolation": "bilinear", "color": "rgb"})}
+    if labels:
+        properties["flash.classes"] = json.dumps(labels)
+    onnx.helper.set_model_props(exported, properties)
     onnx.checker.check_model(exported)
     onnx.save(exported, str(path))
 

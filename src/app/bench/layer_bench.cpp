@@ -1,0 +1,186 @@
+#include "app/bench/layer_bench.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "app/bench/machine.h"
+#include "app/bench/plain.h"
+#include "app/bench/replay.h"
+#include "app/bench/report.h"
+#include "app/threads.h"
+#include "base/progress.h"
+#include "base/table.h"
+#include "protocol/linear_map.h"
+#include "protocol/prepared_model.h"
+#include "scheme/parameters.h"
+
+namespace flash::bench {
+
+namespace {
+
+constexpr double kBatchSeconds = 0.01;  // a sample of something short is the mean of calls that last so long
+
+std::vector<std::int32_t> random_input(const model::Architecture& architecture) {
+    std::mt19937_64 random(1);
+    std::uniform_int_distribution<std::int32_t> pixel(-architecture.input_limit, architecture.input_limit);
+    std::vector<std::int32_t> input(static_cast<std::size_t>(architecture.input.size()));
+    for (auto& value : input) value = pixel(random);
+    return input;
+}
+
+/// The b-half product on random ciphertexts.
+class Product {
+public:
+    explicit Product(const protocol::PreparedModel& model) : model_(model) {
+        std::mt19937 random(2);
+        for (const packing::Stream& stream : model.plan().streams) {
+            auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
+            for (auto& word : words) word = static_cast<std::uint32_t>(random());
+        }
+        result_.resize(static_cast<std::size_t>(model.plan().layers.front().polynomials()) * scheme::kDirectDegree);
+    }
+    void operator()() {
+        protocol::apply(model_.layer(0).map, model_.plan(), 0,
+                        [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, result_);
+    }
+
+private:
+    const protocol::PreparedModel& model_;
+    std::vector<std::vector<std::uint32_t>> streams_;
+    std::vector<std::uint32_t> result_;
+};
+
+std::int64_t ring_multiply_adds(const protocol::PreparedModel& model) {
+    std::int64_t columns = 0;
+    for (const protocol::TermMatrix& matrix : model.layer(0).map.matrices) columns += static_cast<std::int64_t>(matrix.columns.size());
+    return columns * model.plan().layers.front().polynomials() * static_cast<std::int64_t>(scheme::kDirectDegree);
+}
+
+double server_online(const protocol::PreparedModel& model, const Recording& recording) {
+    ReplayChannel channel(recording);
+    replay_server(model, recording, channel);
+    return channel.seconds_between(transport::MessageType::kUpload, transport::MessageType::kLinearResponse);
+}
+
+}  // namespace
+
+LayerResult measure_layer(const LayerShape& shape, const LayerOptions& options) {
+    const auto limit = app::limit_threads(options.threads);
+    LayerResult result;
+    result.shape = shape;
+    const protocol::PreparedModel model(one_layer_model(shape, 1));
+    result.ring_multiply_adds = ring_multiply_adds(model);
+    result.response_ciphertexts = model.plan().layers.front().polynomials();
+    for (const packing::Stream& stream : model.plan().streams) result.upload_ciphertexts += stream.polynomials();
+
+    const Recording recording = record_inference(model, random_input(model.architecture()), 1, 2);
+    Product product(model);
+    const PlainFactory* factory = plain_factory();
+    const std::unique_ptr<Plain> plain = factory ? factory->convolution(shape.input, shape.outputs, shape.window, options.threads) : nullptr;
+    const std::function<void()> multiply = [&] { product(); };
+    const int product_calls = calls_that_last(multiply, kBatchSeconds);
+    server_online(model, recording);  // warms it up
+    std::function<void()> convolve;
+    int plain_calls = 0;
+    if (plain) {
+        result.plain_algorithm = plain->algorithm();
+        result.plain_implementation = plain->implementation();
+        convolve = [&] { plain->run(); };
+        plain_calls = calls_that_last(convolve, kBatchSeconds);
+    }
+    for (int run = 0; run < options.runs; ++run) {
+        let_others_sleep();
+        result.product.add(seconds_per_call(multiply, product_calls));
+        result.online.add(server_online(model, recording));
+        if (plain) result.plain.add(seconds_per_call(convolve, plain_calls));
+    }
+    return result;
+}
+
+nlohmann::json to_json(const LayerResult& r) {
+    nlohmann::json json{{"layer", r.shape.text()},
+                        {"multiply_adds", r.shape.multiply_adds()},
+                        {"ring_multiply_adds", r.ring_multiply_adds},
+                        {"upload_ciphertexts", r.upload_ciphertexts},
+                        {"response_ciphertexts", r.response_ciphertexts},
+                        {"product", to_json(r.product)},
+                        {"online", to_json(r.online)},
+                        {"multiply_adds_per_s", static_cast<double>(r.shape.multiply_adds()) / r.product.median()},
+                        {"ring_multiply_adds_per_s", static_cast<double>(r.ring_multiply_adds) / r.product.median()},
+                        {"plain", nullptr}};
+    if (!r.plain.empty()) {
+        json["plain"] = to_json(r.plain);
+        json["plain"]["algorithm"] = r.plain_algorithm;
+        json["plain"]["implementation"] = r.plain_implementation;
+        json["plain"]["multiply_adds_per_s"] = static_cast<double>(r.shape.multiply_adds()) / r.plain.median();
+        json["product_over_plain"] = ratio_json(r.product, r.plain);
+        json["online_over_plain"] = ratio_json(r.online, r.plain);
+    }
+    return json;
+}
+
+namespace {
+
+std::string layers_table(const std::vector<LayerResult>& results) {
+    Table table({{"layer"},
+                 {"MMAC", Align::kRight},
+                 {"ct up", Align::kRight},
+                 {"ct down", Align::kRight},
+                 {"product", Align::kRight},
+                 {"GMAC/s", Align::kRight},
+                 {"ring GMAC/s", Align::kRight},
+                 {"server online", Align::kRight},
+                 {"plain float32", Align::kRight},
+                 {"GMAC/s", Align::kRight},
+                 {"algorithm"},
+                 {"product/plain", Align::kRight},
+                 {"online/plain", Align::kRight}});
+    for (const LayerResult& r : results) {
+        const auto rate = [&](std::int64_t count, const Samples& s) { return fmt::format("{:.1f}", 1e-9 * static_cast<double>(count) / s.median()); };
+        std::vector<std::string> row{r.shape.text(),
+                                     fmt::format("{:.2f}", 1e-6 * static_cast<double>(r.shape.multiply_adds())),
+                                     with_separators(r.upload_ciphertexts),
+                                     with_separators(r.response_ciphertexts),
+                                     human_seconds(r.product.median()),
+                                     rate(r.shape.multiply_adds(), r.product),
+                                     rate(r.ring_multiply_adds, r.product),
+                                     human_seconds(r.online.median())};
+        if (!r.plain.empty())
+            for (const std::string& cell : {human_seconds(r.plain.median()), rate(r.shape.multiply_adds(), r.plain), r.plain_algorithm,
+                                            ratio_text(r.product, r.plain), ratio_text(r.online, r.plain)})
+                row.push_back(cell);
+        table.add_row(std::move(row));
+    }
+    return table.str();
+}
+
+}  // namespace
+
+void run_layers(const LayersCommand& command) {
+    LayerOptions options;
+    options.threads = command.threads > 0 ? command.threads : available_cores();
+    options.runs = command.runs;
+    std::vector<LayerShape> shapes;
+    for (const std::string& text : command.layers.empty() ? default_layer_shapes() : command.layers) shapes.push_back(parse_layer_shape(text));
+
+    nlohmann::json json{{"kind", "flash bench layers"}, {"machine", machine_json()}, {"threads", options.threads}, {"runs", options.runs}};
+    std::vector<LayerResult> results;
+    Progress progress("layers", shapes.size());
+    for (const LayerShape& shape : shapes) {
+        progress.set_label(shape.text());
+        results.push_back(measure_layer(shape, options));
+        json["layers"].push_back(to_json(results.back()));
+        progress.advance();
+    }
+    progress.finish();
+    if (write_json(json, command.json)) return;
+    fmt::print("{}\n{}\n", machine_text(options.threads), layers_table(results));
+    fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
+               "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on polynomial coefficients. Ratios are those of the medians\n"
+               "and, in brackets, of the fastest runs.\n",
+               options.runs);
+}
+
+}  // namespace flash::bench

@@ -1,0 +1,293 @@
+// The module libflash_plain.so: plain inference by oneDNN 2.x (see plain.h).
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <random>
+#include <unordered_map>
+#include <vector>
+
+#include "app/bench/plain.h"
+#include "base/error.h"
+
+namespace flash::bench {
+
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+using dnnl::prop_kind;
+using Dims = memory::dims;
+
+constexpr auto kFloat = memory::data_type::f32;
+constexpr auto kAny = memory::format_tag::any;
+
+struct Choice {
+    algorithm value;
+    const char* name;
+};
+constexpr std::array kChoices{Choice{algorithm::convolution_direct, "direct"}, Choice{algorithm::convolution_winograd, "winograd"},
+                              Choice{algorithm::convolution_auto, "auto"}};
+
+Dims dims_of(const model::Shape& s) { return {1, s.channels, s.height, s.width}; }
+Dims strides_of(const model::Window& w) { return {w.stride_h, w.stride_w}; }
+Dims before(const model::Window& w) { return {w.pad_top, w.pad_left}; }
+Dims after(const model::Window& w) { return {w.pad_bottom, w.pad_right}; }
+
+/// Steps in order on memory of its own.
+class Chain : public Plain {
+public:
+    Chain(const char* name_of_algorithm, int threads) : algorithm_(name_of_algorithm), threads_(threads) { omp_set_num_threads(threads_); }
+
+    void run() override {
+        omp_set_num_threads(threads_);
+        for (auto& [primitive, arguments] : steps_) primitive.execute(stream_, arguments);
+        stream_.wait();
+    }
+    std::string algorithm() const override { return algorithm_; }
+    std::string implementation() const override { return implementation_; }
+
+    const dnnl::engine& engine() const { return engine_; }
+
+    /// Memory filled with small random numbers: zeros and denormals could be faster or slower than real values.
+    memory filled(const memory::desc& description) {
+        memory result(description, engine_);
+        auto* data = static_cast<float*>(result.get_data_handle());
+        std::uniform_real_distribution<float> value(-0.05f, 0.05f);
+        for (std::size_t i = 0; i < description.get_size() / sizeof(float); ++i) data[i] = value(random_);
+        return result;
+    }
+    void add(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments) {
+        steps_.emplace_back(primitive, std::move(arguments));
+    }
+    void name(const std::string& implementation) {
+        if (implementation_.find(implementation) == std::string::npos)
+            implementation_ += (implementation_.empty() ? "" : ", ") + implementation;
+    }
+
+private:
+    std::string algorithm_, implementation_;
+    int threads_;
+    dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+    dnnl::stream stream_{engine_};
+    std::vector<std::pair<dnnl::primitive, std::unordered_map<int, memory>>> steps_;
+    std::mt19937 random_{1};
+};
+
+/// The fastest of what `make` gives for the three algorithms; it may throw dnnl::error where one does not apply. They take turns and
+/// the shortest run of each counts, for a tenth of a second or more, so that a disturbance does not decide.
+template <class Make>
+std::unique_ptr<Plain> fastest(const Make& make) {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kLeastRounds = 5, kMostRounds = 200;
+    constexpr std::chrono::milliseconds kTrial{100};
+    struct Candidate {
+        std::unique_ptr<Plain> plain;
+        Clock::duration best = Clock::duration::max();
+    };
+    std::vector<Candidate> candidates;
+    for (const Choice& choice : kChoices) {
+        try {
+            Candidate candidate{make(choice)};
+            candidate.plain->run();
+            candidates.push_back(std::move(candidate));
+        } catch (const dnnl::error&) {
+            continue;  // not implemented for this shape
+        }
+    }
+    require(!candidates.empty(), ErrorKind::kInternal, "oneDNN has no implementation for this network");
+    const auto begin = Clock::now();
+    for (int round = 0; round < kMostRounds && (round < kLeastRounds || Clock::now() - begin < kTrial); ++round)
+        for (Candidate& candidate : candidates) {
+            const auto start = Clock::now();
+            candidate.plain->run();
+            candidate.best = std::min(candidate.best, Clock::now() - start);
+        }
+    return std::move(std::ranges::min_element(candidates, {}, &Candidate::best)->plain);
+}
+
+dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine, dnnl::algorithm kind, const model::Shape& input,
+                                                   const model::Shape& output, const model::Window& window, bool bias,
+                                                   const dnnl::post_ops& ops) {
+    const memory::desc source(dims_of(input), kFloat, kAny), result(dims_of(output), kFloat, kAny);
+    const memory::desc weights({output.channels, input.channels, window.kernel_h, window.kernel_w}, kFloat, kAny);
+    const memory::desc biases({output.channels}, kFloat, kAny);
+    dnnl::primitive_attr attributes;
+    attributes.set_post_ops(ops);
+    const auto description =
+        bias ? dnnl::convolution_forward::desc(prop_kind::forward_inference, kind, source, weights, biases, result, strides_of(window),
+                                               before(window), after(window))
+             : dnnl::convolution_forward::desc(prop_kind::forward_inference, kind, source, weights, result, strides_of(window),
+                                               before(window), after(window));
+    return {description, attributes, engine};
+}
+
+bool is_reference(const char* implementation) { return std::string(implementation).find("ref") != std::string::npos; }
+
+/// Builds the chain of a network, layer by layer.
+class NetworkBuilder {
+public:
+    NetworkBuilder(const model::Architecture& architecture, const Choice& choice, int threads)
+        : architecture_(architecture), choice_(choice), chain_(std::make_unique<Chain>(choice.name, threads)) {}
+
+    std::unique_ptr<Plain> build() {
+        values_.push_back(chain_->filled({dims_of(architecture_.input), kFloat, memory::format_tag::nchw}));
+        for (const model::Layer& layer : architecture_.layers) add_layer(layer);
+        return std::move(chain_);
+    }
+
+private:
+    /// x^2 + x = (x + 1/2)^2 - 1/4, the half being part of the bias: two operations that the library fuses into a convolution.
+    static void append_activation(dnnl::post_ops& ops) {
+        ops.append_eltwise(1.f, algorithm::eltwise_square, 0.f, 0.f);
+        ops.append_eltwise(1.f, algorithm::eltwise_linear, 1.f, -0.25f);
+    }
+
+    memory pooled(const model::Term& term) {
+        const memory& source = values_[static_cast<std::size_t>(term.source)];
+        if (!term.pool) return source;
+        const model::Shape shape = architecture_.pooled_shape(term);
+        const model::Window& w = *term.pool;
+        const dnnl::pooling_forward::desc description(prop_kind::forward_inference, algorithm::pooling_avg_include_padding, source.get_desc(),
+                                                      {dims_of(shape), kFloat, kAny}, strides_of(w), {w.kernel_h, w.kernel_w}, before(w), after(w));
+        const dnnl::pooling_forward::primitive_desc primitive(description, chain_->engine());
+        memory result(primitive.dst_desc(), chain_->engine());
+        chain_->add(dnnl::pooling_forward(primitive), {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, result}});
+        return result;
+    }
+
+    /// The memory itself, or a copy in the layout that a step asks for: then the copy is a step too.
+    memory in_layout(const memory& source, const memory::desc& wanted) {
+        if (source.get_desc() == wanted) return source;
+        memory copy(wanted, chain_->engine());
+        chain_->add(dnnl::reorder(source, copy), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, copy}});
+        return copy;
+    }
+
+    void add_layer(const model::Layer& layer) {
+        std::vector<const model::Term*> convolutions, shortcuts;
+        for (const model::Term& term : layer.terms)
+            (term.kind == model::TermKind::kConvolution ? convolutions : shortcuts).push_back(&term);
+        std::optional<memory> result;
+        for (std::size_t i = 0; i < convolutions.size(); ++i) {
+            const model::Term& term = *convolutions[i];
+            dnnl::post_ops ops;
+            std::vector<memory> summands;
+            if (result) ops.append_sum(1.f);  // the branches before are in the result already
+            const bool last = i + 1 == convolutions.size();
+            if (last) {
+                for (const model::Term* shortcut : shortcuts) {
+                    summands.push_back(pooled(*shortcut));
+                    ops.append_binary(algorithm::binary_add, summands.back().get_desc());
+                }
+                if (layer.activation) append_activation(ops);
+            }
+            result = add_linear(term, layer.output, ops, summands, result);
+        }
+        if (!result) {  // a layer of shortcuts alone: rare enough to be left out of the fusing
+            result = pooled(*shortcuts.front());
+            for (std::size_t i = 1; i < shortcuts.size(); ++i) result = binary(algorithm::binary_add, *result, pooled(*shortcuts[i]));
+            if (layer.activation) result = binary(algorithm::binary_add, binary(algorithm::binary_mul, *result, *result), *result);
+        }
+        values_.push_back(*result);
+    }
+
+    memory binary(algorithm operation, const memory& left, const memory& right) {
+        memory result(left.get_desc(), chain_->engine());
+        const dnnl::binary::desc description(operation, left.get_desc(), right.get_desc(), result.get_desc());
+        chain_->add(dnnl::binary(dnnl::binary::primitive_desc(description, chain_->engine())),
+                    {{DNNL_ARG_SRC_0, left}, {DNNL_ARG_SRC_1, right}, {DNNL_ARG_DST, result}});
+        return result;
+    }
+
+    memory add_linear(const model::Term& term, const model::Shape& output, const dnnl::post_ops& ops, const std::vector<memory>& summands,
+                      const std::optional<memory>& onto) {
+        const model::Shape shape = architecture_.pooled_shape(term);
+        const memory source = pooled(term);
+        const bool whole_map = output.height == 1 && output.width == 1 && term.window.kernel_h == shape.height && term.window.kernel_w == shape.width;
+        if (whole_map && !onto && summands.empty()) return fully_connected(source, shape, output, ops);
+
+        const auto primitive = convolution(shape, output, term.window, ops);
+        chain_->name(primitive.impl_info_str());
+        memory result = onto ? in_layout(*onto, primitive.dst_desc()) : memory(primitive.dst_desc(), chain_->engine());
+        std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, in_layout(source, primitive.src_desc())},
+                                                  {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc())},
+                                                  {DNNL_ARG_BIAS, chain_->filled(primitive.bias_desc())},
+                                                  {DNNL_ARG_DST, result}};
+        for (std::size_t i = 0; i < summands.size(); ++i)
+            arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i) + (onto ? 1 : 0)) | DNNL_ARG_SRC_1, summands[i]);
+        chain_->add(dnnl::convolution_forward(primitive), std::move(arguments));
+        return result;
+    }
+
+    /// The chosen algorithm where the library has it for this shape, else the direct one.
+    dnnl::convolution_forward::primitive_desc convolution(const model::Shape& input, const model::Shape& output, const model::Window& window,
+                                                          const dnnl::post_ops& ops) const {
+        try {
+            const auto primitive = describe(chain_->engine(), choice_.value, input, output, window, true, ops);
+            if (!is_reference(primitive.impl_info_str())) return primitive;
+        } catch (const dnnl::error&) {
+            if (choice_.value == algorithm::convolution_direct) throw;
+        }
+        return describe(chain_->engine(), algorithm::convolution_direct, input, output, window, true, ops);
+    }
+
+    memory fully_connected(const memory& source, const model::Shape& shape, const model::Shape& output, const dnnl::post_ops& ops) {
+        const memory::desc weights({output.channels, shape.channels, shape.height, shape.width}, kFloat, kAny);
+        const memory::desc result_description({1, output.channels}, kFloat, kAny), bias({output.channels}, kFloat, kAny);
+        dnnl::primitive_attr attributes;
+        attributes.set_post_ops(ops);
+        const dnnl::inner_product_forward::primitive_desc primitive(
+            dnnl::inner_product_forward::desc(prop_kind::forward_inference, {dims_of(shape), kFloat, kAny}, weights, bias, result_description),
+            attributes, chain_->engine());
+        memory result(primitive.dst_desc(), chain_->engine());
+        chain_->add(dnnl::inner_product_forward(primitive), {{DNNL_ARG_SRC, in_layout(source, primitive.src_desc())},
+                                                             {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc())},
+                                                             {DNNL_ARG_BIAS, chain_->filled(primitive.bias_desc())},
+                                                             {DNNL_ARG_DST, result}});
+        // Later layers read it as a 1x1 map: the same numbers under another description.
+        return memory({dims_of(output), kFloat, memory::format_tag::nchw}, chain_->engine(), result.get_data_handle());
+    }
+
+    const model::Architecture& architecture_;
+    const Choice choice_;
+    std::unique_ptr<Chain> chain_;
+    std::vector<memory> values_;
+};
+
+class OneDnn : public PlainFactory {
+public:
+    std::string library() const override {
+        const dnnl_version_t* version = dnnl_version();
+        return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+    }
+
+    std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window, int threads) const override {
+        const model::Shape output{outputs, window.out_height(input.height), window.out_width(input.width)};
+        return fastest([&](const Choice& choice) {
+            auto chain = std::make_unique<Chain>(choice.name, threads);
+            const auto primitive = describe(chain->engine(), choice.value, input, output, window, false, {});
+            chain->name(primitive.impl_info_str());
+            chain->add(dnnl::convolution_forward(primitive), {{DNNL_ARG_SRC, chain->filled(primitive.src_desc())},
+                                                              {DNNL_ARG_WEIGHTS, chain->filled(primitive.weights_desc())},
+                                                              {DNNL_ARG_DST, memory(primitive.dst_desc(), chain->engine())}});
+            return chain;
+        });
+    }
+
+    std::unique_ptr<Plain> network(const model::Architecture& architecture, int threads) const override {
+        return fastest([&](const Choice& choice) { return NetworkBuilder(architecture, choice, threads).build(); });
+    }
+};
+
+}  // namespace
+
+}  // namespace flash::bench
+
+extern "C" const flash::bench::PlainFactory* flash_plain_factory() {
+    static const flash::bench::OneDnn factory;
+    return &factory;
+}

@@ -1,0 +1,35 @@
+#include "app/bench/report.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "app/bench/machine.h"
+#include "base/error.h"
+#include "base/table.h"
+
+namespace flash::bench {
+
+bool write_json(const nlohmann::json& json, const std::string& destination) {
+    if (destination.empty()) return false;
+    if (destination == "-") {
+        fmt::print("{}\n", json.dump(2));
+        return true;
+    }
+    std::ofstream out(destination);
+    out << json.dump(2) << "\n" << std::flush;
+    if (!out) throw Error(ErrorKind::kFile, fmt::format("cannot write '{}'", destination));
+    return false;
+}
+
+std::string machine_text(int threads) {
+    const nlohmann::json machine = machine_json();
+    const std::string plain = machine["plain_library"].is_string() ? machine["plain_library"].get<std::string>()
+                                                                   : "none; built without oneDNN, so there are no plain columns";
+    return fmt::format("{}, {} cores, {} threads used; kernels: {}; {}, {}\nplain library: {}\n", printable(machine["cpu"].get<std::string>()),
+                       machine["cores"].get<int>(), threads, machine["instruction_set"].get<std::string>(),
+                       machine["compiler"].get<std::string>(), machine["build"].get<std::string>(), plain);
+}
+
+}  // namespace flash::bench

@@ -1,0 +1,16 @@
+// What the benchmark commands share when they print.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace flash::bench {
+
+/// Writes JSON to a file or, for "-", to standard output. An empty destination: nothing is written, false. After a file the caller still
+/// prints its tables, so that is false as well. Error(kFile) if the file cannot be written.
+bool write_json(const nlohmann::json& json, const std::string& destination);
+
+/// Two lines on the machine, for the head of a table.
+std::string machine_text(int threads);
+
+}  // namespace flash::bench

@@ -1,0 +1,33 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/bench/layer_bench.h"
+#include "cli/commands.h"
+
+namespace flash::cli {
+
+namespace {
+
+constexpr const char* kJsonHelp = "Write everything as JSON to this file as well; - prints it instead of the tables";
+
+void add_layers(CLI::App& bench) {
+    auto command = std::make_shared<bench::LayersCommand>();
+    CLI::App* sub = bench.add_subcommand("layers", "One linear layer at a time: the server's work beside the plain convolution");
+    sub->add_option("--layer", command->layers, "Layers as CxHxW-OUTPUTS-KHxKWsSTRIDE (default: those of ResNet-18 and ResNet-32)");
+    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
+    sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--json", command->json, kJsonHelp);
+    sub->footer("Example:\n  flash bench layers --layer 64x56x56-64-3x3s1 256x14x14-256-3x3s1 --threads 1 --json layers.json");
+    sub->callback([command] { bench::run_layers(*command); });
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program) {
+    CLI::App* sub = program.add_subcommand("bench", "Measure private inference beside plain float32 inference on this machine");
+    sub->require_subcommand(1);
+    sub->footer("Examples:\n  flash bench layers\n  flash bench network resnet.flash --scaling");
+    add_layers(*sub);
+}
+
+}  // namespace flash::cli
