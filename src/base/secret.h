@@ -76,19 +76,28 @@ class SecretBuffer {
     static_assert(std::is_trivially_copyable_v<T>);
 
 public:
-    explicit SecretBuffer(std::size_t count) : data_(std::make_unique_for_overwrite<T[]>(count)), size_(count) {}
-    SecretBuffer(SecretBuffer&&) noexcept = default;
-    SecretBuffer& operator=(SecretBuffer&&) noexcept = delete;
+    explicit SecretBuffer(std::size_t count) : data_(AlignedAllocator<T>().allocate(count)), size_(count) {}
+    SecretBuffer(const SecretBuffer&) = delete;
+    SecretBuffer& operator=(const SecretBuffer&) = delete;
+    SecretBuffer(SecretBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
     ~SecretBuffer() {
-        if (data_) OPENSSL_cleanse(data_.get(), size_ * sizeof(T));
+        if (!data_) return;
+        flash::wipe(data_, size_ * sizeof(T));
+        AlignedAllocator<T>().deallocate(data_, size_);
     }
 
     std::size_t size() const { return size_; }
-    T* data() { return data_.get(); }
-    const T* data() const { return data_.get(); }
+    T* data() { return data_; }
+    const T* data() const { return data_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+    const T& operator[](std::size_t i) const { return data_[i]; }
+    T* begin() { return data_; }
+    T* end() { return data_ + size_; }
+    const T* begin() const { return data_; }
+    const T* end() const { return data_ + size_; }
 
 private:
-    std::unique_ptr<T[]> data_;
+    T* data_;
     std::size_t size_;
 };
 

@@ -48,6 +48,7 @@ public:
     transport::Message receive_any(std::chrono::milliseconds wait) override;
     void set_limits(const transport::Limits&) override {}
     transport::Traffic traffic() const override;
+    std::optional<Error> error() const override { return std::nullopt; }
     void fail(const std::string& sentence) noexcept override;
     void close() noexcept override {}
 
