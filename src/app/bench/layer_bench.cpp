@@ -39,17 +39,18 @@ public:
             auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
             for (auto& word : words) word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes()) << (8 * stream.zero_low_bytes());
         }
-        result_.resize(model.plan().layers.front().result_words());
+        for (int band = 0; band < model.plan().layers.front().bands; ++band) results_.emplace_back(model.plan().layers.front().result_words(band));
     }
     void operator()() {
-        protocol::apply_results(model_.layer(0).map, model_.plan(), 0,
-                        [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, result_);
+        for (std::size_t band = 0; band < results_.size(); ++band)
+            protocol::apply_results(model_.layer(0).map, model_.plan(), 0, static_cast<int>(band),
+                                    [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, results_[band]);
     }
 
 private:
     const protocol::PreparedModel& model_;
     std::vector<std::vector<std::uint32_t>> streams_;
-    std::vector<std::uint32_t> result_;
+    std::vector<std::vector<std::uint32_t>> results_;  // by band
 };
 
 /// Multiply-adds of ciphertext words, at the coefficients that are computed.
