@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "lattice/bitpack.h"
+#include "lattice/words.h"
 #include "model/arithmetic.h"
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lattice/bitpack.h"
+#include "lattice/words.h"
 #include "protocol/activation_keys.h"
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
