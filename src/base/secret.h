@@ -2,11 +2,10 @@
 // given back, so that a secret does not outlive its owner in freed memory, core files or swap.
 #pragma once
 
-#include <openssl/crypto.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -17,6 +16,13 @@
 
 namespace flash {
 
+/// Overwrites secret memory. The statement after it claims to read the memory, so the optimiser cannot leave the writing out, as it may
+/// for a plain memset before the memory is given back.
+[[gnu::always_inline]] inline void wipe(void* memory, std::size_t bytes) {
+    std::memset(memory, 0, bytes);
+    __asm__ __volatile__("" : : "r"(memory) : "memory");
+}
+
 /// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache line.
 template <class T>
 struct WipingAllocator {
@@ -26,8 +32,7 @@ struct WipingAllocator {
     WipingAllocator(const WipingAllocator<U>&) {}
     T* allocate(std::size_t count) { return AlignedAllocator<T>().allocate(count); }
     void deallocate(T* p, std::size_t count) {
-        // OPENSSL_cleanse is not removed by the optimiser, unlike a memset before free.
-        OPENSSL_cleanse(p, count * sizeof(T));
+        flash::wipe(p, count * sizeof(T));
         AlignedAllocator<T>().deallocate(p, count);
     }
     template <class U>
@@ -90,7 +95,7 @@ public:
 
 private:
     SecretSeed() = default;
-    void wipe() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+    void wipe() { flash::wipe(bytes_.data(), bytes_.size()); }
     std::array<std::uint8_t, kBytes> bytes_{};
 };
 

@@ -98,7 +98,7 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
                                            result_share_bytes(output.share_bits, pre_activations_.size()));
     SecretVector<std::uint32_t> server(pre_activations_.size());
     lattice::unpack(share.payload, output.share_bits, std::span<std::uint32_t>(server));
-    OPENSSL_cleanse(share.payload.data(), share.payload.size());
+    wipe(share.payload.data(), share.payload.size());
     channel_.send({MessageType::kFinish, 0, number, {}});
     for (std::size_t i = 0; i < server.size(); ++i)
         result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));

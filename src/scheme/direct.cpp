@@ -106,7 +106,7 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
         add_error(rng, b);
         ring().subtract_product(secret_->s, transformed, b);
     } catch (...) {
-        OPENSSL_cleanse(b.data(), b.size_bytes());
+        wipe(b.data(), b.size_bytes());
         throw;
     }
 }
