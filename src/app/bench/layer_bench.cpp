@@ -20,7 +20,7 @@ namespace flash::bench {
 
 namespace {
 
-constexpr double kBatchSeconds = 0.01;  // a sample of something short is the mean of calls that last so long
+constexpr double kBatchSeconds = 0.01;  // a sample of something short is the median of calls that last so long
 
 std::vector<std::int32_t> random_input(const model::Architecture& architecture) {
     std::mt19937_64 random(1);
