@@ -1,12 +1,15 @@
 // What the protocol needs of a connection: typed, framed messages in order, with sizes that are declared and limited.
-// Implementations: loopback (in memory, for tests), tls (TCP with TLS 1.3).
+// Implementations: loopback (in memory, for tests), tls (TCP with TLS 1.3), shaped (an emulated link over one of them).
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/error.h"
 
 namespace flash::transport {
 
@@ -69,6 +72,8 @@ public:
     /// For what is sent and what arrives from now on.
     virtual void set_limits(const Limits& limits) = 0;
     virtual Traffic traffic() const = 0;
+    /// What has broken the connection, as send() would throw it now; nothing while it works.
+    virtual std::optional<Error> error() const = 0;
     /// Sends a kError message if the connection still works, then closes. Never throws.
     virtual void fail(const std::string& sentence) noexcept = 0;
     /// Waits until everything queued has been sent, then closes politely.

@@ -20,8 +20,15 @@ void Inbox::set_limits(const Limits& limits) {
     max_queued_ = limits.max_queued;
 }
 
-void Inbox::push(Message message) {
-    const std::lock_guard lock(mutex_);
+void Inbox::push(std::span<Message> messages) {
+    {
+        const std::lock_guard lock(mutex_);
+        for (Message& message : messages) push_locked(message);
+    }
+    arrived_.notify_all();  // after unlocking, or the waiter would wake only to wait for the mutex
+}
+
+void Inbox::push_locked(Message& message) {
     if (state_ != State::kOpen) return;
     if (message.type == MessageType::kError) {
         fail_locked(ErrorKind::kRemote, peer_ + " reported: " + error_sentence(message.payload));
@@ -34,7 +41,6 @@ void Inbox::push(Message message) {
     }
     queued_bytes_ += bytes;
     queues_.at(static_cast<std::size_t>(message.type)).push_back({pushed_++, std::move(message)});
-    arrived_.notify_all();
 }
 
 void Inbox::end(const std::string& sentence) {

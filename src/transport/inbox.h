@@ -10,6 +10,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -27,7 +28,10 @@ public:
     /// Queues a message and wakes its waiter. A kError message fails the inbox with the peer's sentence (kRemote).
     /// After end() or fail() messages are dropped. Throws Error(kProtocol), without a change of state, if more than
     /// Limits::max_queued bytes would be queued (sizeof(Message) included for each message); the caller then fails it.
-    void push(Message message);
+    void push(Message message) { push(std::span(&message, 1)); }
+    /// The same for several at once, taken from there: the waiter is woken only once. Those before the one that throws
+    /// stay queued.
+    void push(std::span<Message> messages);
     /// The peer sends no more. What is queued can still be taken; after that every take throws kNetwork.
     void end(const std::string& sentence);
     /// Every take from now on throws this error, whatever is queued; queued messages are dropped. The first failure wins.
@@ -54,6 +58,7 @@ private:
     };
     static constexpr std::size_t kTypes = 12;
 
+    void push_locked(Message& message);
     Message pop(std::deque<Entry>& queue);
     std::deque<Entry>* oldest();
     [[noreturn]] void throw_state(const std::string& waiting_for) const;

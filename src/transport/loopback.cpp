@@ -71,6 +71,7 @@ public:
     }
 
     Traffic traffic() const override { return own_.counters.read(); }
+    std::optional<Error> error() const override { return own_.inbox.error(); }
 
     void fail(const std::string& sentence) noexcept override {
         try {

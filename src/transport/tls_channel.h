@@ -21,6 +21,7 @@ public:
     Message receive_any(std::chrono::milliseconds wait) override { return connection_->receive_any(wait); }
     void set_limits(const Limits& limits) override { connection_->set_limits(limits); }
     Traffic traffic() const override { return connection_->traffic(); }
+    std::optional<Error> error() const override { return connection_->error(); }
     void fail(const std::string& sentence) noexcept override { connection_->fail(sentence); }
     void close() noexcept override { connection_->close(); }
 

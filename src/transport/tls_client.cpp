@@ -192,7 +192,7 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
     asio::ip::make_address(host, not_numeric);
     if (not_numeric) SSL_set_tlsext_host_name(connection->stream().native_handle(), host.c_str());
     loop->result.reset();
-    connection->stream().async_handshake(asio::ssl::stream_base::client,
+    connection->stream().async_handshake(TlsStream::Side::kClient,
                                          [l = loop.get(), connection](const asio::error_code& code) { l->result = code; });
     if (!run_until(*loop, deadline)) {
         connection.reset();  // the loop destroys it with the pending handshake

@@ -12,8 +12,9 @@ namespace flash::transport {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} << 10;
-constexpr std::size_t kCoalesceBytes = std::size_t{256} << 10;
+constexpr std::size_t kBatchBytes = std::size_t{128} << 10;       // of messages, per write to the socket
+constexpr std::size_t kReadTurnBytes = std::size_t{256} << 10;    // read before the write loop gets its turn
+constexpr std::size_t kDeliverBytes = std::size_t{64} << 10;      // received before a waiter is woken, if there is more to read
 constexpr const char* kClosedHere = "this side has closed the connection";
 
 }  // namespace
@@ -28,8 +29,9 @@ TlsConnection::TlsConnection(asio::ip::tcp::socket socket, asio::ssl::context& c
       limits_(start_limits) {}
 
 void TlsConnection::tune_socket() {
-    auto& socket = stream_.next_layer();
+    auto& socket = stream_.socket();
     asio::error_code ignored;
+    // Buffer sizes are the system's to choose: it adapts them to the link, up to more than a program may ask for.
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
     // A vanished machine is noticed after about a minute even if nothing is being sent.
@@ -46,8 +48,9 @@ void TlsConnection::start() {
     asio::dispatch(stream_.get_executor(), [self = shared_from_this()] {
         if (self->phase_ != Phase::kHandshake) return;  // closed in the meantime
         self->phase_ = Phase::kOpen;
-        self->read_buffer_.resize(kReadBytes);
-        self->read();
+        self->read_buffer_.resize(kRecordBytes);
+        self->record_.reserve(kRecordBytes);
+        self->on_readable();  // what came right behind the handshake may have been read with it
         self->pump();
     });
 }
@@ -89,7 +92,7 @@ void TlsConnection::send(Message message) {
     counters_.sent(message);
     unsent_bytes_ += bytes;
     queue_.push_back(std::move(message));
-    if (std::exchange(pump_posted_, true)) return;
+    if (std::exchange(pump_active_, true)) return;
     lock.unlock();
     wake_writer();
 }
@@ -116,7 +119,7 @@ void TlsConnection::drop_unsent() {
     const std::lock_guard lock(mutex_);
     closing_ = true;
     queue_.clear();
-    unsent_bytes_ = writing_ ? write_buffer_.size() - written_ : 0;
+    unsent_bytes_ = batch_bytes_;
     changed_.notify_all();
 }
 
@@ -173,29 +176,75 @@ bool TlsConnection::wait_closed(std::chrono::milliseconds timeout) {
 // ---- read loop ----
 
 void TlsConnection::read() {
-    stream_.async_read_some(asio::buffer(read_buffer_), [self = shared_from_this()](const asio::error_code& code, std::size_t bytes) {
-        self->on_read(code, bytes);
+    reading_ = true;
+    stream_.socket().async_wait(asio::socket_base::wait_read, [self = shared_from_this()](const asio::error_code&) {
+        self->on_readable();  // an error shows itself in the reading
     });
 }
 
-void TlsConnection::on_read(const asio::error_code& code, std::size_t bytes) {
-    if (phase_ == Phase::kClosed) return;
-    if (code) {
-        // While shutting down, the end of the shutdown decides what comes next.
-        if (phase_ == Phase::kOpen) on_read_end(code);
-        return;
+void TlsConnection::on_readable() {
+    const Input input = phase_ == Phase::kOpen ? read_available() : Input::kDry;
+    if (phase_ == Phase::kShutdown) drain_available();
+    // After the end there is nothing to wait for, until the shutdown starts the loop again to drain.
+    reading_ = phase_ != Phase::kClosed && !(input == Input::kEnded && phase_ == Phase::kOpen);
+    if (!reading_) return;
+    if (input == Input::kMore) {
+        asio::post(stream_.get_executor(), [self = shared_from_this()] { self->on_readable(); });
+    } else {
+        read();
     }
-    if (!inbox_.error()) accept_bytes(bytes);
-    if (phase_ != Phase::kClosed) read();
+}
+
+TlsConnection::Input TlsConnection::read_available() {
+    // OpenSSL holds input that the socket no longer shows as readable: the loop must go on until there is none.
+    Input input = Input::kMore;
+    for (std::size_t total = 0; input == Input::kMore && total < kReadTurnBytes && phase_ == Phase::kOpen;) {
+        asio::error_code code;
+        const std::size_t bytes = stream_.read_some(read_buffer_, code);
+        total += bytes;
+        if (code == asio::error::would_block) {
+            input = Input::kDry;
+        } else if (code) {
+            input = Input::kEnded;
+            deliver();
+            on_read_end(code);
+        } else if (!inbox_.error()) {
+            accept_bytes(bytes);
+        }
+    }
+    deliver();
+    // Reading may make an answer, such as one to a change of keys.
+    if (phase_ == Phase::kOpen && !writing_ && stream_.pending() > 0) flush();
+    return input;
 }
 
 void TlsConnection::accept_bytes(std::size_t bytes) {
-    try {
+    or_give_up([&] {
         decoder_.set_max_payload(limits().max_payload);
-        decoder_.feed({read_buffer_.data(), bytes}, [&](Message message) {
-            counters_.received(message);
-            inbox_.push(std::move(message));
-        });
+        try {
+            decoder_.feed({read_buffer_.data(), bytes}, [&](Message message) {
+                counters_.received(message);
+                arrived_.push_back(std::move(message));
+            });
+        } catch (const Error&) {
+            inbox_.push(arrived_);  // the peer's own reason may be among them
+            throw;
+        }
+    });
+    arrived_bytes_ += bytes;
+    if (arrived_bytes_ >= kDeliverBytes) deliver();
+}
+
+void TlsConnection::deliver() {
+    arrived_bytes_ = 0;
+    if (!arrived_.empty()) or_give_up([&] { inbox_.push(arrived_); });
+    arrived_.clear();
+}
+
+template <class Step>
+void TlsConnection::or_give_up(Step step) {
+    try {
+        step();
     } catch (const Error& error) {
         const Message report = make_error(error.what());
         end_with(error, &report);
@@ -216,6 +265,8 @@ void TlsConnection::on_read_end(const asio::error_code& code) {
         arm_linger();
         pump();  // answers the peer's farewell
     } else {
+        asio::error_code ignored;
+        stream_.flush(ignored);  // an alert that says what was wrong
         hard_close();
     }
 }
@@ -233,60 +284,91 @@ std::string TlsConnection::lost(const asio::error_code& code) const {
 // ---- write loop ----
 
 void TlsConnection::pump() {
+    if (writing_ || phase_ != Phase::kOpen) return;
     bool closing = false;
-    {
-        const std::lock_guard lock(mutex_);
-        pump_posted_ = false;
-        if (writing_ || phase_ != Phase::kOpen) return;
-        write_buffer_.clear();
-        written_ = 0;
-        while (!queue_.empty() && write_buffer_.size() < kCoalesceBytes) {
-            const Message& message = queue_.front();
-            const auto header = encode_header(message);
-            write_buffer_.insert(write_buffer_.end(), header.begin(), header.end());
-            write_buffer_.insert(write_buffer_.end(), message.payload.begin(), message.payload.end());
-            queue_.pop_front();
+    if (take_batch(closing)) {
+        asio::error_code code;
+        encrypt_batch(code);
+        if (code) {
+            on_write_error();
+        } else {
+            flush();
         }
-        closing = closing_;
-    }
-    if (!write_buffer_.empty()) {
-        writing_ = true;
-        write();
     } else if (closing) {
         shut_down();
     }
 }
 
-void TlsConnection::write() {
-    stream_.async_write_some(asio::buffer(write_buffer_) + written_,
-                             [self = shared_from_this()](const asio::error_code& code, std::size_t bytes) {
-                                 self->on_write(code, bytes);
-                             });
+bool TlsConnection::take_batch(bool& closing) {
+    batch_.clear();
+    const std::lock_guard lock(mutex_);
+    while (!queue_.empty() && batch_bytes_ < kBatchBytes) {
+        batch_bytes_ += frame_bytes(queue_.front());
+        batch_.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+    }
+    closing = closing_;
+    pump_active_ = !batch_.empty();
+    return pump_active_;
 }
 
-void TlsConnection::on_write(const asio::error_code& code, std::size_t bytes) {
-    if (phase_ == Phase::kClosed) return;
-    if (code) {
-        // What the peer sent before it went away, its reason above all, may still be on its way to the read loop: it
-        // notices the end by itself. The linger timer bounds that.
-        writing_ = false;
-        drop_unsent();
-        arm_linger();
-        return;
+// Full records throughout: frames are joined and cut. Payload goes straight to OpenSSL where it fills a record by itself.
+void TlsConnection::encrypt_batch(asio::error_code& code) {
+    const auto write = [&](std::span<const std::uint8_t> bytes) {
+        if (!code) stream_.write(bytes, code);
+    };
+    const auto append = [&](std::span<const std::uint8_t> bytes) {
+        while (!bytes.empty()) {
+            const std::size_t take = std::min(kRecordBytes - record_.size(), bytes.size());
+            if (take == kRecordBytes) {
+                write(bytes.first(take));
+            } else {
+                record_.insert(record_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
+            }
+            if (record_.size() == kRecordBytes) {
+                write(record_);
+                record_.clear();
+            }
+            bytes = bytes.subspan(take);
+        }
+    };
+    for (const Message& message : batch_) {
+        append(encode_header(message));
+        append(message.payload);
     }
-    written_ += bytes;
+    if (!record_.empty()) write(record_);
+    record_.clear();
+    batch_.clear();
+}
+
+void TlsConnection::flush() {
+    asio::error_code code;
+    const std::size_t bytes = stream_.flush(code);
+    writing_ = code == asio::error::would_block;
     {
         const std::lock_guard lock(mutex_);
-        unsent_bytes_ -= bytes;
         total_written_ += bytes;
+        if (!code) unsent_bytes_ -= std::exchange(batch_bytes_, 0);
         changed_.notify_all();
     }
-    if (written_ < write_buffer_.size()) {
-        write();
+    if (writing_) {
+        stream_.socket().async_wait(asio::socket_base::wait_write, [self = shared_from_this()](const asio::error_code&) {
+            if (self->phase_ == Phase::kOpen) self->flush();
+        });
+    } else if (code) {
+        on_write_error();
     } else {
-        writing_ = false;
-        pump();
+        wake_writer();  // by way of the queue of handlers, so that the read loop gets its turn
     }
+}
+
+void TlsConnection::on_write_error() {
+    // What the peer sent before it went away, its reason above all, may still be on its way to the read loop: it
+    // notices the end by itself. The linger timer bounds that.
+    writing_ = false;
+    batch_bytes_ = 0;
+    drop_unsent();
+    arm_linger();
 }
 
 // ---- closing ----
@@ -297,27 +379,28 @@ void TlsConnection::on_write(const asio::error_code& code, std::size_t bytes) {
 void TlsConnection::shut_down() {
     phase_ = Phase::kShutdown;
     arm_linger();
-    stream_.async_shutdown([self = shared_from_this()](const asio::error_code& code) {
-        if (self->phase_ == Phase::kClosed) return;
-        if (!code) {
-            self->hard_close();  // the peer has said farewell too
-            return;
-        }
-        asio::error_code ignored;
-        self->stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-        self->drain();
-    });
+    stream_.write_farewell();
+    finish_shutdown();
 }
 
-void TlsConnection::drain() {
-    stream_.next_layer().async_read_some(asio::buffer(drain_buffer_), [self = shared_from_this()](const asio::error_code& code, std::size_t) {
-        if (self->phase_ == Phase::kClosed) return;
-        if (code) {
-            self->hard_close();
-        } else {
-            self->drain();
-        }
-    });
+void TlsConnection::finish_shutdown() {
+    asio::error_code code;
+    stream_.flush(code);
+    if (code == asio::error::would_block) {
+        stream_.socket().async_wait(asio::socket_base::wait_write, [self = shared_from_this()](const asio::error_code&) {
+            if (self->phase_ == Phase::kShutdown) self->finish_shutdown();
+        });
+        return;
+    }
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, code);
+    if (!reading_) read();
+}
+
+void TlsConnection::drain_available() {
+    asio::error_code code;
+    for (std::size_t bytes = 0; !code && bytes < kReadTurnBytes;)
+        bytes += stream_.socket().read_some(asio::buffer(read_buffer_), code);
+    if (code && code != asio::error::would_block) hard_close();
 }
 
 void TlsConnection::arm_linger() {
@@ -333,7 +416,7 @@ void TlsConnection::hard_close() {
     phase_ = Phase::kClosed;
     linger_.cancel();
     asio::error_code ignored;
-    stream_.next_layer().close(ignored);
+    stream_.socket().close(ignored);
     inbox_.end("the connection to " + peer_ + " was closed");
     const std::lock_guard lock(mutex_);
     queue_.clear();

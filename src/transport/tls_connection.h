@@ -3,12 +3,12 @@
 //
 // OpenSSL objects are not thread-safe, so everything that touches the stream runs on the connection's strand: a read
 // loop that fills the inbox, and a write loop that empties the send queue, several messages per write. The facade only
-// touches the inbox and the mutex-protected queue.
+// touches the inbox and the mutex-protected queue: send() neither encrypts nor writes.
 #pragma once
 
 #include <array>
 #include <asio.hpp>
-#include <asio/ssl.hpp>
+#include <asio/ssl/context.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -21,18 +21,17 @@
 #include "transport/counters.h"
 #include "transport/frame.h"
 #include "transport/inbox.h"
+#include "transport/tls_stream.h"
 
 namespace flash::transport {
 
 class TlsConnection : public std::enable_shared_from_this<TlsConnection> {
 public:
-    using Stream = asio::ssl::stream<asio::ip::tcp::socket>;
-
     /// `socket` must have a strand as its executor. `peer` names the other side in sentences, e.g. "the server".
     TlsConnection(asio::ip::tcp::socket socket, asio::ssl::context& context, std::string peer, const Limits& limits);
 
     /// For connecting and the handshake, before start().
-    Stream& stream() { return stream_; }
+    TlsStream& stream() { return stream_; }
     /// Socket options of every connection; errors are ignored (the peer may be gone already).
     void tune_socket();
     /// Starts the read loop. Once, after the handshake; at once if called on the strand.
@@ -46,6 +45,7 @@ public:
     Message receive_any(std::chrono::milliseconds wait) { return inbox_.take_any(wait); }
     void set_limits(const Limits& limits);
     Traffic traffic() const { return counters_.read(); }
+    std::optional<Error> error() const { return inbox_.error(); }
     void fail(const std::string& sentence) noexcept;
     void close() noexcept;
 
@@ -59,17 +59,25 @@ public:
 
 private:
     enum class Phase { kHandshake, kOpen, kShutdown, kClosed };
+    enum class Input { kDry, kMore, kEnded };  // what the read loop is to expect
 
     // On the strand.
     void read();
-    void on_read(const asio::error_code& code, std::size_t bytes);
+    void on_readable();
+    Input read_available();
     void on_read_end(const asio::error_code& code);
     void accept_bytes(std::size_t bytes);
+    void deliver();
+    template <class Step>
+    void or_give_up(Step step);
     void pump();
-    void write();
-    void on_write(const asio::error_code& code, std::size_t bytes);
+    bool take_batch(bool& closing);
+    void encrypt_batch(asio::error_code& code);
+    void flush();
+    void on_write_error();
     void shut_down();
-    void drain();
+    void finish_shutdown();
+    void drain_available();
     void arm_linger();
     void hard_close();
     void drop_unsent();  // nobody is there to take it
@@ -81,7 +89,7 @@ private:
     void end_with(const Error& failure, const Message* last);
     std::string lost(const asio::error_code& code) const;
 
-    Stream stream_;
+    TlsStream stream_;
     asio::steady_timer linger_;
     const std::string peer_;
     Inbox inbox_;
@@ -91,19 +99,22 @@ private:
     Phase phase_ = Phase::kHandshake;
     FrameDecoder decoder_;
     std::vector<std::uint8_t> read_buffer_;
-    std::array<std::uint8_t, 4096> drain_buffer_{};  // apart, as a read into read_buffer_ may still be pending
-    std::vector<std::uint8_t> write_buffer_;
-    std::size_t written_ = 0;  // of write_buffer_
-    bool writing_ = false;
+    std::vector<Message> arrived_;      // decoded, not yet in the inbox: a waiter is woken once for several
+    std::size_t arrived_bytes_ = 0;
+    std::vector<std::uint8_t> record_;  // plain bytes of a record that is being filled
+    std::vector<Message> batch_;        // messages that are being encrypted
+    std::size_t batch_bytes_ = 0;       // what they count in unsent_bytes_ until the socket has taken them
+    bool reading_ = false;              // the read loop runs or waits
+    bool writing_ = false;              // encrypted bytes wait for the socket
     bool linger_armed_ = false;
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     Limits limits_;
     std::deque<Message> queue_;
-    std::size_t unsent_bytes_ = 0;     // queue_ and the unwritten rest of write_buffer_
+    std::size_t unsent_bytes_ = 0;     // frames in queue_ and in the batch under way
     std::uint64_t total_written_ = 0;  // grows with every write: the measure of progress
-    bool pump_posted_ = false;
+    bool pump_active_ = false;         // the write loop runs or is about to, and will look at queue_ before it rests
     bool closing_ = false;             // nothing more is queued
     bool closed_ = false;
 };

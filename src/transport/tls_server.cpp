@@ -188,7 +188,7 @@ void TlsServer::Impl::on_accept(tcp::socket socket) {
             spdlog::info("connection from {}: no TLS handshake in time", peer);
             late->abort_handshake();
         });
-        connection->stream().async_handshake(asio::ssl::stream_base::server,
+        connection->stream().async_handshake(TlsStream::Side::kServer,
                                              [this, connection, peer, timer](const asio::error_code& result) {
                                                  timer->cancel();
                                                  on_handshake(connection, peer, result);

@@ -1,0 +1,153 @@
+#include "transport/tls_stream.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <asio/ssl/error.hpp>
+#include <cerrno>
+#include <limits>
+#include <new>
+#include <utility>
+
+namespace flash::transport {
+
+namespace {
+
+// What one system call may bring: some eight records, small enough to stay in the second-level cache until it is decrypted.
+constexpr std::size_t kInputBytes = std::size_t{128} << 10;
+
+// A BIO that appends what OpenSSL writes to a vector. It never blocks and never fails but for lack of memory.
+int sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
+    try {
+        auto& output = *static_cast<std::vector<std::uint8_t>*>(BIO_get_data(bio));
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(data);  // of the vector's type, so that this is one memcpy
+        output.insert(output.end(), bytes, bytes + size);
+    } catch (const std::exception&) {
+        return 0;
+    }
+    *written = size;
+    return 1;
+}
+
+long sink_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+BIO_METHOD* sink_method() {
+    static BIO_METHOD* const method = [] {
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "output buffer");
+        if (made == nullptr || BIO_meth_set_write_ex(made, sink_write) != 1 || BIO_meth_set_ctrl(made, sink_control) != 1)
+            throw std::bad_alloc();
+        return made;
+    }();
+    return method;
+}
+
+}  // namespace
+
+void TlsStream::Free::operator()(SSL* ssl) const { SSL_free(ssl); }
+
+TlsStream::TlsStream(asio::ip::tcp::socket socket, asio::ssl::context& context)
+    : socket_(std::move(socket)), ssl_(SSL_new(context.native_handle())) {
+    BIO* input = BIO_new_socket(static_cast<int>(socket_.native_handle()), BIO_NOCLOSE);
+    BIO* sink = BIO_new(sink_method());
+    if (!ssl_ || input == nullptr || sink == nullptr) {
+        BIO_free(input);
+        BIO_free(sink);
+        throw std::bad_alloc();
+    }
+    BIO_set_data(sink, &output_);
+    BIO_set_init(sink, 1);
+    SSL_set_bio(ssl_.get(), input, sink);
+    SSL_set_read_ahead(ssl_.get(), 1);
+    SSL_set_default_read_buffer_len(ssl_.get(), kInputBytes);
+    asio::error_code ignored;
+    socket_.non_blocking(true, ignored);
+}
+
+void TlsStream::async_handshake(Side side, Handler handler) {
+    if (side == Side::kClient) {
+        SSL_set_connect_state(ssl_.get());
+    } else {
+        SSL_set_accept_state(ssl_.get());
+    }
+    asio::dispatch(get_executor(), [this, handler = std::move(handler)]() mutable { continue_handshake(std::move(handler)); });
+}
+
+void TlsStream::continue_handshake(Handler handler) {
+    if (!socket_.is_open()) return handler(asio::error::operation_aborted);
+    ERR_clear_error();
+    errno = 0;
+    const int result = SSL_do_handshake(ssl_.get());
+    const asio::error_code state = result == 1 ? asio::error_code{} : error_of(result);
+    asio::error_code flushed;
+    flush(flushed);  // an alert too, if the handshake failed
+    if (state && state != asio::error::would_block) return handler(state);
+    if (flushed && flushed != asio::error::would_block) return handler(flushed);
+    if (!state && !flushed) return handler({});
+    const auto wait = flushed ? asio::socket_base::wait_write : asio::socket_base::wait_read;
+    socket_.async_wait(wait, [this, handler = std::move(handler)](const asio::error_code& code) mutable {
+        if (code) return handler(code);
+        continue_handshake(std::move(handler));
+    });
+}
+
+std::size_t TlsStream::read_some(std::span<std::uint8_t> out, asio::error_code& code) {
+    ERR_clear_error();
+    errno = 0;
+    std::size_t bytes = 0;
+    const int result = SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes);
+    code = result == 1 ? asio::error_code{} : error_of(result);
+    return bytes;
+}
+
+void TlsStream::write(std::span<const std::uint8_t> bytes, asio::error_code& code) {
+    ERR_clear_error();
+    errno = 0;
+    std::size_t written = 0;
+    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
+    code = result == 1 ? asio::error_code{} : error_of(result);
+}
+
+void TlsStream::write_farewell() {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+}
+
+std::size_t TlsStream::flush(asio::error_code& code) {
+    code = {};
+    const std::size_t before = flushed_;
+    while (pending() > 0) {
+        const ssize_t sent = ::send(socket_.native_handle(), output_.data() + flushed_, pending(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0) {
+            code = errno == EAGAIN || errno == EWOULDBLOCK ? asio::error_code(asio::error::would_block)
+                                                           : asio::error_code(errno, asio::error::get_system_category());
+            break;
+        }
+        flushed_ += static_cast<std::size_t>(sent);
+    }
+    const std::size_t taken = flushed_ - before;
+    if (pending() == 0) {
+        output_.clear();
+        flushed_ = 0;
+    }
+    return taken;
+}
+
+// OpenSSL's verdict on the call that just failed.
+asio::error_code TlsStream::error_of(int result) const {
+    const int saved = errno;
+    const int kind = SSL_get_error(ssl_.get(), result);
+    const unsigned long detail = ERR_get_error();
+    if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) return asio::error::would_block;
+    if (kind == SSL_ERROR_ZERO_RETURN) return asio::error::eof;
+    if (kind == SSL_ERROR_SYSCALL && saved != 0) return {saved, asio::error::get_system_category()};
+    if (kind == SSL_ERROR_SYSCALL || ERR_GET_REASON(detail) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return asio::ssl::error::stream_truncated;
+    return {static_cast<int>(detail), asio::error::get_ssl_category()};
+}
+
+}  // namespace flash::transport
