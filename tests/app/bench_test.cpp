@@ -151,13 +151,14 @@ TEST(Replay, ScalingPoints) {
     EXPECT_EQ(available_cores(), cores) << "all cores are given back";
 }
 
-TEST(LocalSession, BothConnectionsGiveTheTwinsAnswer) {
+TEST(LocalSession, EveryConnectionGivesTheTwinsAnswer) {
     const model::Model source = two_layer_model();
     const protocol::PreparedModel model(source);
     const auto input = input_of(source);
     const model::TwinResult twin = model::Twin(source).run(input);
     ASSERT_EQ(twin.overflows, 0);
-    for (Connection connection : {Connection::kMemory, Connection::kTls}) {
+    const transport::LinkModel slow{1e9, 1e-3};
+    for (const Connection& connection : {Connection{}, Connection{true, {}}, Connection{false, slow}, Connection{true, slow}}) {
         LocalSession session(model, connection);
         for (int run = 0; run < 2; ++run) {
             const LocalSession::Outcome outcome = session.infer(input);
@@ -192,12 +193,15 @@ TEST(NetworkBench, Report) {
     NetworkCommand command;
     command.runs = 2;
     command.scaling = true;
+    command.links = {"none", "1G,1ms"};
     const nlohmann::json json = to_json(measure_network(two_layer_model(), command));
     EXPECT_EQ(json["activation_values"], 3 * 6 * 6);
     EXPECT_EQ(json["activation_layers"], 1);
     EXPECT_EQ(json["multiply_adds"], 3 * 36 * 2 * 9 + 2 * 36 * 3);
     EXPECT_EQ(json["server_scaling"].size() >= 2, true);
-    ASSERT_EQ(json["connections"].size(), 2u);
+    ASSERT_EQ(json["connections"].size(), 3u);
+    EXPECT_EQ(json["connections"][1]["link"], "none");
+    EXPECT_EQ(json["connections"][2]["connection"], "tls, 1G,1ms");
     for (const auto& connection : json["connections"]) {
         EXPECT_EQ(connection["runs_s"].size(), 2u);
         EXPECT_EQ(connection["round_trips"], 2);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "protocol/server_session.h"
 #include "transport/loopback.h"
+#include "transport/shaped.h"
 #include "transport/tls.h"
 
 namespace flash::bench {
@@ -17,11 +18,15 @@ namespace {
 
 constexpr std::chrono::minutes kPatience{10};  // slow links and slow machines are what is being measured
 
+std::unique_ptr<transport::Channel> over_link(std::unique_ptr<transport::Channel> channel, const std::optional<transport::LinkModel>& link) {
+    return link ? transport::make_shaped(std::move(channel), *link) : std::move(channel);
+}
+
 }  // namespace
 
 class LocalSession::Server {
 public:
-    Server(const protocol::PreparedModel& model, Connection connection, protocol::ShareProbe* probe) : model_(model) {
+    Server(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* probe) : model_(model) {
         options_.timeout = kPatience;
         options_.probe = probe;
         options_.on_inference = [this](double) {
@@ -29,11 +34,12 @@ public:
             ++finished_;
             changed_.notify_all();
         };
-        if (connection == Connection::kMemory) {
+        const std::optional<transport::LinkModel> link = connection.link;
+        if (!connection.tls) {
             auto [client_end, server_end] = transport::make_loopback();
-            client_end_ = std::move(client_end);
+            client_end_ = over_link(std::move(client_end), link);
             // A failure reaches the client as the protocol's error message.
-            thread_ = std::thread([this, end = std::move(server_end)] {
+            thread_ = std::thread([this, end = over_link(std::move(server_end), link)] {
                 try {
                     protocol::serve_session(model_, *end, options_);
                 } catch (const std::exception&) {
@@ -42,14 +48,15 @@ public:
         } else {
             transport::ServerOptions server;
             server.identity = transport::make_self_signed({"localhost"});
-            tls_.emplace(std::move(server), [this](std::unique_ptr<transport::Channel> channel, const std::string&) {
-                protocol::serve_session(model_, *channel, options_);
+            tls_.emplace(std::move(server), [this, link](std::unique_ptr<transport::Channel> channel, const std::string&) {
+                const auto end = over_link(std::move(channel), link);
+                protocol::serve_session(model_, *end, options_);
             });
             transport::ClientOptions client;
             client.host = "127.0.0.1";
             client.port = tls_->address().port;
             client.pinned_fingerprint = tls_->fingerprint();
-            client_end_ = transport::connect_tls(client);
+            client_end_ = over_link(transport::connect_tls(client), link);
         }
     }
     ~Server() {
@@ -75,7 +82,7 @@ private:
     std::optional<transport::TlsServer> tls_;
 };
 
-LocalSession::LocalSession(const protocol::PreparedModel& model, Connection connection, protocol::ShareProbe* server_probe)
+LocalSession::LocalSession(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* server_probe)
     : server_(std::make_unique<Server>(model, connection, server_probe)) {
     protocol::ClientSessionOptions options;
     options.timeout = kPatience;

@@ -1,22 +1,28 @@
-// Both parties in this process, connected in memory or over TLS on the loopback interface: for measurements.
+// Both parties in this process, connected in memory or over TLS on the loopback interface, the latter also as slow as a network: for
+// measurements.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "protocol/client_session.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
 #include "transport/channel.h"
+#include "transport/link.h"
 
 namespace flash::bench {
 
-enum class Connection { kMemory, kTls };
+struct Connection {
+    bool tls = false;                           ///< else in memory
+    std::optional<transport::LinkModel> link;   ///< emulated on top, in both directions
+};
 
 class LocalSession {
 public:
     /// Connects and shakes hands. server_probe may be null; model and probe must outlive the session.
-    LocalSession(const protocol::PreparedModel& model, Connection connection, protocol::ShareProbe* server_probe = nullptr);
+    LocalSession(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* server_probe = nullptr);
     ~LocalSession();
     LocalSession(const LocalSession&) = delete;
     LocalSession& operator=(const LocalSession&) = delete;

@@ -60,10 +60,11 @@ std::vector<std::int32_t> picture(const NetworkCommand& command, const model::Ar
 /// One kind of connection: sessions, and what came of them.
 class Track {
 public:
-    Track(std::string name, Connection connection, const protocol::PreparedModel& model, const model::Twin& twin,
+    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const model::Twin& twin,
           std::span<const std::int32_t> input)
         : input_(input), expected_(twin.run(input).logits) {
         result_.name = std::move(name);
+        result_.link = transport::to_string(connection.link);
         protocol::Audit audit(model.model(), twin);
         LocalSession(model, connection, &audit.server()).infer(input, &audit.client());
         const protocol::AuditReport report = audit.check();
@@ -125,23 +126,31 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
         plain_calls = calls_that_last(infer_plainly, 0.02);
     }
 
-    Progress progress("inferences", static_cast<std::uint64_t>(command.runs) + 2);
     reset_peak_memory();
     result.resident_bytes = process_memory().resident;
-    Track memory("memory", Connection::kMemory, prepared, twin, input);
+    LocalSession(prepared, {}).infer(input);
     result.peak_bytes = process_memory().peak;
-    progress.advance();
-    Track tls("tls", Connection::kTls, prepared, twin, input);
-    progress.advance();
+
+    Progress progress("inferences", (static_cast<std::uint64_t>(command.runs) + 2) * (command.links.size() + 2));
+    std::vector<std::unique_ptr<Track>> tracks;
+    const auto add_track = [&](const std::string& name, const Connection& connection) {
+        tracks.push_back(std::make_unique<Track>(name, connection, prepared, twin, input));
+        progress.advance(2);
+    };
+    add_track("memory", {});
+    add_track("tls", {true, {}});
+    for (const std::string& link : command.links)
+        if (const auto parsed = transport::parse_link(link)) add_track("tls, " + link, {true, parsed});
     for (int run = 0; run < command.runs; ++run) {
         let_others_sleep();
-        memory.run();
-        tls.run();
+        for (const auto& track : tracks) {
+            track->run();
+            progress.advance();
+        }
         if (plain) result.plain.add(seconds_per_call(infer_plainly, plain_calls));
-        progress.advance();
     }
     progress.finish();
-    result.connections = {memory.result(), tls.result()};
+    for (const auto& track : tracks) result.connections.push_back(track->result());
     if (command.scaling) result.scaling = measure_scaling(prepared, input, std::max(2, result.threads), command.runs);
     return result;
 }
@@ -160,6 +169,7 @@ nlohmann::json to_json(const NetworkResult& r) {
     for (const ConnectionResult& c : r.connections) {
         nlohmann::json entry = to_json(c.seconds);
         entry["connection"] = c.name;
+        entry["link"] = c.link;
         entry["bytes_up"] = c.bytes_up;
         entry["bytes_down"] = c.bytes_down;
         entry["round_trips"] = c.round_trips;
@@ -235,15 +245,16 @@ std::string scaling_table(const NetworkResult& r) {
 
 void run_network(const NetworkCommand& command) {
     const model::Model model = model::load(command.model);
+    const nlohmann::json machine = machine_json();  // the load before the measurement
     const NetworkResult result = measure_network(model, command);
     nlohmann::json json = to_json(result);
     json["kind"] = "flash bench network";
-    json["machine"] = machine_json();
+    json["machine"] = machine;
     json["threads"] = result.threads;
     json["runs"] = result.runs;
     if (write_json(json, command.json)) return;
 
-    fmt::print("{}\n{}: {} activation layers, {} activation values, {:.1f} M multiply-adds; input: {}\n\n{}\n", machine_text(result.threads),
+    fmt::print("{}\n{}: {} activation layers, {} activation values, {:.1f} M multiply-adds; input: {}\n\n{}\n", machine_text(machine, result.threads),
                printable(result.name), result.activation_layers, with_separators(result.activation_values),
                1e-6 * static_cast<double>(result.multiply_adds), printable(result.input), network_table(result));
     if (!result.scaling.empty()) fmt::print("{}\n", scaling_table(result));
@@ -251,6 +262,8 @@ void run_network(const NetworkCommand& command) {
                "{} at most during one (both parties).\n",
                result.runs, human_seconds(result.load_seconds), human_bytes(static_cast<double>(result.model_bytes)),
                human_bytes(static_cast<double>(result.resident_bytes)), human_bytes(static_cast<double>(result.peak_bytes)));
+    for (const ConnectionResult& c : result.connections)
+        if (c.link != "none") fmt::print("{}: emulated, {}.\n", c.name, c.link);
     if (!result.plain.empty()) fmt::print("Plain: {} ({}).\n", result.plain_algorithm, result.plain_implementation);
 }
 

@@ -15,7 +15,8 @@ namespace flash::bench {
 
 /// Inferences over one kind of connection.
 struct ConnectionResult {
-    std::string name;  ///< "memory", "tls"
+    std::string name;  ///< "memory", "tls", "tls, wan"
+    std::string link;  ///< bandwidth and round trip, "none" where nothing is emulated
     Samples seconds;
     protocol::PhaseSeconds phases;  ///< of the client, in the fastest run
     std::uint64_t bytes_up = 0, bytes_down = 0;
@@ -37,7 +38,7 @@ struct NetworkResult {
     double load_seconds = 0;        ///< preparing the model to be served
     std::size_t model_bytes = 0;    ///< what the prepared model holds
     std::size_t resident_bytes = 0; ///< of the process before the inferences
-    std::size_t peak_bytes = 0;     ///< of the process during the inferences in memory, both parties
+    std::size_t peak_bytes = 0;     ///< of the process during one inference in memory: what both parties hold, on top of that
     std::vector<ConnectionResult> connections;
     Samples plain;                  ///< empty without a library
     std::string plain_algorithm, plain_implementation;
@@ -49,6 +50,7 @@ struct NetworkCommand {
     std::string data;      ///< data SPEC, its first picture is used; empty: random pixels
     int threads = 0;       ///< of both parties together; 0: all cores
     int runs = 7;
+    std::vector<std::string> links;  ///< for transport::parse_link: also over TLS with these links emulated
     bool scaling = false;
     std::string json;
 };

@@ -5,7 +5,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "app/bench/machine.h"
 #include "base/error.h"
 #include "base/table.h"
 
@@ -23,8 +22,7 @@ bool write_json(const nlohmann::json& json, const std::string& destination) {
     return false;
 }
 
-std::string machine_text(int threads) {
-    const nlohmann::json machine = machine_json();
+std::string machine_text(const nlohmann::json& machine, int threads) {
     const std::string plain = machine["plain_library"].is_string() ? machine["plain_library"].get<std::string>()
                                                                    : "none; built without oneDNN, so there are no plain columns";
     const double load = machine["load"].get<double>();
