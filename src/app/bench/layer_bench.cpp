@@ -20,7 +20,7 @@ namespace flash::bench {
 
 namespace {
 
-constexpr double kBatchSeconds = 0.01;  // a sample of something short is the mean of calls that last so long
+constexpr double kBatchSeconds = 0.01;  // a sample of something short is the median of calls that last so long
 
 std::vector<std::int32_t> random_input(const model::Architecture& architecture) {
     std::mt19937_64 random(1);
@@ -169,7 +169,8 @@ void run_layers(const LayersCommand& command) {
     std::vector<LayerShape> shapes;
     for (const std::string& text : command.layers.empty() ? default_layer_shapes() : command.layers) shapes.push_back(parse_layer_shape(text));
 
-    nlohmann::json json{{"kind", "flash bench layers"}, {"machine", machine_json()}, {"threads", options.threads}, {"runs", options.runs}};
+    const nlohmann::json machine = machine_json();  // the load before the measurement
+    nlohmann::json json{{"kind", "flash bench layers"}, {"machine", machine}, {"threads", options.threads}, {"runs", options.runs}};
     std::vector<LayerResult> results;
     Progress progress("layers", shapes.size());
     for (const LayerShape& shape : shapes) {
@@ -180,7 +181,7 @@ void run_layers(const LayersCommand& command) {
     }
     progress.finish();
     if (write_json(json, command.json)) return;
-    fmt::print("{}\n{}\n", machine_text(options.threads), layers_table(results));
+    fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
     fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
                "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on polynomial coefficients. Ratios are those of the medians\n"
                "and, in brackets, of the fastest runs.\n",

@@ -99,6 +99,11 @@ transport::Traffic ReplayChannel::traffic() const {
     return traffic_;
 }
 
+std::optional<Error> ReplayChannel::error() const {
+    const std::lock_guard lock(mutex_);
+    return failed_ ? std::optional(Error(ErrorKind::kNetwork, "the replay has failed")) : std::nullopt;
+}
+
 void ReplayChannel::fail(const std::string&) noexcept {
     const std::lock_guard lock(mutex_);
     failed_ = true;
