@@ -8,13 +8,16 @@
 #include <utility>
 #include <vector>
 
+#include "base/profile.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
 
 class OrderedSender {
 public:
-    OrderedSender(transport::Channel& channel, std::size_t count) : channel_(channel), waiting_(count) {}
+    /// For `count` messages of one layer, whose sending is recorded in the profile.
+    OrderedSender(transport::Channel& channel, std::size_t count, Profile* profile, int layer)
+        : channel_(channel), profile_(profile), layer_(layer), waiting_(count) {}
 
     /// Message number `index`, once each. Sends it and what waited for it, unless another thread is sending: then that one does. Blocks
     /// while the channel's queue is full. Throws what Channel::send throws; nothing is sent after that.
@@ -27,7 +30,11 @@ public:
             transport::Message out = std::move(*waiting_[next_]);
             waiting_[next_++].reset();
             lock.unlock();
-            channel_.send(std::move(out));
+            {
+                ProfileSpan span(profile_, layer_, Phase::kSend);
+                span.sent(transport::kFrameHeaderBytes + out.payload.size());
+                channel_.send(std::move(out));
+            }
             lock.lock();
         }
         sending_ = false;
@@ -35,6 +42,8 @@ public:
 
 private:
     transport::Channel& channel_;
+    Profile* profile_;
+    const int layer_;
     std::mutex mutex_;
     std::vector<std::optional<transport::Message>> waiting_;
     std::size_t next_ = 0;

@@ -30,6 +30,9 @@ PreparedModel::PreparedModel(model::Model model, const std::function<void(double
         layer.map = build_linear_map(model_, plan_, l);
         layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree, 0);
         apply_whole(layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
+        const std::uint32_t modulus = model_.architecture.plain_modulus;
+        for (std::int32_t bias : model_.weights.layers[static_cast<std::size_t>(l)].bias)
+            layer.scaled_bias.push_back(scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
         layers_.push_back(std::move(layer));
         std::erase_if(streams, [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
     }
