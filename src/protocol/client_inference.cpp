@@ -6,6 +6,8 @@
 #include <chrono>
 
 #include "lattice/bitpack.h"
+#include "lattice/sampling.h"
+#include "lattice/words.h"
 #include "model/arithmetic.h"
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
@@ -36,7 +38,7 @@ private:
 // The client's share of one chunk of an activation: uniform mod T, known before anything arrives.
 void share_of_chunk(const SecretSeed& seed, int layer, std::size_t chunk, std::uint32_t modulus, std::span<std::uint32_t> out) {
     Prng rng(seed, "client activation share", {static_cast<std::uint64_t>(layer), chunk});
-    for (std::uint32_t& value : out) value = static_cast<std::uint32_t>(rng.below(modulus));
+    lattice::sample_residues(rng, modulus, out);
 }
 
 }  // namespace
@@ -179,16 +181,17 @@ void ClientInference::receive_linear(int layer) {
         }
         wait.lap(seconds_.wait_linear);
         tbb::parallel_for(std::size_t{0}, messages.size(), [&](std::size_t i) {
-            std::vector<std::uint32_t> a(scheme::kDirectDegree), b(scheme::kDirectDegree), selected(slots[i].size());  // as received: public to this party
+            std::vector<std::uint32_t> a(scheme::kDirectDegree), selected(slots[i].size());  // as received: public to this party
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).first(a_bytes), a_bits, a);
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).subspan(a_bytes), b_bits, selected);
             lattice::from_top_bits(a, a_bits);
             lattice::from_top_bits(selected, b_bits);
-            for (std::size_t k = 0; k < selected.size(); ++k) b[slots[i][k].position] = selected[k];
-            SecretVector<std::uint32_t> phase(scheme::kDirectDegree);
-            key_->decrypt(a, b, phase);
-            for (const packing::ResultSlot& slot : slots[i])
-                pre_activations_[slot.element] = client_pre_activation(phase[slot.position], description.share_bits);
+            std::vector<std::uint16_t> positions(slots[i].size());
+            for (std::size_t k = 0; k < positions.size(); ++k) positions[k] = static_cast<std::uint16_t>(slots[i][k].position);
+            SecretVector<std::uint32_t> phase(positions.size());
+            key_->decrypt(a, positions, selected, phase);
+            for (std::size_t k = 0; k < positions.size(); ++k)
+                pre_activations_[slots[i][k].element] = client_pre_activation(phase[k], description.share_bits);
         });
     }
     if (probe_) probe_->pre_activation(layer, pre_activations_);

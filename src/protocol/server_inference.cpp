@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lattice/bitpack.h"
+#include "lattice/words.h"
 #include "protocol/activation_keys.h"
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
@@ -137,13 +138,16 @@ void ServerInference::send_responses(int layer, std::span<std::uint32_t> results
         std::vector<std::uint32_t> a(model_.layer(layer).a.begin() + static_cast<std::ptrdiff_t>(p) * static_cast<std::ptrdiff_t>(scheme::kDirectDegree),
                                      model_.layer(layer).a.begin() + static_cast<std::ptrdiff_t>(p + 1) * static_cast<std::ptrdiff_t>(scheme::kDirectDegree));
         Prng rng(seed_, "server re-randomisation", {static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(p)});
-        client_key_->mask(a, b, rho, rng);
-
-        std::vector<std::uint32_t> selected(slots.size());
+        // Only the coefficients with results are masked: the others are never sent.
+        std::vector<std::uint16_t> positions(slots.size());
+        SecretVector<std::uint32_t> selected(slots.size()), selected_rho(slots.size());
         for (std::size_t i = 0; i < slots.size(); ++i) {
+            positions[i] = static_cast<std::uint16_t>(slots[i].position);
             selected[i] = b[slots[i].position];
-            pre_activations_[slots[i].element] = server_pre_activation(rho[slots[i].position], description.share_bits);
+            selected_rho[i] = rho[slots[i].position];
+            pre_activations_[slots[i].element] = server_pre_activation(selected_rho[i], description.share_bits);
         }
+        client_key_->mask(a, positions, selected, selected_rho, rng);
         lattice::round_to_top_bits(a, a_bits);
         lattice::round_to_top_bits(selected, b_bits);
         const std::size_t a_bytes = lattice::packed_bytes(a.size(), a_bits);

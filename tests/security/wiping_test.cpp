@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "lattice/sampling.h"
 #include "protocol/activation_keys.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -88,7 +89,7 @@ Needle client_share_needle(const model::Model& model) {
     // The client's share of the first activation, as client_inference.cpp draws it.
     Prng rng(SecretSeed::for_testing(kClientSeed), "client activation share", {0, 0});
     SecretVector<std::uint32_t> share(16);
-    for (auto& v : share) v = static_cast<std::uint32_t>(rng.below(model.architecture.plain_modulus));
+    lattice::sample_residues(rng, model.architecture.plain_modulus, share);
     return Needle(share);
 }
 
