@@ -39,12 +39,13 @@ void expand_channels(std::span<const std::int32_t> per_channel, const model::Sha
 }
 
 ActivationKeyProducer::ActivationKeyProducer(const PreparedModel& model, transport::Channel& channel, const SecretSeed& seed,
-                                             scheme::SlotSecretKey& key, const scheme::SlotParameters& slots)
+                                             scheme::SlotSecretKey& key, const scheme::SlotParameters& slots, Profile* profile)
     : model_(model),
       channel_(channel),
       seed_(seed),
       key_(key),
       slots_(slots),
+      profile_(profile),
       chunk_bytes_(transport::kFrameHeaderBytes + activation_keys_bytes(slots)),
       window_(kAheadBytes),
       thread_([this] { run(); }) {}
@@ -77,6 +78,7 @@ void ActivationKeyProducer::run() {
 }
 
 void ActivationKeyProducer::run_layer(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kActivationKeys);
     const model::Layer& description = model_.architecture().layers[static_cast<std::size_t>(layer)];
     const std::vector<std::int32_t>& kappa = model_.model().weights.layers[static_cast<std::size_t>(layer)].kappa;
     const SecretVector<std::uint32_t> shares = masked_pre_activations(model_, seed_, layer);
@@ -101,8 +103,10 @@ void ActivationKeyProducer::run_layer(int layer) {
             for (std::uint32_t v = 0; v < kServerVectors; ++v)
                 key_.encrypt({message.layer, message.index, v}, vectors[v], rng, message.payload);
         });
+        ProfileSpan sending(profile_, layer, Phase::kSend);
         for (transport::Message& message : messages) {
             if (!window_.acquire(chunk_bytes_)) return;
+            sending.sent(chunk_bytes_);
             channel_.send(std::move(message));
         }
     }

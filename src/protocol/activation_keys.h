@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/profile.h"
 #include "base/secret.h"
 #include "protocol/ahead_window.h"
 #include "protocol/prepared_model.h"
@@ -29,9 +30,9 @@ void expand_channels(std::span<const std::int32_t> per_channel, const model::Sha
 
 class ActivationKeyProducer {
 public:
-    /// Starts the thread. All references must outlive this object.
+    /// Starts the thread. All references, and the profile if there is one, must outlive this object.
     ActivationKeyProducer(const PreparedModel& model, transport::Channel& channel, const SecretSeed& seed,
-                          scheme::SlotSecretKey& key, const scheme::SlotParameters& slots);
+                          scheme::SlotSecretKey& key, const scheme::SlotParameters& slots, Profile* profile = nullptr);
     /// Cancels and joins.
     ~ActivationKeyProducer();
 
@@ -49,6 +50,7 @@ private:
     const SecretSeed& seed_;
     scheme::SlotSecretKey& key_;
     const scheme::SlotParameters& slots_;
+    Profile* const profile_;
     const std::size_t chunk_bytes_;
     AheadWindow window_;
     std::mutex mutex_;

@@ -3,13 +3,14 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "lattice/bitpack.h"
 #include "model/arithmetic.h"
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
 #include "protocol/receive.h"
+#include "protocol/send.h"
+#include "transport/frame.h"
 
 namespace flash::protocol {
 
@@ -20,19 +21,6 @@ namespace {
 
 constexpr std::size_t kBatch = 16;  // ciphertexts computed in parallel before they are sent in order
 
-/// Adds the time since the last call to a phase.
-class Stopwatch {
-public:
-    void lap(double& phase) {
-        const auto now = std::chrono::steady_clock::now();
-        phase += std::chrono::duration<double>(now - last_).count();
-        last_ = now;
-    }
-
-private:
-    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 // The client's share of one chunk of an activation: uniform mod T, known before anything arrives.
 void share_of_chunk(const SecretSeed& seed, int layer, std::size_t chunk, std::uint32_t modulus, std::span<std::uint32_t> out) {
     Prng rng(seed, "client activation share", {static_cast<std::uint64_t>(layer), chunk});
@@ -41,11 +29,32 @@ void share_of_chunk(const SecretSeed& seed, int layer, std::size_t chunk, std::u
 
 }  // namespace
 
-ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe)
+PhaseSeconds phase_seconds(const Profile& profile) {
+    PhaseSeconds seconds;
+    for (const ProfileEntry& entry : summarise(profile)) {
+        switch (entry.phase) {
+            case Phase::kSetup: seconds.setup += entry.seconds; break;
+            case Phase::kShare:
+            case Phase::kEncrypt: seconds.encrypt += entry.seconds; break;
+            case Phase::kSend: seconds.send += entry.seconds; break;
+            case Phase::kWaitLinear: seconds.wait_linear += entry.seconds; break;
+            case Phase::kDecrypt: seconds.decrypt += entry.seconds; break;
+            case Phase::kWaitKeys: seconds.wait_keys += entry.seconds; break;
+            case Phase::kRespond: seconds.respond += entry.seconds; break;
+            default: break;
+        }
+    }
+    seconds.total = wall_seconds(profile);
+    return seconds;
+}
+
+ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe,
+                                 Profile* profile)
     : model_(model),
       channel_(channel),
       seed_(std::move(seed)),
       probe_(probe),
+      profile_(profile ? profile : &own_profile_),
       slots_(scheme::slot_parameters(model.architecture.plain_modulus)),
       publics_(model.fingerprint),
       values_(model.plan) {}
@@ -57,10 +66,7 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
     const model::Architecture& architecture = model_.architecture;
     require(input.size() == static_cast<std::size_t>(architecture.input.size()), ErrorKind::kInvalidArgument,
             "the input has the wrong number of values");
-    const auto begin = std::chrono::steady_clock::now();
-    Stopwatch watch;
     start(number);
-    watch.lap(seconds_.setup);
 
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
@@ -69,7 +75,6 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
     if (probe_) probe_->value(0, picture);
     values_.put(0, std::move(picture));
     upload(0);
-    watch.lap(seconds_.encrypt);
 
     ClientResult result;
     const int layers = static_cast<int>(architecture.layers.size());
@@ -80,46 +85,51 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
             draw_share(l);
             if (l + 1 < layers) upload(l + 1);
         }
-        watch.lap(seconds_.encrypt);
         receive_linear(l);
         ++result.round_trips;
-        watch.lap(seconds_.decrypt);
         if (architecture.layers[static_cast<std::size_t>(l)].activation) answer_activation(l);
-        watch.lap(seconds_.respond);
         if (progress) progress(static_cast<double>(l + 1) / layers);
     }
-    // Waiting was measured inside the two steps.
-    seconds_.decrypt -= seconds_.wait_linear;
-    seconds_.respond -= seconds_.wait_keys;
+    finish(number, result);
+    result.seconds = phase_seconds(*profile_);
+    return result;
+}
 
-    const int last = layers - 1;
+void ClientInference::finish(std::uint32_t number, ClientResult& result) {
+    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kFinish);
+    const model::Architecture& architecture = model_.architecture;
+    const auto last = static_cast<int>(architecture.layers.size()) - 1;
     const model::Layer& output = architecture.layers.back();
     Message share = receive_expected(channel_, MessageType::kResultShare, static_cast<std::uint32_t>(last), 0,
                                            result_share_bytes(output.share_bits, pre_activations_.size()));
+    span.received(transport::frame_bytes(share));
     SecretVector<std::uint32_t> server(pre_activations_.size());
     lattice::unpack(share.payload, output.share_bits, std::span<std::uint32_t>(server));
     OPENSSL_cleanse(share.payload.data(), share.payload.size());
+    span.sent(transport::kFrameHeaderBytes);
     channel_.send({MessageType::kFinish, 0, number, {}});
     for (std::size_t i = 0; i < server.size(); ++i)
         result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
     result.logits = model::dequantise_output(architecture, result.x);
-    seconds_.total = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    result.seconds = seconds_;
-    return result;
 }
 
 void ClientInference::start(std::uint32_t number) {
+    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
     // A fresh key for every inference: the public `a` polynomials are fixed per model, so a key must never live longer.
     Prng rng(seed_, "client direct key");
     key_ = std::make_unique<scheme::DirectSecretKey>(publics_, rng);
-    channel_.send({MessageType::kStart, 0, number, encode_words(key_->public_b())});
+    Message request{MessageType::kStart, 0, number, encode_words(key_->public_b())};
+    span.sent(transport::frame_bytes(request));
+    channel_.send(std::move(request));
     const Message message = receive_expected(channel_, MessageType::kStartReply, 0, number,
                                              sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots_));
+    span.received(transport::frame_bytes(message));
     const StartReply reply = decode_start_reply(message.payload, slots_);
     evaluator_ = std::make_unique<scheme::SlotEvaluator>(slots_, reply.slot_seed, reply.slot_public_key);
 }
 
 void ClientInference::upload(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kEncrypt);
     std::uint32_t index = 0;
     for (int id : model_.plan.layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan.streams[static_cast<std::size_t>(id)];
@@ -140,13 +150,14 @@ void ClientInference::upload(int layer) {
                                index + static_cast<std::uint32_t>(i), encode_words(b)};
             });
             index += static_cast<std::uint32_t>(messages.size());
-            for (Message& message : messages) channel_.send(std::move(message));
+            send_all(channel_, messages, profile_, layer);
         }
     }
     values_.release_after(layer);
 }
 
 void ClientInference::draw_share(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kShare);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
     SecretVector<std::uint32_t> share(static_cast<std::size_t>(description.output.size()));
     tbb::parallel_for(std::size_t{0}, chunk_count(description.output.size()), [&](std::size_t chunk) {
@@ -159,6 +170,7 @@ void ClientInference::draw_share(int layer) {
 }
 
 void ClientInference::receive_linear(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kDecrypt);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
     const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);
@@ -170,14 +182,14 @@ void ClientInference::receive_linear(int layer) {
         const std::size_t end = std::min(begin + kBatch, count);
         std::vector<Message> messages;
         std::vector<std::vector<packing::ResultSlot>> slots;
-        Stopwatch wait;
         for (std::size_t p = begin; p < end; ++p) {
+            ProfileSpan wait(profile_, layer, Phase::kWaitLinear);
             slots.push_back(packing::result_slots(linear, description.output, static_cast<int>(p)));
             messages.push_back(receive_expected(channel_, MessageType::kLinearResponse, static_cast<std::uint32_t>(layer),
                                                 static_cast<std::uint32_t>(p),
                                                 linear_response_bytes(description.share_bits, slots.back().size())));
+            wait.received(transport::frame_bytes(messages.back()));
         }
-        wait.lap(seconds_.wait_linear);
         tbb::parallel_for(std::size_t{0}, messages.size(), [&](std::size_t i) {
             std::vector<std::uint32_t> a(scheme::kDirectDegree), b(scheme::kDirectDegree), selected(slots[i].size());  // as received: public to this party
             lattice::unpack(std::span<const std::uint8_t>(messages[i].payload).first(a_bytes), a_bits, a);
@@ -195,6 +207,7 @@ void ClientInference::receive_linear(int layer) {
 }
 
 void ClientInference::answer_activation(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kRespond);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
     const std::uint32_t modulus = model_.architecture.plain_modulus;
     const std::size_t chunks = chunk_count(description.output.size());
@@ -202,11 +215,12 @@ void ClientInference::answer_activation(int layer) {
     for (std::size_t begin = 0; begin < chunks; begin += kBatch) {
         const std::size_t end = std::min(begin + kBatch, chunks);
         std::vector<Message> keys;
-        Stopwatch wait;
-        for (std::size_t chunk = begin; chunk < end; ++chunk)
+        for (std::size_t chunk = begin; chunk < end; ++chunk) {
+            ProfileSpan wait(profile_, layer, Phase::kWaitKeys);
             keys.push_back(receive_expected(channel_, MessageType::kActivationKeys, static_cast<std::uint32_t>(layer),
                                             static_cast<std::uint32_t>(chunk), activation_keys_bytes(slots_)));
-        wait.lap(seconds_.wait_keys);
+            wait.received(transport::frame_bytes(keys.back()));
+        }
         std::vector<Message> responses(keys.size());
         tbb::parallel_for(begin, end, [&](std::size_t chunk) {
             const std::size_t first = chunk * scheme::kSlotDegree;
@@ -225,7 +239,7 @@ void ClientInference::answer_activation(int layer) {
             responses[chunk - begin] = {MessageType::kProductResponse, static_cast<std::uint32_t>(layer),
                                         static_cast<std::uint32_t>(chunk), evaluator_->respond(products, addend, rng)};
         });
-        for (Message& response : responses) channel_.send(std::move(response));
+        send_all(channel_, responses, profile_, layer);
     }
 }
 

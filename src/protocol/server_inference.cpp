@@ -9,17 +9,21 @@
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
 #include "protocol/receive.h"
+#include "protocol/send.h"
+#include "transport/frame.h"
 
 namespace flash::protocol {
 
 using transport::Message;
 using transport::MessageType;
 
-ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe)
+ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe,
+                                 Profile* profile)
     : model_(model),
       channel_(channel),
       seed_(std::move(seed)),
       probe_(probe),
+      profile_(profile),
       slots_(scheme::slot_parameters(model.architecture().plain_modulus)),
       streams_(model.plan().streams.size()),
       values_(model.plan()) {}
@@ -43,7 +47,9 @@ void ServerInference::run(const Message& start) {
     }
 }
 
-void ServerInference::run_layers(const Message& start) {
+void ServerInference::set_up(const Message& start) {
+    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
+    span.received(transport::frame_bytes(start));
     std::vector<std::uint32_t> public_b(scheme::kDirectDegree);
     decode_words(start.payload, public_b, "start");
     client_key_ = std::make_unique<scheme::DirectPublicKey>(model_.publics(), public_b);
@@ -53,28 +59,39 @@ void ServerInference::run_layers(const Message& start) {
     Prng key_rng(seed_, "server slot key");
     slot_key_ = std::make_unique<scheme::SlotSecretKey>(slots_, reply.slot_seed, key_rng);
     slot_key_->append_public_key(reply.slot_public_key);
-    channel_.send({MessageType::kStartReply, 0, start.index, encode(reply)});
-    producer_ = std::make_unique<ActivationKeyProducer>(model_, channel_, seed_, *slot_key_, slots_);
+    Message message{MessageType::kStartReply, 0, start.index, encode(reply)};
+    span.sent(transport::frame_bytes(message));
+    channel_.send(std::move(message));
+    producer_ = std::make_unique<ActivationKeyProducer>(model_, channel_, seed_, *slot_key_, slots_, profile_);
+}
 
+void ServerInference::run_layers(const Message& start) {
+    set_up(start);
     // The server's share of the input is zero: the client holds the whole picture.
     values_.put(0, SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().input.size())));
     const int layers = static_cast<int>(model_.architecture().layers.size());
     for (int l = 0; l < layers; ++l) {
         receive_uploads(l);
         linear(l);
-        if (model_.architecture().layers[static_cast<std::size_t>(l)].activation) {
-            activation(l);
-        } else {
-            const int bits = model_.architecture().layers[static_cast<std::size_t>(l)].share_bits;
-            std::vector<std::uint8_t> payload(result_share_bytes(bits, pre_activations_.size()));
-            lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);
-            channel_.send({MessageType::kResultShare, static_cast<std::uint32_t>(l), 0, std::move(payload)});
-        }
+        if (model_.architecture().layers[static_cast<std::size_t>(l)].activation) activation(l);
     }
-    receive_expected(channel_, MessageType::kFinish, 0, start.index, 0);
+    finish(start.index);
+}
+
+// The result layer, always the last and the only one without an activation: its share goes to the client.
+void ServerInference::finish(std::uint32_t number) {
+    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kFinish);
+    const int bits = model_.architecture().layers.back().share_bits;
+    Message share{MessageType::kResultShare, static_cast<std::uint32_t>(model_.architecture().layers.size() - 1), 0, {}};
+    share.payload.resize(result_share_bytes(bits, pre_activations_.size()));
+    lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, share.payload);
+    span.sent(transport::frame_bytes(share));
+    channel_.send(std::move(share));
+    span.received(transport::frame_bytes(receive_expected(channel_, MessageType::kFinish, 0, number, 0)));
 }
 
 void ServerInference::receive_uploads(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kLinear);
     const std::uint32_t modulus = model_.architecture().plain_modulus;
     std::uint32_t index = 0;
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
@@ -84,8 +101,10 @@ void ServerInference::receive_uploads(int layer) {
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
         b = SecretVector<std::uint32_t>(count * scheme::kDirectDegree);
         for (std::size_t p = 0; p < count; ++p, ++index) {
+            ProfileSpan wait(profile_, layer, Phase::kWaitUpload);
             const Message message = receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer), index,
                                                      upload_bytes());
+            wait.received(transport::frame_bytes(message));
             decode_words(message.payload, std::span<std::uint32_t>(b).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree), "upload");
         }
         // Add the server's own share to the plaintext part. Shares wrap mod T into multiples of q, which vanish.
@@ -102,6 +121,7 @@ void ServerInference::receive_uploads(int layer) {
 }
 
 void ServerInference::linear(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kLinear);
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
     SecretVector<std::uint32_t> results(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
     apply(model_.layer(layer).map, model_.plan(), layer,
@@ -112,6 +132,7 @@ void ServerInference::linear(int layer) {
 }
 
 void ServerInference::send_responses(int layer, std::span<std::uint32_t> results) {
+    const ProfileSpan span(profile_, layer, Phase::kMask);
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
     const packing::LinearPlan& linear = model_.plan().layers[at];
@@ -154,10 +175,11 @@ void ServerInference::send_responses(int layer, std::span<std::uint32_t> results
         lattice::pack(std::span<const std::uint32_t>(selected), b_bits, std::span(message.payload).subspan(a_bytes));
     });
     if (probe_) probe_->pre_activation(layer, pre_activations_);
-    for (Message& message : messages) channel_.send(std::move(message));
+    send_all(channel_, messages, profile_, layer);
 }
 
 void ServerInference::activation(int layer) {
+    const ProfileSpan span(profile_, layer, Phase::kDecrypt);
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
     const model::LayerWeights& weights = model_.model().weights.layers[at];
@@ -166,8 +188,10 @@ void ServerInference::activation(int layer) {
     SecretVector<std::uint32_t> share(values);
     std::vector<Message> responses;
     for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
+        ProfileSpan wait(profile_, layer, Phase::kWaitProduct);
         responses.push_back(receive_expected(channel_, MessageType::kProductResponse, static_cast<std::uint32_t>(layer),
                                              static_cast<std::uint32_t>(chunk), scheme::slot_response_bytes(slots_)));
+        wait.received(transport::frame_bytes(responses.back()));
         producer_->answered();
     }
     tbb::parallel_for(std::size_t{0}, chunks, [&](std::size_t chunk) {

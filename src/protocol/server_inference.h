@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/profile.h"
 #include "base/secret.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
@@ -20,8 +21,9 @@ class ActivationKeyProducer;
 class ServerInference {
 public:
     /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. All keys and masks that are
-    /// derived from it die with this object.
-    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr);
+    /// derived from it die with this object. profile: an empty one of the server's, which is complete when this object is gone.
+    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr,
+                    Profile* profile = nullptr);
     ~ServerInference();
 
     /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable.
@@ -29,6 +31,8 @@ public:
 
 private:
     void run_layers(const transport::Message& start);
+    void set_up(const transport::Message& start);
+    void finish(std::uint32_t number);
     void receive_uploads(int layer);
     void linear(int layer);
     void send_responses(int layer, std::span<std::uint32_t> results);
@@ -38,6 +42,7 @@ private:
     transport::Channel& channel_;
     SecretSeed seed_;
     ShareProbe* probe_;
+    Profile* profile_;
     const scheme::SlotParameters& slots_;
     std::unique_ptr<scheme::DirectPublicKey> client_key_;
     std::unique_ptr<scheme::SlotSecretKey> slot_key_;
