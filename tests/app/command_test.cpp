@@ -151,13 +151,14 @@ TEST_F(Command, EvalComparesThePrivateRunWithTheTwin) {
     EXPECT_EQ(json["private"]["out_of_range"], 0);
     EXPECT_LT(json["private"]["largest_rounding_error_units"], 1.5);
     EXPECT_LE(json["private"]["largest_difference_over_bound"], 1.0);
-    // Both parties of both runs in one trace.
+    // Both parties of every run in one trace.
+    const int runs = json["private"]["runs"];
     std::map<std::pair<int, std::string>, int> events;
     const auto trace = nlohmann::json::parse(read_file(dir_ / "trace.json"));
     for (const auto& event : trace["traceEvents"]) ++events[{event["pid"], event["name"]}];
     for (const char* both : {"setup", "finish"}) {
-        EXPECT_EQ((events[{1, both}]), 2) << both;
-        EXPECT_EQ((events[{2, both}]), 2) << both;
+        EXPECT_EQ((events[{1, both}]), runs) << both;
+        EXPECT_EQ((events[{2, both}]), runs) << both;
     }
     EXPECT_GT((events[{1, "encrypt"}]), 0);
     EXPECT_GT((events[{2, "linear"}]), 0);
