@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
+#include "app/output_file.h"
+#include "app/profile_report.h"
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
@@ -90,12 +92,16 @@ private:
 PrivateAgreement evaluate_private(const model::Model& source, const model::Twin& twin, const data::Dataset& set, std::size_t runs) {
     const protocol::PreparedModel prepared(source);
     protocol::Audit audit(source, twin);
+    PrivateAgreement agreement;
+    agreement.runs = runs;
+    for (std::size_t i = 0; i < 2 * runs; ++i) agreement.profiles.emplace_back(i % 2 == 0 ? Party::kClient : Party::kServer);
     Turnstile turnstile;
     transport::ServerOptions server_options;
     server_options.identity = transport::make_self_signed({"localhost"});
     transport::TlsServer server(std::move(server_options), [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
         protocol::ServerSessionOptions session;
         session.probe = &audit.server();
+        session.profile = [&](std::uint32_t number) { return &agreement.profiles.at(2 * number + 1); };
         session.on_inference = [&](double) { turnstile.arrive(); };
         protocol::serve_session(prepared, *channel, session);
     });
@@ -105,14 +111,12 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
     client_options.pinned_fingerprint = server.fingerprint();
     protocol::ClientSession client(transport::connect_tls(client_options));
 
-    PrivateAgreement agreement;
-    agreement.runs = runs;
     Progress progress("private runs", runs);
     for (std::size_t i = 0; i < runs; ++i) {
         const auto pixels = set.load(i, source.architecture.preprocessing, source.architecture.input);
         const auto input = model::quantise_input(source.architecture, pixels);
         const transport::Traffic before = client.channel().traffic();
-        const protocol::ClientResult result = client.infer_integers(input, &audit.client());
+        const protocol::ClientResult result = client.infer_integers(input, &audit.client(), {}, &agreement.profiles[2 * i]);
         turnstile.wait_for(i + 1);
         agreement.bytes_up = client.channel().traffic().bytes_sent - before.bytes_sent;
         agreement.bytes_down = client.channel().traffic().bytes_received - before.bytes_received;
@@ -201,12 +205,14 @@ EvalResult evaluate(const EvalCommand& command) {
 
 void run_eval(const EvalCommand& command) {
     const auto limit = limit_threads(command.threads);
+    require(!command.trace || command.private_runs > 0, ErrorKind::kInvalidArgument, "--trace needs --private: only private runs are traced");
     const auto set = data::open_dataset(command.data);
     const EvalResult result = evaluate_on(command, *set);
     if (command.json)
         fmt::print("{}\n", to_json(result).dump(2));
     else
         print(result, *set);
+    if (command.trace) write_output(*command.trace, profile_trace_text(result.agreement.profiles));
     const PrivateAgreement& a = result.agreement;
     if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1)
         throw Error(ErrorKind::kInternal, "a private run differs from the clear-text twin by more than the protocol's rounding explains");

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
+#include <optional>
 #include <string>
+
+#include "base/profile.h"
 
 namespace flash::app {
 
@@ -12,6 +16,7 @@ struct EvalCommand {
     std::string data;          ///< data SPEC; the test part by default
     std::size_t limit = 0;     ///< images for the twin; 0: all
     std::size_t private_runs = 0;
+    std::optional<std::filesystem::path> trace;  ///< where to write trace events of both parties in the private runs
     bool json = false;
     int threads = 0;
 };
@@ -28,6 +33,7 @@ struct PrivateAgreement {
     double mean_seconds = 0;
     std::uint64_t bytes_up = 0, bytes_down = 0;  ///< of one inference
     int round_trips = 0;
+    std::deque<Profile> profiles;                ///< of both parties, run by run: client, server, client, ...
 };
 
 struct EvalResult {

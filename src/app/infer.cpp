@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
+#include "app/output_file.h"
+#include "app/profile_report.h"
 #include "app/threads.h"
 #include "base/error.h"
+#include "base/profile.h"
 #include "base/progress.h"
 #include "base/table.h"
 #include "data/input.h"
@@ -44,7 +48,7 @@ nlohmann::json result_json(const std::string& name, const protocol::ClientResult
     return {{"input", name},
             {"top", top},
             {"logits", result.logits},
-            {"seconds", {{"total", s.total}, {"setup", s.setup}, {"encrypt", s.encrypt}, {"wait_linear", s.wait_linear},
+            {"seconds", {{"total", s.total}, {"setup", s.setup}, {"encrypt", s.encrypt}, {"send", s.send}, {"wait_linear", s.wait_linear},
                          {"decrypt", s.decrypt}, {"wait_keys", s.wait_keys}, {"respond", s.respond}}},
             {"bytes_up", traffic.bytes_sent},
             {"bytes_down", traffic.bytes_received},
@@ -86,26 +90,33 @@ void run_infer(const InferCommand& command) {
     Table costs({{"input"}, {"total s", Align::kRight}, {"encrypt", Align::kRight}, {"wait linear", Align::kRight},
                  {"decrypt", Align::kRight}, {"wait keys", Align::kRight}, {"respond", Align::kRight},
                  {"bytes up", Align::kRight}, {"bytes down", Align::kRight}, {"round trips", Align::kRight}});
+    std::vector<std::string> layers;
+    for (const model::Layer& layer : architecture.layers) layers.push_back(layer.name);
+    std::deque<Profile> profiles;  // of each inference, for the trace
+    std::string profile_tables;
     for (const data::Input& input : inputs) {
+        Profile& profile = profiles.emplace_back(Party::kClient);
         const transport::Traffic before = session.channel().traffic();
         Progress progress("private inference on " + input.name, 100);
         const protocol::ClientResult result =
-            session.infer(input.values, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); });
+            session.infer(input.values, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, &profile);
         progress.finish();
         const transport::Traffic traffic = difference(session.channel().traffic(), before);
         const auto ranked = rank_classes(result.logits, architecture.classes, command.top);
         if (command.json) {
             results.push_back(result_json(input.name, result, traffic, ranked));
+            if (command.profile) results.back()["profile"] = profile_json(profile);
             continue;
         }
         for (std::size_t i = 0; i < ranked.size(); ++i)
             answers.add_row({i == 0 ? input.name : "", ranked[i].name, fmt::format("{:.1f}%", 100 * ranked[i].probability),
                              fmt::format("{:.3f}", ranked[i].logit)});
         const protocol::PhaseSeconds& s = result.seconds;
-        costs.add_row({input.name, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt),
+        costs.add_row({input.name, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt + s.send),
                        fmt::format("{:.3f}", s.wait_linear), fmt::format("{:.3f}", s.decrypt), fmt::format("{:.3f}", s.wait_keys),
                        fmt::format("{:.3f}", s.respond), with_separators(static_cast<long long>(traffic.bytes_sent)),
                        with_separators(static_cast<long long>(traffic.bytes_received)), std::to_string(result.round_trips)});
+        if (command.profile) profile_tables += fmt::format("\n{}, {}", printable(input.name), profile_table(profile, layers));
     }
     if (command.json) {
         const nlohmann::json out = {{"model", architecture.name},
@@ -113,10 +124,11 @@ void run_infer(const InferCommand& command) {
                                     {"server", command.server},
                                     {"results", results}};
         fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-        return;
+    } else {
+        fmt::print("model {} (fingerprint {})\n\n{}\n{}{}", printable(architecture.name), to_hex(session.model().fingerprint),
+                   answers.str(), costs.str(), profile_tables);
     }
-    fmt::print("model {} (fingerprint {})\n\n{}\n{}", printable(architecture.name), to_hex(session.model().fingerprint),
-               answers.str(), costs.str());
+    if (command.trace) write_output(*command.trace, profile_trace_text(profiles));  // last: its failure must not cost the answers
 }
 
 }  // namespace flash::app

@@ -17,6 +17,8 @@ struct InferCommand {
     std::optional<std::string> model_fingerprint; ///< refuse any other model
     int top = 5;
     bool json = false;
+    bool profile = false;                         ///< time and bytes by layer and phase, in the tables or the JSON
+    std::optional<std::filesystem::path> trace;   ///< where to write trace events (app/profile_report.h)
     std::chrono::seconds timeout{30};
     int threads = 0;
 };

@@ -25,6 +25,8 @@ void add_infer(CLI::App& program) {
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")->capture_default_str()->check(CLI::PositiveNumber);
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command.json, "Print JSON with all logits instead of tables");
+    sub->add_flag("--profile", command.profile, "Add time, waiting and bytes by layer and phase of this side");
+    sub->add_option("--trace", command.trace, "File for the same as trace events, for ui.perfetto.dev or chrome://tracing");
     sub->footer("Example:\n  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg dog.png --top 3");
     sub->callback([options] {
         options->command.timeout = std::chrono::seconds(options->timeout);
@@ -39,6 +41,7 @@ void add_eval(CLI::App& program) {
     sub->add_option("--data", command->data, "Pictures: " + data::dataset_forms())->required();
     sub->add_option("--limit", command->limit, "Pictures to evaluate (default: all)");
     sub->add_option("--private", command->private_runs, "Run this many also through the real protocol on loopback and compare");
+    sub->add_option("--trace", command->trace, "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing");
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash eval resnet.flash --data cifar10:/data --limit 1000 --private 20");

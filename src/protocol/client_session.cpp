@@ -56,15 +56,15 @@ ClientSession::~ClientSession() {
     if (channel_) channel_->close();
 }
 
-ClientResult ClientSession::infer(std::span<const float> picture, const std::function<void(double)>& progress) {
-    return infer_integers(model::quantise_input(model_.architecture, picture), nullptr, progress);
+ClientResult ClientSession::infer(std::span<const float> picture, const std::function<void(double)>& progress, Profile* profile) {
+    return infer_integers(model::quantise_input(model_.architecture, picture), nullptr, progress, profile);
 }
 
 ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, ShareProbe* probe,
-                                           const std::function<void(double)>& progress) {
+                                           const std::function<void(double)>& progress, Profile* profile) {
     require(channel_ != nullptr, ErrorKind::kNetwork, "the session is closed after an earlier error");
     try {
-        ClientInference inference(model_, *channel_, SecretSeed::generate(), probe);
+        ClientInference inference(model_, *channel_, SecretSeed::generate(), probe, profile);
         return inference.run(input, next_++, progress);
     } catch (const Error& error) {
         channel_->fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());

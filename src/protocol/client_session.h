@@ -23,11 +23,12 @@ public:
     const ClientModel& model() const { return model_; }
     const transport::Channel& channel() const { return *channel_; }
 
-    /// One private inference on a normalised float picture (CHW). After an Error the session is closed.
-    ClientResult infer(std::span<const float> picture, const std::function<void(double)>& progress = {});
+    /// One private inference on a normalised float picture (CHW). After an Error the session is closed. profile: an empty one
+    /// of the client's, for this inference.
+    ClientResult infer(std::span<const float> picture, const std::function<void(double)>& progress = {}, Profile* profile = nullptr);
     /// The same on integers from model::quantise_input, with a probe for tests and `flash eval`.
     ClientResult infer_integers(std::span<const std::int32_t> input, ShareProbe* probe = nullptr,
-                                const std::function<void(double)>& progress = {});
+                                const std::function<void(double)>& progress = {}, Profile* profile = nullptr);
 
 private:
     std::unique_ptr<transport::Channel> channel_;

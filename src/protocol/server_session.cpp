@@ -60,7 +60,8 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
                 throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
                                                       std::to_string(summary.inferences) + ", got " + to_string(start.type));
             const auto begin = std::chrono::steady_clock::now();
-            ServerInference(model, channel, SecretSeed::generate(), options.probe).run(start);
+            Profile* const profile = options.profile ? options.profile(summary.inferences) : nullptr;
+            ServerInference(model, channel, SecretSeed::generate(), options.probe, profile).run(start);
             ++summary.inferences;
             if (options.on_inference)
                 options.on_inference(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "base/profile.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
 #include "transport/channel.h"
@@ -21,6 +22,8 @@ struct ServerSessionOptions {
     std::function<void(double seconds)> on_inference;
     /// Only for `flash eval`, which plays both parties; see probe.h.
     ShareProbe* probe = nullptr;
+    /// Asked at the start of each inference, with its number, for an empty profile of the server's (or null) that outlives it.
+    std::function<Profile*(std::uint32_t number)> profile;
 };
 
 struct ServerSessionSummary {

@@ -5,14 +5,17 @@
 // into a buffer of this class, which flush() hands to the socket. Everything on the socket's executor, one call at a time.
 #pragma once
 
-#include <asio.hpp>
-#include <asio/ssl/context.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <vector>
+
+// After the standard library: Asio chooses its allocation functions by macros that only those headers define, and all
+// files must choose the same.
+#include <asio.hpp>
+#include <asio/ssl/context.hpp>
 
 namespace flash::transport {
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
@@ -143,13 +144,61 @@ TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
 }
 
 TEST_F(Command, EvalComparesThePrivateRunWithTheTwin) {
-    const Outcome o = flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "2", "--json"});
+    const Outcome o = flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "2", "--json", "--trace", dir_ / "trace.json"});
     ASSERT_EQ(o.status, 0) << o.err;
     const auto json = nlohmann::json::parse(o.out);
     EXPECT_EQ(json["private"]["wrong_activations"], 0);
     EXPECT_EQ(json["private"]["out_of_range"], 0);
     EXPECT_LT(json["private"]["largest_rounding_error_units"], 1.5);
     EXPECT_LE(json["private"]["largest_difference_over_bound"], 1.0);
+    // Both parties of every run in one trace.
+    const int runs = json["private"]["runs"];
+    std::map<std::pair<int, std::string>, int> events;
+    const auto trace = nlohmann::json::parse(read_file(dir_ / "trace.json"));
+    for (const auto& event : trace["traceEvents"]) ++events[{event["pid"], event["name"]}];
+    for (const char* both : {"setup", "finish"}) {
+        EXPECT_EQ((events[{1, both}]), runs) << both;
+        EXPECT_EQ((events[{2, both}]), runs) << both;
+    }
+    EXPECT_GT((events[{1, "encrypt"}]), 0);
+    EXPECT_GT((events[{2, "linear"}]), 0);
+    EXPECT_EQ(flash({"eval", model(), "--data", "npy:" + input_.string(), "--trace", dir_ / "t.json"}).status, 2);
+}
+
+TEST_F(Command, ProfilesAndTraces) {
+    start_server();
+    const Outcome o = flash(infer({"--json", "--profile", "--trace", dir_ / "trace.json", input_}));
+    ASSERT_EQ(o.status, 0) << o.err;
+    const auto json = nlohmann::json::parse(o.out);
+    ASSERT_FALSE(json["results"].empty());
+    std::size_t spans = 0;
+    for (const auto& result : json["results"]) {
+        const auto& profile = result["profile"];
+        EXPECT_EQ(profile["party"], "client");
+        EXPECT_EQ(profile["seconds"], result["seconds"]["total"]);
+        // Every byte belongs to a layer and a phase.
+        std::uint64_t up = 0, down = 0;
+        for (const auto& entry : profile["entries"]) {
+            up += entry["bytes_sent"].get<std::uint64_t>();
+            down += entry["bytes_received"].get<std::uint64_t>();
+            spans += entry["spans"].get<std::size_t>();
+        }
+        EXPECT_EQ(up, result["bytes_up"]);
+        EXPECT_EQ(down, result["bytes_down"]);
+    }
+    const auto trace = nlohmann::json::parse(read_file(dir_ / "trace.json"));
+    EXPECT_EQ(trace["traceEvents"].size(), spans + 1);  // and the name of the process
+
+    const Outcome plain = flash(infer({"--json", input_}));
+    EXPECT_FALSE(nlohmann::json::parse(plain.out)["results"][0].contains("profile"));
+    const Outcome table = flash(infer({"--profile", input_}));
+    EXPECT_EQ(table.status, 0) << table.err;
+    EXPECT_NE(table.out.find("ms from begin to end"), std::string::npos) << table.out;
+    EXPECT_NE(table.out.find("wait linear"), std::string::npos) << table.out;
+    const Outcome full = flash(infer({"--trace", "/dev/full", input_}));
+    EXPECT_EQ(full.status, 5);
+    EXPECT_NE(full.err.find("cannot write /dev/full: writing: No space left on device"), std::string::npos) << full.err;
+    EXPECT_EQ(flash(infer({"--trace", dir_ / "no/such/dir/trace.json", input_})).status, 5);
 }
 
 TEST_F(Command, RefusesWhatItCannotRun) {
