@@ -80,6 +80,20 @@ void write_port(const std::filesystem::path& file, std::uint16_t port) {
     if (error) throw Error(ErrorKind::kFile, "cannot write " + file.string() + ": " + error.message());
 }
 
+/// Where the `a` halves are kept, if at all.
+std::optional<std::filesystem::path> cache_of(const ServeCommand& command) {
+    if (!command.use_cache) return std::nullopt;
+    if (!command.cache.empty()) return command.cache;
+    return command.model.string() + ".cache";
+}
+
+void report(const protocol::CacheOutcome& outcome, const std::filesystem::path& cache) {
+    const std::string name = printable(cache.string());
+    if (!outcome.not_used.empty()) spdlog::warn("cache {} ignored: {}", name, printable(outcome.not_used));
+    if (!outcome.not_written.empty()) spdlog::warn("no cache for the next start: {}", printable(outcome.not_written));
+    if (outcome.written) spdlog::info("wrote the cache {}: as secret as the model, readable by its owner only", name);
+}
+
 }  // namespace
 
 std::filesystem::path default_state_directory() {
@@ -93,12 +107,17 @@ void run_serve(const ServeCommand& command) {
     const auto limit = limit_threads(command.threads);
     const transport::Address listen = transport::parse_address(command.listen);
 
+    const std::optional<std::filesystem::path> cache = cache_of(command);
+    const auto begin = std::chrono::steady_clock::now();
     Progress progress("loading the model", 100);
-    const protocol::PreparedModel model(model::load(command.model),
-                                        [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); });
+    const protocol::PreparedModel model(
+        model::load(command.model), [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache);
     progress.finish();
-    spdlog::info("model {}: {} layers, {} in memory, fingerprint {}", printable(model.architecture().name),
-                 model.architecture().layers.size(), human_bytes(static_cast<double>(model.memory_bytes())), to_hex(model.fingerprint()));
+    const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - begin;
+    if (cache) report(model.cache(), *cache);
+    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory, fingerprint {}", printable(model.architecture().name),
+                 model.architecture().layers.size(), loading.count(), model.cache().used ? "with" : "without",
+                 human_bytes(static_cast<double>(model.memory_bytes())), to_hex(model.fingerprint()));
 
     std::atomic<bool> stop{false};
     transport::ServerOptions options;

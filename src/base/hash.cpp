@@ -8,38 +8,36 @@ namespace flash {
 
 namespace {
 
-class Digest {
-public:
-    Digest() : context_(EVP_MD_CTX_new()) {
-        if (!context_ || EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) != 1) fail();
-    }
-    ~Digest() { EVP_MD_CTX_free(context_); }
-    Digest(const Digest&) = delete;
-    Digest& operator=(const Digest&) = delete;
-    void add(std::span<const std::uint8_t> data) {
-        if (EVP_DigestUpdate(context_, data.data(), data.size()) != 1) fail();
-    }
-    Sha256 finish() {
-        Sha256 out;
-        if (EVP_DigestFinal_ex(context_, out.data(), nullptr) != 1) fail();
-        return out;
-    }
-
-private:
-    [[noreturn]] static void fail() { throw Error(ErrorKind::kInternal, "SHA-256 failed in the cryptographic library"); }
-    EVP_MD_CTX* context_;
-};
+[[noreturn]] void fail() { throw Error(ErrorKind::kInternal, "SHA-256 failed in the cryptographic library"); }
 
 }  // namespace
 
+Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {
+    if (context_ && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1) return;
+    EVP_MD_CTX_free(context_);
+    fail();
+}
+
+Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(context_); }
+
+void Sha256Stream::add(std::span<const std::uint8_t> data) {
+    if (EVP_DigestUpdate(context_, data.data(), data.size()) != 1) fail();
+}
+
+Sha256 Sha256Stream::finish() {
+    Sha256 out;
+    if (EVP_DigestFinal_ex(context_, out.data(), nullptr) != 1) fail();
+    return out;
+}
+
 Sha256 sha256(std::span<const std::uint8_t> data) {
-    Digest digest;
+    Sha256Stream digest;
     digest.add(data);
     return digest.finish();
 }
 
 Sha256 sha256_parts(std::initializer_list<std::span<const std::uint8_t>> parts) {
-    Digest digest;
+    Sha256Stream digest;
     for (const auto& part : parts) {
         std::array<std::uint8_t, 8> length;
         for (int i = 0; i < 8; ++i) length[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(part.size() >> (8 * i));

@@ -6,9 +6,26 @@
 #include <span>
 #include <string>
 
+struct evp_md_ctx_st;
+
 namespace flash {
 
 using Sha256 = std::array<std::uint8_t, 32>;
+
+/// SHA-256 of data that comes piece by piece.
+class Sha256Stream {
+public:
+    Sha256Stream();
+    ~Sha256Stream();
+    Sha256Stream(const Sha256Stream&) = delete;
+    Sha256Stream& operator=(const Sha256Stream&) = delete;
+    void add(std::span<const std::uint8_t> data);
+    /// Of all that was added; once.
+    Sha256 finish();
+
+private:
+    evp_md_ctx_st* context_;  // OpenSSL's EVP_MD_CTX
+};
 
 Sha256 sha256(std::span<const std::uint8_t> data);
 /// SHA-256 over the concatenation of length-prefixed parts, so that no two part lists collide.

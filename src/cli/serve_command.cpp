@@ -15,6 +15,8 @@ void add_serve(CLI::App& program) {
     app::ServeCommand& command = options->command;
     CLI::App* sub = program.add_subcommand("serve", "Serve a compiled model over TLS 1.3 until interrupted");
     sub->add_option("model", command.model, "Compiled model")->required();
+    CLI::Option* cache = sub->add_option("--cache", command.cache, "Where work done at the first start is kept for the next (default: MODEL.cache). As secret as the model");
+    sub->add_flag("!--no-cache", command.use_cache, "Neither read nor write that file")->excludes(cache);
     sub->add_option("--listen", command.listen, "ADDR:PORT; port 0 takes a free one")->capture_default_str();
     sub->add_option("--cert", command.certificate, "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
     sub->add_option("--key", command.key, "Private key (PEM) of --cert");

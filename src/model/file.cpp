@@ -1,18 +1,15 @@
 #include "model/file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 #include <limits>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model.pb.h"
 
 namespace flash::model {
@@ -206,29 +203,6 @@ Integer get_le(std::span<const std::uint8_t> bytes, std::size_t at) {
 
 [[noreturn]] void file_error(const std::string& what) { throw Error(ErrorKind::kFile, what); }
 
-/// Closes a descriptor and, unless released, removes the file that was being written.
-class Temporary {
-public:
-    Temporary(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-    ~Temporary() {
-        if (fd_ >= 0) ::close(fd_);
-        if (!path_.empty()) ::unlink(path_.c_str());
-    }
-    Temporary(const Temporary&) = delete;
-    Temporary& operator=(const Temporary&) = delete;
-    int fd() const { return fd_; }
-    bool close() {
-        const int result = ::close(fd_);
-        fd_ = -1;
-        return result == 0;
-    }
-    void release() { path_.clear(); }
-
-private:
-    int fd_;
-    std::string path_;
-};
-
 }  // namespace
 
 std::vector<std::uint8_t> serialize(const Architecture& architecture) { return to_bytes(to_wire(architecture)); }
@@ -301,50 +275,12 @@ Model parse(std::span<const std::uint8_t> bytes) {
 void save(const Model& model, const std::filesystem::path& path) {
     validate(model);
     const std::vector<std::uint8_t> bytes = serialize(model);
-    const auto fail = [&](const char* what) { file_error(fmt::format("cannot write {}: {}: {}", path.string(), what, std::strerror(errno))); };
-
-    std::string name = path.string() + ".XXXXXX";
-    const int fd = ::mkostemp(name.data(), O_CLOEXEC);
-    if (fd < 0) fail("creating a temporary file beside it");
-    Temporary file(fd, name);
-    // The weights are the server's secret: readable by their owner only, which is what mkostemp sets.
-    for (std::size_t done = 0; done < bytes.size();) {
-        const ssize_t written = ::write(fd, bytes.data() + done, bytes.size() - done);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) fail("writing");
-        done += static_cast<std::size_t>(written);
-    }
-    if (::fsync(fd) != 0) fail("flushing to disk");
-    if (!file.close()) fail("closing");
-    if (::rename(name.c_str(), path.c_str()) != 0) fail("renaming the temporary file");
-    file.release();
-    const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-    const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd >= 0) {
-        ::fsync(folder_fd);  // makes the rename itself durable; some file systems do not support it, which is not an error
-        ::close(folder_fd);
-    }
+    const std::span<const std::uint8_t> whole = bytes;
+    write_file(path, {&whole, 1});
 }
 
 Model load(const std::filesystem::path& path) {
-    const auto fail = [&](const char* what) { file_error(fmt::format("cannot read {}: {}", path.string(), what)); };
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail(std::strerror(errno));
-    Temporary file(fd, "");
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) fail(std::strerror(errno));
-    if (!S_ISREG(info.st_mode)) fail("not a regular file");
-    if (static_cast<std::uint64_t>(info.st_size) > kHeaderBytes + 2 * kMaxSectionBytes) fail("larger than any Flash model");
-    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(info.st_size));
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t got = ::read(fd, bytes.data() + done, bytes.size() - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) fail(std::strerror(errno));
-        if (got == 0) break;
-        done += static_cast<std::size_t>(got);
-    }
-    bytes.resize(done);
+    const std::vector<std::uint8_t> bytes = read_file(path.string(), kHeaderBytes + 2 * kMaxSectionBytes);
     try {
         return parse(bytes);
     } catch (const Error& error) {

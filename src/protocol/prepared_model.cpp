@@ -4,15 +4,55 @@
 
 #include <map>
 
+#include "base/error.h"
+#include "protocol/prepared_cache.h"
+
 namespace flash::protocol {
 
-PreparedModel::PreparedModel(model::Model model, const std::function<void(double)>& progress)
+PreparedModel::PreparedModel(model::Model model, const std::function<void(double)>& progress, const std::optional<std::filesystem::path>& cache)
     : model_(std::move(model)),
       plan_(packing::make_plan(model_.architecture)),
       cost_(cost_of(model_.architecture, plan_)),
       fingerprint_(model::fingerprint(model_)),
-      publics_(fingerprint_) {
-    const int count = static_cast<int>(model_.architecture.layers.size());
+      publics_(fingerprint_),
+      layers_(model_.architecture.layers.size()) {
+    const std::uint32_t modulus = model_.architecture.plain_modulus;
+    tbb::parallel_for(std::size_t{0}, layers_.size(), [&](std::size_t l) {
+        layers_[l].map = build_linear_map(model_, plan_, static_cast<int>(l));
+        for (std::int32_t bias : model_.weights.layers[l].bias)
+            layers_[l].scaled_bias.push_back(scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
+    });
+    if (cache)
+        load_or_compute_halves(progress, *cache);
+    else
+        compute_halves(progress);
+    if (progress) progress(1);
+}
+
+void PreparedModel::load_or_compute_halves(const std::function<void(double)>& progress, const std::filesystem::path& cache) {
+    const CacheLayout layout = cache_layout(model_.architecture, plan_, fingerprint_);
+    CacheReading reading = read_cache(cache, layout);
+    cache_.used = reading.used;
+    cache_.not_used = std::move(reading.problem);
+    if (reading.used) {
+        for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l].a = std::move(reading.halves[l]);
+        return;
+    }
+    compute_halves(progress);
+    if (!reading.replaceable) return;
+    std::vector<std::span<const std::uint32_t>> halves;
+    for (const PreparedLayer& layer : layers_) halves.emplace_back(layer.a);
+    try {
+        write_cache(cache, layout, halves);
+        cache_.written = true;
+    } catch (const Error& error) {  // a full disk, a folder that is read-only: the model is ready all the same
+        if (error.kind() != ErrorKind::kFile) throw;
+        cache_.not_written = error.what();
+    }
+}
+
+void PreparedModel::compute_halves(const std::function<void(double)>& progress) {
+    const int count = static_cast<int>(layers_.size());
     std::map<int, std::vector<std::uint32_t>> streams;  // the expanded `a` halves that some later layer still reads
     for (int l = 0; l < count; ++l) {
         if (progress) progress(static_cast<double>(l) / count);
@@ -26,17 +66,11 @@ PreparedModel::PreparedModel(model::Model model, const std::function<void(double
                                 std::span(a).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree));
             });
         }
-        PreparedLayer layer;
-        layer.map = build_linear_map(model_, plan_, l);
+        PreparedLayer& layer = layers_[static_cast<std::size_t>(l)];
         layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree, 0);
         apply_whole(layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
-        const std::uint32_t modulus = model_.architecture.plain_modulus;
-        for (std::int32_t bias : model_.weights.layers[static_cast<std::size_t>(l)].bias)
-            layer.scaled_bias.push_back(scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
-        layers_.push_back(std::move(layer));
         std::erase_if(streams, [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
     }
-    if (progress) progress(1);
 }
 
 std::size_t PreparedModel::memory_bytes() const {

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "model/file.h"
@@ -22,10 +25,20 @@ struct PreparedLayer {
     std::vector<std::uint32_t> scaled_bias;  ///< round(q/T * bias) per output channel
 };
 
+/// What became of the cache of the `a` halves. The sentences hold no secret.
+struct CacheOutcome {
+    bool used = false;          ///< the halves are from the file
+    bool written = false;       ///< they were computed, and the file was written anew
+    std::string not_used;       ///< why a file that is there was not used; empty if there is none
+    std::string not_written;    ///< why it could not be written
+};
+
 class PreparedModel {
 public:
-    /// Computes the `a` halves (the bulk of the loading time); progress gets fractions in 0..1.
-    explicit PreparedModel(model::Model model, const std::function<void(double)>& progress = {});
+    /// Computes the `a` halves (the bulk of the loading time); progress gets fractions in 0..1. With a cache: takes them from that file if it
+    /// is this model's and intact, and otherwise writes it (protocol/prepared_cache.h). No state of the file is an error.
+    explicit PreparedModel(model::Model model, const std::function<void(double)>& progress = {},
+                           const std::optional<std::filesystem::path>& cache = std::nullopt);
     PreparedModel(const PreparedModel&) = delete;
     PreparedModel& operator=(const PreparedModel&) = delete;
 
@@ -36,16 +49,22 @@ public:
     const Sha256& fingerprint() const { return fingerprint_; }
     const scheme::PublicPolynomials& publics() const { return publics_; }
     const PreparedLayer& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
+    /// All false and empty without a cache.
+    const CacheOutcome& cache() const { return cache_; }
     /// Bytes held by the matrices and the `a` halves.
     std::size_t memory_bytes() const;
 
 private:
+    void compute_halves(const std::function<void(double)>& progress);
+    void load_or_compute_halves(const std::function<void(double)>& progress, const std::filesystem::path& cache);
+
     model::Model model_;
     packing::Plan plan_;
     InferenceCost cost_;
     Sha256 fingerprint_;
     scheme::PublicPolynomials publics_;
     std::vector<PreparedLayer> layers_;
+    CacheOutcome cache_;
 };
 
 }  // namespace flash::protocol

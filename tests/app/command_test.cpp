@@ -143,6 +143,37 @@ TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
     EXPECT_EQ(stop_server(SIGTERM), 0) << read_file(dir_ / "server.err");
 }
 
+TEST_F(Command, ServeKeepsACacheBesideTheModel) {
+    const fs::path cache = dir_ / "net.flash.cache";
+    const auto serve_once = [&](const std::vector<std::string>& extra) {
+        fs::remove(dir_ / "port");
+        start_server(extra);
+        EXPECT_EQ(flash(infer({input_})).status, 0);
+        EXPECT_EQ(stop_server(SIGTERM), 0);
+        return read_file(dir_ / "server.out") + read_file(dir_ / "server.err");
+    };
+    EXPECT_NE(serve_once({"--no-cache"}).find("without the cache"), std::string::npos);
+    EXPECT_FALSE(fs::exists(cache));
+    EXPECT_NE(serve_once({}).find("wrote the cache"), std::string::npos);
+    EXPECT_EQ(fs::status(cache).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+    EXPECT_NE(serve_once({}).find("with the cache"), std::string::npos);
+    EXPECT_NE(serve_once({"--no-cache"}).find("without the cache"), std::string::npos);
+    fs::resize_file(cache, fs::file_size(cache) - 1);
+    const std::string mended = serve_once({});
+    EXPECT_NE(mended.find("ignored: it is truncated"), std::string::npos) << mended;
+    EXPECT_NE(mended.find("wrote the cache"), std::string::npos) << mended;
+    // Another place, and one that cannot be written: the server serves all the same.
+    EXPECT_NE(serve_once({"--cache", dir_ / "elsewhere"}).find("wrote the cache"), std::string::npos);
+    EXPECT_TRUE(fs::exists(dir_ / "elsewhere"));
+    const std::string unwritable = serve_once({"--cache", dir_ / "no" / "such" / "file"});
+    EXPECT_NE(unwritable.find("no cache for the next start"), std::string::npos) << unwritable;
+    EXPECT_EQ(flash({"serve", model(), "--cache", "x", "--no-cache"}).status, 2);
+    // Evaluation leaves no cache.
+    fs::remove(cache);
+    EXPECT_EQ(flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "1"}).status, 0);
+    EXPECT_FALSE(fs::exists(cache));
+}
+
 TEST_F(Command, EvalComparesThePrivateRunWithTheTwin) {
     const Outcome o = flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "2", "--json", "--trace", dir_ / "trace.json"});
     ASSERT_EQ(o.status, 0) << o.err;

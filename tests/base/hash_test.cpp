@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +23,15 @@ TEST(Hash, PartsDoNotCollide) {
     EXPECT_NE(sha256_parts({ab, empty}), sha256_parts({empty, ab}));
     EXPECT_NE(sha256_parts({a}), sha256(a));
     EXPECT_EQ(sha256_parts({a, b}), sha256_parts({a, b}));
+}
+
+TEST(Hash, PieceByPiece) {
+    const std::vector<std::uint8_t> data = bytes(std::string(1000, 'x') + "end");
+    for (std::size_t step : {std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{2000}}) {
+        Sha256Stream stream;
+        for (std::size_t at = 0; at < data.size(); at += step) stream.add(std::span(data).subspan(at, std::min(step, data.size() - at)));
+        EXPECT_EQ(stream.finish(), sha256(data)) << step;
+    }
 }
 
 TEST(Hash, Hexadecimal) { EXPECT_EQ(to_hex(std::vector<std::uint8_t>{0, 255, 16}), "00ff10"); }
