@@ -2,7 +2,9 @@
 #include <memory>
 
 #include "app/bench/layer_bench.h"
+#include "app/bench/network_bench.h"
 #include "cli/commands.h"
+#include "data/dataset.h"
 
 namespace flash::cli {
 
@@ -21,6 +23,20 @@ void add_layers(CLI::App& bench) {
     sub->callback([command] { bench::run_layers(*command); });
 }
 
+void add_network(CLI::App& bench) {
+    auto command = std::make_shared<bench::NetworkCommand>();
+    CLI::App* sub = bench.add_subcommand("network", "Whole inferences, both parties on this machine, beside the plain network");
+    sub->add_option("model", command->model, "Compiled model")->required();
+    sub->add_option("--data", command->data, "Take the first picture of: " + data::dataset_forms() + " (default: random pixels)");
+    sub->add_option("--threads", command->threads, "Threads of both parties together, and of the plain network (default: all cores)");
+    sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--link", command->links, "Also over TLS with emulated links: none, lan, wan, or BANDWIDTH,RTT like 400M,40ms");
+    sub->add_flag("--scaling", command->scaling, "Also run the server alone, on recorded messages, on 1, 2, 4 ... cores");
+    sub->add_option("--json", command->json, kJsonHelp);
+    sub->footer("Examples:\n  flash bench network resnet.flash --data cifar100:/data --link lan wan\n  flash bench network resnet.flash --scaling --runs 15 --json resnet.json");
+    sub->callback([command] { bench::run_network(*command); });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& program) {
@@ -28,6 +44,7 @@ void add_bench(CLI::App& program) {
     sub->require_subcommand(1);
     sub->footer("Examples:\n  flash bench layers\n  flash bench network resnet.flash --scaling");
     add_layers(*sub);
+    add_network(*sub);
 }
 
 }  // namespace flash::cli

@@ -54,17 +54,4 @@ void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint32_t>
     unpack_words(in, bits, out, set);
 }
 
-void round_to_top_bits(std::span<std::uint32_t> words, int bits) {
-    check_width<std::uint32_t>(bits);
-    if (bits == 32) return;
-    const int low = 32 - bits;
-    const std::uint32_t half = std::uint32_t{1} << (low - 1);
-    for (std::uint32_t& word : words) word = (word + half) >> low;
-}
-
-void from_top_bits(std::span<std::uint32_t> words, int bits) {
-    check_width<std::uint32_t>(bits);
-    for (std::uint32_t& word : words) word <<= 32 - bits;
-}
-
 }  // namespace flash::lattice

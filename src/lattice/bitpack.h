@@ -1,4 +1,4 @@
-// Bit packing of the wire format, and the "top bits" of words mod 2^32.
+// Bit packing of the wire format.
 // Value i of a packed array occupies bits [i * bits, (i + 1) * bits) of the byte string, least significant bit first; unused bits
 // of the last byte are zero. Running times depend on counts and widths only, never on values.
 #pragma once
@@ -27,12 +27,5 @@ void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint64_t>
             InstructionSet set = best_instruction_set());
 void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint32_t> out,
             InstructionSet set = best_instruction_set());
-
-/// Rounds each word mod 2^32 to the nearest multiple of 2^(32 - bits) (ties up, wrapping) and shifts it down: a value in
-/// [0, 2^bits). bits: 1..32; 32 changes nothing.
-void round_to_top_bits(std::span<std::uint32_t> words, int bits);
-
-/// Shifts values of `bits` bits back up to words mod 2^32: the inverse of round_to_top_bits up to the rounding.
-void from_top_bits(std::span<std::uint32_t> words, int bits);
 
 }  // namespace flash::lattice

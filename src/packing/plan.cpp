@@ -171,12 +171,6 @@ std::size_t Stream::sent_coefficients() const {
     return count;
 }
 
-std::size_t LinearPlan::result_offset(int band) const {
-    const auto full = static_cast<std::size_t>(std::min(band, bands - 1));
-    const auto polynomials = static_cast<std::size_t>(polynomials_per_band);
-    return polynomials * (full * tiles.words() + (band == bands ? last_tiles.words() : 0));
-}
-
 Plan make_plan(const model::Architecture& architecture) {
     Plan plan;
     const std::size_t layer_count = architecture.layers.size();

@@ -79,9 +79,8 @@ struct LinearPlan {
 
     int polynomials() const { return bands * polynomials_per_band; }
     const lattice::CoefficientTiles& tiles_of_band(int band) const { return band + 1 == bands ? last_tiles : tiles; }
-    /// Words of all result polynomials in compact form, and where those of a band begin.
-    std::size_t result_words() const { return result_offset(bands); }
-    std::size_t result_offset(int band) const;
+    /// Words of a band's result polynomials in compact form.
+    std::size_t result_words(int band) const { return static_cast<std::size_t>(polynomials_per_band) * tiles_of_band(band).words(); }
 };
 
 struct Plan {

@@ -59,17 +59,21 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
     return cost;
 }
 
-std::size_t server_queue_bytes(const InferenceCost& cost) {
-    // The client runs at most one layer ahead with its uploads: while the server works on one layer, the answers of the layer before
-    // and the uploads of this one and the next may wait.
+std::size_t upload_window_bytes(const InferenceCost& cost) {
     std::uint64_t largest = 0;
-    for (std::size_t l = 0; l < cost.layers.size(); ++l) {
-        std::uint64_t sum = cost.layers[l].up();
-        if (l > 0) sum += cost.layers[l - 1].product_response;
-        if (l + 1 < cost.layers.size()) sum += cost.layers[l + 1].upload;
-        largest = std::max(largest, sum);
+    for (const LayerCost& layer : cost.layers) largest = std::max(largest, layer.upload);
+    return static_cast<std::size_t>(largest) + kUploadAheadBytes;
+}
+
+std::size_t server_queue_bytes(const InferenceCost& cost) {
+    // Uploads within the client's window, and its answers to the layer at work. Small messages count for more than their bytes: slack.
+    std::uint64_t uploads = 0, answers = 0;
+    for (const LayerCost& layer : cost.layers) {
+        uploads += layer.upload;
+        answers = std::max(answers, layer.product_response);
     }
-    return static_cast<std::size_t>(largest + cost.start_up) + kSlack;
+    uploads = std::min(uploads, static_cast<std::uint64_t>(upload_window_bytes(cost)));
+    return static_cast<std::size_t>(uploads + uploads / 8 + answers + answers / 8 + cost.start_up) + kSlack;
 }
 
 std::size_t client_queue_bytes(const InferenceCost& cost) {

@@ -12,35 +12,28 @@ namespace flash::protocol {
 
 namespace {
 
-/// Applies the map band by band, at the tiles that are asked for; `aligned`: the streams' low bytes may be taken as zero.
-template <class TilesOfBand>
-void apply_bands(const LinearMap& map, const packing::Plan& plan, const packing::LinearPlan& linear, const StreamPolynomials& streams,
-                 bool aligned, const TilesOfBand& tiles_of_band, std::span<std::uint32_t> out) {
+/// Applies the map to one band, at the tiles that are asked for; `aligned`: the streams' low bytes may be taken as zero.
+void apply_band(const LinearMap& map, const packing::Plan& plan, const packing::LinearPlan& linear, int band, const StreamPolynomials& streams,
+                bool aligned, const lattice::CoefficientTiles& tiles, std::span<std::uint32_t> out) {
     const auto rows = static_cast<std::size_t>(linear.polynomials_per_band);
-    std::size_t done = 0;
-    for (int band = 0; band < linear.bands; ++band) {
-        const lattice::CoefficientTiles& tiles = tiles_of_band(band);
-        const auto results = out.subspan(done, rows * tiles.words());
-        done += results.size();
-        const auto band_of = [&](int stream) {
-            const std::size_t size =
-                static_cast<std::size_t>(plan.streams[static_cast<std::size_t>(stream)].polynomials_per_band) * scheme::kDirectDegree;
-            return streams(stream).subspan(static_cast<std::size_t>(band) * size, size);
-        };
-        for (const TermMatrix& matrix : map.matrices)
-            matrix.product.apply(band_of(matrix.stream), tiles, aligned ? plan.streams[static_cast<std::size_t>(matrix.stream)].zero_low_bytes() : 0, results);
-        for (const ScaleTerm& term : map.scales) {
-            const auto inputs = band_of(term.stream);
-            // Channels that share a result polynomial add to the same words: one task does a whole polynomial.
-            const auto per_row = static_cast<std::size_t>(linear.grid.channels_per_output);
-            tbb::parallel_for(tbb::blocked_range<std::size_t>(0, rows, 8), [&](const auto& range) {
-                for (std::size_t c = range.begin() * per_row; c < std::min(range.end() * per_row, term.channels.size()); ++c) {
-                    const ScaledShift& s = term.channels[c];
-                    lattice::add_scaled_shift(inputs.subspan(s.input * scheme::kDirectDegree, scheme::kDirectDegree), s.shift, s.scale, tiles,
-                                              results.subspan(s.output * tiles.words(), tiles.words()));
-                }
-            });
-        }
+    const auto stream_of = [&](int id) -> const packing::Stream& { return plan.streams[static_cast<std::size_t>(id)]; };
+    const auto band_of = [&](int id) {
+        const std::size_t size = static_cast<std::size_t>(stream_of(id).polynomials_per_band) * scheme::kDirectDegree;
+        return streams(id).subspan(static_cast<std::size_t>(band) * size, size);
+    };
+    for (const TermMatrix& matrix : map.matrices)
+        matrix.product.apply(band_of(matrix.stream), tiles, aligned ? stream_of(matrix.stream).zero_low_bytes() : 0, out);
+    for (const ScaleTerm& term : map.scales) {
+        const auto inputs = band_of(term.stream);
+        // Channels that share a result polynomial add to the same words: one task does a whole polynomial.
+        const auto per_row = static_cast<std::size_t>(linear.grid.channels_per_output);
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, rows, 8), [&](const auto& range) {
+            for (std::size_t c = range.begin() * per_row; c < std::min(range.end() * per_row, term.channels.size()); ++c) {
+                const ScaledShift& s = term.channels[c];
+                lattice::add_scaled_shift(inputs.subspan(s.input * scheme::kDirectDegree, scheme::kDirectDegree), s.shift, s.scale, tiles,
+                                          out.subspan(s.output * tiles.words(), tiles.words()));
+            }
+        });
     }
 }
 
@@ -127,15 +120,19 @@ std::size_t LinearMap::memory_bytes() const {
 
 void apply_whole(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams, std::span<std::uint32_t> out) {
     const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(index)];
-    require(out.size() == static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree, ErrorKind::kInternal, "linear map: wrong size of the result");
+    const std::size_t words = static_cast<std::size_t>(linear.polynomials_per_band) * scheme::kDirectDegree;
+    require(out.size() == static_cast<std::size_t>(linear.bands) * words, ErrorKind::kInternal, "linear map: wrong size of the result");
     const lattice::CoefficientTiles whole = lattice::CoefficientTiles::whole(scheme::kDirectDegree);
-    apply_bands(map, plan, linear, streams, false, [&](int) -> const lattice::CoefficientTiles& { return whole; }, out);
+    for (int band = 0; band < linear.bands; ++band)
+        apply_band(map, plan, linear, band, streams, false, whole, out.subspan(static_cast<std::size_t>(band) * words, words));
 }
 
-void apply_results(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams, std::span<std::uint32_t> out) {
+void apply_results(const LinearMap& map, const packing::Plan& plan, int index, int band, const StreamPolynomials& streams,
+                   std::span<std::uint32_t> out) {
     const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(index)];
-    require(out.size() == linear.result_words(), ErrorKind::kInternal, "linear map: wrong size of the result");
-    apply_bands(map, plan, linear, streams, true, [&](int band) -> const lattice::CoefficientTiles& { return linear.tiles_of_band(band); }, out);
+    const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
+    require(out.size() == static_cast<std::size_t>(linear.polynomials_per_band) * tiles.words(), ErrorKind::kInternal, "linear map: wrong size of the result");
+    apply_band(map, plan, linear, band, streams, true, tiles, out);
 }
 
 }  // namespace flash::protocol

@@ -46,8 +46,9 @@ using StreamPolynomials = std::function<std::span<const std::uint32_t>(int strea
 /// out += map(streams) for the `a` halves: out holds the layer's result polynomials, all bands, n words each. Exact mod (X^n + 1, 2^32).
 void apply_whole(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams, std::span<std::uint32_t> out);
 
-/// The same for the `b` halves, at the coefficients that carry results: out holds LinearPlan::result_words() words, the bands one after
-/// the other in the compact form of their tiles. Words of a stream must be zero in the low bytes that Stream::zero_low_bytes() says.
-void apply_results(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams, std::span<std::uint32_t> out);
+/// The same for the `b` halves of one band, at the coefficients that carry results: out holds the band's result polynomials in the compact
+/// form of its tiles. Words of a stream must be zero in the low bytes that Stream::zero_low_bytes() says.
+void apply_results(const LinearMap& map, const packing::Plan& plan, int index, int band, const StreamPolynomials& streams,
+                   std::span<std::uint32_t> out);
 
 }  // namespace flash::protocol

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "lattice/bitpack.h"
+#include "lattice/words.h"
 #include "protocol/activation_shares.h"
 #include "scheme/slots.h"
 
@@ -112,6 +113,11 @@ void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream&
         std::copy_n(sent.begin() + static_cast<std::ptrdiff_t>(next), range.size(), b.begin() + range.begin);
         next += range.size();
     }
+}
+
+void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes) {
+    const std::uint32_t unit = std::uint32_t{1} << (8 * zero_low_bytes), half = unit / 2, mask = 0 - unit;
+    for (std::uint32_t& word : words) word = (word + half) & mask;
 }
 
 std::size_t start_bytes() { return scheme::kDirectDegree * 4; }

@@ -19,6 +19,10 @@ inline constexpr std::uint32_t kProtocolVersion = 2;
 inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;
 /// Activation keys that the server may send before the client answered them: bounds the client's memory.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
+/// Product responses that the client prepares before they are needed.
+inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
+/// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the server's memory.
+inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
 
 struct ClientHello {
     std::uint32_t version = kProtocolVersion;
@@ -57,11 +61,8 @@ constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
 std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream);
 void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream& stream, std::span<std::uint32_t> b);
 
-/// A word rounded to a multiple of 2^(8 zero_low_bytes), mod 2^32: a share that is added to a received upload gets as coarse as it.
-constexpr std::uint32_t scale_to_bytes(std::uint32_t word, int zero_low_bytes) {
-    const std::uint32_t unit = std::uint32_t{1} << (8 * zero_low_bytes);
-    return (word + unit / 2) & (0 - unit);
-}
+/// Rounds words to multiples of 2^(8 zero_low_bytes), mod 2^32: an upload to which a share was added gets as coarse as it came.
+void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes);
 
 std::size_t start_bytes();
 /// The b half of one uploaded ciphertext: the coefficients that travel, bit-packed.

@@ -16,7 +16,12 @@ PreparedModel::PreparedModel(model::Model model, const std::function<void(double
       fingerprint_(model::fingerprint(model_)),
       publics_(fingerprint_),
       layers_(model_.architecture.layers.size()) {
-    tbb::parallel_for(std::size_t{0}, layers_.size(), [&](std::size_t l) { layers_[l].map = build_linear_map(model_, plan_, static_cast<int>(l)); });
+    const std::uint32_t modulus = model_.architecture.plain_modulus;
+    tbb::parallel_for(std::size_t{0}, layers_.size(), [&](std::size_t l) {
+        layers_[l].map = build_linear_map(model_, plan_, static_cast<int>(l));
+        for (std::int32_t bias : model_.weights.layers[l].bias)
+            layers_[l].scaled_bias.push_back(scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
+    });
     if (cache)
         load_or_compute_halves(progress, *cache);
     else

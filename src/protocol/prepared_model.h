@@ -21,7 +21,8 @@ namespace flash::protocol {
 
 struct PreparedLayer {
     LinearMap map;
-    std::vector<std::uint32_t> a;  ///< layer(a) of every result polynomial, n words each
+    std::vector<std::uint32_t> a;            ///< layer(a) of every result polynomial, n words each
+    std::vector<std::uint32_t> scaled_bias;  ///< round(q/T * bias) per output channel
 };
 
 /// What became of the cache of the `a` halves. The sentences hold no secret.

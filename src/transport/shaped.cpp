@@ -21,6 +21,8 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kClosedHere = "this side has closed the connection";
 // How late the kernel may wake the thread of a link to save itself work; its default is 50 microseconds.
 constexpr unsigned long kTimerSlackNanoseconds = 20'000;
+// How late a frame may be delivered if others follow.
+constexpr Clock::duration kGather = std::chrono::microseconds(50);
 
 Clock::duration seconds(double value) { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(value)); }
 
@@ -172,7 +174,8 @@ private:
             } else if (frames_.front().departure + delay_ <= now) {
                 deliver(lock);
             } else {
-                auto next = frames_.front().departure + delay_;
+                // Frames that follow each other closely are delivered together: a wakeup for each would take the cores' time.
+                auto next = std::min(frames_.front().departure + kGather, frames_.back().departure) + delay_;
                 if (waiting_senders_ > 0 && gone_ < frames_.size()) next = std::min(next, frames_[gone_].departure);
                 changed_.wait_until(lock, next);
             }

@@ -268,5 +268,36 @@ TEST_F(Command, ADeadClientDoesNotStopTheServer) {
     EXPECT_EQ(flash(infer({input_})).status, 0);
 }
 
+TEST_F(Command, BenchReportsAreComplete) {
+    const Outcome layers = flash({"bench", "layers", "--layer", "4x8x8-4-3x3s1", "--runs", "2", "--threads", "1", "--json", "-"});
+    ASSERT_EQ(layers.status, 0) << layers.err;
+    const auto l = nlohmann::json::parse(layers.out);
+    EXPECT_EQ(l["kind"], "flash bench layers");
+    ASSERT_EQ(l["layers"].size(), 1u);
+    for (const char* key : {"cpu", "cores", "instruction_sets", "compiler", "date", "load", "plain_library"}) EXPECT_TRUE(l["machine"].contains(key)) << key;
+
+    const fs::path file = dir_ / "network.json";
+    const Outcome network = flash({"bench", "network", model(), "--data", "npy:" + input_.string(), "--runs", "2", "--scaling", "--json", file});
+    ASSERT_EQ(network.status, 0) << network.err;
+    EXPECT_NE(network.out.find("bytes per activation value"), std::string::npos) << "a table as well";
+    const auto n = nlohmann::json::parse(read_file(file));
+    EXPECT_EQ(n["kind"], "flash bench network");
+    for (const auto& connection : n["connections"]) EXPECT_EQ(connection["correctness"]["correct"], true) << connection.dump();
+
+    // The plain side is there exactly if the library was when Flash was built.
+    const bool plain = l["machine"]["plain_library"].is_string();
+    for (const auto& part : {l["layers"][0], n}) {
+        EXPECT_EQ(part["plain"].is_null(), !plain);
+        if (plain) {
+            EXPECT_EQ(part["plain"]["runs_s"].size(), 2u);
+        }
+    }
+
+    EXPECT_EQ(flash({"bench"}).status, 2);
+    EXPECT_EQ(flash({"bench", "layers", "--layer", "nonsense"}).status, 2);
+    EXPECT_EQ(flash({"bench", "network", dir_ / "absent.flash"}).status, 5);
+    EXPECT_EQ(flash({"bench", "layers", "--layer", "1x4x4-1-1x1", "--runs", "1", "--json", dir_ / "no/such/folder"}).status, 5);
+}
+
 }  // namespace
 }  // namespace flash

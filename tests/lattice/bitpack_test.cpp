@@ -86,24 +86,5 @@ TEST(Bitpack, RefusesWrongSizesAndWidths) {
     EXPECT_THROW(packed_bytes(1, 65), Error);
 }
 
-TEST(TopBits, RoundToNearestWithWrap) {
-    for (int bits = 1; bits <= 32; ++bits) {
-        std::vector<std::uint32_t> in = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x12345678, 0xfffff800, 0x000007ff};
-        std::mt19937 generator(3);
-        for (int i = 0; i < 100; ++i) in.push_back(static_cast<std::uint32_t>(generator()));
-        std::vector<std::uint32_t> out = in;
-        round_to_top_bits(out, bits);
-        for (std::size_t i = 0; i < in.size(); ++i) {
-            const std::uint64_t unit = std::uint64_t{1} << (32 - bits);
-            EXPECT_EQ(out[i], (in[i] + unit / 2) / unit % (std::uint64_t{1} << bits));
-        }
-        from_top_bits(out, bits);
-        for (std::size_t i = 0; i < in.size(); ++i) {
-            const std::int64_t difference = static_cast<std::int32_t>(out[i] - in[i]);
-            EXPECT_LE(std::abs(difference), bits == 32 ? 0 : std::int64_t{1} << (31 - bits));
-        }
-    }
-}
-
 }  // namespace
 }  // namespace flash::lattice

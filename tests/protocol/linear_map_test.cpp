@@ -32,7 +32,8 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
             packing::pack(stream, p, words, std::span(polynomials).subspan(static_cast<std::size_t>(p) * scheme::kDirectDegree, scheme::kDirectDegree));
     }
     const packing::LinearPlan& linear = plan.layers[at];
-    std::vector<std::uint32_t> out(linear.result_words()), whole(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
+    std::vector<std::vector<std::uint32_t>> out;  // by band
+    std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
     const LinearMap map = build_linear_map(model, plan, layer);
     const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); };
     apply_whole(map, plan, layer, stream_of, whole);
@@ -44,7 +45,10 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
         for (std::size_t i = 0; i < streams[id].size(); ++i)
             if (!travels[i % scheme::kDirectDegree]) streams[id][i] = 0xdeadbeef;
     }
-    apply_results(map, plan, layer, stream_of, out);
+    for (int band = 0; band < linear.bands; ++band) {
+        out.emplace_back(linear.result_words(band));
+        apply_results(map, plan, layer, band, stream_of, out.back());
+    }
     std::vector<std::int64_t> acc(static_cast<std::size_t>(architecture.layers[at].output.size()), INT64_MIN);
     const std::size_t plane = static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
     for (int p = 0; p < linear.polynomials(); ++p)
@@ -52,8 +56,8 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
             for (std::uint32_t i = 0; i < run.count; ++i) {
                 const int band = p / linear.polynomials_per_band;
                 const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
-                const std::uint32_t word = out[linear.result_offset(band) + static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
-                                               tiles.compact(run.position + i)];
+                const std::uint32_t word = out[static_cast<std::size_t>(band)][static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
+                                                                           tiles.compact(run.position + i)];
                 EXPECT_EQ(word, whole[static_cast<std::size_t>(p) * scheme::kDirectDegree + run.position + i]);
                 EXPECT_EQ(acc[run.element + i], INT64_MIN) << "an element appears twice";
                 acc[run.element + i] = static_cast<std::int32_t>(word) + model.weights.layers[at].bias[(run.element + i) / plane];

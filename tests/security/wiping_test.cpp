@@ -11,7 +11,9 @@
 #include <fstream>
 #include <string>
 
+#include "lattice/sampling.h"
 #include "protocol/activation_keys.h"
+#include "protocol/upload_producer.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -85,21 +87,25 @@ std::size_t scan(const Needle& needle) {
 constexpr std::uint64_t kClientSeed = 0x5eed0001c0ffee01, kServerSeed = 0x5eed0002c0ffee02;
 
 Needle client_share_needle(const model::Model& model) {
-    // The client's share of the first activation, as client_inference.cpp draws it.
-    Prng rng(SecretSeed::for_testing(kClientSeed), "client activation share", {0, 0});
+    // The client's share of the first activation.
     SecretVector<std::uint32_t> share(16);
-    for (auto& v : share) v = static_cast<std::uint32_t>(rng.below(model.architecture.plain_modulus));
+    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0, model.architecture.plain_modulus, share);
     return Needle(share);
 }
 
 Needle server_share_needle(const protocol::PreparedModel& model) {
-    const auto shares = protocol::masked_pre_activations(model, SecretSeed::for_testing(kServerSeed), 0);
+    // Those of the first result polynomial, as activation_keys.cpp derives them.
+    const packing::LinearPlan& linear = model.plan().layers[0];
+    const model::Layer& layer = model.architecture().layers[0];
+    SecretVector<std::uint32_t> rho(packing::result_count(linear, layer.output, 0)), shares(static_cast<std::size_t>(layer.output.size()));
+    protocol::result_mask(StreamKey(SecretSeed::for_testing(kServerSeed), protocol::kResultMaskDomain), 0, 0, rho);
+    protocol::store_server_shares(packing::result_runs(linear, layer.output, 0), rho, layer.share_bits, shares);
     return Needle(shares);
 }
 
 Needle mask_needle() {
-    SecretVector<std::uint32_t> rho(scheme::kDirectDegree);
-    protocol::result_mask(SecretSeed::for_testing(kServerSeed), 0, 0, rho);
+    SecretVector<std::uint32_t> rho(64);
+    protocol::result_mask(StreamKey(SecretSeed::for_testing(kServerSeed), protocol::kResultMaskDomain), 0, 0, rho);
     return Needle(rho);
 }
 

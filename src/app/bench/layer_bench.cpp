@@ -20,7 +20,7 @@ namespace flash::bench {
 
 namespace {
 
-constexpr double kBatchSeconds = 0.01;  // a sample of something short is the mean of calls that last so long
+constexpr double kBatchSeconds = 0.01;  // a sample of something short is the median of calls that last so long
 
 std::vector<std::int32_t> random_input(const model::Architecture& architecture) {
     std::mt19937_64 random(1);
@@ -39,17 +39,18 @@ public:
             auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
             for (auto& word : words) word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes()) << (8 * stream.zero_low_bytes());
         }
-        result_.resize(model.plan().layers.front().result_words());
+        for (int band = 0; band < model.plan().layers.front().bands; ++band) results_.emplace_back(model.plan().layers.front().result_words(band));
     }
     void operator()() {
-        protocol::apply_results(model_.layer(0).map, model_.plan(), 0,
-                        [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, result_);
+        for (std::size_t band = 0; band < results_.size(); ++band)
+            protocol::apply_results(model_.layer(0).map, model_.plan(), 0, static_cast<int>(band),
+                                    [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, results_[band]);
     }
 
 private:
     const protocol::PreparedModel& model_;
     std::vector<std::vector<std::uint32_t>> streams_;
-    std::vector<std::uint32_t> result_;
+    std::vector<std::vector<std::uint32_t>> results_;  // by band
 };
 
 /// Multiply-adds of ciphertext words, at the coefficients that are computed.
@@ -168,7 +169,8 @@ void run_layers(const LayersCommand& command) {
     std::vector<LayerShape> shapes;
     for (const std::string& text : command.layers.empty() ? default_layer_shapes() : command.layers) shapes.push_back(parse_layer_shape(text));
 
-    nlohmann::json json{{"kind", "flash bench layers"}, {"machine", machine_json()}, {"threads", options.threads}, {"runs", options.runs}};
+    const nlohmann::json machine = machine_json();  // the load before the measurement
+    nlohmann::json json{{"kind", "flash bench layers"}, {"machine", machine}, {"threads", options.threads}, {"runs", options.runs}};
     std::vector<LayerResult> results;
     Progress progress("layers", shapes.size());
     for (const LayerShape& shape : shapes) {
@@ -179,7 +181,7 @@ void run_layers(const LayersCommand& command) {
     }
     progress.finish();
     if (write_json(json, command.json)) return;
-    fmt::print("{}\n{}\n", machine_text(options.threads), layers_table(results));
+    fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
     fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
                "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on polynomial coefficients. Ratios are those of the medians\n"
                "and, in brackets, of the fastest runs.\n",

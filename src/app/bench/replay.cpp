@@ -49,7 +49,7 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
         }
     });
     try {
-        const protocol::ClientModel known{model.architecture(), model.fingerprint(), model.plan(), model.cost()};
+        const protocol::ClientModel known(model.architecture(), model.fingerprint());
         recording.result = protocol::ClientInference(known, *client_end, SecretSeed::for_testing(client_seed)).run(input, 0);
     } catch (...) {
         if (!failure) failure = std::current_exception();
@@ -97,6 +97,11 @@ Message ReplayChannel::receive_any(std::chrono::milliseconds) { return receive(M
 transport::Traffic ReplayChannel::traffic() const {
     const std::lock_guard lock(mutex_);
     return traffic_;
+}
+
+std::optional<Error> ReplayChannel::error() const {
+    const std::lock_guard lock(mutex_);
+    return failed_ ? std::optional(Error(ErrorKind::kNetwork, "the replay has failed")) : std::nullopt;
 }
 
 void ReplayChannel::fail(const std::string&) noexcept {

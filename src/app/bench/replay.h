@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "protocol/client_inference.h"
 #include "protocol/prepared_model.h"
 #include "transport/channel.h"
@@ -48,7 +49,7 @@ public:
     transport::Message receive_any(std::chrono::milliseconds wait) override;
     void set_limits(const transport::Limits&) override {}
     transport::Traffic traffic() const override;
-    std::optional<Error> error() const override { return std::nullopt; }
+    std::optional<Error> error() const override;
     void fail(const std::string& sentence) noexcept override;
     void close() noexcept override {}
 

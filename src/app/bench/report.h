@@ -10,7 +10,7 @@ namespace flash::bench {
 /// prints its tables, so that is false as well. Error(kFile) if the file cannot be written.
 bool write_json(const nlohmann::json& json, const std::string& destination);
 
-/// Two lines on the machine, for the head of a table.
-std::string machine_text(int threads);
+/// A few lines on the machine (machine_json()), for the head of a table.
+std::string machine_text(const nlohmann::json& machine, int threads);
 
 }  // namespace flash::bench

@@ -43,9 +43,13 @@ std::string ratio_text(const Samples& ours, const Samples& theirs) {
 }
 
 double seconds_per_call(const std::function<void()>& work, int calls) {
-    const auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < calls; ++i) work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / calls;
+    Samples samples;
+    for (int i = 0; i < calls; ++i) {
+        const auto begin = std::chrono::steady_clock::now();
+        work();
+        samples.add(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    }
+    return samples.median();
 }
 
 int calls_that_last(const std::function<void()>& work, double seconds) {

@@ -34,7 +34,7 @@ nlohmann::json ratio_json(const Samples& ours, const Samples& theirs);
 /// The same as "5.45 (5.10)".
 std::string ratio_text(const Samples& ours, const Samples& theirs);
 
-/// Seconds of one call, averaged over `calls`.
+/// Median of the seconds of so many calls.
 double seconds_per_call(const std::function<void()>& work, int calls);
 /// How many calls in a row last about this long; runs the work at least twice, which also warms it up.
 int calls_that_last(const std::function<void()>& work, double seconds);

@@ -28,14 +28,12 @@ struct Lanes {
     static Vector subtract(Vector x, Vector y) { return _mm512_sub_epi64(x, y); }
     static Vector bit_and(Vector x, Vector y) { return _mm512_and_si512(x, y); }
     static Vector bit_or(Vector x, Vector y) { return _mm512_or_si512(x, y); }
-    template <int kBits>
-    static Vector shift_right(Vector x) { return _mm512_srli_epi64(x, kBits); }
     /// Counts that are the same for all lanes and public.
     static Vector shift_right(Vector x, int bits) { return _mm512_srl_epi64(x, _mm_cvtsi32_si128(bits)); }
     static Vector shift_left(Vector x, int bits) { return _mm512_sll_epi64(x, _mm_cvtsi32_si128(bits)); }
-    /// y where x < bound (unsigned), else 0.
+    /// y where x < bound, else 0; both below 2^63.
     static Vector if_less(Vector x, Vector bound, Vector y) { return _mm512_maskz_mov_epi64(_mm512_cmplt_epu64_mask(x, bound), y); }
-    /// x - bound if that is not negative, else x; for x < 2^63 + bound.
+    /// x - bound if that is not negative, else x; for x, bound < 2^63.
     static Vector subtract_if_at_least(Vector x, Vector bound) { return _mm512_min_epu64(x, _mm512_sub_epi64(x, bound)); }
     /// sum + the low (high) 52 bits of the product of the low 52 bits of x and y.
     static Vector add_low(Vector sum, Vector x, Vector y) { return _mm512_madd52lo_epu64(sum, x, y); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <random>
@@ -52,11 +53,11 @@ public:
 
     const dnnl::engine& engine() const { return engine_; }
 
-    /// Memory filled with small random numbers: zeros and denormals could be faster or slower than real values.
-    memory filled(const memory::desc& description) {
+    /// Memory filled with random numbers of this size: zeros, denormals and infinities could be faster or slower than real values.
+    memory filled(const memory::desc& description, float size = 0.1f) {
         memory result(description, engine_);
         auto* data = static_cast<float*>(result.get_data_handle());
-        std::uniform_real_distribution<float> value(-0.05f, 0.05f);
+        std::uniform_real_distribution<float> value(-size, size);
         for (std::size_t i = 0; i < description.get_size() / sizeof(float); ++i) data[i] = value(random_);
         return result;
     }
@@ -109,10 +110,17 @@ std::unique_ptr<Plain> fastest(const Make& make) {
     return std::move(std::ranges::min_element(candidates, {}, &Candidate::best)->plain);
 }
 
+memory::desc any_layout(const model::Shape& shape) { return {dims_of(shape), kFloat, kAny}; }
+
+/// Keeps the values of layer after layer of one size.
+float weight_size(const model::Shape& input, const model::Window& window) {
+    return 0.8f / std::sqrt(static_cast<float>(input.channels * window.kernel_h * window.kernel_w));
+}
+
 dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine, dnnl::algorithm kind, const model::Shape& input,
-                                                   const model::Shape& output, const model::Window& window, bool bias,
-                                                   const dnnl::post_ops& ops) {
-    const memory::desc source(dims_of(input), kFloat, kAny), result(dims_of(output), kFloat, kAny);
+                                                   const model::Shape& output, const memory::desc& result, const model::Window& window,
+                                                   bool bias, const dnnl::post_ops& ops) {
+    const memory::desc source = any_layout(input);
     const memory::desc weights({output.channels, input.channels, window.kernel_h, window.kernel_w}, kFloat, kAny);
     const memory::desc biases({output.channels}, kFloat, kAny);
     dnnl::primitive_attr attributes;
@@ -125,13 +133,19 @@ dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine, d
     return {description, attributes, engine};
 }
 
-bool is_reference(const char* implementation) { return std::string(implementation).find("ref") != std::string::npos; }
+/// Code that works for everything, and not the best for anything.
+bool is_slow(const std::string& implementation) {
+    return implementation.find("ref") != std::string::npos || implementation.find("gemm:jit") != std::string::npos;
+}
 
 /// Builds the chain of a network, layer by layer.
 class NetworkBuilder {
 public:
     NetworkBuilder(const model::Architecture& architecture, const Choice& choice, int threads)
-        : architecture_(architecture), choice_(choice), chain_(std::make_unique<Chain>(choice.name, threads)) {}
+        : architecture_(architecture), choice_(choice), chain_(std::make_unique<Chain>(choice.name, threads)), last_reader_(architecture.layers.size() + 1) {
+        for (std::size_t l = 0; l < architecture.layers.size(); ++l)
+            for (const model::Term& term : architecture.layers[l].terms) last_reader_[static_cast<std::size_t>(term.source)] = l;
+    }
 
     std::unique_ptr<Plain> build() {
         values_.push_back(chain_->filled({dims_of(architecture_.input), kFloat, memory::format_tag::nchw}));
@@ -161,37 +175,37 @@ private:
 
     /// The memory itself, or a copy in the layout that a step asks for: then the copy is a step too.
     memory in_layout(const memory& source, const memory::desc& wanted) {
-        if (source.get_desc() == wanted) return source;
-        memory copy(wanted, chain_->engine());
-        chain_->add(dnnl::reorder(source, copy), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, copy}});
-        return copy;
+        return source.get_desc() == wanted ? source : copy(source, wanted);
     }
 
+    memory copy(const memory& source, const memory::desc& layout) {
+        memory result(layout, chain_->engine());
+        chain_->add(dnnl::reorder(source, result), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, result}});
+        return result;
+    }
+
+    /// The first shortcut is what the convolutions add to, in place where nobody else reads that value: the way frameworks fuse a
+    /// residual sum, and the fastest.
     void add_layer(const model::Layer& layer) {
         std::vector<const model::Term*> convolutions, shortcuts;
         for (const model::Term& term : layer.terms)
             (term.kind == model::TermKind::kConvolution ? convolutions : shortcuts).push_back(&term);
         std::optional<memory> result;
+        for (const model::Term* shortcut : shortcuts) {
+            const memory value = pooled(*shortcut);
+            if (result)
+                result = binary(algorithm::binary_add, *result, value);
+            else
+                result = shortcut->pool || last_reader_[static_cast<std::size_t>(shortcut->source)] == values_.size() - 1 ? value : copy(value, value.get_desc());
+        }
         for (std::size_t i = 0; i < convolutions.size(); ++i) {
-            const model::Term& term = *convolutions[i];
             dnnl::post_ops ops;
-            std::vector<memory> summands;
-            if (result) ops.append_sum(1.f);  // the branches before are in the result already
-            const bool last = i + 1 == convolutions.size();
-            if (last) {
-                for (const model::Term* shortcut : shortcuts) {
-                    summands.push_back(pooled(*shortcut));
-                    ops.append_binary(algorithm::binary_add, summands.back().get_desc());
-                }
-                if (layer.activation) append_activation(ops);
-            }
-            result = add_linear(term, layer.output, ops, summands, result);
+            if (result) ops.append_sum(1.f);
+            if (i + 1 == convolutions.size() && layer.activation) append_activation(ops);
+            result = add_linear(*convolutions[i], layer.output, ops, result);
         }
-        if (!result) {  // a layer of shortcuts alone: rare enough to be left out of the fusing
-            result = pooled(*shortcuts.front());
-            for (std::size_t i = 1; i < shortcuts.size(); ++i) result = binary(algorithm::binary_add, *result, pooled(*shortcuts[i]));
-            if (layer.activation) result = binary(algorithm::binary_add, binary(algorithm::binary_mul, *result, *result), *result);
-        }
+        // A layer of shortcuts alone has nothing to fuse the activation into.
+        if (convolutions.empty() && layer.activation) result = binary(algorithm::binary_add, binary(algorithm::binary_mul, *result, *result), *result);
         values_.push_back(*result);
     }
 
@@ -203,36 +217,35 @@ private:
         return result;
     }
 
-    memory add_linear(const model::Term& term, const model::Shape& output, const dnnl::post_ops& ops, const std::vector<memory>& summands,
-                      const std::optional<memory>& onto) {
+    memory add_linear(const model::Term& term, const model::Shape& output, const dnnl::post_ops& ops, const std::optional<memory>& onto) {
         const model::Shape shape = architecture_.pooled_shape(term);
         const memory source = pooled(term);
         const bool whole_map = output.height == 1 && output.width == 1 && term.window.kernel_h == shape.height && term.window.kernel_w == shape.width;
-        if (whole_map && !onto && summands.empty()) return fully_connected(source, shape, output, ops);
+        if (whole_map && !onto) return fully_connected(source, shape, output, ops);
 
-        const auto primitive = convolution(shape, output, term.window, ops);
+        const auto primitive = convolution(shape, output, onto ? onto->get_desc() : any_layout(output), term.window, ops);
         chain_->name(primitive.impl_info_str());
-        memory result = onto ? in_layout(*onto, primitive.dst_desc()) : memory(primitive.dst_desc(), chain_->engine());
-        std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, in_layout(source, primitive.src_desc())},
-                                                  {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc())},
-                                                  {DNNL_ARG_BIAS, chain_->filled(primitive.bias_desc())},
-                                                  {DNNL_ARG_DST, result}};
-        for (std::size_t i = 0; i < summands.size(); ++i)
-            arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i) + (onto ? 1 : 0)) | DNNL_ARG_SRC_1, summands[i]);
-        chain_->add(dnnl::convolution_forward(primitive), std::move(arguments));
+        const memory result = onto ? in_layout(*onto, primitive.dst_desc()) : memory(primitive.dst_desc(), chain_->engine());
+        chain_->add(dnnl::convolution_forward(primitive), {{DNNL_ARG_SRC, in_layout(source, primitive.src_desc())},
+                                                           {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc(), weight_size(shape, term.window))},
+                                                           {DNNL_ARG_BIAS, chain_->filled(primitive.bias_desc())},
+                                                           {DNNL_ARG_DST, result}});
         return result;
     }
 
-    /// The chosen algorithm where the library has it for this shape, else the direct one.
-    dnnl::convolution_forward::primitive_desc convolution(const model::Shape& input, const model::Shape& output, const model::Window& window,
-                                                          const dnnl::post_ops& ops) const {
-        try {
-            const auto primitive = describe(chain_->engine(), choice_.value, input, output, window, true, ops);
-            if (!is_reference(primitive.impl_info_str())) return primitive;
-        } catch (const dnnl::error&) {
-            if (choice_.value == algorithm::convolution_direct) throw;
-        }
-        return describe(chain_->engine(), algorithm::convolution_direct, input, output, window, true, ops);
+    /// The chosen algorithm where the library has it for this shape, else the direct one; with the wanted layout of the result if that
+    /// runs in fast code, else with any.
+    dnnl::convolution_forward::primitive_desc convolution(const model::Shape& input, const model::Shape& output, const memory::desc& wanted,
+                                                          const model::Window& window, const dnnl::post_ops& ops) const {
+        for (const memory::desc& result : {wanted, any_layout(output)})
+            for (algorithm kind : {choice_.value, algorithm::convolution_direct})
+                try {
+                    const auto primitive = describe(chain_->engine(), kind, input, output, result, window, true, ops);
+                    if (!is_slow(primitive.impl_info_str())) return primitive;
+                } catch (const dnnl::error&) {
+                    continue;
+                }
+        return describe(chain_->engine(), algorithm::convolution_direct, input, output, any_layout(output), window, true, ops);
     }
 
     memory fully_connected(const memory& source, const model::Shape& shape, const model::Shape& output, const dnnl::post_ops& ops) {
@@ -245,7 +258,7 @@ private:
             attributes, chain_->engine());
         memory result(primitive.dst_desc(), chain_->engine());
         chain_->add(dnnl::inner_product_forward(primitive), {{DNNL_ARG_SRC, in_layout(source, primitive.src_desc())},
-                                                             {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc())},
+                                                             {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc(), 0.05f)},
                                                              {DNNL_ARG_BIAS, chain_->filled(primitive.bias_desc())},
                                                              {DNNL_ARG_DST, result}});
         // Later layers read it as a 1x1 map: the same numbers under another description.
@@ -255,7 +268,8 @@ private:
     const model::Architecture& architecture_;
     const Choice choice_;
     std::unique_ptr<Chain> chain_;
-    std::vector<memory> values_;
+    std::vector<std::size_t> last_reader_;  ///< of each value: a layer
+    std::vector<memory> values_;            ///< of the layers so far, and the input
 };
 
 class OneDnn : public PlainFactory {
@@ -269,7 +283,7 @@ public:
         const model::Shape output{outputs, window.out_height(input.height), window.out_width(input.width)};
         return fastest([&](const Choice& choice) {
             auto chain = std::make_unique<Chain>(choice.name, threads);
-            const auto primitive = describe(chain->engine(), choice.value, input, output, window, false, {});
+            const auto primitive = describe(chain->engine(), choice.value, input, output, any_layout(output), window, false, {});
             chain->name(primitive.impl_info_str());
             chain->add(dnnl::convolution_forward(primitive), {{DNNL_ARG_SRC, chain->filled(primitive.src_desc())},
                                                               {DNNL_ARG_WEIGHTS, chain->filled(primitive.weights_desc())},
