@@ -87,6 +87,7 @@ LayerResult measure_layer(const LayerShape& shape, const LayerOptions& options) 
     if (plain) {
         result.plain_algorithm = plain->algorithm();
         result.plain_implementation = plain->implementation();
+        result.plain_threads = plain->threads();
         convolve = [&] { plain->run(); };
         plain_calls = calls_that_last(convolve, kBatchSeconds);
     }
@@ -114,6 +115,7 @@ nlohmann::json to_json(const LayerResult& r) {
         json["plain"] = to_json(r.plain);
         json["plain"]["algorithm"] = r.plain_algorithm;
         json["plain"]["implementation"] = r.plain_implementation;
+        json["plain"]["threads"] = r.plain_threads;
         json["plain"]["multiply_adds_per_s"] = static_cast<double>(r.shape.multiply_adds()) / r.plain.median();
         json["product_over_plain"] = ratio_json(r.product, r.plain);
         json["online_over_plain"] = ratio_json(r.online, r.plain);
@@ -134,7 +136,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                  {"server online", Align::kRight},
                  {"plain float32", Align::kRight},
                  {"GMAC/s", Align::kRight},
-                 {"algorithm"},
+                 {"algorithm, threads"},
                  {"product/plain", Align::kRight},
                  {"online/plain", Align::kRight}});
     for (const LayerResult& r : results) {
@@ -148,7 +150,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                                      rate(r.ring_multiply_adds, r.product),
                                      human_seconds(r.online.median())};
         if (!r.plain.empty())
-            for (const std::string& cell : {human_seconds(r.plain.median()), rate(r.shape.multiply_adds(), r.plain), r.plain_algorithm,
+            for (const std::string& cell : {human_seconds(r.plain.median()), rate(r.shape.multiply_adds(), r.plain), fmt::format("{}, {}", r.plain_algorithm, r.plain_threads),
                                             ratio_text(r.product, r.plain), ratio_text(r.online, r.plain)})
                 row.push_back(cell);
         table.add_row(std::move(row));
@@ -180,7 +182,7 @@ void run_layers(const LayersCommand& command) {
     fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
     fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
                "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on polynomial coefficients. Ratios are those of the medians\n"
-               "and, in brackets, of the fastest runs.\n",
+               "and, in brackets, of the fastest runs; ~ marks those with a median far above the fastest: the machine was disturbed.\n",
                options.runs);
 }
 

@@ -20,6 +20,7 @@ struct LayerResult {
     Samples online;   ///< from the first upload awaited until the last response sent: receive, add the share, product, mask, pack
     Samples plain;    ///< float32 convolution; empty without a library
     std::string plain_algorithm, plain_implementation;
+    int plain_threads = 0;
 };
 
 struct LayerOptions {

@@ -123,6 +123,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
         plain = factory->network(architecture, result.threads);
         result.plain_algorithm = plain->algorithm();
         result.plain_implementation = plain->implementation();
+        result.plain_threads = plain->threads();
         plain_calls = calls_that_last(infer_plainly, 0.02);
     }
 
@@ -193,6 +194,7 @@ nlohmann::json to_json(const NetworkResult& r) {
         json["plain"] = to_json(r.plain);
         json["plain"]["algorithm"] = r.plain_algorithm;
         json["plain"]["implementation"] = r.plain_implementation;
+        json["plain"]["threads"] = r.plain_threads;
     }
     if (!r.scaling.empty()) json["server_scaling"] = to_json(r.scaling);
     return json;
@@ -264,7 +266,7 @@ void run_network(const NetworkCommand& command) {
                human_bytes(static_cast<double>(result.resident_bytes)), human_bytes(static_cast<double>(result.peak_bytes)));
     for (const ConnectionResult& c : result.connections)
         if (c.link != "none") fmt::print("{}: emulated, {}.\n", c.name, c.link);
-    if (!result.plain.empty()) fmt::print("Plain: {} ({}).\n", result.plain_algorithm, result.plain_implementation);
+    if (!result.plain.empty()) fmt::print("Plain: {}, {} threads ({}).\n", result.plain_algorithm, result.plain_threads, result.plain_implementation);
 }
 
 }  // namespace flash::bench

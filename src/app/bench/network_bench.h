@@ -42,6 +42,7 @@ struct NetworkResult {
     std::vector<ConnectionResult> connections;
     Samples plain;                  ///< empty without a library
     std::string plain_algorithm, plain_implementation;
+    int plain_threads = 0;
     std::vector<ScalingPoint> scaling;
 };
 
