@@ -236,10 +236,11 @@ std::string network_table(const NetworkResult& r) {
 }
 
 std::string scaling_table(const NetworkResult& r) {
-    Table table({{"cores", Align::kRight}, {"server alone, median", Align::kRight}, {"fastest", Align::kRight}, {"speed-up (of the fastest)", Align::kRight}});
+    Table table({{"cores", Align::kRight}, {"server alone, median", Align::kRight}, {"fastest", Align::kRight}, {"speed-up (of the fastest)", Align::kRight},
+                 {"CPU time of all threads", Align::kRight}});
     for (const ScalingPoint& p : r.scaling)
         table.add_row({std::to_string(p.threads), human_seconds(p.seconds.median()), human_seconds(p.seconds.min()),
-                       ratio_text(r.scaling.front().seconds, p.seconds)});
+                       ratio_text(r.scaling.front().seconds, p.seconds), human_seconds(p.cpu_seconds.median())});
     return table.str();
 }
 
