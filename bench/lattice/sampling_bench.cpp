@@ -1,9 +1,11 @@
-// Samplers and bit packing, per polynomial of 4096 coefficients.
+// Samplers, per polynomial of 4096 coefficients, one row for each instruction set that has a kernel.
 #include <benchmark/benchmark.h>
 
+#include <array>
+#include <functional>
+#include <string>
 #include <vector>
 
-#include "lattice/bitpack.h"
 #include "lattice/sampling.h"
 
 namespace flash::lattice {
@@ -11,54 +13,42 @@ namespace {
 
 constexpr std::size_t n = 4096;
 
-Prng generator() { return Prng(SecretSeed::for_testing(1), "bench"); }
+void add(const std::string& name, const std::function<void(Prng&, InstructionSet)>& sample) {
+    for (InstructionSet set : supported_instruction_sets())
+        if (set <= InstructionSet::kAvx512)
+            benchmark::RegisterBenchmark((name + "/" + std::string(to_string(set))).c_str(), [=](benchmark::State& state) {
+                const StreamKey key(SecretSeed::for_testing(1), "bench", {}, set);
+                Prng rng = key.stream(0);
+                for (auto _ : state) {
+                    sample(rng, set);
+                    benchmark::ClobberMemory();
+                }
+            });
+}
 
-void BM_Ternary(benchmark::State& state) {
-    Prng rng = generator();
-    std::vector<std::int8_t> out(n);
-    for (auto _ : state) sample_ternary(rng, out);
-}
-void BM_Error(benchmark::State& state) {
-    Prng rng = generator();
-    std::vector<std::int8_t> out(n);
-    for (auto _ : state) sample_error(rng, out);
-}
-void BM_Uniform(benchmark::State& state) {
-    Prng rng = generator();
-    const Modulus p(largest_prime_below(1ull << 50, 8192));
-    std::vector<std::uint64_t> out(n);
-    for (auto _ : state) sample_uniform(rng, p, out);
-}
-void BM_Flooding(benchmark::State& state) {
-    Prng rng = generator();
-    const Modulus p(largest_prime_below(1ull << 50, 8192)), q(largest_prime_below(p.value(), 8192));
-    std::vector<std::uint64_t> x(n), y(n);
-    for (auto _ : state) sample_flooding(rng, 74, p, q, x, y);
-}
-void BM_Pack(benchmark::State& state) {
-    const int bits = static_cast<int>(state.range(0));
-    std::vector<std::uint64_t> in(n, 77);
-    std::vector<std::uint8_t> out(packed_bytes(n, bits));
-    for (auto _ : state) {
-        pack(std::span<const std::uint64_t>(in), bits, out);
-        benchmark::ClobberMemory();
+const bool kRegistered = [] {
+    static std::vector<std::int8_t> small(n);
+    static std::vector<std::uint32_t> words(n);
+    static std::array<std::vector<std::uint64_t>, 3> residues;
+    for (auto& part : residues) part.resize(n);
+    add("Sample/ternary", [](Prng& rng, InstructionSet set) { sample_ternary(rng, small, set); });
+    add("Sample/error", [](Prng& rng, InstructionSet set) { sample_error(rng, small, set); });
+    add("Sample/residues/24bit", [](Prng& rng, InstructionSet set) { sample_residues(rng, 16760833, words, set); });
+    for (int bits : {36, 50}) {
+        const Modulus p(largest_prime_below(1ull << bits, 8192));
+        add("Sample/uniform/" + std::to_string(bits) + "bit",
+            [p](Prng& rng, InstructionSet set) { sample_uniform(rng, p, residues[0], set); });
     }
-}
-void BM_Unpack(benchmark::State& state) {
-    const int bits = static_cast<int>(state.range(0));
-    std::vector<std::uint64_t> out(n);
-    const std::vector<std::uint8_t> in(packed_bytes(n, bits), 77);
-    for (auto _ : state) {
-        unpack(in, bits, std::span<std::uint64_t>(out));
-        benchmark::ClobberMemory();
-    }
-}
-BENCHMARK(BM_Ternary);
-BENCHMARK(BM_Error);
-BENCHMARK(BM_Uniform);
-BENCHMARK(BM_Flooding);
-BENCHMARK(BM_Pack)->Arg(13)->Arg(34)->Arg(50)->Arg(54);
-BENCHMARK(BM_Unpack)->Arg(13)->Arg(34)->Arg(50)->Arg(54);
+    const Modulus p(largest_prime_below(1ull << 50, 8192)), q(largest_prime_below(p.value(), 8192)), r(largest_prime_below(1ull << 36, 8192));
+    add("Sample/flooding/2primes", [=](Prng& rng, InstructionSet set) {
+        sample_flooding(rng, 74, std::array{p, q}, std::array{std::span(residues[0]), std::span(residues[1])}, set);
+    });
+    add("Sample/flooding/3primes", [=](Prng& rng, InstructionSet set) {
+        sample_flooding(rng, 74, std::array{p, q, r},
+                        std::array{std::span(residues[0]), std::span(residues[1]), std::span(residues[2])}, set);
+    });
+    return true;
+}();
 
 }  // namespace
 }  // namespace flash::lattice

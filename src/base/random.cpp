@@ -4,6 +4,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <vector>
@@ -12,104 +13,77 @@
 
 namespace flash {
 
-namespace {
+// Words are little-endian in the stream; a big-endian machine would have to swap.
+static_assert(std::endian::native == std::endian::little);
 
-constexpr std::size_t kBufferBytes = 4096;
-
-// HMAC-SHA256 as a key derivation: independent keys for distinct (domain, indices) under one seed.
-void derive_key(std::span<const std::uint8_t> seed, std::string_view domain,
-                std::initializer_list<std::uint64_t> indices, std::uint8_t key[32]) {
+void StreamKey::derive(std::span<const std::uint8_t> seed, std::string_view domain, std::initializer_list<std::uint64_t> indices) {
+    require(domain.find('\0') == std::string_view::npos, ErrorKind::kInternal, "the label of a random stream contains a zero byte");
     std::vector<std::uint8_t> message(domain.begin(), domain.end());
     message.push_back(0);
     for (std::uint64_t index : indices)
         for (int i = 0; i < 8; ++i) message.push_back(static_cast<std::uint8_t>(index >> (8 * i)));
     unsigned length = 32;
-    if (!HMAC(EVP_sha256(), seed.data(), static_cast<int>(seed.size()), message.data(), message.size(), key, &length))
-        throw Error(ErrorKind::kInternal, "HMAC-SHA256 failed in the cryptographic library");
+    require(HMAC(EVP_sha256(), seed.data(), static_cast<int>(seed.size()), message.data(), message.size(), key_.bytes, &length),
+            ErrorKind::kInternal, "HMAC-SHA256 failed in the cryptographic library");
+    if (set_ >= InstructionSet::kAvx2) kernels::aes256_expand_avx2(key_);
 }
 
-}  // namespace
+StreamKey::StreamKey(const SecretSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices, InstructionSet set)
+    : key_{}, set_(set) {
+    derive(seed.bytes(), domain, indices);
+}
+StreamKey::StreamKey(const PublicSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices, InstructionSet set)
+    : key_{}, set_(set) {
+    derive(seed, domain, indices);
+}
+Prng StreamKey::stream(std::uint64_t a, std::uint64_t b) const {
+    require((a | b) >> 32 == 0, ErrorKind::kInternal, "the index of a random stream is out of range");
+    return Prng(*this, a << 32 | b);
+}
 
-struct Prng::State {
-    EVP_CIPHER_CTX* context = nullptr;
-    std::size_t used = kBufferBytes;
-    std::array<std::uint8_t, kBufferBytes> buffer{};
-
-    State(std::span<const std::uint8_t> seed, std::string_view domain, std::initializer_list<std::uint64_t> indices) {
-        std::array<std::uint8_t, 32> key{};
-        const std::array<std::uint8_t, 16> counter{};
-        derive_key(seed, domain, indices, key.data());
-        context = EVP_CIPHER_CTX_new();
-        const bool ok =
-            context && EVP_EncryptInit_ex(context, EVP_aes_256_ctr(), nullptr, key.data(), counter.data()) == 1;
-        OPENSSL_cleanse(key.data(), key.size());
-        if (!ok) throw Error(ErrorKind::kInternal, "AES-256-CTR could not be started in the cryptographic library");
-    }
-    ~State() {
-        EVP_CIPHER_CTX_free(context);  // wipes the key schedule
-        OPENSSL_cleanse(buffer.data(), buffer.size());
-    }
-    // The key stream itself: encryption of zeros.
-    void stream(std::uint8_t* out, std::size_t size) {
-        std::memset(out, 0, size);
-        while (size) {
-            const int step = static_cast<int>(size < (1u << 30) ? size : (1u << 30));
-            int written = 0;
-            if (EVP_EncryptUpdate(context, out, &written, out, step) != 1 || written != step)
-                throw Error(ErrorKind::kInternal, "AES-256-CTR failed in the cryptographic library");
-            out += step;
-            size -= static_cast<std::size_t>(step);
-        }
-    }
-    void take(std::uint8_t* out, std::size_t size) {
-        while (size) {
-            if (used == kBufferBytes) {
-                if (size >= kBufferBytes) {
-                    const std::size_t whole = size / kBufferBytes * kBufferBytes;
-                    stream(out, whole);
-                    out += whole;
-                    size -= whole;
-                    continue;
-                }
-                stream(buffer.data(), kBufferBytes);
-                used = 0;
-            }
-            const std::size_t step = size < kBufferBytes - used ? size : kBufferBytes - used;
-            std::memcpy(out, buffer.data() + used, step);
-            used += step;
-            out += step;
-            size -= step;
-        }
-    }
-};
-
+Prng::Prng(const StreamKey& key, std::uint64_t index) : key_(key.key_), index_(index), set_(key.set_) {}
 Prng::Prng(const SecretSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices)
-    : state_(std::make_unique<State>(seed.bytes(), domain, indices)) {}
+    : Prng(StreamKey(seed, domain, indices), 0) {}
 Prng::Prng(const PublicSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices)
-    : state_(std::make_unique<State>(seed, domain, indices)) {}
-Prng::~Prng() = default;
-Prng::Prng(Prng&&) noexcept = default;
-Prng& Prng::operator=(Prng&&) noexcept = default;
+    : Prng(StreamKey(seed, domain, indices), 0) {}
 
-void Prng::fill(std::span<std::uint8_t> out) { state_->take(out.data(), out.size()); }
-
-// Words are little-endian in the stream; a big-endian machine would have to swap.
-static_assert(std::endian::native == std::endian::little);
-
-void Prng::fill_u32(std::span<std::uint32_t> out) {
-    state_->take(reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes());
+void Prng::generate(std::uint8_t* out, std::size_t blocks) {
+    switch (set_) {
+        case InstructionSet::kAmx:
+        case InstructionSet::kAvx512: kernels::aes256_ctr_avx512(key_, index_, block_, out, blocks); break;
+        case InstructionSet::kAvx2: kernels::aes256_ctr_avx2(key_, index_, block_, out, blocks); break;
+        case InstructionSet::kPortable: kernels::aes256_ctr_portable(key_, index_, block_, out, blocks); break;
+    }
+    block_ += blocks;
 }
-void Prng::fill_u64(std::span<std::uint64_t> out) {
-    state_->take(reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes());
+
+void Prng::take(std::uint8_t* out, std::size_t size) {
+    const std::size_t buffered = std::min(size, kBufferBytes - used_);
+    if (buffered) std::memcpy(out, buffer_.data() + used_, buffered);
+    used_ += buffered;
+    out += buffered;
+    size -= buffered;
+    if (size >= kBufferBytes) {
+        const std::size_t blocks = size / 16;
+        generate(out, blocks);
+        out += 16 * blocks;
+        size -= 16 * blocks;
+    }
+    if (size) {
+        generate(buffer_.data(), kBufferBytes / 16);
+        std::memcpy(out, buffer_.data(), size);
+        used_ = size;
+    }
 }
+
 std::uint32_t Prng::u32() {
     std::uint32_t value;
-    state_->take(reinterpret_cast<std::uint8_t*>(&value), sizeof value);
+    fill_u32({&value, 1});
     return value;
 }
 std::uint64_t Prng::u64() {
     std::uint64_t value;
-    state_->take(reinterpret_cast<std::uint8_t*>(&value), sizeof value);
+    fill_u64({&value, 1});
     return value;
 }
 

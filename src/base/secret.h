@@ -2,31 +2,38 @@
 // given back, so that a secret does not outlive its owner in freed memory, core files or swap.
 #pragma once
 
-#include <openssl/crypto.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "base/aligned.h"
+
 namespace flash {
 
-/// Allocator that overwrites memory before it is freed (also when a vector grows and moves).
+/// Overwrites secret memory. The statement after it claims to read the memory, so the optimiser cannot leave the writing out, as it may
+/// for a plain memset before the memory is given back.
+[[gnu::always_inline]] inline void wipe(void* memory, std::size_t bytes) {
+    std::memset(memory, 0, bytes);
+    __asm__ __volatile__("" : : "r"(memory) : "memory");
+}
+
+/// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache line.
 template <class T>
 struct WipingAllocator {
     using value_type = T;
     WipingAllocator() = default;
     template <class U>
     WipingAllocator(const WipingAllocator<U>&) {}
-    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    T* allocate(std::size_t count) { return AlignedAllocator<T>().allocate(count); }
     void deallocate(T* p, std::size_t count) {
-        // OPENSSL_cleanse is not removed by the optimiser, unlike a memset before free.
-        OPENSSL_cleanse(p, count * sizeof(T));
-        std::allocator<T>().deallocate(p, count);
+        flash::wipe(p, count * sizeof(T));
+        AlignedAllocator<T>().deallocate(p, count);
     }
     template <class U>
     bool operator==(const WipingAllocator<U>&) const { return true; }
@@ -63,6 +70,37 @@ private:
     std::vector<T, WipingAllocator<T>> data_;
 };
 
+/// Array of secret values that are about to be written: not initialised, wiped on destruction, move-only.
+template <class T>
+class SecretBuffer {
+    static_assert(std::is_trivially_copyable_v<T>);
+
+public:
+    explicit SecretBuffer(std::size_t count) : data_(AlignedAllocator<T>().allocate(count)), size_(count) {}
+    SecretBuffer(const SecretBuffer&) = delete;
+    SecretBuffer& operator=(const SecretBuffer&) = delete;
+    SecretBuffer(SecretBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    ~SecretBuffer() {
+        if (!data_) return;
+        flash::wipe(data_, size_ * sizeof(T));
+        AlignedAllocator<T>().deallocate(data_, size_);
+    }
+
+    std::size_t size() const { return size_; }
+    T* data() { return data_; }
+    const T* data() const { return data_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+    const T& operator[](std::size_t i) const { return data_[i]; }
+    T* begin() { return data_; }
+    T* end() { return data_ + size_; }
+    const T* begin() const { return data_; }
+    const T* end() const { return data_ + size_; }
+
+private:
+    T* data_;
+    std::size_t size_;
+};
+
 /// 256-bit secret seed of a generator. Move-only; the moved-from and the destroyed object are wiped.
 class SecretSeed {
 public:
@@ -88,7 +126,7 @@ public:
 
 private:
     SecretSeed() = default;
-    void wipe() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+    void wipe() { flash::wipe(bytes_.data(), bytes_.size()); }
     std::array<std::uint8_t, kBytes> bytes_{};
 };
 

@@ -208,17 +208,7 @@ private:
     }
 
     void check_noise(LayerWeights& out) const {
-        std::vector<double> energy(channels_, 0.0);
-        for (const TermWeights& term : out.terms) {
-            const std::size_t per_channel = term.weights.size() / channels_;
-            for (std::size_t k = 0; k < term.weights.size(); ++k) {
-                const double w = static_cast<double>(term.multiplier) * term.weights[k];
-                energy[k / per_channel] += w * w;
-            }
-            for (std::size_t o = 0; o < term.scale.size(); ++o) energy[o] += static_cast<double>(term.scale[o]) * term.scale[o];
-        }
-        const double noise = phase_noise(*std::ranges::max_element(energy), m_);
-        out.noise_bits = std::log2(noise);
+        const double noise = phase_noise(weight_energy(out, layer_.output.channels), model::kMaxUploadBits, m_);
         if (noise > phase_noise_limit(m_))
             throw NoiseError(ErrorKind::kRange, fmt::format("layer {} ({}) at m = {}, T = {}: the noise of its ciphertexts is {:.2f} times what m allows, because its "
                                                             "operands are small integers. Use more calibration images, or fewer bits of T",
@@ -290,6 +280,7 @@ Quantised quantise(const Network& network, const Ranges& ranges, double pixel_bo
         result.weights.layers.push_back(std::move(weights));
         result.shift.push_back(std::move(shift));
     }
+    choose_upload_bits(result.architecture, result.weights);
     return result;
 }
 

@@ -1,4 +1,4 @@
-// Bit packing of the wire format, and the "top bits" of words mod 2^32.
+// Bit packing of the wire format.
 // Value i of a packed array occupies bits [i * bits, (i + 1) * bits) of the byte string, least significant bit first; unused bits
 // of the last byte are zero. Running times depend on counts and widths only, never on values.
 #pragma once
@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "base/instruction_set.h"
+
 namespace flash::lattice {
 
 /// Exact size of `count` values of `bits` bits (1 to 64): ceil(count * bits / 8).
@@ -14,19 +16,16 @@ std::size_t packed_bytes(std::size_t count, int bits);
 
 /// Packs the low `bits` bits of every value; higher bits are ignored. bits: 1..64 (1..32 for 32-bit words).
 /// out must have exactly packed_bytes(in.size(), bits) bytes; Error(kInternal) otherwise.
-void pack(std::span<const std::uint64_t> in, int bits, std::span<std::uint8_t> out);
-void pack(std::span<const std::uint32_t> in, int bits, std::span<std::uint8_t> out);
+void pack(std::span<const std::uint64_t> in, int bits, std::span<std::uint8_t> out,
+          InstructionSet set = best_instruction_set());
+void pack(std::span<const std::uint32_t> in, int bits, std::span<std::uint8_t> out,
+          InstructionSet set = best_instruction_set());
 
 /// Inverse of pack for out.size() values. in must have exactly packed_bytes(out.size(), bits) bytes, else
 /// Error(kProtocol): packed arrays come from the peer. Bits beyond the last value are ignored.
-void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint64_t> out);
-void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint32_t> out);
-
-/// Rounds each word mod 2^32 to the nearest multiple of 2^(32 - bits) (ties up, wrapping) and shifts it down: a value in
-/// [0, 2^bits). bits: 1..32; 32 changes nothing.
-void round_to_top_bits(std::span<std::uint32_t> words, int bits);
-
-/// Shifts values of `bits` bits back up to words mod 2^32: the inverse of round_to_top_bits up to the rounding.
-void from_top_bits(std::span<std::uint32_t> words, int bits);
+void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint64_t> out,
+            InstructionSet set = best_instruction_set());
+void unpack(std::span<const std::uint8_t> in, int bits, std::span<std::uint32_t> out,
+            InstructionSet set = best_instruction_set());
 
 }  // namespace flash::lattice

@@ -40,6 +40,13 @@ NttTables::NttTables(std::size_t n, std::uint64_t prime) : n_(n), modulus_(prime
         inverse_root_quotients_.push_back(modulus_.shoup_quotient(inverse_roots_[i]));
     }
     inverse_n_ = modulus_.shoup(modulus_.inverse(n));
+    if (prime < kernels::kWideNttLimit) {
+        const auto wide = [](ShoupFactor factor) { return ShoupFactor{factor.value, factor.quotient >> (64 - kernels::kWideBits)}; };
+        wide_ = wide_tables(roots_, root_quotients_);
+        inverse_wide_ = wide_tables(inverse_roots_, inverse_root_quotients_);
+        wide_scale_ = wide(inverse_n_);
+        wide_scaled_last_ = wide(modulus_.shoup(modulus_.multiply(inverse_roots_[1], inverse_n_)));
+    }
     if (prime < kernels::kFloatNttLimit) {
         const double p = static_cast<double>(prime);
         for (std::size_t i = 0; i < n; ++i) {
@@ -51,25 +58,59 @@ NttTables::NttTables(std::size_t n, std::uint64_t prime) : n_(n), modulus_(prime
     }
 }
 
+NttTables::WideTables NttTables::wide_tables(std::span<const std::uint64_t> roots, std::span<const std::uint64_t> quotients) const {
+    WideTables tables;
+    // floor(2^52 w / p) is floor(floor(2^64 w / p) / 2^12).
+    for (std::uint64_t quotient : quotients) tables.quotients.push_back(quotient >> (64 - kernels::kWideBits));
+    constexpr std::size_t kPairOrder[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+    for (std::size_t i = 0; i < n_ / 16; ++i) {
+        for (const std::uint64_t* from : {roots.data(), static_cast<const std::uint64_t*>(tables.quotients.data())}) {
+            for (std::size_t k = 0; k < 2; ++k) tables.inner.push_back(from[n_ / 8 + 2 * i + k]);
+            for (std::size_t k = 0; k < 4; ++k) tables.inner.push_back(from[n_ / 4 + 4 * i + k]);
+            tables.inner.insert(tables.inner.end(), 2, 0);
+        }
+        for (const std::uint64_t* from : {roots.data(), static_cast<const std::uint64_t*>(tables.quotients.data())})
+            for (std::size_t k : kPairOrder) tables.inner.push_back(from[n_ / 2 + 8 * i + k]);
+    }
+    return tables;
+}
+
+// The highest set at or below this one that has a kernel for this prime.
+InstructionSet NttTables::kernel(InstructionSet set) const {
+    static_assert(kernels::kWideNttLimit == kernels::kFloatNttLimit);
+    if (modulus_.value() >= kernels::kWideNttLimit) return InstructionSet::kPortable;
+    return set > InstructionSet::kAvx512 ? InstructionSet::kAvx512 : set;
+}
+
 void NttTables::forward(std::span<std::uint64_t> polynomial, InstructionSet set) const {
     require(polynomial.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
-    if (float_kernel(set))
-        kernels::ntt_forward_avx2(polynomial.data(), {n_, static_cast<double>(modulus_.value()), float_roots_.data(),
-                                                      float_root_ratios_.data(), 0});
-    else
-        kernels::ntt_forward_portable(polynomial.data(),
-                                      {n_, modulus_.value(), roots_.data(), root_quotients_.data(), {}});
+    const std::uint64_t p = modulus_.value();
+    switch (kernel(set)) {
+        case InstructionSet::kAvx512:
+            return kernels::ntt_forward_avx512(polynomial.data(), {n_, p, roots_.data(), wide_.quotients.data(), wide_.inner.data(),
+                                                                   (std::uint64_t{1} << kernels::kWideBits) / p, {}, {}});
+        case InstructionSet::kAvx2:
+            return kernels::ntt_forward_avx2(polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(),
+                                                                 float_root_ratios_.data(), 0});
+        default:
+            return kernels::ntt_forward_portable(polynomial.data(), {n_, p, roots_.data(), root_quotients_.data(), {}});
+    }
 }
 
 void NttTables::inverse(std::span<std::uint64_t> values, InstructionSet set) const {
     require(values.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
-    if (float_kernel(set))
-        kernels::ntt_inverse_avx2(values.data(),
-                                  {n_, static_cast<double>(modulus_.value()), float_inverse_roots_.data(),
-                                   float_inverse_root_ratios_.data(), centred(inverse_n_.value, modulus_.value())});
-    else
-        kernels::ntt_inverse_portable(values.data(), {n_, modulus_.value(), inverse_roots_.data(),
-                                                      inverse_root_quotients_.data(), inverse_n_});
+    const std::uint64_t p = modulus_.value();
+    switch (kernel(set)) {
+        case InstructionSet::kAvx512:
+            return kernels::ntt_inverse_avx512(values.data(), {n_, p, inverse_roots_.data(), inverse_wide_.quotients.data(),
+                                                               inverse_wide_.inner.data(), 0, wide_scale_, wide_scaled_last_});
+        case InstructionSet::kAvx2:
+            return kernels::ntt_inverse_avx2(values.data(),
+                                             {n_, static_cast<double>(p), float_inverse_roots_.data(), float_inverse_root_ratios_.data(),
+                                              centred(inverse_n_.value, p)});
+        default:
+            return kernels::ntt_inverse_portable(values.data(), {n_, p, inverse_roots_.data(), inverse_root_quotients_.data(), inverse_n_});
+    }
 }
 
 }  // namespace flash::lattice

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "base/aligned.h"
 #include "base/instruction_set.h"
 #include "lattice/modulus.h"
 
@@ -28,16 +28,24 @@ public:
     void inverse(std::span<std::uint64_t> values, InstructionSet set = best_instruction_set()) const;
 
 private:
-    bool float_kernel(InstructionSet set) const { return set != InstructionSet::kPortable && !float_roots_.empty(); }
+    // The tables of one direction for the kernels of 52-bit multiplications (p < 2^50): see kernels::WideNtt.
+    struct WideTables {
+        AlignedVector<std::uint64_t> quotients, inner;
+    };
+
+    InstructionSet kernel(InstructionSet set) const;
+    WideTables wide_tables(std::span<const std::uint64_t> roots, std::span<const std::uint64_t> quotients) const;
 
     std::size_t n_;
     Modulus modulus_;
     // Powers of the root (and of its inverse) in bit-reversed order with their Shoup quotients: entry m + i serves block i of the level
     // with m blocks.
-    std::vector<std::uint64_t> roots_, root_quotients_, inverse_roots_, inverse_root_quotients_;
+    AlignedVector<std::uint64_t> roots_, root_quotients_, inverse_roots_, inverse_root_quotients_;
     ShoupFactor inverse_n_;
+    WideTables wide_, inverse_wide_;
+    ShoupFactor wide_scale_, wide_scaled_last_;
     // The same powers, centred, as exact doubles, and divided by p: for the kernels on floating-point units (p < 2^50).
-    std::vector<double> float_roots_, float_root_ratios_, float_inverse_roots_, float_inverse_root_ratios_;
+    AlignedVector<double> float_roots_, float_root_ratios_, float_inverse_roots_, float_inverse_root_ratios_;
 };
 
 }  // namespace flash::lattice

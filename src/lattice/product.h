@@ -1,7 +1,7 @@
 // Exact products in Z_{2^32}[X]/(X^n + 1) where one factor is small: the words are lifted to centred integers, multiplied over one
 // NTT prime and read off again. A coefficient of the product is below 2^31 * n * |small| <= 2^31 * 8192 = 2^44 in absolute
 // value for ternary factors, far below p/2 with p just under 2^50, so the integers are exact. (The primes stay below 2^50 for the
-// floating-point transform kernels.)
+// transform kernels and the 52-bit products.)
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,20 @@
 
 #include "base/secret.h"
 #include "lattice/ntt.h"
+#include "lattice/pointwise.h"
 
 namespace flash::lattice {
 
-/// A transformed factor with Shoup quotients: multiplying by it costs one high product. Wiped, as it may be a key.
+/// A transformed factor with its quotients, to be used more than once. Wiped, as it may be a key.
 struct PreparedFactor {
     SecretVector<std::uint64_t> values, quotients;
 };
 
-/// The ring and its tables; immutable, shared between threads. Constant time in all polynomials.
+/// The ring and its tables; immutable, shared between threads. Constant time in all polynomials. Polynomials of another size than n:
+/// Error(kInternal). Callers bring the memory for intermediate results, and wipe it where a factor is secret.
 class ExactProduct {
 public:
-    explicit ExactProduct(std::size_t n);
+    explicit ExactProduct(std::size_t n, InstructionSet set = best_instruction_set());
     std::size_t size() const { return ntt_.size(); }
 
     /// Transform of words mod 2^32 lifted to [-2^31, 2^31).
@@ -30,17 +32,18 @@ public:
     PreparedFactor prepare(std::span<const std::uint32_t> words) const;
     PreparedFactor prepare(std::span<const std::int8_t> small) const;
 
-    /// out += factor * polynomial (mod 2^32), exactly one of the two being small; polynomial: transformed, n values.
-    void add_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint32_t> out) const;
-    /// out -= factor * polynomial.
-    void subtract_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial,
-                          std::span<std::uint32_t> out) const;
+    /// factor * polynomial as n residues, exactly one of the two being small; polynomial: transformed. residues may be polynomial.
+    void multiply(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> residues) const;
+    /// out += (-=) such a product, mod 2^32.
+    void add(std::span<const std::uint64_t> residues, std::span<std::uint32_t> out) const;
+    void subtract(std::span<const std::uint64_t> residues, std::span<std::uint32_t> out) const;
 
 private:
     PreparedFactor prepare_transformed(SecretVector<std::uint64_t> values) const;
-    SecretVector<std::uint64_t> product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial) const;
 
+    InstructionSet set_;
     NttTables ntt_;
+    Pointwise pointwise_;
 };
 
 }  // namespace flash::lattice

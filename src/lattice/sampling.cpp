@@ -1,9 +1,11 @@
 #include "lattice/sampling.h"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "base/error.h"
+#include "lattice/kernels/sampling.h"
 #include "lattice/secret_array.h"
 #include "lattice/security.h"
 
@@ -11,80 +13,88 @@ namespace flash::lattice {
 
 // The table of security.h assumes sigma = 3.2: variance 21 / 2 must not be below 3.2^2.
 static_assert(kErrorBits / 2.0 >= kErrorSigma * kErrorSigma);
-
-void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> out) {
-    const std::uint64_t p = modulus.value(), mask = (std::uint64_t{1} << modulus.bits()) - 1;
-    std::size_t filled = 0;
-    while (filled < out.size()) {
-        // Draw exactly the missing number, compact the accepted ones to the front, repeat for the rejected.
-        std::span<std::uint64_t> rest = out.subspan(filled);
-        rng.fill_u64(rest);
-        for (std::uint64_t word : rest) {
-            const std::uint64_t value = word & mask;
-            out[filled] = value;
-            filled += value < p;
-        }
-    }
-}
+static_assert(kernels::kErrorMask == ((std::uint64_t{1} << kErrorBits) - 1) * 0x100000001);
 
 namespace {
 
-constexpr std::size_t kChunk = 512;  // words of randomness at a time, on the stack
+constexpr std::size_t kChunkBytes = 8192;  // of randomness at a time, on the stack
 
 }  // namespace
 
-void sample_ternary(Prng& rng, std::span<std::int8_t> out) {
-    SecretArray<std::uint64_t, kChunk> words;
-    for (std::size_t done = 0; done < out.size();) {
-        const std::size_t count = std::min(out.size() - done, 4 * kChunk);
+void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> out, InstructionSet set) {
+    const auto accept = set >= InstructionSet::kAvx512 ? kernels::accept64_avx512 : kernels::accept64_portable;
+    const std::size_t width = static_cast<std::size_t>(modulus.bits() + 7) / 8;
+    const std::uint64_t mask = (std::uint64_t{1} << modulus.bits()) - 1;
+    SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
+    while (!out.empty()) {
+        // As many candidates as are missing, then as many as were rejected, and so on.
+        const std::size_t count = std::min(out.size(), kChunkBytes / width);
+        rng.fill(bytes.first(count * width));
+        out = out.subspan(accept(bytes.data(), count, width, mask, modulus.value(), out.data()));
+    }
+}
+
+void sample_residues(Prng& rng, std::uint32_t bound, std::span<std::uint32_t> out, InstructionSet set) {
+    require(bound >= 2 && bound <= std::uint32_t{1} << 31, ErrorKind::kInternal, "uniform residues: bound out of range");
+    const auto accept = set >= InstructionSet::kAvx512 ? kernels::accept32_avx512
+                        : set >= InstructionSet::kAvx2 ? kernels::accept32_avx2
+                                                       : kernels::accept32_portable;
+    while (!out.empty()) {
+        rng.fill_u32(out);
+        out = out.subspan(accept(out.data(), out.size(), std::bit_ceil(bound) - 1, bound));
+    }
+}
+
+void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
+    const auto convert = set >= InstructionSet::kAvx512 ? kernels::ternary_avx512
+                         : set >= InstructionSet::kAvx2 ? kernels::ternary_avx2
+                                                        : kernels::ternary_portable;
+    SecretArray<std::uint64_t, kChunkBytes / 8> words;
+    while (!out.empty()) {
+        const std::size_t count = std::min(out.size(), 4 * words.size());
         rng.fill_u64(words.first((count + 3) / 4));
-        for (std::size_t i = 0; i < count; i += 4) {
-            std::uint64_t fraction = words[i / 4];
-            for (std::size_t j = i; j < std::min(i + 4, count); ++j) {
-                const u128 digit = static_cast<u128>(fraction) * 3;
-                out[done + j] = static_cast<std::int8_t>(static_cast<int>(digit >> 64) - 1);
-                fraction = static_cast<std::uint64_t>(digit);
-            }
-        }
-        done += count;
+        convert(words.data(), count, out.data());
+        out = out.subspan(count);
     }
 }
 
-void sample_error(Prng& rng, std::span<std::int8_t> out) {
-    // Both halves of a word are counted side by side. No popcount instruction is assumed, and the compiler's substitute uses a table.
-    constexpr std::uint64_t kHalf = (std::uint64_t{1} << kErrorBits) - 1, kMask = kHalf << 32 | kHalf;
-    SecretArray<std::uint64_t, kChunk> words;
-    for (std::size_t done = 0; done < out.size();) {
-        const std::size_t count = std::min(out.size() - done, kChunk);
+void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
+    const auto convert = set >= InstructionSet::kAvx512 ? kernels::error_avx512
+                         : set >= InstructionSet::kAvx2 ? kernels::error_avx2
+                                                        : kernels::error_portable;
+    SecretArray<std::uint64_t, kChunkBytes / 8> words;
+    while (!out.empty()) {
+        const std::size_t count = std::min(out.size(), words.size());
         rng.fill_u64(words.first(count));
-        for (std::size_t i = 0; i < count; ++i) {
-            std::uint64_t x = words[i] & kMask;
-            x -= (x >> 1) & 0x5555555555555555;
-            x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
-            x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
-            x += x >> 8;
-            x += x >> 16;
-            out[done + i] = static_cast<std::int8_t>(static_cast<int>(x & 0x3f) - static_cast<int>((x >> 32) & 0x3f));
-        }
-        done += count;
+        convert(words.data(), count, out.data());
+        out = out.subspan(count);
     }
 }
 
-void sample_flooding(Prng& rng, int log_bound, const Modulus& first, const Modulus& second,
-                     std::span<std::uint64_t> out_first, std::span<std::uint64_t> out_second) {
-    require(log_bound >= 0 && log_bound <= 126 && out_first.size() == out_second.size(), ErrorKind::kInternal,
-            "flooding noise: bound or sizes out of range");
-    // A uniform (log_bound + 1)-bit integer minus 2^log_bound.
-    const u128 bound = u128{1} << log_bound, mask = 2 * bound - 1;
-    const std::uint64_t bound_first = first.reduce(bound), bound_second = second.reduce(bound);
-    SecretArray<std::uint64_t, kChunk> words;
-    for (std::size_t done = 0; done < out_first.size();) {
-        const std::size_t count = std::min(out_first.size() - done, kChunk / 2);
-        rng.fill_u64(words.first(2 * count));
-        for (std::size_t i = 0; i < count; ++i) {
-            const u128 value = (static_cast<u128>(words[2 * i + 1]) << 64 | words[2 * i]) & mask;
-            out_first[done + i] = first.subtract(first.reduce(value), bound_first);
-            out_second[done + i] = second.subtract(second.reduce(value), bound_second);
+void sample_flooding(Prng& rng, int log_bound, std::span<const Modulus> moduli, std::span<const std::span<std::uint64_t>> out,
+                     InstructionSet set) {
+    require(log_bound >= 0 && log_bound <= 126 && !out.empty() && moduli.size() == out.size(), ErrorKind::kInternal,
+            "flooding noise: bound or number of primes out of range");
+    const std::size_t total = out[0].size();
+    for (const std::span<std::uint64_t>& part : out)
+        require(part.size() == total, ErrorKind::kInternal, "flooding noise: sizes differ");
+    // A uniform integer of log_bound + 1 bits less 2^log_bound.
+    const int bits = log_bound + 1;
+    const std::size_t width = static_cast<std::size_t>(bits + 7) / 8;
+    std::vector<kernels::Centring> centrings;
+    for (const Modulus& modulus : moduli) {
+        const std::uint64_t p = modulus.value(), power = (std::uint64_t{1} << 52) % p;
+        centrings.push_back({modulus, p, modulus.reduce(u128{1} << log_bound), power,
+                             static_cast<std::uint64_t>((static_cast<u128>(power) << 52) / p), (std::uint64_t{1} << 52) / p});
+    }
+    SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
+    for (std::size_t done = 0; done < total;) {
+        const std::size_t count = std::min(total - done, kChunkBytes / width);
+        rng.fill(bytes.first(count * width));
+        for (std::size_t k = 0; k < out.size(); ++k) {
+            const bool narrow = moduli[k].value() < kernels::kCentringLimit && bits <= kernels::kCentringBits;
+            (set >= InstructionSet::kAvx512 && narrow ? kernels::centred_residues_avx512 : kernels::centred_residues_portable)(
+                bytes.data(), count, bits, centrings[k], out[k].data() + done);
         }
         done += count;
     }

@@ -1,12 +1,12 @@
 // A fixed-size buffer for secret temporaries on the stack, overwritten when it goes out of scope.
 #pragma once
 
-#include <openssl/crypto.h>
-
 #include <array>
 #include <cstddef>
 #include <span>
 #include <type_traits>
+
+#include "base/secret.h"
 
 namespace flash::lattice {
 
@@ -18,14 +18,17 @@ public:
     SecretArray() = default;
     SecretArray(const SecretArray&) = delete;
     SecretArray& operator=(const SecretArray&) = delete;
-    ~SecretArray() { OPENSSL_cleanse(values_.data(), sizeof values_); }
+    ~SecretArray() { wipe(values_.data(), sizeof values_); }
 
     T& operator[](std::size_t i) { return values_[i]; }
     const T& operator[](std::size_t i) const { return values_[i]; }
+    static constexpr std::size_t size() { return N; }
+    T* data() { return values_.data(); }
+    const T* data() const { return values_.data(); }
     std::span<T> first(std::size_t count) { return std::span<T>(values_).first(count); }
 
 private:
-    std::array<T, N> values_;  // deliberately not initialised: it is a scratch buffer
+    alignas(64) std::array<T, N> values_;  // deliberately not initialised: it is a scratch buffer
 };
 
 }  // namespace flash::lattice

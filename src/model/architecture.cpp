@@ -92,6 +92,10 @@ Shape Architecture::pooled_shape(const Term& term) const {
     return shape;
 }
 
+int Architecture::upload_bits(int value) const {
+    return value == 0 ? input_upload_bits : layers[static_cast<std::size_t>(value) - 1].upload_bits;
+}
+
 std::int64_t Architecture::activation_values() const {
     std::int64_t values = 0;
     for (const Layer& layer : layers)
@@ -107,6 +111,7 @@ void validate(const Architecture& architecture) {
     check_shape(architecture.input, "input");
     check(positive(architecture.input_scale), "the input scale is not a positive number");
     check(in_range(architecture.input_limit, 1, architecture.plain_modulus / 4), "the input limit is not within 1 .. T/4");
+    check(in_range(architecture.input_upload_bits, kMinUploadBits, kMaxUploadBits), "the width of the input's uploads is out of range");
     check(positive(architecture.output_scale), "the output scale is not a positive number");
     check_preprocessing(architecture);
 
@@ -121,6 +126,7 @@ void validate(const Architecture& architecture) {
               fmt::format("{}: {} share bits, allowed are {} to {}", what, layer.share_bits, kMinShareBits, kMaxShareBits));
         check(layer.activation == (index + 1 < layers), what + ": every layer but the last, and only those, has an activation");
         check(in_range(layer.packing.channels_per_input, 0, kMaxChannels), what + ": the packing is out of range");
+        check(in_range(layer.upload_bits, kMinUploadBits, kMaxUploadBits), what + ": the width of its uploads is out of range");
         check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms), fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
         for (const Term& term : layer.terms) check_term(architecture, layer, term, index, what);
     }

@@ -27,6 +27,7 @@ inline constexpr int kMaxExtent = 4096;                               ///< of ma
 inline constexpr std::int64_t kMaxMapValues = std::int64_t{1} << 26;  ///< channels * height * width
 inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< channels * kernel_h * kernel_w of a convolution
 inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
+inline constexpr int kMinUploadBits = 16, kMaxUploadBits = 32;
 inline constexpr int kMaxPictureExtent = 65536;
 inline constexpr std::size_t kMaxNameBytes = 1024;
 
@@ -74,6 +75,7 @@ struct Layer {
     int share_bits = 0;       ///< m: pre-activation shares live mod 2^m
     bool activation = true;   ///< false: the result layer, reconstructed by the client
     PackingChoice packing;
+    int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is uploaded
 };
 
 /// How a picture becomes the network's input: resize the short side, centre crop, scale to 0..1, (x - mean) / std.
@@ -89,6 +91,7 @@ struct Architecture {
     Shape input;
     double input_scale = 0;           ///< integer input Y = round(x / input_scale)
     std::int32_t input_limit = 0;     ///< |Y| is clamped to this
+    int input_upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which the input is uploaded
     Preprocessing preprocessing;
     std::vector<std::string> classes; ///< empty if the model does not name them
     std::vector<Layer> layers;
@@ -98,6 +101,8 @@ struct Architecture {
     const Shape& value_shape(int value) const;
     /// Shape after a term's pooling (equals the source's shape when there is none).
     Shape pooled_shape(const Term& term) const;
+    /// Top bits of a ciphertext coefficient that travel when this value is uploaded.
+    int upload_bits(int value) const;
     const Shape& output_shape() const { return layers.back().output; }
     /// Activation values per inference.
     std::int64_t activation_values() const;

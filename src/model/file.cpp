@@ -77,10 +77,15 @@ wire::Architecture to_wire(const Architecture& from) {
         out->set_share_bits(layer.share_bits);
         out->set_activation(layer.activation);
         out->set_channels_per_input(layer.packing.channels_per_input);
+        out->set_upload_bits(layer.upload_bits);
     }
     to.set_output_scale(from.output_scale);
+    to.set_input_upload_bits(from.input_upload_bits);
     return to;
 }
+
+/// Files from before there was a choice do not have the field.
+int read_upload_bits(int field) { return field == 0 ? kMaxUploadBits : field; }
 
 /// Not yet validated. Error(kProtocol) for an unknown term kind.
 Architecture from_wire(const wire::Architecture& from) {
@@ -114,8 +119,10 @@ Architecture from_wire(const wire::Architecture& from) {
         out.share_bits = layer.share_bits();
         out.activation = layer.activation();
         out.packing.channels_per_input = layer.channels_per_input();
+        out.upload_bits = read_upload_bits(layer.upload_bits());
     }
     to.output_scale = from.output_scale();
+    to.input_upload_bits = read_upload_bits(from.input_upload_bits());
     return to;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "packing/grid.h"
+#include "packing/taps.h"
 #include "scheme/parameters.h"
 
 namespace flash::packing {
@@ -71,7 +72,7 @@ void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& w
         }
 }
 
-/// g1 that sends the fewest bytes: uploads are whole polynomials of 32-bit words, results are whole `a` polynomials of
+/// g1 that sends the fewest bytes: uploads are whole polynomials of upload_bits a word (near enough), results are whole `a` polynomials of
 /// m + 8 bits (their b coefficients do not depend on the choice).
 int choose_channels_per_input(int blocks, const std::vector<const Stream*>& streams,
                               const std::vector<std::pair<const model::Layer*, int>>& layers) {
@@ -80,7 +81,7 @@ int choose_channels_per_input(int blocks, const std::vector<const Stream*>& stre
     for (int g1 = 1; g1 <= blocks; ++g1) {
         const int g2 = blocks / g1;
         std::int64_t bytes = 0;
-        for (const Stream* s : streams) bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * kDegree * 4;
+        for (const Stream* s : streams) bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * kDegree * s->upload_bits / 8;
         for (const auto& [layer, bands] : layers)
             bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (kDegree * (layer->share_bits + 8) / 8);
         if (best == 0 || bytes < best_bytes) {
@@ -91,7 +92,84 @@ int choose_channels_per_input(int blocks, const std::vector<const Stream*>& stre
     return best;
 }
 
+/// Ranges of coefficients [0, n) that are marked; unmarked gaps of less than a tile are not worth a range of their own.
+std::vector<lattice::CoefficientRange> ranges_of(const std::vector<bool>& marked) {
+    std::vector<lattice::CoefficientRange> ranges;
+    for (std::uint32_t i = 0; i < marked.size(); ++i) {
+        if (!marked[i]) continue;
+        if (!ranges.empty() && i - ranges.back().end < lattice::CoefficientTiles::kTile)
+            ranges.back().end = i + 1;
+        else
+            ranges.push_back({i, i + 1});
+    }
+    return ranges;
+}
+
+/// The coefficients that carry results of a band with `rows` output rows.
+std::vector<lattice::CoefficientRange> result_ranges(const Grid& grid, const model::Shape& output, int rows) {
+    std::vector<bool> marked(scheme::kDirectDegree, false);
+    for (int slot = 0; slot < grid.channels_per_output; ++slot) {
+        const int first = grid.position(slot * grid.channels_per_input, 0, 0, 0), last = grid.position(slot * grid.channels_per_input, 0, rows - 1, output.width - 1);
+        for (int i = first; i <= last; ++i) marked[static_cast<std::size_t>(i)] = true;
+    }
+    return ranges_of(marked);
+}
+
+/// On which coefficients of a stream the results of its readers depend.
+void mark_sent(const model::Architecture& architecture, Plan& plan) {
+    constexpr std::size_t kCircle = 2 * scheme::kDirectDegree;  // shifts are counted mod 2n
+    std::vector<std::vector<bool>> marked(plan.streams.size(), std::vector<bool>(scheme::kDirectDegree, false));
+    std::int64_t steps = 0;
+    const auto spend = [&](std::size_t count, const model::Layer& layer) {
+        steps += static_cast<std::int64_t>(count);
+        if (steps > kMaxPlanSteps) throw Error(ErrorKind::kUnsupported, "layer " + layer.name + ": the windows are too large to plan");
+    };
+    for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+        const model::Layer& layer = architecture.layers[l];
+        const LinearPlan& linear = plan.layers[l];
+        const Grid& grid = linear.grid;
+        const auto results = result_ranges(grid, layer.output, std::min(grid.band_rows, layer.output.height));
+        for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+            const auto id = static_cast<std::size_t>(linear.term_streams[t]);
+            std::vector<bool> shifts(kCircle, false);
+            const std::vector<Tap> taps = taps_of(plan.streams[id], layer.terms[t].window);
+            spend(taps.size() * static_cast<std::size_t>(grid.channels_per_input * grid.channels_per_output), layer);
+            for (const Tap& tap : taps)
+                for (int packed = 0; packed < grid.channels_per_input; ++packed)
+                    for (int slot = 0; slot < grid.channels_per_output; ++slot)
+                        shifts[static_cast<std::size_t>(shift_of(grid, packed, slot, tap) + static_cast<std::int32_t>(scheme::kDirectDegree))] = true;
+            // How often each coefficient is read, as differences between neighbours on the circle of length n.
+            std::vector<int> change(scheme::kDirectDegree + 1, 0);
+            for (std::size_t s = 0; s < kCircle; ++s) {
+                if (!shifts[s]) continue;
+                spend(results.size(), layer);
+                for (const lattice::CoefficientRange& range : results) {
+                    const std::size_t begin = (range.begin + kCircle + scheme::kDirectDegree - s) % scheme::kDirectDegree, end = begin + range.size();
+                    ++change[begin];
+                    --change[std::min(end, scheme::kDirectDegree)];
+                    if (end > scheme::kDirectDegree) {
+                        ++change[0];
+                        --change[end - scheme::kDirectDegree];
+                    }
+                }
+            }
+            int readers = 0;
+            for (std::size_t i = 0; i < scheme::kDirectDegree; ++i) {
+                readers += change[i];
+                if (readers > 0) marked[id][i] = true;
+            }
+        }
+    }
+    for (std::size_t id = 0; id < plan.streams.size(); ++id) plan.streams[id].sent = ranges_of(marked[id]);
+}
+
 }  // namespace
+
+std::size_t Stream::sent_coefficients() const {
+    std::size_t count = 0;
+    for (const lattice::CoefficientRange& range : sent) count += range.size();
+    return count;
+}
 
 Plan make_plan(const model::Architecture& architecture) {
     Plan plan;
@@ -117,6 +195,7 @@ Plan make_plan(const model::Architecture& architecture) {
                 stream.stride_w = term.window.stride_w;
                 stream.shape = architecture.pooled_shape(term);
                 stream.first_layer = static_cast<int>(l);
+                stream.upload_bits = architecture.upload_bits(term.source);
                 if (term.pool && stream.shape.size() * term.pool->kernel_h * term.pool->kernel_w > kMaxPoolAdditions)
                     throw Error(ErrorKind::kUnsupported, "layer " + name + ": the pooling is too large");
                 plan.streams.push_back(stream);
@@ -185,8 +264,13 @@ Plan make_plan(const model::Architecture& architecture) {
             plan.layers[l].polynomials_per_band =
                 ceil_div(architecture.layers[l].output.channels, grid.channels_per_output);
             add_capped(polynomials, std::int64_t{plan.layers[l].bands} * plan.layers[l].polynomials_per_band, architecture.layers[l].name);
+            const model::Shape& output = architecture.layers[l].output;
+            const int last_rows = output.height - (plan.layers[l].bands - 1) * grid.band_rows;
+            plan.layers[l].tiles = lattice::CoefficientTiles(result_ranges(grid, output, std::min(grid.band_rows, output.height)));
+            plan.layers[l].last_tiles = lattice::CoefficientTiles(result_ranges(grid, output, last_rows));
         }
     }
+    mark_sent(architecture, plan);
     return plan;
 }
 
@@ -215,22 +299,37 @@ void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> v
     }
 }
 
-std::vector<ResultSlot> result_slots(const LinearPlan& plan, const model::Shape& output, int polynomial) {
+namespace {
+
+/// Channels and rows of the results in one polynomial.
+struct ResultBlock {
+    int band, first, last, row_begin, row_end;
+};
+ResultBlock result_block(const LinearPlan& plan, const model::Shape& output, int polynomial) {
     const Grid& grid = plan.grid;
     const int band = polynomial / plan.polynomials_per_band;
     const int first = polynomial % plan.polynomials_per_band * grid.channels_per_output;
-    const int last = std::min(first + grid.channels_per_output, output.channels);
     const int row_begin = band * grid.band_rows;
-    const int row_end = std::min(row_begin + grid.band_rows, output.height);
-    std::vector<ResultSlot> slots;
-    slots.reserve(static_cast<std::size_t>((last - first) * (row_end - row_begin) * output.width));
-    for (int channel = first; channel < last; ++channel)
-        for (int row = row_begin; row < row_end; ++row)
-            for (int column = 0; column < output.width; ++column)
-                slots.push_back({static_cast<std::uint32_t>((channel * output.height + row) * output.width + column),
-                                 static_cast<std::uint32_t>(grid.position((channel - first) * grid.channels_per_input,
-                                                                          band, row, column))});
-    return slots;
+    return {band, first, std::min(first + grid.channels_per_output, output.channels), row_begin, std::min(row_begin + grid.band_rows, output.height)};
+}
+
+}  // namespace
+
+std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& output, int polynomial) {
+    const ResultBlock block = result_block(plan, output, polynomial);
+    std::vector<ResultRun> runs;
+    runs.reserve(static_cast<std::size_t>((block.last - block.first) * (block.row_end - block.row_begin)));
+    for (int channel = block.first; channel < block.last; ++channel)
+        for (int row = block.row_begin; row < block.row_end; ++row)
+            runs.push_back({static_cast<std::uint32_t>((channel * output.height + row) * output.width),
+                            static_cast<std::uint32_t>(plan.grid.position((channel - block.first) * plan.grid.channels_per_input, block.band, row, 0)),
+                            static_cast<std::uint32_t>(output.width)});
+    return runs;
+}
+
+std::size_t result_count(const LinearPlan& plan, const model::Shape& output, int polynomial) {
+    const ResultBlock block = result_block(plan, output, polynomial);
+    return static_cast<std::size_t>(block.last - block.first) * static_cast<std::size_t>(block.row_end - block.row_begin) * static_cast<std::size_t>(output.width);
 }
 
 }  // namespace flash::packing

@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "lattice/coefficient_tiles.h"
 #include "model/architecture.h"
 
 namespace flash::packing {
@@ -51,10 +52,17 @@ struct Stream {
     int rows_per_band = 0;              ///< phase-map rows held by one band, halo included
     int bands = 1;
     int polynomials_per_band = 0;
+    /// Coefficients of a ciphertext that some result depends on: only these travel. Ascending, the same for every polynomial.
+    std::vector<lattice::CoefficientRange> sent;
+    int upload_bits = 0;                ///< of a coefficient that travels
     int first_layer = 0;                ///< uploaded before this layer
     int last_layer = 0;                 ///< last layer that reads it
 
     int polynomials() const { return bands * polynomials_per_band; }
+    /// Coefficients that travel of one polynomial.
+    std::size_t sent_coefficients() const;
+    /// Low bytes of a received coefficient that are zero: (32 - upload_bits) / 8.
+    int zero_low_bytes() const { return (32 - upload_bits) / 8; }
     /// Packed channel index of (phase, channel): phases outermost, so that a stride that needs one phase reads few polynomials.
     int packed_channel(int phase, int channel) const { return phase * shape.channels + channel; }
     int packed_channels() const { return static_cast<int>(phases.size()) * shape.channels; }
@@ -66,8 +74,13 @@ struct LinearPlan {
     int polynomials_per_band = 0;       ///< result ciphertexts per band
     std::vector<int> term_streams;      ///< stream of each term
     std::vector<int> uploads;           ///< streams that are uploaded before this layer
+    /// Where the results of a polynomial are computed, and that of the last band, which may have fewer rows.
+    lattice::CoefficientTiles tiles, last_tiles;
 
     int polynomials() const { return bands * polynomials_per_band; }
+    const lattice::CoefficientTiles& tiles_of_band(int band) const { return band + 1 == bands ? last_tiles : tiles; }
+    /// Words of a band's result polynomials in compact form.
+    std::size_t result_words(int band) const { return static_cast<std::size_t>(polynomials_per_band) * tiles_of_band(band).words(); }
 };
 
 struct Plan {
@@ -75,15 +88,17 @@ struct Plan {
     std::vector<LinearPlan> layers;
 };
 
-/// One result coefficient: which element (CHW index of the layer's output) sits at which position.
-struct ResultSlot {
+/// Consecutive results, a row of a map: elements (CHW indices of the layer's output) and the coefficients that carry them.
+struct ResultRun {
     std::uint32_t element = 0;
     std::uint32_t position = 0;
+    std::uint32_t count = 0;
 };
 
 /// Caps on what a plan may ask of a client that got the architecture from a server.
 inline constexpr std::int64_t kMaxPolynomials = std::int64_t{1} << 20;      ///< of one stream or one layer's results, and of all together
 inline constexpr std::int64_t kMaxPhases = 4096;                            ///< stride_h * stride_w of a stream
+inline constexpr std::int64_t kMaxPlanSteps = std::int64_t{1} << 28;        ///< shifts and ranges looked at while planning
 inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;    ///< of one stream
 
 /// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a polynomial or
@@ -94,6 +109,8 @@ Plan make_plan(const model::Architecture& architecture);
 void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out);
 
 /// The results that one result polynomial of a layer carries, by increasing position.
-std::vector<ResultSlot> result_slots(const LinearPlan& plan, const model::Shape& output, int polynomial);
+std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& output, int polynomial);
+/// How many those are.
+std::size_t result_count(const LinearPlan& plan, const model::Shape& output, int polynomial);
 
 }  // namespace flash::packing

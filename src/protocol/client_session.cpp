@@ -23,15 +23,10 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
     if (reply.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the server speaks protocol version " + std::to_string(reply.version) +
                                               ", this client version " + std::to_string(kProtocolVersion));
-    ClientModel model;
-    model.fingerprint = model::fingerprint(reply.architecture, reply.secret_digest);
-    if (options.expected_fingerprint && *options.expected_fingerprint != model.fingerprint)
-        throw Error(ErrorKind::kProtocol, "the server's model has fingerprint " + to_hex(model.fingerprint) +
-                                              ", not the expected one");
-    model.architecture = model::parse_architecture(reply.architecture);
-    model.plan = packing::make_plan(model.architecture);
-    model.cost = cost_of(model.architecture, model.plan);
-    return model;
+    const Sha256 fingerprint = model::fingerprint(reply.architecture, reply.secret_digest);
+    if (options.expected_fingerprint && *options.expected_fingerprint != fingerprint)
+        throw Error(ErrorKind::kProtocol, "the server's model has fingerprint " + to_hex(fingerprint) + ", not the expected one");
+    return ClientModel(model::parse_architecture(reply.architecture), fingerprint);
 }
 
 }  // namespace

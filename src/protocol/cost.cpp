@@ -29,28 +29,21 @@ std::uint64_t InferenceCost::down() const {
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan) {
     const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
     InferenceCost cost;
-    cost.start_up = kHeader + upload_bytes() + kHeader;
+    cost.start_up = kHeader + start_bytes() + kHeader;
     cost.start_down = kHeader + sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots);
     cost.round_trips = static_cast<int>(architecture.layers.size());
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
         const model::Layer& layer = architecture.layers[l];
         const packing::LinearPlan& linear = plan.layers[l];
         LayerCost c;
-        for (int id : linear.uploads) c.upload_ciphertexts += plan.streams[static_cast<std::size_t>(id)].polynomials();
-        c.upload = static_cast<std::uint64_t>(c.upload_ciphertexts) * (kHeader + upload_bytes());
-        c.response_ciphertexts = linear.polynomials();
-        const int rows = linear.grid.band_rows;
-        for (int band = 0; band < linear.bands; ++band) {
-            const int height = std::min(rows, layer.output.height - band * rows);
-            for (int p = 0; p < linear.polynomials_per_band; ++p) {
-                const int first = p * linear.grid.channels_per_output;
-                const int channels = std::min(linear.grid.channels_per_output, layer.output.channels - first);
-                c.linear_response +=
-                    kHeader + linear_response_bytes(layer.share_bits, static_cast<std::size_t>(channels) *
-                                                                          static_cast<std::size_t>(height) *
-                                                                          static_cast<std::size_t>(layer.output.width));
-            }
+        for (int id : linear.uploads) {
+            const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            c.upload_ciphertexts += stream.polynomials();
+            c.upload += static_cast<std::uint64_t>(stream.polynomials()) * (kHeader + upload_bytes(stream));
         }
+        c.response_ciphertexts = linear.polynomials();
+        for (int p = 0; p < linear.polynomials(); ++p)
+            c.linear_response += kHeader + linear_response_bytes(layer.share_bits, packing::result_count(linear, layer.output, p));
         if (layer.activation) {
             c.activation_values = layer.output.size();
             c.activation_chunks = static_cast<std::int64_t>(chunk_count(c.activation_values));
@@ -66,17 +59,21 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
     return cost;
 }
 
-std::size_t server_queue_bytes(const InferenceCost& cost) {
-    // The client runs at most one layer ahead with its uploads: while the server works on one layer, the answers of the layer before
-    // and the uploads of this one and the next may wait.
+std::size_t upload_window_bytes(const InferenceCost& cost) {
     std::uint64_t largest = 0;
-    for (std::size_t l = 0; l < cost.layers.size(); ++l) {
-        std::uint64_t sum = cost.layers[l].up();
-        if (l > 0) sum += cost.layers[l - 1].product_response;
-        if (l + 1 < cost.layers.size()) sum += cost.layers[l + 1].upload;
-        largest = std::max(largest, sum);
+    for (const LayerCost& layer : cost.layers) largest = std::max(largest, layer.upload);
+    return static_cast<std::size_t>(largest) + kUploadAheadBytes;
+}
+
+std::size_t server_queue_bytes(const InferenceCost& cost) {
+    // Uploads within the client's window, and its answers to the layer at work. Small messages count for more than their bytes: slack.
+    std::uint64_t uploads = 0, answers = 0;
+    for (const LayerCost& layer : cost.layers) {
+        uploads += layer.upload;
+        answers = std::max(answers, layer.product_response);
     }
-    return static_cast<std::size_t>(largest + cost.start_up) + kSlack;
+    uploads = std::min(uploads, static_cast<std::uint64_t>(upload_window_bytes(cost)));
+    return static_cast<std::size_t>(uploads + uploads / 8 + answers + answers / 8 + cost.start_up) + kSlack;
 }
 
 std::size_t client_queue_bytes(const InferenceCost& cost) {

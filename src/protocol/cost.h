@@ -34,6 +34,9 @@ struct InferenceCost {
 
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan);
 
+/// Bytes of uploads that the client may have sent without an answer: those of its largest layer, and kUploadAheadBytes.
+std::size_t upload_window_bytes(const InferenceCost& cost);
+
 /// Largest amount of received and unconsumed data that an honest peer can cause: what Limits::max_queued must allow.
 std::size_t server_queue_bytes(const InferenceCost& cost);
 /// Error(kUnsupported) above kMaxClientQueueBytes.

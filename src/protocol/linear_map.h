@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "lattice/kernels/conv.h"
+#include "lattice/shifted_product.h"
 #include "model/model.h"
 #include "packing/plan.h"
 
@@ -16,24 +16,25 @@ namespace flash::protocol {
 /// One convolution term: out[row] += multiplier * sum_c weights[row][c] * X^shift_c * in[input_c]; the same in every band.
 struct TermMatrix {
     int stream = 0;
-    std::vector<lattice::ShiftedInput> columns;
-    std::vector<std::int8_t> weights;  ///< [polynomials_per_band of the layer][columns]
-    std::uint32_t multiplier = 1;
+    lattice::ShiftedProduct product;
 };
 
 /// One channel of an identity shortcut: out[output] += scale * X^shift * in[input], indices within a band.
 struct ScaledShift {
-    std::uint32_t input = 0, output = 0, shift = 0, scale = 0;
+    std::uint32_t input = 0, output = 0;
+    std::int32_t shift = 0;
+    std::uint32_t scale = 0;
 };
 
 struct ScaleTerm {
     int stream = 0;
-    std::vector<ScaledShift> channels;
+    std::vector<ScaledShift> channels;  ///< by channel: the outputs ascend
 };
 
 struct LinearMap {
     std::vector<TermMatrix> matrices;
     std::vector<ScaleTerm> scales;
+    std::size_t memory_bytes() const;
 };
 
 /// The secret weights of layer `index` arranged for its packing.
@@ -42,8 +43,12 @@ LinearMap build_linear_map(const model::Model& model, const packing::Plan& plan,
 /// The polynomials of a stream (all bands, contiguous, n words each).
 using StreamPolynomials = std::function<std::span<const std::uint32_t>(int stream)>;
 
-/// out += map(streams): out holds the layer's result polynomials, all bands, n words each. Exact mod (X^n + 1, 2^32).
-void apply(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams,
-           std::span<std::uint32_t> out);
+/// out += map(streams) for the `a` halves: out holds the layer's result polynomials, all bands, n words each. Exact mod (X^n + 1, 2^32).
+void apply_whole(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams, std::span<std::uint32_t> out);
+
+/// The same for the `b` halves of one band, at the coefficients that carry results: out holds the band's result polynomials in the compact
+/// form of its tiles. Words of a stream must be zero in the low bytes that Stream::zero_low_bytes() says.
+void apply_results(const LinearMap& map, const packing::Plan& plan, int index, int band, const StreamPolynomials& streams,
+                   std::span<std::uint32_t> out);
 
 }  // namespace flash::protocol

@@ -1,7 +1,10 @@
 #include "protocol/messages.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "lattice/bitpack.h"
+#include "lattice/words.h"
 #include "protocol/activation_shares.h"
 #include "scheme/slots.h"
 
@@ -91,7 +94,37 @@ void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t
     lattice::unpack(payload, 32, words);
 }
 
-std::size_t upload_bytes() { return scheme::kDirectDegree * 4; }
+std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream) {
+    std::vector<std::uint32_t> sent;
+    sent.reserve(stream.sent_coefficients());
+    for (const lattice::CoefficientRange& range : stream.sent) sent.insert(sent.end(), b.begin() + range.begin, b.begin() + range.end);
+    lattice::round_to_top_bits(sent, stream.upload_bits);
+    std::vector<std::uint8_t> out(upload_bytes(stream));
+    lattice::pack(std::span<const std::uint32_t>(sent), stream.upload_bits, out);
+    return out;
+}
+
+void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream& stream, std::span<std::uint32_t> b) {
+    std::vector<std::uint32_t> sent(stream.sent_coefficients());
+    lattice::unpack(payload, stream.upload_bits, std::span<std::uint32_t>(sent));
+    lattice::from_top_bits(sent, stream.upload_bits);
+    std::size_t next = 0;
+    for (const lattice::CoefficientRange& range : stream.sent) {
+        std::copy_n(sent.begin() + static_cast<std::ptrdiff_t>(next), range.size(), b.begin() + range.begin);
+        next += range.size();
+    }
+}
+
+void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes) {
+    const std::uint32_t unit = std::uint32_t{1} << (8 * zero_low_bytes), half = unit / 2, mask = 0 - unit;
+    for (std::uint32_t& word : words) word = (word + half) & mask;
+}
+
+std::size_t start_bytes() { return scheme::kDirectDegree * 4; }
+
+std::size_t upload_bytes(const packing::Stream& stream) {
+    return lattice::packed_bytes(stream.sent_coefficients(), stream.upload_bits);
+}
 
 std::size_t linear_response_bytes(int share_bits, std::size_t results) {
     return lattice::packed_bytes(scheme::kDirectDegree, response_a_bits(share_bits)) +

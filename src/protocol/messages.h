@@ -8,16 +8,19 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "model/architecture.h"
+#include "packing/plan.h"
 #include "scheme/parameters.h"
 
 namespace flash::protocol {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 /// Caps on what a peer may announce.
 inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;
 /// Activation keys that the server may send before the client answered them: bounds the client's memory.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
+/// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the server's memory.
+inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
 
 struct ClientHello {
     std::uint32_t version = kProtocolVersion;
@@ -51,7 +54,17 @@ void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t
 constexpr int response_a_bits(int share_bits) { return share_bits + 8; }
 constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
 
-std::size_t upload_bytes();
+/// The coefficients of a b half (n words) that travel, rounded to their top upload_bits, and back: what did not travel is zero.
+/// Error(kProtocol) if the payload is not exactly as long as it should be.
+std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream);
+void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream& stream, std::span<std::uint32_t> b);
+
+/// Rounds words to multiples of 2^(8 zero_low_bytes), mod 2^32: an upload to which a share was added gets as coarse as it came.
+void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes);
+
+std::size_t start_bytes();
+/// The b half of one uploaded ciphertext: the coefficients that travel, bit-packed.
+std::size_t upload_bytes(const packing::Stream& stream);
 std::size_t linear_response_bytes(int share_bits, std::size_t results);
 std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters);
 std::size_t result_share_bytes(int share_bits, std::size_t results);

@@ -29,7 +29,10 @@ PreparedModel::PreparedModel(model::Model model, const std::function<void(double
         PreparedLayer layer;
         layer.map = build_linear_map(model_, plan_, l);
         layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree, 0);
-        apply(layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
+        apply_whole(layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
+        const std::uint32_t modulus = model_.architecture.plain_modulus;
+        for (std::int32_t bias : model_.weights.layers[static_cast<std::size_t>(l)].bias)
+            layer.scaled_bias.push_back(scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
         layers_.push_back(std::move(layer));
         std::erase_if(streams, [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
     }
@@ -40,9 +43,7 @@ std::size_t PreparedModel::memory_bytes() const {
     std::size_t bytes = 0;
     for (const PreparedLayer& layer : layers_) {
         bytes += layer.a.size() * sizeof(std::uint32_t);
-        for (const TermMatrix& m : layer.map.matrices)
-            bytes += m.weights.size() + m.columns.size() * sizeof(lattice::ShiftedInput);
-        for (const ScaleTerm& s : layer.map.scales) bytes += s.channels.size() * sizeof(ScaledShift);
+        bytes += layer.map.memory_bytes();
     }
     return bytes;
 }

@@ -18,7 +18,8 @@ namespace flash::protocol {
 
 struct PreparedLayer {
     LinearMap map;
-    std::vector<std::uint32_t> a;  ///< layer(a) of every result polynomial, n words each
+    std::vector<std::uint32_t> a;            ///< layer(a) of every result polynomial, n words each
+    std::vector<std::uint32_t> scaled_bias;  ///< round(q/T * bias) per output channel
 };
 
 class PreparedModel {

@@ -1,10 +1,12 @@
 #include "protocol/server_inference.h"
 
 #include <tbb/parallel_for.h>
+#include <tbb/task_group.h>
 
 #include <algorithm>
 
 #include "lattice/bitpack.h"
+#include "lattice/words.h"
 #include "protocol/activation_keys.h"
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
@@ -15,12 +17,19 @@ namespace flash::protocol {
 using transport::Message;
 using transport::MessageType;
 
-ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe)
+namespace {
+constexpr std::size_t kDegree = scheme::kDirectDegree;
+}
+
+ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
       seed_(std::move(seed)),
       probe_(probe),
+      profile_(profile),
       slots_(scheme::slot_parameters(model.architecture().plain_modulus)),
+      masks_(seed_, kResultMaskDomain),
+      rerandomisation_(seed_, "server re-randomisation"),
       streams_(model.plan().streams.size()),
       values_(model.plan()) {}
 
@@ -44,36 +53,38 @@ void ServerInference::run(const Message& start) {
 }
 
 void ServerInference::run_layers(const Message& start) {
-    std::vector<std::uint32_t> public_b(scheme::kDirectDegree);
-    decode_words(start.payload, public_b, "start");
-    client_key_ = std::make_unique<scheme::DirectPublicKey>(model_.publics(), public_b);
+    {
+        ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
+        span.received(transport::kFrameHeaderBytes + start.payload.size());
+        std::vector<std::uint32_t> public_b(kDegree);
+        decode_words(start.payload, public_b, "start");
+        client_key_ = std::make_unique<scheme::DirectPublicKey>(model_.publics(), public_b);
 
-    StartReply reply;
-    // Public, and fresh because the inference's seed is; a domain of its own keeps it apart from every secret stream. Drawn from the seed
-    // and not from the system so that one seed fixes all that this server says.
-    Prng(seed_, "server slot public seed").fill(reply.slot_seed);
-    Prng key_rng(seed_, "server slot key");
-    slot_key_ = std::make_unique<scheme::SlotSecretKey>(slots_, reply.slot_seed, key_rng);
-    slot_key_->append_public_key(reply.slot_public_key);
-    channel_.send({MessageType::kStartReply, 0, start.index, encode(reply)});
-    producer_ = std::make_unique<ActivationKeyProducer>(model_, channel_, seed_, *slot_key_, slots_);
-
+        StartReply reply;
+        // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the whole inference.
+        Prng(seed_, "server public slot seed").fill(reply.slot_seed);
+        Prng key_rng(seed_, "server slot key");
+        slot_key_ = std::make_unique<scheme::SlotSecretKey>(slots_, reply.slot_seed, key_rng);
+        slot_key_->append_public_key(reply.slot_public_key);
+        Message message{MessageType::kStartReply, 0, start.index, encode(reply)};
+        span.sent(transport::kFrameHeaderBytes + message.payload.size());
+        channel_.send(std::move(message));
+        producer_ = std::make_unique<ActivationKeyProducer>(model_, channel_, seed_, *slot_key_, slots_, profile_);
+    }
     // The server's share of the input is zero: the client holds the whole picture.
     values_.put(0, SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().input.size())));
     const int layers = static_cast<int>(model_.architecture().layers.size());
     for (int l = 0; l < layers; ++l) {
         receive_uploads(l);
         linear(l);
-        if (model_.architecture().layers[static_cast<std::size_t>(l)].activation) {
+        if (model_.architecture().layers[static_cast<std::size_t>(l)].activation)
             activation(l);
-        } else {
-            const int bits = model_.architecture().layers[static_cast<std::size_t>(l)].share_bits;
-            std::vector<std::uint8_t> payload(result_share_bytes(bits, pre_activations_.size()));
-            lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);
-            channel_.send({MessageType::kResultShare, static_cast<std::uint32_t>(l), 0, std::move(payload)});
-        }
+        else
+            result(l);
     }
+    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kFinish);
     receive_expected(channel_, MessageType::kFinish, 0, start.index, 0);
+    span.received(transport::kFrameHeaderBytes);
 }
 
 void ServerInference::receive_uploads(int layer) {
@@ -82,22 +93,30 @@ void ServerInference::receive_uploads(int layer) {
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
         const std::size_t count = static_cast<std::size_t>(stream.polynomials());
+        std::vector<Message> messages;
+        {
+            ProfileSpan span(profile_, layer, Phase::kWaitUpload);
+            for (std::size_t p = 0; p < count; ++p, ++index) {
+                messages.push_back(receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer), index, upload_bytes(stream)));
+                span.received(transport::kFrameHeaderBytes + messages.back().payload.size());
+            }
+        }
+        ProfileSpan span(profile_, layer, Phase::kLinear);
         // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like one.
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
-        b = SecretVector<std::uint32_t>(count * scheme::kDirectDegree);
-        for (std::size_t p = 0; p < count; ++p, ++index) {
-            const Message message = receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer), index,
-                                                     upload_bytes());
-            decode_words(message.payload, std::span<std::uint32_t>(b).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree), "upload");
-        }
-        // Add the server's own share to the plaintext part. Shares wrap mod T into multiples of q, which vanish.
+        b = SecretVector<std::uint32_t>(count * kDegree);
         SecretVector<std::uint32_t> pooled;
         const auto share = values_.stream_input(stream, modulus, model_.architecture(), pooled);
-        tbb::parallel_for(std::size_t{0}, count, [&](std::size_t p) {
-            SecretVector<std::uint32_t> plain(scheme::kDirectDegree);
-            packing::pack(stream, static_cast<int>(p), share, plain);
-            std::uint32_t* words = b.data() + p * scheme::kDirectDegree;
-            for (std::size_t i = 0; i < scheme::kDirectDegree; ++i) words[i] += scheme::scale_up(plain[i], modulus);
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, 4), [&](const auto& range) {
+            SecretBuffer<std::uint32_t> plain(kDegree);
+            for (std::size_t p = range.begin(); p < range.end(); ++p) {
+                const auto words = std::span<std::uint32_t>(b).subspan(p * kDegree, kDegree);
+                decode_upload(messages[p].payload, stream, words);
+                // The server's own share joins the plaintext part. Shares wrap mod T into multiples of q, which vanish.
+                packing::pack(stream, static_cast<int>(p), share, plain);
+                require(lattice::add_scaled(plain, modulus, words), ErrorKind::kInternal, "a share is not below the plaintext modulus");
+                round_to_bytes(words, stream.zero_low_bytes());
+            }
         });
     }
     values_.release_after(layer);
@@ -105,58 +124,69 @@ void ServerInference::receive_uploads(int layer) {
 
 void ServerInference::linear(int layer) {
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
-    SecretVector<std::uint32_t> results(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
-    apply(model_.layer(layer).map, model_.plan(), layer,
-          [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); }, results);
+    const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); };
+    pre_activations_ = SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().layers[static_cast<std::size_t>(layer)].output.size()));
+    OrderedSender sender(channel_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
+    for (int band = 0; band < linear.bands; ++band) {
+        SecretVector<std::uint32_t> results(linear.result_words(band));
+        {
+            ProfileSpan span(profile_, layer, Phase::kLinear);
+            apply_results(model_.layer(layer).map, model_.plan(), layer, band, stream_of, results);
+        }
+        // Each response leaves as soon as it is masked.
+        const std::size_t words = linear.tiles_of_band(band).words();
+        tbb::parallel_for(0, linear.polynomials_per_band, [&](int p) {
+            respond(layer, band * linear.polynomials_per_band + p, std::span<const std::uint32_t>(results).subspan(static_cast<std::size_t>(p) * words, words), sender);
+        });
+    }
     for (std::size_t id = 0; id < streams_.size(); ++id)
         if (model_.plan().streams[id].last_layer <= layer) streams_[id].wipe();
-    send_responses(layer, results);
+    if (probe_) probe_->pre_activation(layer, pre_activations_);
 }
 
-void ServerInference::send_responses(int layer, std::span<std::uint32_t> results) {
+void ServerInference::respond(int layer, int polynomial, std::span<const std::uint32_t> compact, OrderedSender& sender) {
+    ProfileSpan span(profile_, layer, Phase::kMask);
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
     const packing::LinearPlan& linear = model_.plan().layers[at];
-    const std::vector<std::int32_t>& bias = model_.model().weights.layers[at].bias;
-    const std::uint32_t modulus = model_.architecture().plain_modulus;
+    const std::vector<std::uint32_t>& bias = model_.layer(layer).scaled_bias;
     const std::size_t map = static_cast<std::size_t>(description.output.height) * static_cast<std::size_t>(description.output.width);
+    const lattice::CoefficientTiles& tiles = linear.tiles_of_band(polynomial / linear.polynomials_per_band);
+
+    // Results with their bias, in the order of the message, and a uniform mask for each.
+    const auto runs = packing::result_runs(linear, description.output, polynomial);
+    const std::size_t count = packing::result_count(linear, description.output, polynomial);
+    std::vector<std::uint16_t> positions(count);
+    SecretBuffer<std::uint32_t> b(count), rho(count);
+    std::size_t next = 0;
+    for (const packing::ResultRun& run : runs) {
+        const std::uint32_t* from = compact.data() + tiles.compact(run.position);
+        const std::uint32_t constant = bias[run.element / map];
+        for (std::uint32_t i = 0; i < run.count; ++i) {
+            positions[next + i] = static_cast<std::uint16_t>(run.position + i);
+            b[next + i] = from[i] + constant;
+        }
+        next += run.count;
+    }
+    result_mask(masks_, layer, polynomial, rho);
+    // Fresh u and e1 make the a half an RLWE sample of the server's; rho, uniform and used once, hides the b half with its noise. What
+    // the client sees is then independent of the weights, given its share.
+    const auto prepared = std::span(model_.layer(layer).a).subspan(static_cast<std::size_t>(polynomial) * kDegree, kDegree);
+    SecretBuffer<std::uint32_t> a(kDegree);
+    std::ranges::copy(prepared, a.begin());
+    Prng rng = rerandomisation_.stream(static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(polynomial));
+    client_key_->mask(a, positions, b, rho, rng);
+    store_server_shares(runs, rho, description.share_bits, pre_activations_);
+
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);
-
-    pre_activations_ = SecretVector<std::uint32_t>(static_cast<std::size_t>(description.output.size()));
-    std::vector<Message> messages(static_cast<std::size_t>(linear.polynomials()));
-    tbb::parallel_for(0, linear.polynomials(), [&](int p) {
-        const auto slots = packing::result_slots(linear, description.output, p);
-        const std::span<std::uint32_t> b = results.subspan(static_cast<std::size_t>(p) * scheme::kDirectDegree, scheme::kDirectDegree);
-        for (const packing::ResultSlot& slot : slots) {
-            const std::int32_t value = bias[slot.element / map];
-            const auto residue = static_cast<std::uint32_t>(value) + (modulus & (0u - static_cast<std::uint32_t>(value < 0)));
-            b[slot.position] += scheme::scale_up(residue, modulus);
-        }
-        // Fresh u and e1 make the a half an RLWE sample of the server's; rho, uniform over all of R_q, hides the b half with
-        // its noise. What the client sees is then independent of the weights, given its share.
-        SecretVector<std::uint32_t> rho(scheme::kDirectDegree);
-        result_mask(seed_, layer, p, rho);
-        std::vector<std::uint32_t> a(model_.layer(layer).a.begin() + static_cast<std::ptrdiff_t>(p) * static_cast<std::ptrdiff_t>(scheme::kDirectDegree),
-                                     model_.layer(layer).a.begin() + static_cast<std::ptrdiff_t>(p + 1) * static_cast<std::ptrdiff_t>(scheme::kDirectDegree));
-        Prng rng(seed_, "server re-randomisation", {static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(p)});
-        client_key_->mask(a, b, rho, rng);
-
-        std::vector<std::uint32_t> selected(slots.size());
-        for (std::size_t i = 0; i < slots.size(); ++i) {
-            selected[i] = b[slots[i].position];
-            pre_activations_[slots[i].element] = server_pre_activation(rho[slots[i].position], description.share_bits);
-        }
-        lattice::round_to_top_bits(a, a_bits);
-        lattice::round_to_top_bits(selected, b_bits);
-        const std::size_t a_bytes = lattice::packed_bytes(a.size(), a_bits);
-        Message& message = messages[static_cast<std::size_t>(p)];
-        message = {MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(p), {}};
-        message.payload.resize(linear_response_bytes(description.share_bits, slots.size()));
-        lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
-        lattice::pack(std::span<const std::uint32_t>(selected), b_bits, std::span(message.payload).subspan(a_bytes));
-    });
-    if (probe_) probe_->pre_activation(layer, pre_activations_);
-    for (Message& message : messages) channel_.send(std::move(message));
+    lattice::round_to_top_bits(a, a_bits);
+    lattice::round_to_top_bits(b, b_bits);
+    const std::size_t a_bytes = lattice::packed_bytes(kDegree, a_bits);
+    Message message{MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(polynomial), {}};
+    message.payload.resize(linear_response_bytes(description.share_bits, count));
+    lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
+    lattice::pack(std::span<const std::uint32_t>(b), b_bits, std::span(message.payload).subspan(a_bytes));
+    sender.put(static_cast<std::size_t>(polynomial), std::move(message));
 }
 
 void ServerInference::activation(int layer) {
@@ -164,27 +194,49 @@ void ServerInference::activation(int layer) {
     const model::Layer& description = model_.architecture().layers[at];
     const model::LayerWeights& weights = model_.model().weights.layers[at];
     const std::size_t values = pre_activations_.size();
-    const std::size_t chunks = chunk_count(description.output.size());
     SecretVector<std::uint32_t> share(values);
-    std::vector<Message> responses;
-    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-        responses.push_back(receive_expected(channel_, MessageType::kProductResponse, static_cast<std::uint32_t>(layer),
-                                             static_cast<std::uint32_t>(chunk), scheme::slot_response_bytes(slots_)));
-        producer_->answered();
-    }
-    tbb::parallel_for(std::size_t{0}, chunks, [&](std::size_t chunk) {
-        const std::size_t first = chunk * scheme::kSlotDegree;
-        const std::size_t count = std::min(scheme::kSlotDegree, values - first);
+    const auto finish_chunk = [&](std::size_t chunk, const Message& response) {
+        ProfileSpan span(profile_, layer, Phase::kDecrypt);
+        const std::size_t first = chunk * scheme::kSlotDegree, count = std::min(scheme::kSlotDegree, values - first);
         const auto part = std::span<std::uint32_t>(share).subspan(first, count);
-        slot_key_->decrypt(responses[chunk].payload, part);
-        SecretVector<std::int32_t> kappa(count), offset(count);
+        slot_key_->decrypt(response.payload, part);
+        SecretBuffer<std::int32_t> kappa(count), offset(count);
         expand_channels(weights.kappa, description.output, first, kappa);
         expand_channels(weights.offset, description.output, first, offset);
         finish_server_share(part, std::span<const std::uint32_t>(pre_activations_).subspan(first, count), kappa, offset,
                             model_.architecture().plain_modulus);
-    });
+    };
+    // Each answer is decrypted while the next ones are still on their way.
+    tbb::task_group tasks;
+    try {
+        for (std::size_t chunk = 0; chunk < chunk_count(description.output.size()); ++chunk) {
+            Message response;
+            {
+                ProfileSpan span(profile_, layer, Phase::kWaitProduct);
+                response = receive_expected(channel_, MessageType::kProductResponse, static_cast<std::uint32_t>(layer),
+                                            static_cast<std::uint32_t>(chunk), scheme::slot_response_bytes(slots_));
+                span.received(transport::kFrameHeaderBytes + response.payload.size());
+            }
+            producer_->answered();
+            tasks.run([&finish_chunk, chunk, response = std::move(response)] { finish_chunk(chunk, response); });
+        }
+    } catch (...) {
+        tasks.cancel();
+        tasks.wait();
+        throw;
+    }
+    tasks.wait();
     if (probe_) probe_->value(layer + 1, share);
     values_.put(layer + 1, std::move(share));
+}
+
+void ServerInference::result(int layer) {
+    ProfileSpan span(profile_, layer, Phase::kFinish);
+    const int bits = model_.architecture().layers[static_cast<std::size_t>(layer)].share_bits;
+    std::vector<std::uint8_t> payload(result_share_bytes(bits, pre_activations_.size()));
+    lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);
+    span.sent(transport::kFrameHeaderBytes + payload.size());
+    channel_.send({MessageType::kResultShare, static_cast<std::uint32_t>(layer), 0, std::move(payload)});
 }
 
 }  // namespace flash::protocol

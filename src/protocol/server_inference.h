@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "base/profile.h"
 #include "base/secret.h"
+#include "protocol/ordered_sender.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
 #include "protocol/value_store.h"
@@ -21,7 +23,8 @@ class ServerInference {
 public:
     /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. All keys and masks that are
     /// derived from it die with this object.
-    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr);
+    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr,
+                    Profile* profile = nullptr);
     ~ServerInference();
 
     /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable.
@@ -31,14 +34,17 @@ private:
     void run_layers(const transport::Message& start);
     void receive_uploads(int layer);
     void linear(int layer);
-    void send_responses(int layer, std::span<std::uint32_t> results);
+    void respond(int layer, int polynomial, std::span<const std::uint32_t> compact, OrderedSender& sender);
     void activation(int layer);
+    void result(int layer);
 
     const PreparedModel& model_;
     transport::Channel& channel_;
     SecretSeed seed_;
     ShareProbe* probe_;
+    Profile* profile_;
     const scheme::SlotParameters& slots_;
+    StreamKey masks_, rerandomisation_;
     std::unique_ptr<scheme::DirectPublicKey> client_key_;
     std::unique_ptr<scheme::SlotSecretKey> slot_key_;
     std::unique_ptr<ActivationKeyProducer> producer_;

@@ -1,9 +1,14 @@
 #include "scheme/direct.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 #include "lattice/modulus.h"
-#include "lattice/product.h"
 #include "lattice/sampling.h"
+#include "lattice/secret_array.h"
+#include "lattice/words.h"
+#include "scheme/direct_ring.h"
 
 namespace flash::scheme {
 
@@ -11,25 +16,15 @@ namespace {
 
 constexpr std::size_t kDegree = kDirectDegree;
 
-const lattice::ExactProduct& ring() {
-    static const lattice::ExactProduct product(kDegree);
-    return product;
-}
+const lattice::ExactProduct& ring() { return direct_ring(); }
 
-void check_degree(std::size_t size) {
-    require(size == kDegree, ErrorKind::kInternal, "a polynomial of the linear layers must have 2048 coefficients");
-}
+// Residues of a polynomial (transformed or not), wiped.
+using Residues32 = lattice::SecretArray<std::uint64_t, kDegree>;
 
 void add_error(Prng& rng, std::span<std::uint32_t> out) {
-    SecretVector<std::int8_t> error(out.size());
-    lattice::sample_error(rng, error);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += static_cast<std::uint32_t>(static_cast<std::int32_t>(error[i]));
-}
-
-// floor((2^32 value + floor(T/2)) / T) is round(2^32 value / T): T is odd, so there are no ties. Constant time in value.
-std::uint32_t scale_up(std::uint32_t value, std::uint32_t plain_modulus, const lattice::Divider& by_plain_modulus) {
-    return static_cast<std::uint32_t>(
-        by_plain_modulus.quotient((static_cast<std::uint64_t>(value) << 32) + plain_modulus / 2));
+    lattice::SecretArray<std::int8_t, kDegree> error;
+    lattice::sample_error(rng, error.first(kDegree));
+    lattice::add_small(error.first(kDegree), out);
 }
 
 void check_plain_modulus(std::uint32_t plain_modulus) {
@@ -37,29 +32,36 @@ void check_plain_modulus(std::uint32_t plain_modulus) {
             "the plaintext modulus must be odd and below 2^31");
 }
 
+void check_positions(std::span<const std::uint16_t> positions, std::size_t first_size, std::size_t second_size) {
+    unsigned outside = 0;
+    for (std::uint16_t position : positions) outside |= position / static_cast<unsigned>(kDegree);
+    require(!outside && positions.size() == first_size && positions.size() == second_size, ErrorKind::kInternal,
+            "selected coefficients: sizes differ, or a position is outside of the polynomial");
+}
+
+// out[i] += product[positions[i]].
+void add_selected(std::span<std::uint64_t> product, std::span<const std::uint16_t> positions, std::span<std::uint32_t> out) {
+    lattice::SecretArray<std::uint32_t, kDegree> words;
+    std::ranges::fill(words.first(kDegree), 0u);
+    ring().add(product, words.first(kDegree));
+    for (std::size_t i = 0; i < positions.size(); ++i) out[i] += words[positions[i]];
+}
+
 }  // namespace
 
 std::uint32_t scale_up(std::uint32_t value, std::uint32_t plain_modulus) {
     check_plain_modulus(plain_modulus);
-    return scale_up(value, plain_modulus, lattice::Divider(plain_modulus));
-}
-
-void PublicPolynomials::upload(UploadId id, std::span<std::uint32_t> out) const {
-    check_degree(out.size());
-    Prng(seed_, "flash direct upload a", {id.stream, id.polynomial}).fill_u32(out);
-}
-
-void PublicPolynomials::key(std::span<std::uint32_t> out) const {
-    check_degree(out.size());
-    Prng(seed_, "flash direct key a").fill_u32(out);
+    // floor((2^32 value + floor(T/2)) / T) is round(2^32 value / T): T is odd, so there are no ties. Constant time in value.
+    return static_cast<std::uint32_t>(
+        lattice::Divider(plain_modulus).quotient((static_cast<std::uint64_t>(value) << 32) + plain_modulus / 2));
 }
 
 struct DirectSecretKey::Secret {
     lattice::PreparedFactor s;  // transform of the ternary secret; its coefficients are not kept
 };
 
-DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, Prng& rng)
-    : publics_(publics), secret_(std::make_unique<Secret>()), public_b_(kDegree) {
+DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, Prng& rng, PublicTransforms* transforms)
+    : publics_(publics), transforms_(transforms), secret_(std::make_unique<Secret>()), public_b_(kDegree) {
     // Uniform ternary s and an error with sigma >= 3.2 are what the security table assumes for n = 2048, log q = 32 <= 54.
     SecretVector<std::int8_t> s(kDegree);
     lattice::sample_ternary(rng, s);
@@ -67,10 +69,11 @@ DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, Prng& rng)
     // b_pk = -a_pk s + e: one more RLWE sample, under an a of its own domain that no upload can share.
     Poly32 a(kDegree);
     publics_.key(a);
-    std::vector<std::uint64_t> transformed(kDegree);
-    ring().transform(a, transformed);
+    Residues32 residues;
+    ring().transform(a, residues.first(kDegree));
     add_error(rng, public_b_);
-    ring().subtract_product(secret_->s, transformed, public_b_);
+    ring().multiply(secret_->s, residues.first(kDegree), residues.first(kDegree));
+    ring().subtract(residues.first(kDegree), public_b_);
 }
 
 DirectSecretKey::~DirectSecretKey() = default;
@@ -79,8 +82,8 @@ const Poly32& DirectSecretKey::public_b() const { return public_b_; }
 
 void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain, std::uint32_t plain_modulus, Prng& rng,
                               std::span<std::uint32_t> b) {
-    check_degree(plain.size());
-    check_degree(b.size());
+    check_direct_degree(plain.size());
+    check_direct_degree(b.size());
     check_plain_modulus(plain_modulus);
     {
         // Two encryptions under one (a, s) would reveal the difference of their plaintexts up to small noise: refused before
@@ -89,38 +92,50 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
         const bool fresh = used_.insert(static_cast<std::uint64_t>(id.stream) << 32 | id.polynomial).second;
         require(fresh, ErrorKind::kInternal, "an upload polynomial was encrypted twice under one secret key");
     }
-    Poly32 a(kDegree);
-    publics_.upload(id, a);
-    std::vector<std::uint64_t> transformed(kDegree);
-    ring().transform(a, transformed);
+    // First the transform of a, which is public, then the product, which is not.
+    Residues32 memory;
+    const std::span<std::uint64_t> residues = memory.first(kDegree);
+    std::span<const std::uint64_t> a = residues;
+    if (transforms_)
+        a = transforms_->upload(id, residues);
+    else
+        transform_upload(publics_, id, residues);
 
     // b holds the noisy, unmasked plaintext for a moment; it is complete only after the last line. On an exception it is cleared.
-    const lattice::Divider by_plain_modulus(plain_modulus);
-    std::uint32_t out_of_range = 0;
-    for (std::size_t i = 0; i < kDegree; ++i) {
-        out_of_range |= static_cast<std::uint32_t>(plain[i] >= plain_modulus);
-        b[i] = scale_up(plain[i], plain_modulus, by_plain_modulus);
-    }
     try {
-        require(!out_of_range, ErrorKind::kInternal, "a plaintext value is not below the plaintext modulus");
+        std::ranges::fill(b, 0u);
+        require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal, "a plaintext value is not below the plaintext modulus");
         add_error(rng, b);
-        ring().subtract_product(secret_->s, transformed, b);
+        ring().multiply(secret_->s, a, residues);
+        ring().subtract(residues, b);
     } catch (...) {
-        OPENSSL_cleanse(b.data(), b.size_bytes());
+        wipe(b.data(), b.size_bytes());
         throw;
     }
 }
 
 void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b,
                               std::span<std::uint32_t> phase) const {
-    check_degree(a.size());
-    check_degree(b.size());
-    check_degree(phase.size());
-    // a is the server's message, so its transform is no secret; the product is, and ExactProduct wipes it.
-    std::vector<std::uint64_t> transformed(kDegree);
-    ring().transform(a, transformed);
-    for (std::size_t i = 0; i < kDegree; ++i) phase[i] = b[i];
-    ring().add_product(secret_->s, transformed, phase);
+    check_direct_degree(b.size());
+    check_direct_degree(phase.size());
+    // a is the server's message, so its transform is no secret; the product is.
+    Residues32 memory;
+    const std::span<std::uint64_t> residues = memory.first(kDegree);
+    ring().transform(a, residues);
+    ring().multiply(secret_->s, residues, residues);
+    std::ranges::copy(b, phase.begin());
+    ring().add(residues, phase);
+}
+
+void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions,
+                              std::span<const std::uint32_t> b, std::span<std::uint32_t> phase) const {
+    check_positions(positions, b.size(), phase.size());
+    Residues32 memory;
+    const std::span<std::uint64_t> residues = memory.first(kDegree);
+    ring().transform(a, residues);
+    ring().multiply(secret_->s, residues, residues);
+    std::ranges::copy(b, phase.begin());
+    add_selected(residues, positions, phase);
 }
 
 struct DirectPublicKey::Transforms {
@@ -138,23 +153,27 @@ DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, std::span<con
 
 DirectPublicKey::~DirectPublicKey() = default;
 
-void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<std::uint32_t> b, std::span<const std::uint32_t> rho,
-                           Prng& rng) const {
-    check_degree(a.size());
-    check_degree(b.size());
-    check_degree(rho.size());
-    SecretVector<std::int8_t> u(kDegree);
-    lattice::sample_ternary(rng, u);
-    SecretVector<std::uint64_t> transformed(kDegree);
-    ring().transform(u, transformed);
+void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint16_t> positions, std::span<std::uint32_t> b,
+                           std::span<const std::uint32_t> rho, Prng& rng) const {
+    check_direct_degree(a.size());
+    check_positions(positions, b.size(), rho.size());
+    Residues32 fresh_memory, product_memory;
+    const std::span<std::uint64_t> fresh = fresh_memory.first(kDegree), product = product_memory.first(kDegree);
+    {
+        lattice::SecretArray<std::int8_t, kDegree> u;
+        lattice::sample_ternary(rng, u.first(kDegree));
+        ring().transform(std::span<const std::int8_t>(u.first(kDegree)), fresh);
+    }
     // a_pk u + e1 is an RLWE sample under the fresh secret u (a_pk is uniform and public), so a'' hides the linear map that made
     // a'. The new phase is phase + rho + e_pk u + e1 s: noise of at most a few hundred units of q = 2^32.
-    ring().add_product(transforms_->a, transformed, a);
+    ring().multiply(transforms_->a, fresh, product);
+    ring().add(product, a);
     add_error(rng, a);
-    // rho is uniform over all of R_q and used once: b'' is uniform whatever b', u and the key are, noise included. No second error
-    // is needed.
-    ring().add_product(transforms_->b, transformed, b);
-    for (std::size_t i = 0; i < kDegree; ++i) b[i] += rho[i];
+    // rho is uniform over the coefficients that leave the server, and used once: what is sent of b'' is uniform whatever b', u and the
+    // key are, noise included. No second error is needed.
+    ring().multiply(transforms_->b, fresh, product);
+    add_selected(product, positions, b);
+    for (std::size_t i = 0; i < b.size(); ++i) b[i] += rho[i];
 }
 
 }  // namespace flash::scheme

@@ -10,42 +10,21 @@
 #include <unordered_set>
 #include <vector>
 
-#include "base/hash.h"
 #include "base/random.h"
 #include "scheme/parameters.h"
+#include "scheme/public_polynomials.h"
 
 namespace flash::scheme {
 
 /// n coefficients mod 2^32.
 using Poly32 = std::vector<std::uint32_t>;
 
-/// Names one public polynomial of a model: which group of uploads ("stream") and which polynomial of it.
-struct UploadId {
-    std::uint32_t stream = 0;
-    std::uint32_t polynomial = 0;
-    bool operator==(const UploadId&) const = default;
-};
-
-/// The `a` halves: uniform polynomials expanded from the model's fingerprint, so that the server can apply its layers to
-/// them once, when the model is loaded. Fixed per model; that is sound because every inference has a fresh secret and
-/// DirectSecretKey refuses to use one `a` twice.
-class PublicPolynomials {
-public:
-    explicit PublicPolynomials(const Sha256& fingerprint) : seed_(fingerprint) {}
-    /// a of one upload; out has n words.
-    void upload(UploadId id, std::span<std::uint32_t> out) const;
-    /// a of the client's public key (its own domain: never equal to an upload's stream).
-    void key(std::span<std::uint32_t> out) const;
-
-private:
-    PublicSeed seed_;
-};
-
 /// The client's secret for ONE inference: uniform ternary s. Wiped on destruction; not copyable.
 class DirectSecretKey {
 public:
-    /// publics must outlive the key.
-    DirectSecretKey(const PublicPolynomials& publics, Prng& rng);
+    /// publics must outlive the key, and so must transforms, which may keep the transforms of the publics' polynomials (of the same
+    /// model); without it every encryption makes its own.
+    DirectSecretKey(const PublicPolynomials& publics, Prng& rng, PublicTransforms* transforms = nullptr);
     ~DirectSecretKey();
     DirectSecretKey(const DirectSecretKey&) = delete;
     DirectSecretKey& operator=(const DirectSecretKey&) = delete;
@@ -61,10 +40,15 @@ public:
 
     /// phase = b + a s mod 2^32 (n words each). Time independent of s and of the phase.
     void decrypt(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b, std::span<std::uint32_t> phase) const;
+    /// The phase of some coefficients only: phase[i] = b[i] + (a s)[positions[i]]. positions, b and phase have the same size; the
+    /// positions are public and below n, else Error(kInternal).
+    void decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions, std::span<const std::uint32_t> b,
+                 std::span<std::uint32_t> phase) const;
 
 private:
     struct Secret;
     const PublicPolynomials& publics_;
+    PublicTransforms* transforms_;
     std::unique_ptr<Secret> secret_;
     Poly32 public_b_;
     std::mutex used_mutex_;
@@ -78,16 +62,20 @@ public:
     DirectPublicKey(const PublicPolynomials& publics, std::span<const std::uint32_t> public_b);
     ~DirectPublicKey();
 
-    /// a += a_pk u + e1, b += b_pk u + rho, with fresh ternary u and error e1 from rng. rho must be uniform over all of R_q:
-    /// it hides b completely, its noise included; a becomes an RLWE sample under u.
-    void mask(std::span<std::uint32_t> a, std::span<std::uint32_t> b, std::span<const std::uint32_t> rho, Prng& rng) const;
+    /// a += a_pk u + e1 (n words), b[i] += (b_pk u)[positions[i]] + rho[i], with fresh ternary u and error e1 from rng. b holds the
+    /// coefficients that will be sent, and those only: positions, b and rho have the same size; positions are public and below n, else
+    /// Error(kInternal). rho must be uniform and fresh: it hides b completely, its noise included; a becomes an RLWE sample under u.
+    /// Coefficients of b that are never sent need no mask: the peer's view holds nothing of them, so it is the same as if the whole of b
+    /// had been masked with a rho uniform over R_q and the rest dropped.
+    void mask(std::span<std::uint32_t> a, std::span<const std::uint16_t> positions, std::span<std::uint32_t> b,
+              std::span<const std::uint32_t> rho, Prng& rng) const;
 
 private:
     struct Transforms;
     std::unique_ptr<Transforms> transforms_;
 };
 
-/// round(q/T * value) mod 2^32, exact; value in [0, T).
+/// round(q/T * value) mod 2^32, exact; value in [0, T). For whole arrays: lattice::add_scaled.
 std::uint32_t scale_up(std::uint32_t value, std::uint32_t plain_modulus);
 
 }  // namespace flash::scheme

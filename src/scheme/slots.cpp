@@ -228,7 +228,7 @@ std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> pr
     SecretVector<std::int8_t> u(kDegree), error(kDegree);
     lattice::sample_ternary(rng, u);
     lattice::sample_error(rng, error);
-    lattice::sample_flooding(rng, ring.log_flooding(), ring.prime(0).modulus(), ring.prime(1).modulus(), flooding[0], flooding[1]);
+    lattice::sample_flooding(rng, ring.log_flooding(), std::array{ring.prime(0).modulus(), ring.prime(1).modulus()}, flooding);
     ring.encode(addend, added);
     ring.add_scaled(added, flooding[0], flooding[1]);
 

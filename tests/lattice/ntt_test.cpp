@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "lattice/product.h"
 #include "reference.h"
 
 namespace flash::lattice {
@@ -12,7 +11,7 @@ namespace {
 // Primes of all the sizes in use, on both sides of the limit of the floating-point kernels.
 std::vector<std::uint64_t> primes(std::size_t n) {
     std::vector<std::uint64_t> result;
-    for (int bits : {24, 28, 31, 40, 49, 50, 51, 54, 60}) result.push_back(largest_prime_below(1ull << bits, 2 * n));
+    for (int bits : {24, 28, 31, 38, 40, 49, 50, 51, 54, 60}) result.push_back(largest_prime_below(1ull << bits, 2 * n));
     return result;
 }
 
@@ -65,35 +64,6 @@ TEST(Ntt, RefusesBadParameters) {
     const NttTables ntt(64, 65537);
     std::vector<std::uint64_t> wrong(65);
     EXPECT_THROW(ntt.forward(wrong), Error);
-}
-
-TEST(ExactProduct, AgreesWithSchoolbookOnExtremes) {
-    const std::size_t n = 2048;
-    const ExactProduct ring(n);
-    for (int round = 0; round < 4; ++round) {
-        std::vector<std::uint32_t> words = reference::random_words(n, static_cast<std::uint64_t>(round));
-        std::vector<std::int8_t> small(n);
-        for (std::size_t i = 0; i < n; ++i) small[i] = static_cast<std::int8_t>(static_cast<int>((i * i + i / 7) % 3) - 1);
-        if (round == 1) {  // the largest sum: every product is 2^31
-            words.assign(n, 0x80000000u);
-            small.assign(n, -1);
-        }
-        if (round == 2) words.assign(n, 0xffffffffu);
-        std::vector<std::uint32_t> expected = reference::negacyclic_words(words, small);
-
-        std::vector<std::uint64_t> transformed(n);
-        ring.transform(words, transformed);
-        std::vector<std::uint32_t> out(n, 5);
-        const PreparedFactor prepared = ring.prepare(small);
-        ring.add_product(prepared, transformed, out);
-        for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], expected[i] + 5);
-        ring.subtract_product(prepared, transformed, out);
-        for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], 5u);
-        // The other way round: the wide factor prepared.
-        ring.transform(small, transformed);
-        ring.add_product(ring.prepare(words), transformed, out);
-        for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], expected[i] + 5);
-    }
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <vector>
 
 #include "base/error.h"
+#include "lattice/kernels/sampling.h"
 
 namespace flash::lattice {
 namespace {
@@ -74,7 +76,7 @@ TEST(Sampling, FloodingIsUniformInItsIntervalAndConsistent) {
         Prng rng = generator(4);
         constexpr std::size_t kCount = 20000;
         std::vector<std::uint64_t> x(kCount), y(kCount);
-        sample_flooding(rng, log_bound, first, second, x, y);
+        sample_flooding(rng, log_bound, std::array{first, second}, std::array{std::span(x), std::span(y)});
         const double bound = std::ldexp(1.0, log_bound);
         double sum = 0, squares = 0;
         for (std::size_t i = 0; i < kCount; ++i) {
@@ -90,6 +92,118 @@ TEST(Sampling, FloodingIsUniformInItsIntervalAndConsistent) {
         if (log_bound < 10) continue;
         EXPECT_NEAR(sum / kCount, 0, 6 / std::sqrt(3.0 * kCount) + 1 / bound);
         EXPECT_NEAR(squares / kCount, 1.0 / 3, 0.02);
+    }
+}
+
+TEST(Sampling, ResiduesAreUniformBelowTheBound) {
+    // Just above and just below a power of two, and the extremes.
+    for (std::uint32_t bound : {2u, 3u, (1u << 16) + 1, 16760833u, (1u << 31) - 1, 1u << 31}) {
+        Prng rng = generator(5);
+        std::vector<std::uint32_t> values(50001, 0xffffffff);
+        sample_residues(rng, bound, values);
+        double sum = 0;
+        std::array<double, 2> parity{};
+        for (std::uint32_t v : values) {
+            ASSERT_LT(v, bound);
+            sum += (v + 0.5) / bound;
+            parity[v % 2] += 1;
+        }
+        const double count = static_cast<double>(values.size());
+        EXPECT_NEAR(sum / count, 0.5, 6 / std::sqrt(12 * count) * (bound == 2 ? 2 : 1.5)) << bound;
+        EXPECT_NEAR(parity[0] / count, static_cast<double>((bound + std::uint64_t{1}) / 2) / bound, 3 / std::sqrt(count)) << bound;
+    }
+    Prng rng = generator(5);
+    std::vector<std::uint32_t> values(3);
+    EXPECT_THROW(sample_residues(rng, 1, values), Error);
+    EXPECT_THROW(sample_residues(rng, (1u << 31) + 1, values), Error);
+}
+
+/// Runs a sampler with every instruction set; all must draw the same values and leave the stream at the same place.
+template <class T, class Sampler>
+void expect_agreement(const Sampler& sampler, const char* name) {
+    for (std::size_t count : {0u, 1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 63u, 64u, 127u, 1000u, 2048u, 4095u, 20003u}) {
+        std::vector<T> expected;
+        std::uint64_t next = 0;
+        for (InstructionSet set : supported_instruction_sets()) {
+            Prng rng = generator(count);
+            std::vector<T> values(count + 1, 99);  // one more, to see that nothing is written beyond the end
+            sampler(rng, std::span(values).first(count), set);
+            ASSERT_EQ(values.back(), T{99}) << name << " " << count << " " << to_string(set);
+            const std::uint64_t after = rng.u64();
+            if (set == InstructionSet::kPortable) {
+                expected = values;
+                next = after;
+            }
+            ASSERT_EQ(values, expected) << name << " " << count << " " << to_string(set);
+            ASSERT_EQ(after, next) << name << " " << count << " " << to_string(set);
+        }
+    }
+}
+
+TEST(Sampling, InstructionSetsAgree) {
+    expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_ternary(rng, out, set); }, "ternary");
+    expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_error(rng, out, set); }, "error");
+    for (std::uint32_t bound : {2u, 3u, (1u << 16) + 1, 16760833u, (1u << 31) - 1, 1u << 31})
+        expect_agreement<std::uint32_t>([&](Prng& rng, auto out, InstructionSet set) { sample_residues(rng, bound, out, set); }, "residues");
+    std::vector<Modulus> moduli;
+    for (int bits : {3, 8, 9, 24, 34, 40, 48, 50, 52, 57, 60}) {
+        moduli.emplace_back(largest_prime_below(1ull << bits, 2));
+        moduli.emplace_back(largest_prime_below((1ull << (bits - 1)) + 100, 2));
+    }
+    for (const Modulus& modulus : moduli)
+        expect_agreement<std::uint64_t>([&](Prng& rng, auto out, InstructionSet set) { sample_uniform(rng, modulus, out, set); }, "uniform");
+    for (const Modulus& modulus : moduli)
+        for (int log_bound : {0, 6, 7, 8, 50, 51, 52, 53, 74, 79, 80, 88, 94, 95, 96, 126})
+            expect_agreement<std::uint64_t>(
+                [&](Prng& rng, auto out, InstructionSet set) {
+                    sample_flooding(rng, log_bound, std::array{modulus}, std::array{std::span<std::uint64_t>(out)}, set);
+                },
+                "flooding");
+}
+
+TEST(Sampling, FloodingGivesTheSameIntegersModEveryPrime) {
+    // Three primes at once are the same integers as one at a time.
+    const std::array moduli{Modulus(largest_prime_below(1ull << 36, 8192)), Modulus(largest_prime_below(1ull << 50, 8192)),
+                            Modulus(largest_prime_below(1ull << 36, 16384))};
+    std::array<std::vector<std::uint64_t>, 3> together;
+    for (auto& part : together) part.resize(1000);
+    Prng rng = generator(6);
+    sample_flooding(rng, 74, moduli, std::array{std::span(together[0]), std::span(together[1]), std::span(together[2])});
+    for (std::size_t k = 0; k < 3; ++k) {
+        Prng again = generator(6);
+        std::vector<std::uint64_t> alone(1000);
+        sample_flooding(again, 74, std::array{moduli[k]}, std::array{std::span(alone)});
+        EXPECT_EQ(alone, together[k]);
+    }
+    std::vector<std::uint64_t> shorter(999);
+    EXPECT_THROW(sample_flooding(rng, 74, std::array{moduli[0], moduli[1]}, std::array{std::span(together[0]), std::span(shorter)}), Error);
+    EXPECT_THROW(sample_flooding(rng, 127, std::array{moduli[0]}, std::array{std::span(shorter)}), Error);
+}
+
+TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {
+    // The edges of the ternary digits, and all and no ones, in every lane.
+    std::vector<std::uint64_t> words = {0, ~0ull, 0x5555555555555555, 0x5555555555555556, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaab,
+                                        0x1fffff, 0x1fffff00000000, 0xffe00000ffe00000, 1ull << 63, 1};
+    while (words.size() % 33) words.push_back(words[words.size() * 7 % 11]);
+    for (InstructionSet set : supported_instruction_sets()) {
+        const auto ternary = set >= InstructionSet::kAvx512 ? kernels::ternary_avx512
+                             : set >= InstructionSet::kAvx2 ? kernels::ternary_avx2
+                                                            : kernels::ternary_portable;
+        const auto error = set >= InstructionSet::kAvx512 ? kernels::error_avx512
+                           : set >= InstructionSet::kAvx2 ? kernels::error_avx2
+                                                          : kernels::error_portable;
+        std::vector<std::int8_t> digits(4 * words.size()), errors(words.size());
+        ternary(words.data(), digits.size(), digits.data());
+        error(words.data(), errors.size(), errors.data());
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            u128 fraction = words[i];
+            for (std::size_t j = 0; j < 4; ++j) {
+                fraction *= 3;
+                ASSERT_EQ(digits[4 * i + j], static_cast<int>(fraction >> 64) - 1) << to_string(set);
+                fraction = static_cast<std::uint64_t>(fraction);
+            }
+            ASSERT_EQ(errors[i], std::popcount(words[i] & 0x1fffff) - std::popcount((words[i] >> 32) & 0x1fffff)) << to_string(set);
+        }
     }
 }
 

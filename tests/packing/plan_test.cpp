@@ -33,7 +33,7 @@ model::Layer convolution(int source, model::Window window, model::Shape output) 
     return layer;
 }
 
-TEST(Plan, EveryElementHasExactlyOneResultSlot) {
+TEST(Plan, EveryElementHasExactlyOneResultCoefficient) {
     model::Architecture a = architecture({3, 70, 50});
     a.layers.push_back(convolution(0, {3, 3, 1, 1, 1, 1, 1, 1}, {5, 70, 50}));   // bands
     a.layers.push_back(convolution(1, {3, 3, 2, 2, 1, 1, 1, 1}, {9, 35, 25}));
@@ -43,11 +43,16 @@ TEST(Plan, EveryElementHasExactlyOneResultSlot) {
         std::set<std::uint32_t> elements;
         for (int p = 0; p < plan.layers[l].polynomials(); ++p) {
             std::set<std::uint32_t> positions;
-            for (const ResultSlot& slot : result_slots(plan.layers[l], a.layers[l].output, p)) {
-                EXPECT_TRUE(elements.insert(slot.element).second);
-                EXPECT_TRUE(positions.insert(slot.position).second);
-                EXPECT_LT(slot.position, scheme::kDirectDegree);
-            }
+            std::size_t count = 0;
+            const lattice::CoefficientTiles& tiles = plan.layers[l].tiles_of_band(p / plan.layers[l].polynomials_per_band);
+            for (const ResultRun& run : result_runs(plan.layers[l], a.layers[l].output, p))
+                for (std::uint32_t i = 0; i < run.count; ++i, ++count) {
+                    EXPECT_TRUE(elements.insert(run.element + i).second);
+                    EXPECT_TRUE(positions.insert(run.position + i).second);
+                    EXPECT_LT(run.position + i, scheme::kDirectDegree);
+                    EXPECT_NO_THROW(tiles.compact(run.position + i));
+                }
+            EXPECT_EQ(count, result_count(plan.layers[l], a.layers[l].output, p));
         }
         EXPECT_EQ(elements.size(), static_cast<std::size_t>(a.layers[l].output.size()));
     }

@@ -224,7 +224,7 @@ TEST(Handshake, HostileArchitectures) {
     hello.architecture = model::serialize(small_model().architecture());
     EXPECT_EQ(client_with(encode(hello)), std::nullopt);
     ServerHello newer = hello;
-    newer.version = 2;
+    newer.version = kProtocolVersion + 1;
     EXPECT_EQ(client_with(encode(newer)), ErrorKind::kProtocol);
     // Every truncation, and single bytes changed: refused with an Error, or a valid (other) architecture; never anything else.
     std::mt19937_64 rng(9);

@@ -32,23 +32,43 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
             packing::pack(stream, p, words, std::span(polynomials).subspan(static_cast<std::size_t>(p) * scheme::kDirectDegree, scheme::kDirectDegree));
     }
     const packing::LinearPlan& linear = plan.layers[at];
-    std::vector<std::uint32_t> out(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
-    apply(build_linear_map(model, plan, layer), plan, layer,
-          [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); }, out);
+    std::vector<std::vector<std::uint32_t>> out;  // by band
+    std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
+    const LinearMap map = build_linear_map(model, plan, layer);
+    const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); };
+    apply_whole(map, plan, layer, stream_of, whole);
+    // Results must not depend on coefficients that do not travel.
+    for (std::size_t id = 0; id < plan.streams.size(); ++id) {
+        std::vector<bool> travels(scheme::kDirectDegree, false);
+        for (const lattice::CoefficientRange& range : plan.streams[id].sent)
+            for (std::uint32_t i = range.begin; i < range.end; ++i) travels[i] = true;
+        for (std::size_t i = 0; i < streams[id].size(); ++i)
+            if (!travels[i % scheme::kDirectDegree]) streams[id][i] = 0xdeadbeef;
+    }
+    for (int band = 0; band < linear.bands; ++band) {
+        out.emplace_back(linear.result_words(band));
+        apply_results(map, plan, layer, band, stream_of, out.back());
+    }
     std::vector<std::int64_t> acc(static_cast<std::size_t>(architecture.layers[at].output.size()), INT64_MIN);
-    const std::size_t map = static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
+    const std::size_t plane = static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
     for (int p = 0; p < linear.polynomials(); ++p)
-        for (const auto& slot : packing::result_slots(linear, architecture.layers[at].output, p)) {
-            EXPECT_EQ(acc[slot.element], INT64_MIN) << "an element appears twice";
-            acc[slot.element] = static_cast<std::int32_t>(out[static_cast<std::size_t>(p) * scheme::kDirectDegree + slot.position]) +
-                                model.weights.layers[at].bias[slot.element / map];
-        }
+        for (const packing::ResultRun& run : packing::result_runs(linear, architecture.layers[at].output, p))
+            for (std::uint32_t i = 0; i < run.count; ++i) {
+                const int band = p / linear.polynomials_per_band;
+                const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
+                const std::uint32_t word = out[static_cast<std::size_t>(band)][static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
+                                                                           tiles.compact(run.position + i)];
+                EXPECT_EQ(word, whole[static_cast<std::size_t>(p) * scheme::kDirectDegree + run.position + i]);
+                EXPECT_EQ(acc[run.element + i], INT64_MIN) << "an element appears twice";
+                acc[run.element + i] = static_cast<std::int32_t>(word) + model.weights.layers[at].bias[(run.element + i) / plane];
+            }
     return acc;
 }
 
 void check(const model::Model& model, std::uint64_t seed) {
     model::validate(model);
-    const packing::Plan plan = packing::make_plan(model.architecture);
+    packing::Plan plan = packing::make_plan(model.architecture);
+    for (packing::Stream& stream : plan.streams) stream.upload_bits = 32;  // clear integers: all their bytes count
     const model::Twin twin(model);
     const auto input = flash::testing::random_input(model.architecture, seed);
     const auto result = twin.run(input, {}, true);

@@ -45,6 +45,12 @@ Noise difference(const Poly32& x, const Poly32& y) {
     return noise;
 }
 
+std::vector<std::uint16_t> all_positions() {
+    std::vector<std::uint16_t> positions(n);
+    for (std::size_t i = 0; i < n; ++i) positions[i] = static_cast<std::uint16_t>(i);
+    return positions;
+}
+
 TEST(Direct, ScaleUpIsExact) {
     for (const SlotParameters& row : slot_parameters()) {
         const std::uint32_t T = row.plain_modulus;
@@ -132,7 +138,7 @@ TEST(Direct, PublicPolynomialsAreDistinctAndFixed) {
     Poly32 again(n);
     same.upload({0, 0}, again);
     EXPECT_EQ(again, all[0]);
-    EXPECT_EQ(digest(all[0]), "337c60b58196dc9e");
+    EXPECT_EQ(digest(all[0]), "9ab174dc75470cec");
     EXPECT_EQ(digest(all[3]), "179a53e669ef6b83");
 }
 
@@ -143,12 +149,12 @@ TEST(Direct, KnownAnswers) {
     EXPECT_EQ(digest(key.public_b()), "7bf5f498318ce305");
     Poly32 b(n);
     key.encrypt({1, 2}, random_values(slot_parameters()[1].plain_modulus, 8), slot_parameters()[1].plain_modulus, rng, b);
-    EXPECT_EQ(digest(b), "b2d80c6224203425");
+    EXPECT_EQ(digest(b), "48bd141f6ddbec06");
     const DirectPublicKey public_key(publics, key.public_b());
     Poly32 a = random_values(0, 1);
-    public_key.mask(a, b, random_values(0, 2), rng);
+    public_key.mask(a, all_positions(), b, random_values(0, 2), rng);
     EXPECT_EQ(digest(a), "bceecfcde18f4001");
-    EXPECT_EQ(digest(b), "1a92ce0888f2ac52");
+    EXPECT_EQ(digest(b), "78369ceecd4f9431");
 }
 
 TEST(Direct, MaskAddsRhoAndSmallNoiseAndIsFreshEachTime) {
@@ -162,8 +168,8 @@ TEST(Direct, MaskAddsRhoAndSmallNoiseAndIsFreshEachTime) {
         key.decrypt(a, b, old_phase);
         for (std::size_t i = 0; i < n; ++i) expected[i] = old_phase[i] + rho[i];
         Poly32 a1 = a, b1 = b, a2 = a, b2 = b;
-        public_key.mask(a1, b1, rho, server);
-        public_key.mask(a2, b2, rho, server);
+        public_key.mask(a1, all_positions(), b1, rho, server);
+        public_key.mask(a2, all_positions(), b2, rho, server);
         for (const auto& [x, y] : {std::pair(a1, b1), std::pair(a2, b2)}) {
             key.decrypt(x, y, phase);
             const Noise noise = difference(phase, expected);
@@ -177,6 +183,72 @@ TEST(Direct, MaskAddsRhoAndSmallNoiseAndIsFreshEachTime) {
     }
 }
 
+TEST(Direct, SelectedCoefficientsAreThoseOfTheWholePolynomial) {
+    const PublicPolynomials publics(fingerprint(7));
+    Prng client = generator(7);
+    const DirectSecretKey key(publics, client);
+    const DirectPublicKey public_key(publics, key.public_b());
+    const Poly32 a = random_values(0, 1), b = random_values(0, 2), rho = random_values(0, 3);
+    for (const std::vector<std::uint16_t>& positions :
+         {std::vector<std::uint16_t>{}, {0}, {2047}, {5, 4, 2047, 0, 1024}, {3, 3}, all_positions()}) {
+        Poly32 b_part, rho_part;
+        for (std::uint16_t position : positions) {
+            b_part.push_back(b[position]);
+            rho_part.push_back(rho[position]);
+        }
+        Poly32 whole_phase(n), phase(positions.size());
+        key.decrypt(a, b, whole_phase);
+        key.decrypt(a, positions, b_part, phase);
+        for (std::size_t i = 0; i < positions.size(); ++i) ASSERT_EQ(phase[i], whole_phase[positions[i]]);
+
+        Prng first = generator(8), second = generator(8);
+        Poly32 whole_a = a, whole_b = b, part_a = a;
+        public_key.mask(whole_a, all_positions(), whole_b, rho, first);
+        public_key.mask(part_a, positions, b_part, rho_part, second);
+        EXPECT_EQ(part_a, whole_a);
+        for (std::size_t i = 0; i < positions.size(); ++i) ASSERT_EQ(b_part[i], whole_b[positions[i]]);
+    }
+}
+
+TEST(Direct, KeptTransformsChangeNothing) {
+    const PublicPolynomials publics(fingerprint(8));
+    constexpr std::size_t kBytes = n * sizeof(std::uint64_t);
+    PublicTransforms two(publics, 2 * kBytes + 100), none(publics, kBytes - 1);
+    const std::uint32_t T = slot_parameters()[0].plain_modulus;
+    // Twice, so that the second key finds what the first one left; and from several threads at once.
+    for (int round = 0; round < 2; ++round) {
+        for (PublicTransforms* transforms : {&two, &none}) {
+            Prng plain_rng = generator(9), kept_rng = generator(9);
+            DirectSecretKey plain_key(publics, plain_rng), kept_key(publics, kept_rng, transforms);
+            for (std::uint32_t i = 0; i < 4; ++i) {
+                Poly32 expected(n), b(n);
+                plain_key.encrypt({i, i + 1}, random_values(T, i), T, plain_rng, expected);
+                kept_key.encrypt({i, i + 1}, random_values(T, i), T, kept_rng, b);
+                EXPECT_EQ(b, expected);
+            }
+            Poly32 again(n);
+            EXPECT_THROW(kept_key.encrypt({0, 1}, random_values(T, 0), T, kept_rng, again), Error);
+        }
+        EXPECT_EQ(two.bytes(), 2 * kBytes);
+        EXPECT_EQ(none.bytes(), 0u);
+    }
+    PublicTransforms shared(publics, 100 * kBytes);
+    std::vector<std::thread> threads;
+    std::atomic<int> wrong = 0;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&] {
+            std::vector<std::uint64_t> scratch(n), expected(n);
+            for (std::uint32_t i = 0; i < 32; ++i) {
+                const auto values = shared.upload({1, i}, scratch);
+                transform_upload(publics, {1, i}, expected);
+                wrong += !std::ranges::equal(values, expected);
+            }
+        });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(shared.bytes(), 32 * kBytes);
+}
+
 TEST(Direct, WrongSizesAreRefused) {
     const PublicPolynomials publics(fingerprint(6));
     Prng rng = generator(6);
@@ -185,6 +257,16 @@ TEST(Direct, WrongSizesAreRefused) {
     EXPECT_THROW(key.encrypt({0, 0}, wrong, 16760833, rng, right), Error);
     EXPECT_THROW(key.encrypt({0, 0}, right, 16760833, rng, wrong), Error);
     EXPECT_THROW(key.decrypt(wrong, right, right), Error);
+    const std::vector<std::uint16_t> outside = {2048};
+    Poly32 one(1), two(2);
+    EXPECT_THROW(key.decrypt(right, outside, one, one), Error);
+    const std::vector<std::uint16_t> inside = {2047};
+    EXPECT_THROW(key.decrypt(right, inside, two, one), Error);
+    EXPECT_THROW(key.decrypt(wrong, inside, one, one), Error);
+    const DirectPublicKey public_key(publics, right);
+    EXPECT_THROW(public_key.mask(right, outside, one, one, rng), Error);
+    EXPECT_THROW(public_key.mask(right, inside, one, two, rng), Error);
+    EXPECT_THROW(public_key.mask(wrong, inside, one, one, rng), Error);
     try {
         DirectPublicKey(publics, wrong);
         FAIL();

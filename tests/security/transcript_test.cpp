@@ -73,7 +73,16 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
     };
     switch (message.type) {
         case MessageType::kStart: return {{"client public key", unpacked(payload, 32, scheme::kDirectDegree), 32, 0}};
-        case MessageType::kUpload: return {{"upload", unpacked(payload, 32, scheme::kDirectDegree), 32, 0}};
+        case MessageType::kUpload: {
+            const packing::Plan plan = packing::make_plan(architecture);
+            int index = static_cast<int>(message.index);
+            for (int id : plan.layers[message.layer].uploads) {
+                const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+                if (index < stream.polynomials()) return {{"upload", unpacked(payload, stream.upload_bits, stream.sent_coefficients()), stream.upload_bits, 0}};
+                index -= stream.polynomials();
+            }
+            return {};
+        }
         case MessageType::kStartReply: return slot_polynomial(payload.subspan(32), "server public key");
         case MessageType::kActivationKeys: {
             std::vector<Values> out;

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "lattice/sampling.h"
 #include "protocol/activation_keys.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -88,18 +89,23 @@ Needle client_share_needle(const model::Model& model) {
     // The client's share of the first activation, as client_inference.cpp draws it.
     Prng rng(SecretSeed::for_testing(kClientSeed), "client activation share", {0, 0});
     SecretVector<std::uint32_t> share(16);
-    for (auto& v : share) v = static_cast<std::uint32_t>(rng.below(model.architecture.plain_modulus));
+    lattice::sample_residues(rng, model.architecture.plain_modulus, share);
     return Needle(share);
 }
 
 Needle server_share_needle(const protocol::PreparedModel& model) {
-    const auto shares = protocol::masked_pre_activations(model, SecretSeed::for_testing(kServerSeed), 0);
+    // Those of the first result polynomial, as activation_keys.cpp derives them.
+    const packing::LinearPlan& linear = model.plan().layers[0];
+    const model::Layer& layer = model.architecture().layers[0];
+    SecretVector<std::uint32_t> rho(packing::result_count(linear, layer.output, 0)), shares(static_cast<std::size_t>(layer.output.size()));
+    protocol::result_mask(StreamKey(SecretSeed::for_testing(kServerSeed), protocol::kResultMaskDomain), 0, 0, rho);
+    protocol::store_server_shares(packing::result_runs(linear, layer.output, 0), rho, layer.share_bits, shares);
     return Needle(shares);
 }
 
 Needle mask_needle() {
-    SecretVector<std::uint32_t> rho(scheme::kDirectDegree);
-    protocol::result_mask(SecretSeed::for_testing(kServerSeed), 0, 0, rho);
+    SecretVector<std::uint32_t> rho(64);
+    protocol::result_mask(StreamKey(SecretSeed::for_testing(kServerSeed), protocol::kResultMaskDomain), 0, 0, rho);
     return Needle(rho);
 }
 

@@ -9,7 +9,7 @@
 namespace flash::testing {
 
 protocol::ClientModel client_model(const protocol::PreparedModel& model) {
-    return {model.architecture(), model.fingerprint(), model.plan(), model.cost()};
+    return {model.architecture(), model.fingerprint()};
 }
 
 namespace {

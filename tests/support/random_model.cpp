@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 
+#include "compiler/noise.h"
 #include "model/arithmetic.h"
 
 namespace flash::testing {
@@ -83,7 +84,10 @@ public:
         return {channels, term.window.out_height(in.height), term.window.out_width(in.width)};
     }
 
-    Model take() { return std::move(model_); }
+    Model take() {
+        compiler::choose_upload_bits(model_.architecture, model_.weights);
+        return std::move(model_);
+    }
     double modulus() const { return model_.architecture.plain_modulus; }
 
 private:

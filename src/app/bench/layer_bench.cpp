@@ -37,25 +37,29 @@ public:
         std::mt19937 random(2);
         for (const packing::Stream& stream : model.plan().streams) {
             auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
-            for (auto& word : words) word = static_cast<std::uint32_t>(random());
+            for (auto& word : words) word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes()) << (8 * stream.zero_low_bytes());
         }
-        result_.resize(static_cast<std::size_t>(model.plan().layers.front().polynomials()) * scheme::kDirectDegree);
+        for (int band = 0; band < model.plan().layers.front().bands; ++band) results_.emplace_back(model.plan().layers.front().result_words(band));
     }
     void operator()() {
-        protocol::apply(model_.layer(0).map, model_.plan(), 0,
-                        [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, result_);
+        for (std::size_t band = 0; band < results_.size(); ++band)
+            protocol::apply_results(model_.layer(0).map, model_.plan(), 0, static_cast<int>(band),
+                                    [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, results_[band]);
     }
 
 private:
     const protocol::PreparedModel& model_;
     std::vector<std::vector<std::uint32_t>> streams_;
-    std::vector<std::uint32_t> result_;
+    std::vector<std::vector<std::uint32_t>> results_;  // by band
 };
 
+/// Multiply-adds of ciphertext words, at the coefficients that are computed.
 std::int64_t ring_multiply_adds(const protocol::PreparedModel& model) {
-    std::int64_t columns = 0;
-    for (const protocol::TermMatrix& matrix : model.layer(0).map.matrices) columns += static_cast<std::int64_t>(matrix.columns.size());
-    return columns * model.plan().layers.front().polynomials() * static_cast<std::int64_t>(scheme::kDirectDegree);
+    const packing::LinearPlan& linear = model.plan().layers.front();
+    double sum = 0;
+    for (const protocol::TermMatrix& matrix : model.layer(0).map.matrices)
+        for (int band = 0; band < linear.bands; ++band) sum += matrix.product.multiply_adds(linear.tiles_of_band(band));
+    return static_cast<std::int64_t>(sum);
 }
 
 double server_online(const protocol::PreparedModel& model, const Recording& recording) {

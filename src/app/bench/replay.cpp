@@ -49,7 +49,7 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
         }
     });
     try {
-        const protocol::ClientModel known{model.architecture(), model.fingerprint(), model.plan(), model.cost()};
+        const protocol::ClientModel known(model.architecture(), model.fingerprint());
         recording.result = protocol::ClientInference(known, *client_end, SecretSeed::for_testing(client_seed)).run(input, 0);
     } catch (...) {
         if (!failure) failure = std::current_exception();

@@ -32,4 +32,24 @@ inline constexpr std::uint64_t kFloatNttLimit = std::uint64_t{1} << 50;
 void ntt_forward_avx2(std::uint64_t* x, const FloatNtt& tables);
 void ntt_inverse_avx2(std::uint64_t* x, const FloatNtt& tables);
 
+/// For p < 2^50 and 52-bit multiplications: roots with quotients floor(2^52 w / p).
+struct WideNtt {
+    std::size_t n;
+    std::uint64_t p;
+    const std::uint64_t* roots;
+    const std::uint64_t* quotients;
+    /// The roots of the three innermost levels, a record of 32 words for each 16 coefficients: 2 roots of the blocks of eight, 4 of the
+    /// blocks of four, 2 unused; their quotients likewise; the 8 roots of the pairs in the order 0 1 4 5 2 3 6 7; their quotients.
+    const std::uint64_t* inner;
+    std::uint64_t reciprocal;   ///< floor(2^52 / p); forward transform only
+    ShoupFactor scale;          ///< 1/n; inverse transform only, as the next
+    ShoupFactor scaled_last;    ///< the last level's root times 1/n
+};
+inline constexpr int kWideBits = 52;
+inline constexpr std::uint64_t kWideNttLimit = std::uint64_t{1} << 50;
+inline constexpr std::uint64_t kSmallNttLimit = std::uint64_t{1} << 38;  ///< below it sums need no reduction between levels
+
+void ntt_forward_avx512(std::uint64_t* x, const WideNtt& tables);
+void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& tables);
+
 }  // namespace flash::lattice::kernels

@@ -1,0 +1,93 @@
+#include "lattice/pointwise.h"
+
+#include <initializer_list>
+
+#include "base/error.h"
+
+namespace flash::lattice {
+
+namespace {
+
+constexpr std::uint64_t kWideLimit = std::uint64_t{1} << 50;
+constexpr std::uint64_t kTwo52 = std::uint64_t{1} << 52;
+
+void check_sizes(std::size_t size, std::initializer_list<std::size_t> others) {
+    bool equal = size % 8 == 0;
+    for (std::size_t other : others) equal &= other == size;
+    require(equal, ErrorKind::kInternal, "arrays of residues of different sizes, or not a multiple of 8");
+}
+
+}  // namespace
+
+const kernels::Pointwise& pointwise_kernels(InstructionSet set) {
+    return set >= InstructionSet::kAvx512 ? kernels::kPointwiseAvx512 : kernels::kPointwisePortable;
+}
+
+kernels::WideModulus wide_modulus(const Modulus& modulus) {
+    const std::uint64_t p = modulus.value(), rest = kTwo52 % p;
+    require(p < kWideLimit, ErrorKind::kInvalidArgument, "52-bit arithmetic needs a prime below 2^50");
+    // Newton: p is its own inverse mod 8, and each step doubles the number of right bits.
+    std::uint64_t inverse = p;
+    for (int bits = 3; bits < 52; bits *= 2) inverse *= 2 - p * inverse;
+    return {p, kTwo52 / p, rest, modulus.shoup_quotient(rest) >> 12, (0 - inverse) & (kTwo52 - 1)};
+}
+
+Pointwise::Pointwise(const Modulus& modulus, InstructionSet set)
+    : kernels_(pointwise_kernels(set)), modulus_(wide_modulus(modulus)) {}
+
+void Pointwise::quotients(std::span<const std::uint64_t> factor, std::span<std::uint64_t> out) const {
+    check_sizes(out.size(), {factor.size()});
+    kernels_.quotients(modulus_, factor.data(), out.data(), out.size());
+}
+
+void Pointwise::multiply(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
+                         std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const {
+    check_sizes(out.size(), {x.size(), factor.size(), quotients.size()});
+    kernels_.multiply(modulus_, x.data(), factor.data(), quotients.data(), out.data(), out.size());
+}
+
+void Pointwise::subtract_product(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
+                                 std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const {
+    check_sizes(out.size(), {x.size(), factor.size(), quotients.size()});
+    kernels_.subtract_product(modulus_, x.data(), factor.data(), quotients.data(), out.data(), out.size());
+}
+
+void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x, std::span<const std::span<const std::uint64_t>> y,
+                             std::span<std::uint64_t> out) const {
+    require(x.size() == y.size() && x.size() <= kernels::kMaxSummands, ErrorKind::kInternal, "a sum of more than four products");
+    const std::uint64_t *left[kernels::kMaxSummands], *right[kernels::kMaxSummands];
+    for (std::size_t k = 0; k < x.size(); ++k) {
+        check_sizes(out.size(), {x[k].size(), y[k].size()});
+        left[k] = x[k].data();
+        right[k] = y[k].data();
+    }
+    kernels_.add_products(modulus_, left, right, x.size(), out.data(), out.size());
+}
+
+void Pointwise::lift(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const {
+    check_sizes(out.size(), {small.size()});
+    kernels_.lift_small(modulus_, small.data(), out.data(), out.size());
+}
+
+void Pointwise::lift(std::span<const std::uint32_t> words, std::span<std::uint64_t> out) const {
+    check_sizes(out.size(), {words.size()});
+    require(modulus_.p > std::uint32_t(-1), ErrorKind::kInternal, "words lifted to a prime below 2^32");
+    kernels_.lift_words(modulus_, words.data(), out.data(), out.size());
+}
+
+void Pointwise::add_centred(std::span<const std::uint64_t> x, std::span<std::uint32_t> out) const {
+    check_sizes(out.size(), {x.size()});
+    kernels_.add_words(modulus_, x.data(), out.data(), out.size());
+}
+
+void Pointwise::subtract_centred(std::span<const std::uint64_t> x, std::span<std::uint32_t> out) const {
+    check_sizes(out.size(), {x.size()});
+    kernels_.subtract_words(modulus_, x.data(), out.data(), out.size());
+}
+
+bool Pointwise::in_range(std::span<const std::uint64_t> x) const {
+    check_sizes(x.size(), {});
+    return kernels_.all_below(x.data(), modulus_.p, x.size());
+}
+
+}  // namespace flash::lattice

@@ -1,0 +1,24 @@
+// How a window moves packed channels to results: the shifts of the linear map, which follow from the public plan alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "packing/plan.h"
+
+namespace flash::packing {
+
+/// One tap of a window on one phase of its stream.
+struct Tap {
+    int phase = 0;            ///< index in Stream::phases
+    int dy = 0, dx = 0;       ///< position in the kernel
+    int row = 0, column = 0;  ///< output (i, j) reads (i + row, j + column) of the phase map
+};
+
+/// Taps of a window that read a phase of the stream which exists; grouped by phase.
+std::vector<Tap> taps_of(const Stream& stream, const model::Window& window);
+
+/// Power of X, in [-n, n), that brings channel `packed` of an uploaded polynomial (of g1), moved by one tap, to result block `slot` (of g2).
+std::int32_t shift_of(const Grid& grid, int packed, int slot, const Tap& tap);
+
+}  // namespace flash::packing

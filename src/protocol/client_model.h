@@ -1,0 +1,43 @@
+// What a client knows of the model it talks to, kept for a session.
+#pragma once
+
+#include <memory>
+
+#include "model/architecture.h"
+#include "packing/plan.h"
+#include "protocol/cost.h"
+#include "scheme/public_polynomials.h"
+
+namespace flash::protocol {
+
+/// The model's public polynomials with the transforms that are kept between inferences. Shared by the inferences of a session.
+struct ModelPublics {
+    /// Transforms of at most so many bytes are kept: 16 KiB for each uploaded ciphertext of an inference.
+    static constexpr std::size_t kMaxTransformBytes = std::size_t{128} << 20;
+
+    explicit ModelPublics(const Sha256& fingerprint) : polynomials(fingerprint), transforms(polynomials, kMaxTransformBytes) {}
+    ModelPublics(const ModelPublics&) = delete;
+    ModelPublics& operator=(const ModelPublics&) = delete;
+
+    scheme::PublicPolynomials polynomials;
+    scheme::PublicTransforms transforms;
+};
+
+struct ClientModel {
+    ClientModel() = default;
+    /// Plans a validated architecture. Error(kUnsupported) as make_plan.
+    ClientModel(model::Architecture the_architecture, const Sha256& the_fingerprint)
+        : architecture(std::move(the_architecture)),
+          fingerprint(the_fingerprint),
+          plan(packing::make_plan(architecture)),
+          cost(cost_of(architecture, plan)),
+          publics(std::make_shared<ModelPublics>(fingerprint)) {}
+
+    model::Architecture architecture;
+    Sha256 fingerprint{};
+    packing::Plan plan;
+    InferenceCost cost;
+    std::shared_ptr<ModelPublics> publics;
+};
+
+}  // namespace flash::protocol

@@ -1,0 +1,102 @@
+#include "protocol/upload_producer.h"
+
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+
+#include "lattice/sampling.h"
+#include "protocol/messages.h"
+
+namespace flash::protocol {
+
+namespace {
+
+constexpr std::size_t kBatch = 16;  // ciphertexts computed in parallel before they are sent in order
+
+}  // namespace
+
+void activation_share(const StreamKey& shares, int layer, std::size_t chunk, std::uint32_t modulus, std::span<std::uint32_t> out) {
+    Prng rng = shares.stream(static_cast<std::uint64_t>(layer), chunk);
+    lattice::sample_residues(rng, modulus, out);
+}
+
+UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, scheme::DirectSecretKey& key,
+                               SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile)
+    : model_(model),
+      channel_(channel),
+      key_(key),
+      probe_(probe),
+      profile_(profile),
+      shares_(seed, kActivationShareDomain),
+      encryption_(seed, "client upload"),
+      values_(model.plan),
+      thread_(channel, "internal error of the client", upload_window_bytes(model.cost), [this, picture = std::make_shared<SecretVector<std::uint32_t>>(std::move(picture))](AheadWindow& window) {
+          if (probe_) probe_->value(0, *picture);
+          values_.put(0, std::move(*picture));
+          run(window);
+      }) {}
+
+void UploadProducer::run(AheadWindow& window) {
+    // Answers that the server waits for come first: cores help here only when they have nothing else to do.
+    tbb::task_arena arena(tbb::task_arena::automatic, 1, tbb::task_arena::priority::low);
+    const int layers = static_cast<int>(model_.architecture.layers.size());
+    arena.execute([&] {
+        for (int l = 0; l < layers; ++l) {
+            if (!upload(l, window)) return;
+            if (model_.architecture.layers[static_cast<std::size_t>(l)].activation) draw_share(l);
+        }
+    });
+}
+
+bool UploadProducer::upload(int layer, AheadWindow& window) {
+    std::uint32_t index = 0;
+    for (int id : model_.plan.layers[static_cast<std::size_t>(layer)].uploads) {
+        const packing::Stream& stream = model_.plan.streams[static_cast<std::size_t>(id)];
+        SecretVector<std::uint32_t> pooled;
+        const auto share = values_.stream_input(stream, model_.architecture.plain_modulus, model_.architecture, pooled);
+        const std::size_t count = static_cast<std::size_t>(stream.polynomials());
+        for (std::size_t begin = 0; begin < count; begin += kBatch) {
+            std::vector<transport::Message> messages(std::min(kBatch, count - begin));
+            tbb::parallel_for(tbb::blocked_range<std::size_t>(0, messages.size(), 2), [&](const auto& range) {
+                SecretBuffer<std::uint32_t> plain(scheme::kDirectDegree);
+                std::vector<std::uint32_t> b(scheme::kDirectDegree);
+                for (std::size_t i = range.begin(); i < range.end(); ++i) {
+                    ProfileSpan span(profile_, layer, Phase::kEncrypt);
+                    const std::size_t p = begin + i;
+                    packing::pack(stream, static_cast<int>(p), share, plain);
+                    Prng rng = encryption_.stream(static_cast<std::uint64_t>(id), p);
+                    key_.encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain, model_.architecture.plain_modulus, rng, b);
+                    messages[i] = {transport::MessageType::kUpload, static_cast<std::uint32_t>(layer), index + static_cast<std::uint32_t>(i), encode_upload(b, stream)};
+                }
+            });
+            index += static_cast<std::uint32_t>(messages.size());
+            ProfileSpan span(profile_, layer, Phase::kSend);
+            for (transport::Message& message : messages) {
+                const std::size_t bytes = transport::kFrameHeaderBytes + message.payload.size();
+                if (!window.acquire(bytes)) return false;
+                span.sent(bytes);
+                channel_.send(std::move(message));
+            }
+        }
+    }
+    values_.release_after(layer);
+    return true;
+}
+
+void UploadProducer::draw_share(int layer) {
+    const std::int64_t values = model_.architecture.layers[static_cast<std::size_t>(layer)].output.size();
+    SecretVector<std::uint32_t> share(static_cast<std::size_t>(values));
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, chunk_count(values), 4), [&](const auto& range) {
+        ProfileSpan span(profile_, layer, Phase::kShare);
+        for (std::size_t chunk = range.begin(); chunk < range.end(); ++chunk) {
+            const std::size_t first = chunk * scheme::kSlotDegree;
+            activation_share(shares_, layer, chunk, model_.architecture.plain_modulus,
+                             std::span<std::uint32_t>(share).subspan(first, std::min(scheme::kSlotDegree, share.size() - first)));
+        }
+    });
+    if (probe_) probe_->value(layer + 1, share);
+    values_.put(layer + 1, std::move(share));
+}
+
+}  // namespace flash::protocol
