@@ -28,12 +28,13 @@ enum class Phase : std::uint8_t {
     kWaitLinear,      ///< client: until a linear response has arrived
     kDecrypt,         ///< client: of linear responses; server: of product responses, with the end of the activation
     kActivationKeys,  ///< server: encrypting E1, E2, E3
+    kPrepare,         ///< client: of the masked product, what does not depend on the server's answer
     kWaitKeys,        ///< client: until activation keys have arrived
     kRespond,         ///< client: the masked product
     kWaitProduct,     ///< server: until a product response has arrived
     kFinish,          ///< both: the result share and the end
 };
-inline constexpr int kPhases = 14;
+inline constexpr int kPhases = 15;
 /// Short lower-case words, e.g. "wait linear".
 const char* to_string(Phase phase);
 /// Whether the phase is nothing but waiting for the peer.

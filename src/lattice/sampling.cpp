@@ -17,7 +17,10 @@ static_assert(kernels::kErrorMask == ((std::uint64_t{1} << kErrorBits) - 1) * 0x
 
 namespace {
 
-constexpr std::size_t kChunkBytes = 8192;  // of randomness at a time, on the stack
+constexpr std::size_t kChunkBytes = 6144;  // of randomness at a time, on the stack
+
+// How many samples of so many bytes to draw at a time: a multiple of 64 unless it is the rest.
+std::size_t chunk(std::size_t missing, std::size_t bytes) { return std::min(missing, kChunkBytes / bytes / 64 * 64); }
 
 }  // namespace
 
@@ -28,7 +31,7 @@ void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> 
     SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
     while (!out.empty()) {
         // As many candidates as are missing, then as many as were rejected, and so on.
-        const std::size_t count = std::min(out.size(), kChunkBytes / width);
+        const std::size_t count = chunk(out.size(), width);
         rng.fill(bytes.first(count * width));
         out = out.subspan(accept(bytes.data(), count, width, mask, modulus.value(), out.data()));
     }
@@ -62,11 +65,11 @@ void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
     const auto convert = set >= InstructionSet::kAvx512 ? kernels::error_avx512
                          : set >= InstructionSet::kAvx2 ? kernels::error_avx2
                                                         : kernels::error_portable;
-    SecretArray<std::uint64_t, kChunkBytes / 8> words;
+    SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
     while (!out.empty()) {
-        const std::size_t count = std::min(out.size(), words.size());
-        rng.fill_u64(words.first(count));
-        convert(words.data(), count, out.data());
+        const std::size_t count = chunk(out.size(), kernels::kErrorBytes);
+        rng.fill(bytes.first(count * kernels::kErrorBytes));
+        convert(bytes.data(), count, out.data());
         out = out.subspan(count);
     }
 }
@@ -89,7 +92,7 @@ void sample_flooding(Prng& rng, int log_bound, std::span<const Modulus> moduli, 
     }
     SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
     for (std::size_t done = 0; done < total;) {
-        const std::size_t count = std::min(total - done, kChunkBytes / width);
+        const std::size_t count = chunk(total - done, width);
         rng.fill(bytes.first(count * width));
         for (std::size_t k = 0; k < out.size(); ++k) {
             const bool narrow = moduli[k].value() < kernels::kCentringLimit && bits <= kernels::kCentringBits;

@@ -26,7 +26,7 @@ void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set = 
 /// Standard deviation of sample_error: centred binomial over 2 * 21 bits, sqrt(21 / 2) = 3.24 >= kErrorSigma.
 inline constexpr int kErrorBits = 21;
 
-/// Secret RLWE error: the difference of the numbers of ones among 21 and 21 random bits, in [-21, 21].
+/// Secret RLWE error: the difference of the numbers of ones among 21 and 21 random bits, in [-21, 21]; six bytes each.
 void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set = best_instruction_set());
 
 /// Secret flooding noise: independent integers, uniform in [-2^log_bound, 2^log_bound) with 0 <= log_bound <= 126, as residues: out[k]

@@ -1,5 +1,7 @@
 #include "lattice/words.h"
 
+#include <bit>
+
 #include "base/error.h"
 #include "lattice/kernels/words.h"
 
@@ -40,6 +42,22 @@ void round_to_top_bits(std::span<std::uint32_t> words, int bits, InstructionSet 
 void from_top_bits(std::span<std::uint32_t> words, int bits) {
     check_bits(bits);
     for (std::uint32_t& word : words) word <<= 32 - bits;
+}
+
+void add(std::span<const std::uint32_t> x, std::span<std::uint32_t> out) {
+    require(x.size() == out.size(), ErrorKind::kInternal, "arrays of words of different sizes");
+    kernels::add(x.data(), out.data(), out.size());
+}
+
+bool all_positions_below(std::span<const std::uint16_t> positions, std::size_t size) {
+    require(std::has_single_bit(size), ErrorKind::kInternal, "positions in an array whose size is not a power of two");
+    return kernels::bits_of_any(positions.data(), positions.size()) < size;
+}
+
+void add_selected(std::span<const std::uint32_t> words, std::span<const std::uint16_t> positions, std::span<std::uint32_t> out) {
+    require(positions.size() == out.size() && all_positions_below(positions, words.size()), ErrorKind::kInternal,
+            "selected words: sizes differ, or a position is outside of the array");
+    kernels::add_selected(words.data(), positions.data(), out.data(), out.size());
 }
 
 }  // namespace flash::lattice

@@ -24,4 +24,12 @@ void round_to_top_bits(std::span<std::uint32_t> words, int bits, InstructionSet 
 /// Shifts values of `bits` bits back up: the inverse of round_to_top_bits up to the rounding.
 void from_top_bits(std::span<std::uint32_t> words, int bits);
 
+/// out += x.
+void add(std::span<const std::uint32_t> x, std::span<std::uint32_t> out);
+
+/// out[i] += words[positions[i]]. The positions are public; one at or beyond words.size(), a power of two: Error(kInternal).
+void add_selected(std::span<const std::uint32_t> words, std::span<const std::uint16_t> positions, std::span<std::uint32_t> out);
+/// Whether all positions are below size, a power of two.
+bool all_positions_below(std::span<const std::uint16_t> positions, std::size_t size);
+
 }  // namespace flash::lattice

@@ -11,6 +11,7 @@
 #include "protocol/activation_shares.h"
 #include "protocol/messages.h"
 #include "protocol/receive.h"
+#include "protocol/response_preparer.h"
 #include "protocol/upload_producer.h"
 
 namespace flash::protocol {
@@ -32,6 +33,7 @@ PhaseSeconds phase_seconds(const Profile& profile) {
             case Phase::kWaitLinear: seconds.wait_linear += entry.seconds; break;
             case Phase::kDecrypt: seconds.decrypt += entry.seconds; break;
             case Phase::kWaitKeys: seconds.wait_keys += entry.seconds; break;
+            case Phase::kPrepare:
             case Phase::kRespond: seconds.respond += entry.seconds; break;
             default: break;
         }
@@ -45,9 +47,7 @@ ClientInference::ClientInference(const ClientModel& model, transport::Channel& c
       seed_(std::move(seed)),
       probe_(probe),
       profile_(profile ? profile : &own_profile_),
-      slots_(scheme::slot_parameters(model.architecture.plain_modulus)),
-      shares_(seed_, kActivationShareDomain),
-      responses_(seed_, "client product response") {}
+      slots_(scheme::slot_parameters(model.architecture.plain_modulus)) {}
 
 ClientInference::~ClientInference() = default;
 
@@ -101,6 +101,7 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
     span.received(transport::kFrameHeaderBytes + message.payload.size());
     const StartReply reply = decode_start_reply(message.payload, slots_);
     evaluator_ = std::make_unique<scheme::SlotEvaluator>(slots_, reply.slot_seed, reply.slot_public_key);
+    preparer_ = std::make_unique<ResponsePreparer>(model_, channel_, seed_, *evaluator_, profile_);
 }
 
 /// The tasks of one layer: every linear response is decrypted when it arrives, every chunk of activations is answered when its values and its
@@ -221,20 +222,15 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
 Message ClientInference::answer(int layer, std::size_t chunk, const Message& keys) {
     ProfileSpan span(profile_, layer, Phase::kRespond);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
-    const std::uint32_t modulus = model_.architecture.plain_modulus;
     const std::size_t first = chunk * scheme::kSlotDegree, count = std::min(scheme::kSlotDegree, pre_activations_.size() - first);
     const std::size_t key_bytes = scheme::slot_ciphertext_bytes(slots_);
-    SecretVector<std::uint32_t> mask(count), addend;
-    activation_share(shares_, layer, chunk, modulus, mask);
+    SecretVector<std::uint32_t> addend;
     std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
-    client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), mask, description.share_bits, modulus, vectors, addend);
-    std::array<scheme::SlotProduct, kServerVectors> products;
+    client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), description.share_bits, model_.architecture.plain_modulus, vectors, addend);
+    std::array<scheme::SlotFactor, kServerVectors> factors;
     for (std::uint32_t v = 0; v < kServerVectors; ++v)
-        products[v] = {{static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), v},
-                       std::span<const std::uint8_t>(keys.payload).subspan(v * key_bytes, key_bytes),
-                       vectors[v]};
-    Prng rng = responses_.stream(static_cast<std::uint64_t>(layer), chunk);
-    return {MessageType::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), evaluator_->respond(products, addend, rng)};
+        factors[v] = {std::span<const std::uint8_t>(keys.payload).subspan(v * key_bytes, key_bytes), vectors[v]};
+    return {MessageType::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), evaluator_->respond(preparer_->take(layer, chunk), factors, addend)};
 }
 
 void ClientInference::finish(std::uint32_t number, ClientResult& result) {

@@ -26,7 +26,7 @@ struct PhaseSeconds {
     double wait_linear = 0;    ///< waiting for linear responses
     double decrypt = 0;
     double wait_keys = 0;      ///< waiting for activation keys that were not there yet
-    double respond = 0;        ///< computing product responses
+    double respond = 0;        ///< preparing and computing product responses
     double total = 0;          ///< from start to end, by the clock on the wall
 };
 /// Of a client's profile of one inference.
@@ -39,6 +39,7 @@ struct ClientResult {
     int round_trips = 0;
 };
 
+class ResponsePreparer;
 class UploadProducer;
 
 class ClientInference {
@@ -71,10 +72,10 @@ private:
     Profile own_profile_{Party::kClient};
     Profile* profile_;  ///< the caller's or the own one
     const scheme::SlotParameters& slots_;
-    StreamKey shares_, responses_;
     std::unique_ptr<scheme::DirectSecretKey> key_;
     std::unique_ptr<UploadProducer> uploads_;
     std::unique_ptr<scheme::SlotEvaluator> evaluator_;
+    std::unique_ptr<ResponsePreparer> preparer_;
     SecretVector<std::uint32_t> pre_activations_;  ///< U_c of the current layer
 };
 

@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kProtocolVersion = 2;
 inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;
 /// Activation keys that the server may send before the client answered them: bounds the client's memory.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
+/// Product responses that the client prepares before they are needed.
+inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
 /// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the server's memory.
 inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
 

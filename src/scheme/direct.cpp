@@ -33,9 +33,8 @@ void check_plain_modulus(std::uint32_t plain_modulus) {
 }
 
 void check_positions(std::span<const std::uint16_t> positions, std::size_t first_size, std::size_t second_size) {
-    unsigned outside = 0;
-    for (std::uint16_t position : positions) outside |= position / static_cast<unsigned>(kDegree);
-    require(!outside && positions.size() == first_size && positions.size() == second_size, ErrorKind::kInternal,
+    require(positions.size() == first_size && positions.size() == second_size && lattice::all_positions_below(positions, kDegree),
+            ErrorKind::kInternal,
             "selected coefficients: sizes differ, or a position is outside of the polynomial");
 }
 
@@ -44,7 +43,7 @@ void add_selected(std::span<std::uint64_t> product, std::span<const std::uint16_
     lattice::SecretArray<std::uint32_t, kDegree> words;
     std::ranges::fill(words.first(kDegree), 0u);
     ring().add(product, words.first(kDegree));
-    for (std::size_t i = 0; i < positions.size(); ++i) out[i] += words[positions[i]];
+    lattice::add_selected(words.first(kDegree), positions, out);
 }
 
 }  // namespace
@@ -173,7 +172,7 @@ void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint
     // key are, noise included. No second error is needed.
     ring().multiply(transforms_->b, fresh, product);
     add_selected(product, positions, b);
-    for (std::size_t i = 0; i < b.size(); ++i) b[i] += rho[i];
+    lattice::add(rho, b);
 }
 
 }  // namespace flash::scheme

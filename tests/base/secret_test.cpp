@@ -43,6 +43,19 @@ void operator delete(void* p, std::size_t) noexcept {
     flash::observe(p);
     std::free(p);
 }
+void operator delete(void* p, std::align_val_t) noexcept {
+    flash::observe(p);
+    std::free(p);
+}
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+    flash::observe(p);
+    std::free(p);
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    const std::size_t unit = static_cast<std::size_t>(alignment);
+    if (void* p = std::aligned_alloc(unit, (size + unit) / unit * unit)) return p;
+    throw std::bad_alloc();
+}
 void* operator new(std::size_t size) {
     if (void* p = std::malloc(size ? size : 1)) return p;
     throw std::bad_alloc();

@@ -194,7 +194,11 @@ TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {
                                                           : kernels::error_portable;
         std::vector<std::int8_t> digits(4 * words.size()), errors(words.size());
         ternary(words.data(), digits.size(), digits.data());
-        error(words.data(), errors.size(), errors.data());
+        std::vector<std::uint8_t> bytes(kernels::kErrorBytes * words.size() + kernels::kSlack);
+        for (std::size_t i = 0; i < words.size(); ++i)
+            for (std::size_t j = 0; j < kernels::kErrorBytes; ++j)
+                bytes[kernels::kErrorBytes * i + j] = static_cast<std::uint8_t>(words[i] >> (j < 3 ? 8 * j : 8 * j + 8));
+        error(bytes.data(), errors.size(), errors.data());
         for (std::size_t i = 0; i < words.size(); ++i) {
             u128 fraction = words[i];
             for (std::size_t j = 0; j < 4; ++j) {

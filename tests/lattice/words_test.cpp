@@ -58,6 +58,22 @@ TEST(Words, AddSmall) {
         }
 }
 
+TEST(Words, AddSelectedChecksItsPositions) {
+    const std::vector<std::uint32_t> words = {10, 11, 12, 13};
+    std::vector<std::uint32_t> out = {100, 200, 300};
+    const std::vector<std::uint16_t> positions = {3, 0, 3}, outside = {0, 4, 1}, fewer = {0, 1};
+    add_selected(words, positions, out);
+    EXPECT_EQ(out, (std::vector<std::uint32_t>{113, 210, 313}));
+    EXPECT_THROW(add_selected(words, outside, out), Error);
+    EXPECT_THROW(add_selected(words, fewer, out), Error);
+    EXPECT_THROW(add_selected(std::span(words).first(3), positions, out), Error);  // not a power of two
+    EXPECT_TRUE(all_positions_below(positions, 4));
+    EXPECT_FALSE(all_positions_below(positions, 2));
+    add(std::vector<std::uint32_t>{1, 2, 0xffffffff}, out);
+    EXPECT_EQ(out, (std::vector<std::uint32_t>{114, 212, 312}));
+    EXPECT_THROW(add(words, out), Error);
+}
+
 TEST(TopBits, RoundToNearestWithWrap) {
     for (int bits = 1; bits <= 32; ++bits) {
         std::vector<std::uint32_t> in = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x12345678, 0xfffff800, 0x000007ff};

@@ -13,6 +13,7 @@
 
 #include "lattice/sampling.h"
 #include "protocol/activation_keys.h"
+#include "protocol/upload_producer.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -86,10 +87,9 @@ std::size_t scan(const Needle& needle) {
 constexpr std::uint64_t kClientSeed = 0x5eed0001c0ffee01, kServerSeed = 0x5eed0002c0ffee02;
 
 Needle client_share_needle(const model::Model& model) {
-    // The client's share of the first activation, as client_inference.cpp draws it.
-    Prng rng(SecretSeed::for_testing(kClientSeed), "client activation share", {0, 0});
+    // The client's share of the first activation.
     SecretVector<std::uint32_t> share(16);
-    lattice::sample_residues(rng, model.architecture.plain_modulus, share);
+    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0, model.architecture.plain_modulus, share);
     return Needle(share);
 }
 

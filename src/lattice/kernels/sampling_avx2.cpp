@@ -27,7 +27,7 @@ inline __m128i ternary(__m256i x) {
     return _mm_sub_epi8(_mm256_castsi256_si128(digits), _mm_set1_epi8(1));
 }
 
-/// Four values from four words, in the low bytes of the 64-bit lanes.
+/// Four values from four pairs of numbers, in the low bytes of the 64-bit lanes.
 inline __m256i error(__m256i x) {
     const __m256i ones_of_nibble = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
                                                     0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
@@ -48,16 +48,21 @@ void ternary_avx2(const std::uint64_t* words, std::size_t count, std::int8_t* ou
     ternary_portable(words + i / 4, count - i, out + i);
 }
 
-void error_avx2(const std::uint64_t* words, std::size_t count, std::int8_t* out) {
+void error_avx2(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) {
+    const __m256i spread = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1,  //
+                                            0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
     const __m256i low_bytes = _mm256_setr_epi8(0, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,  //
                                                -1, -1, 0, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     std::size_t i = 0;
     for (; i + 4 <= count; i += 4) {
-        const __m256i picked = _mm256_shuffle_epi8(error(load(words + i)), low_bytes);
+        const std::uint8_t* from = bytes + i * kErrorBytes;
+        const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
+                                                      _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 12)), 1);
+        const __m256i picked = _mm256_shuffle_epi8(error(_mm256_shuffle_epi8(pairs, spread)), low_bytes);
         const int four = _mm_cvtsi128_si32(_mm_or_si128(_mm256_castsi256_si128(picked), _mm256_extracti128_si256(picked, 1)));
         std::memcpy(out + i, &four, 4);
     }
-    error_portable(words + i, count - i, out + i);
+    error_portable(bytes + i * kErrorBytes, count - i, out + i);
 }
 
 std::size_t accept32_avx2(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound) {

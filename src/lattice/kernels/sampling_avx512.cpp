@@ -6,6 +6,8 @@ namespace flash::lattice::kernels {
 
 namespace {
 
+constexpr std::uint64_t kEveryByte = 0x0101010101010101;
+
 inline __m512i set1(std::uint64_t x) { return _mm512_set1_epi64(static_cast<long long>(x)); }
 
 /// Four digits from each of eight words: floor(3 x / 2^64) counts how many of 2^64 / 3 and 2^65 / 3 are at most x.
@@ -21,7 +23,7 @@ inline __m256i ternary(__m512i x) {
     return _mm256_sub_epi8(_mm512_cvtepi64_epi32(digits), _mm256_set1_epi8(1));
 }
 
-/// Eight values from eight words.
+/// Eight values from eight pairs of numbers.
 inline __m128i error(__m512i x) {
     const __m512i counts = _mm512_popcnt_epi32(_mm512_and_si512(x, set1(kErrorMask)));
     return _mm512_cvtepi64_epi8(_mm512_sub_epi32(counts, _mm512_srli_epi64(counts, 32)));
@@ -29,7 +31,6 @@ inline __m128i error(__m512i x) {
 
 /// For each of eight 64-bit lanes the positions of the eight bytes from byte lane * width + offset on.
 inline __m512i byte_positions(std::size_t width, std::size_t offset) {
-    constexpr std::uint64_t kEveryByte = 0x0101010101010101;
     return _mm512_add_epi8(_mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), set1(width * kEveryByte)),
                            set1(0x0706050403020100 + offset * kEveryByte));
 }
@@ -48,13 +49,17 @@ void ternary_avx512(const std::uint64_t* words, std::size_t count, std::int8_t* 
     }
 }
 
-void error_avx512(const std::uint64_t* words, std::size_t count, std::int8_t* out) {
+void error_avx512(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) {
+    // The top byte of each 32-bit half is arbitrary; the mask clears it.
+    const __m512i spread = _mm512_add_epi8(_mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), set1(kErrorBytes * kEveryByte)),
+                                           set1(0x0605040303020100));
     std::size_t i = 0;
-    for (; i + 8 <= count; i += 8) _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i), error(_mm512_loadu_si512(words + i)));
-    if (i < count) {
-        const __mmask8 rest = first_lanes(count - i);
-        _mm_mask_storeu_epi8(out + i, rest, error(_mm512_maskz_loadu_epi64(rest, words + i)));
-    }
+    for (; i + 8 <= count; i += 8)
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i),
+                         error(_mm512_permutexvar_epi8(spread, _mm512_loadu_si512(bytes + i * kErrorBytes))));
+    if (i < count)
+        _mm_mask_storeu_epi8(out + i, first_lanes(count - i),
+                             error(_mm512_permutexvar_epi8(spread, _mm512_loadu_si512(bytes + i * kErrorBytes))));
 }
 
 std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask, std::uint64_t bound,

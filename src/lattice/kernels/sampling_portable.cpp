@@ -15,10 +15,13 @@ void ternary_portable(const std::uint64_t* words, std::size_t count, std::int8_t
     }
 }
 
-void error_portable(const std::uint64_t* words, std::size_t count, std::int8_t* out) {
-    // Both halves of a word are counted side by side. No popcount instruction is assumed, and the compiler's substitute uses a table.
+void error_portable(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) {
+    // Both numbers are counted side by side. No popcount instruction is assumed, and the compiler's substitute uses a table.
     for (std::size_t i = 0; i < count; ++i) {
-        std::uint64_t x = words[i] & kErrorMask;
+        std::uint64_t x;
+        std::memcpy(&x, bytes + i * kErrorBytes, sizeof x);
+        x = (x & 0xffffff) | (x >> 24) << 32;
+        x &= kErrorMask;
         x -= (x >> 1) & 0x5555555555555555;
         x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
         x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;

@@ -22,4 +22,18 @@ void shift_right_portable(std::uint32_t* words, std::size_t count, std::uint32_t
     for (std::size_t i = 0; i < count; ++i) words[i] = (words[i] + half) >> shift;
 }
 
+void add_selected(const std::uint32_t* words, const std::uint16_t* positions, std::uint32_t* out, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) out[i] += words[positions[i]];
+}
+
+void add(const std::uint32_t* x, std::uint32_t* out, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) out[i] += x[i];
+}
+
+std::uint16_t bits_of_any(const std::uint16_t* values, std::size_t count) {
+    std::uint16_t bits = 0;
+    for (std::size_t i = 0; i < count; ++i) bits = static_cast<std::uint16_t>(bits | values[i]);
+    return bits;
+}
+
 }  // namespace flash::lattice::kernels
