@@ -20,8 +20,6 @@ public:
     virtual void run() = 0;
     /// Which algorithm was the fastest: "direct", "winograd" or "auto"; and what the library calls its code.
     virtual std::string algorithm() const = 0;
-    /// All that it was given, or 1 where that is faster.
-    virtual int threads() const = 0;
     virtual std::string implementation() const = 0;
 };
 
@@ -32,7 +30,7 @@ public:
     /// "oneDNN 2.6.3".
     virtual std::string library() const = 0;
     /// One convolution without bias. Layouts are those that the library likes best; reordering to them is not part of run().
-    /// All algorithms are tried, with all threads and with one, and the fastest is returned.
+    /// All algorithms are tried and the fastest is returned.
     virtual std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window, int threads) const = 0;
     /// The chain of a whole network: convolutions with bias, residual sums and x^2 + x fused into them where the library can, average
     /// pooling, fully connected layers; identity shortcuts without a factor. Chosen likewise, for the whole chain.

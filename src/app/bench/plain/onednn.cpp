@@ -31,16 +31,8 @@ struct Choice {
     int threads;
 };
 
-/// All algorithms, with all threads and with one: small layers are often faster without the others, and always on a busy machine.
 std::vector<Choice> choices(int threads) {
-    std::vector<Choice> all;
-    for (int count : {threads, 1}) {
-        if (count == 1 && threads == 1 && !all.empty()) break;
-        all.push_back({algorithm::convolution_direct, "direct", count});
-        all.push_back({algorithm::convolution_winograd, "winograd", count});
-        all.push_back({algorithm::convolution_auto, "auto", count});
-    }
-    return all;
+    return {{algorithm::convolution_direct, "direct", threads}, {algorithm::convolution_winograd, "winograd", threads}, {algorithm::convolution_auto, "auto", threads}};
 }
 
 Dims dims_of(const model::Shape& s) { return {1, s.channels, s.height, s.width}; }
@@ -59,7 +51,6 @@ public:
         stream_.wait();
     }
     std::string algorithm() const override { return choice_.name; }
-    int threads() const override { return choice_.threads; }
     std::string implementation() const override { return implementation_; }
 
     const dnnl::engine& engine() const { return engine_; }
@@ -89,13 +80,13 @@ private:
     std::mt19937 random_{1};
 };
 
-/// The fastest of what `make` gives for all choices; it may throw dnnl::error where one does not apply. They take turns and the
-/// shortest run of each counts, for a fifth of a second or more, so that a disturbance does not decide.
+/// The fastest of what `make` gives for all algorithms; it may throw dnnl::error where one does not apply. They take turns and the
+/// shortest run of each counts, for a tenth of a second or more, so that a disturbance does not decide.
 template <class Make>
 std::unique_ptr<Plain> fastest(int threads, const Make& make) {
     using Clock = std::chrono::steady_clock;
     constexpr int kLeastRounds = 5, kMostRounds = 200;
-    constexpr std::chrono::milliseconds kTrial{200};
+    constexpr std::chrono::milliseconds kTrial{100};
     struct Candidate {
         std::unique_ptr<Plain> plain;
         Clock::duration best = Clock::duration::max();
