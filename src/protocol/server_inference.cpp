@@ -231,7 +231,7 @@ void ServerInference::activation(int layer) {
 }
 
 void ServerInference::result(int layer) {
-    ProfileSpan span(profile_, layer, Phase::kFinish);
+    ProfileSpan span(profile_, layer, Phase::kSend);
     const int bits = model_.architecture().layers[static_cast<std::size_t>(layer)].share_bits;
     std::vector<std::uint8_t> payload(result_share_bytes(bits, pre_activations_.size()));
     lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);

@@ -101,6 +101,12 @@ TEST(Samples, MedianAndExtremes) {
     for (double s : {2.0, 4.0, 6.0, 20.0}) twice.add(s);
     EXPECT_EQ(ratio_json(twice, samples)["median"], 2);
     EXPECT_EQ(ratio_json(twice, samples)["best"], 2);
+    EXPECT_EQ(ratio_json(twice, samples)["disturbed"], true);
+    EXPECT_EQ(ratio_text(twice, samples), "~2.00 (2.00)");
+    Samples calm;
+    for (double s : {1.0, 1.1, 1.2}) calm.add(s);
+    EXPECT_FALSE(calm.disturbed());
+    EXPECT_EQ(ratio_text(calm, calm), "1.00 (1.00)");
     EXPECT_EQ(human_seconds(0.0123), "12.3 ms");
     EXPECT_EQ(human_seconds(1.5), "1.50 s");
     EXPECT_EQ(human_seconds(2e-5), "20.0 us");

@@ -6,7 +6,6 @@
 #include <random>
 
 #include "app/bench/machine.h"
-#include "app/bench/plain.h"
 #include "app/bench/replay.h"
 #include "app/bench/report.h"
 #include "app/threads.h"
@@ -81,25 +80,19 @@ LayerResult measure_layer(const LayerShape& shape, const LayerOptions& options) 
 
     const Recording recording = record_inference(model, random_input(model.architecture()), 1, 2);
     Product product(model);
-    const PlainFactory* factory = plain_factory();
-    const std::unique_ptr<Plain> plain = factory ? factory->convolution(shape.input, shape.outputs, shape.window, options.threads) : nullptr;
+    PlainTimer plain(options.threads, [&](const PlainFactory& factory, int threads) {
+        return factory.convolution(shape.input, shape.outputs, shape.window, threads);
+    });
     const std::function<void()> multiply = [&] { product(); };
     const int product_calls = calls_that_last(multiply, kBatchSeconds);
     server_online(model, recording);  // warms it up
-    std::function<void()> convolve;
-    int plain_calls = 0;
-    if (plain) {
-        result.plain_algorithm = plain->algorithm();
-        result.plain_implementation = plain->implementation();
-        convolve = [&] { plain->run(); };
-        plain_calls = calls_that_last(convolve, kBatchSeconds);
-    }
     for (int run = 0; run < options.runs; ++run) {
         let_others_sleep();
         result.product.add(seconds_per_call(multiply, product_calls));
         result.online.add(server_online(model, recording));
-        if (plain) result.plain.add(seconds_per_call(convolve, plain_calls));
+        plain.run();
     }
+    result.plain = plain.result();
     return result;
 }
 
@@ -113,14 +106,11 @@ nlohmann::json to_json(const LayerResult& r) {
                         {"online", to_json(r.online)},
                         {"multiply_adds_per_s", static_cast<double>(r.shape.multiply_adds()) / r.product.median()},
                         {"ring_multiply_adds_per_s", static_cast<double>(r.ring_multiply_adds) / r.product.median()},
-                        {"plain", nullptr}};
+                        {"plain", to_json(r.plain)}};
     if (!r.plain.empty()) {
-        json["plain"] = to_json(r.plain);
-        json["plain"]["algorithm"] = r.plain_algorithm;
-        json["plain"]["implementation"] = r.plain_implementation;
-        json["plain"]["multiply_adds_per_s"] = static_cast<double>(r.shape.multiply_adds()) / r.plain.median();
-        json["product_over_plain"] = ratio_json(r.product, r.plain);
-        json["online_over_plain"] = ratio_json(r.online, r.plain);
+        json["plain"]["multiply_adds_per_s"] = static_cast<double>(r.shape.multiply_adds()) / r.plain.seconds.median();
+        json["product_over_plain"] = ratio_json(r.product, r.plain.seconds);
+        json["online_over_plain"] = ratio_json(r.online, r.plain.seconds);
     }
     return json;
 }
@@ -138,7 +128,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                  {"server online", Align::kRight},
                  {"plain float32", Align::kRight},
                  {"GMAC/s", Align::kRight},
-                 {"algorithm"},
+                 {"algorithm, threads"},
                  {"product/plain", Align::kRight},
                  {"online/plain", Align::kRight}});
     for (const LayerResult& r : results) {
@@ -152,8 +142,8 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                                      rate(r.ring_multiply_adds, r.product),
                                      human_seconds(r.online.median())};
         if (!r.plain.empty())
-            for (const std::string& cell : {human_seconds(r.plain.median()), rate(r.shape.multiply_adds(), r.plain), r.plain_algorithm,
-                                            ratio_text(r.product, r.plain), ratio_text(r.online, r.plain)})
+            for (const std::string& cell : {human_seconds(r.plain.seconds.median()), rate(r.shape.multiply_adds(), r.plain.seconds), fmt::format("{}, {}", r.plain.algorithm, r.plain.threads),
+                                            ratio_text(r.product, r.plain.seconds), ratio_text(r.online, r.plain.seconds)})
                 row.push_back(cell);
         table.add_row(std::move(row));
     }
@@ -183,8 +173,8 @@ void run_layers(const LayersCommand& command) {
     if (write_json(json, command.json)) return;
     fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
     fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
-               "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on polynomial coefficients. Ratios are those of the medians\n"
-               "and, in brackets, of the fastest runs.\n",
+               "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on ciphertext words. Ratios are those of the medians\n"
+               "and, in brackets, of the fastest runs; ~ marks those with a median far above the fastest: the machine was disturbed.\n",
                options.runs);
 }
 

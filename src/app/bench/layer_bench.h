@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/bench/layer_shape.h"
+#include "app/bench/plain_timing.h"
 #include "app/bench/samples.h"
 
 namespace flash::bench {
@@ -18,8 +19,7 @@ struct LayerResult {
     int upload_ciphertexts = 0, response_ciphertexts = 0;
     Samples product;  ///< the `b` half alone
     Samples online;   ///< from the first upload awaited until the last response sent: receive, add the share, product, mask, pack
-    Samples plain;    ///< float32 convolution; empty without a library
-    std::string plain_algorithm, plain_implementation;
+    PlainResult plain;  ///< float32 convolution
 };
 
 struct LayerOptions {

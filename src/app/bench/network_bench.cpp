@@ -10,7 +10,6 @@
 #include "app/answer.h"
 #include "app/bench/local_session.h"
 #include "app/bench/machine.h"
-#include "app/bench/plain.h"
 #include "app/bench/report.h"
 #include "app/threads.h"
 #include "base/progress.h"
@@ -115,16 +114,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     result.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - loading).count();
     result.model_bytes = prepared.memory_bytes();
 
-    const PlainFactory* factory = plain_factory();
-    std::unique_ptr<Plain> plain;
-    int plain_calls = 0;
-    const std::function<void()> infer_plainly = [&] { plain->run(); };
-    if (factory) {
-        plain = factory->network(architecture, result.threads);
-        result.plain_algorithm = plain->algorithm();
-        result.plain_implementation = plain->implementation();
-        plain_calls = calls_that_last(infer_plainly, 0.02);
-    }
+    PlainTimer plain(result.threads, [&](const PlainFactory& factory, int threads) { return factory.network(architecture, threads); });
 
     reset_peak_memory();
     result.resident_bytes = process_memory().resident;
@@ -147,9 +137,10 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
             track->run();
             progress.advance();
         }
-        if (plain) result.plain.add(seconds_per_call(infer_plainly, plain_calls));
+        plain.run();
     }
     progress.finish();
+    result.plain = plain.result();
     for (const auto& track : tracks) result.connections.push_back(track->result());
     if (command.scaling) result.scaling = measure_scaling(prepared, input, std::max(2, result.threads), command.runs);
     return result;
@@ -164,7 +155,7 @@ nlohmann::json to_json(const NetworkResult& r) {
                         {"load_s", r.load_seconds},
                         {"memory", {{"model_bytes", r.model_bytes}, {"resident_before_bytes", r.resident_bytes}, {"peak_bytes", r.peak_bytes}}},
                         {"connections", nlohmann::json::array()},
-                        {"plain", nullptr}};
+                        {"plain", to_json(r.plain)}};
     const double values = static_cast<double>(r.activation_values);
     for (const ConnectionResult& c : r.connections) {
         nlohmann::json entry = to_json(c.seconds);
@@ -186,13 +177,8 @@ nlohmann::json to_json(const NetworkResult& r) {
                                 {"largest_rounding_error", c.largest_rounding_error},
                                 {"out_of_range", c.out_of_range},
                                 {"wrong_activations", c.wrong_activations}};
-        if (!r.plain.empty()) entry["over_plain"] = ratio_json(c.seconds, r.plain);
+        if (!r.plain.empty()) entry["over_plain"] = ratio_json(c.seconds, r.plain.seconds);
         json["connections"].push_back(std::move(entry));
-    }
-    if (!r.plain.empty()) {
-        json["plain"] = to_json(r.plain);
-        json["plain"]["algorithm"] = r.plain_algorithm;
-        json["plain"]["implementation"] = r.plain_implementation;
     }
     if (!r.scaling.empty()) json["server_scaling"] = to_json(r.scaling);
     return json;
@@ -211,14 +197,14 @@ std::string network_table(const NetworkResult& r) {
         if (!r.plain.empty()) cells.push_back(plain);
         table.add_row(std::move(cells));
     };
-    const auto time = [&](double (Samples::*of)() const) { return r.plain.empty() ? std::string() : human_seconds((r.plain.*of)()); };
+    const auto time = [&](double (Samples::*of)() const) { return r.plain.empty() ? std::string() : human_seconds((r.plain.seconds.*of)()); };
     const double values = static_cast<double>(std::max<std::int64_t>(1, r.activation_values));
     const auto bytes = [](std::uint64_t count) { return with_separators(static_cast<long long>(count)); };
     using Result = const ConnectionResult&;
     row("one inference, median", [](Result c) { return human_seconds(c.seconds.median()); }, time(&Samples::median));
     row("fastest", [](Result c) { return human_seconds(c.seconds.min()); }, time(&Samples::min));
     row("slowest", [](Result c) { return human_seconds(c.seconds.max()); }, time(&Samples::max));
-    if (!r.plain.empty()) row("private over plain (of the fastest)", [&](Result c) { return ratio_text(c.seconds, r.plain); });
+    if (!r.plain.empty()) row("private over plain (of the fastest)", [&](Result c) { return ratio_text(c.seconds, r.plain.seconds); });
     row("ns per activation value", [&](Result c) { return fmt::format("{:.0f}", 1e9 * c.seconds.median() / values); });
     table.add_rule();
     row("bytes up", [&](Result c) { return bytes(c.bytes_up); });
@@ -234,10 +220,11 @@ std::string network_table(const NetworkResult& r) {
 }
 
 std::string scaling_table(const NetworkResult& r) {
-    Table table({{"cores", Align::kRight}, {"server alone, median", Align::kRight}, {"fastest", Align::kRight}, {"speed-up (of the fastest)", Align::kRight}});
+    Table table({{"cores", Align::kRight}, {"server alone, median", Align::kRight}, {"fastest", Align::kRight}, {"speed-up (of the fastest)", Align::kRight},
+                 {"CPU time of all threads", Align::kRight}});
     for (const ScalingPoint& p : r.scaling)
         table.add_row({std::to_string(p.threads), human_seconds(p.seconds.median()), human_seconds(p.seconds.min()),
-                       ratio_text(r.scaling.front().seconds, p.seconds)});
+                       ratio_text(r.scaling.front().seconds, p.seconds), human_seconds(p.cpu_seconds.median())});
     return table.str();
 }
 
@@ -264,7 +251,7 @@ void run_network(const NetworkCommand& command) {
                human_bytes(static_cast<double>(result.resident_bytes)), human_bytes(static_cast<double>(result.peak_bytes)));
     for (const ConnectionResult& c : result.connections)
         if (c.link != "none") fmt::print("{}: emulated, {}.\n", c.name, c.link);
-    if (!result.plain.empty()) fmt::print("Plain: {} ({}).\n", result.plain_algorithm, result.plain_implementation);
+    if (!result.plain.empty()) fmt::print("Plain: {}, {} threads ({}).\n", result.plain.algorithm, result.plain.threads, result.plain.implementation);
 }
 
 }  // namespace flash::bench

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/bench/plain_timing.h"
 #include "app/bench/samples.h"
 #include "app/bench/scaling.h"
 #include "model/model.h"
@@ -40,8 +41,7 @@ struct NetworkResult {
     std::size_t resident_bytes = 0; ///< of the process before the inferences
     std::size_t peak_bytes = 0;     ///< of the process during one inference in memory: what both parties hold, on top of that
     std::vector<ConnectionResult> connections;
-    Samples plain;                  ///< empty without a library
-    std::string plain_algorithm, plain_implementation;
+    PlainResult plain;
     std::vector<ScalingPoint> scaling;
 };
 

@@ -33,7 +33,7 @@ public:
     /// All algorithms are tried and the fastest is returned.
     virtual std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window, int threads) const = 0;
     /// The chain of a whole network: convolutions with bias, residual sums and x^2 + x fused into them where the library can, average
-    /// pooling, fully connected layers; identity shortcuts without a factor. The fastest algorithm is chosen for the whole chain.
+    /// pooling, fully connected layers; identity shortcuts without a factor. Chosen likewise, for the whole chain.
     virtual std::unique_ptr<Plain> network(const model::Architecture& architecture, int threads) const = 0;
 };
 

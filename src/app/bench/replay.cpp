@@ -13,12 +13,18 @@ namespace flash::bench {
 using transport::Message;
 using transport::MessageType;
 
+namespace {
+
+constexpr std::chrono::minutes kPatience{10};
+
+}  // namespace
+
 Recording record_inference(const protocol::PreparedModel& model, std::span<const std::int32_t> input, std::uint64_t client_seed,
                            std::uint64_t server_seed) {
     Recording recording;
     recording.server_seed = server_seed;
     transport::LoopbackOptions options;
-    options.limits.timeout = std::chrono::minutes(10);
+    options.limits.timeout = kPatience;
     options.first_to_second = [&](Message message) {
         recording.client.push_back(message);
         return std::optional(std::move(message));
@@ -31,11 +37,11 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
     transport::Limits limits;
     limits.max_queued = protocol::client_queue_bytes(model.cost());
     limits.max_payload = protocol::client_payload_bytes(model.architecture());
-    limits.timeout = std::chrono::minutes(10);
+    limits.timeout = kPatience;
     client_end->set_limits(limits);
     limits = {};
     limits.max_queued = protocol::server_queue_bytes(model.cost());
-    limits.timeout = std::chrono::minutes(10);
+    limits.timeout = kPatience;
     server_end->set_limits(limits);
 
     std::exception_ptr failure;
@@ -82,8 +88,9 @@ Message ReplayChannel::receive(MessageType type) {
     if (!times.first_asked) times.first_asked = Clock::now();
     std::deque<Message>& queue = waiting_[type];
     if (queue.empty()) throw Error(ErrorKind::kNetwork, std::string("the recording has no more messages of type ") + to_string(type));
-    if (type == MessageType::kProductResponse)
-        changed_.wait(lock, [&] { return failed_ || keys_sent_.contains({queue.front().layer, queue.front().index}); });
+    if (type == MessageType::kProductResponse &&
+        !changed_.wait_for(lock, kPatience, [&] { return failed_ || keys_sent_.contains({queue.front().layer, queue.front().index}); }))
+        throw Error(ErrorKind::kTimeout, "the replayed server did not send the keys of an activation");
     if (failed_) throw Error(ErrorKind::kNetwork, "the replay has failed");
     Message message = std::move(queue.front());
     queue.pop_front();

@@ -35,11 +35,11 @@ nlohmann::json to_json(const Samples& samples) {
 }
 
 nlohmann::json ratio_json(const Samples& ours, const Samples& theirs) {
-    return {{"median", ours.median() / theirs.median()}, {"best", ours.min() / theirs.min()}};
+    return {{"median", ours.median() / theirs.median()}, {"best", ours.min() / theirs.min()}, {"disturbed", ours.disturbed() || theirs.disturbed()}};
 }
 
 std::string ratio_text(const Samples& ours, const Samples& theirs) {
-    return fmt::format("{:.2f} ({:.2f})", ours.median() / theirs.median(), ours.min() / theirs.min());
+    return fmt::format("{}{:.2f} ({:.2f})", ours.disturbed() || theirs.disturbed() ? "~" : "", ours.median() / theirs.median(), ours.min() / theirs.min());
 }
 
 double seconds_per_call(const std::function<void()>& work, int calls) {

@@ -19,6 +19,8 @@ public:
     double median() const;
     double min() const;
     double max() const;
+    /// The usual run took much longer than the fastest: something else was running, and a ratio of medians means little.
+    bool disturbed() const { return median() > 1.3 * min(); }
     const std::vector<double>& seconds() const { return seconds_; }
 
 private:
@@ -28,10 +30,10 @@ private:
 /// {"median_s", "min_s", "max_s", "runs_s": [...]}
 nlohmann::json to_json(const Samples& samples);
 
-/// How many times longer `ours` takes: {"median", "best"}, of the medians and of the shortest runs. On a busy machine the second is
+/// How many times longer `ours` takes: {"median", "best", "disturbed"}, of the medians and of the shortest runs. On a busy machine the second is
 /// nearer the truth.
 nlohmann::json ratio_json(const Samples& ours, const Samples& theirs);
-/// The same as "5.45 (5.10)".
+/// The same as "5.45 (5.10)", with a ~ in front where either was disturbed.
 std::string ratio_text(const Samples& ours, const Samples& theirs);
 
 /// Median of the seconds of so many calls.

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -45,6 +46,12 @@ private:
     cpu_set_t all_{};
 };
 
+double cpu_seconds() {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 /// Independent of the order in which the server's threads speak: messages sorted by type, layer and index.
 Sha256 digest(std::vector<transport::Message> messages) {
     std::ranges::sort(messages, {}, [](const transport::Message& m) { return std::tuple(m.type, m.layer, m.index); });
@@ -66,14 +73,16 @@ std::vector<ScalingPoint> measure_scaling(const protocol::PreparedModel& model, 
     require(digest(std::move(said)) == digest(recording.server), ErrorKind::kInternal, "the replayed server did not say what the recorded one said");
 
     std::vector<ScalingPoint> points;
-    for (int threads = 1; threads <= most; threads *= 2) points.push_back({threads, {}});
+    for (int threads = 1; threads <= most; threads *= 2) points.push_back({threads, {}, {}});
     Progress progress("scaling of the server", static_cast<std::uint64_t>(runs) * points.size());
     for (int run = 0; run < runs; ++run)
         for (ScalingPoint& point : points) {
             const auto limit = app::limit_threads(point.threads);
             const BoundToCores bound(point.threads);
             ReplayChannel channel(recording);
+            const double cpu = cpu_seconds();
             point.seconds.add(replay_server(model, recording, channel));
+            point.cpu_seconds.add(cpu_seconds() - cpu);
             progress.advance();
         }
     return points;
@@ -84,6 +93,7 @@ nlohmann::json to_json(const std::vector<ScalingPoint>& points) {
     for (const ScalingPoint& point : points) {
         json.push_back(to_json(point.seconds));
         json.back()["threads"] = point.threads;
+        json.back()["cpu"] = to_json(point.cpu_seconds);
         json.back()["speedup"] = ratio_json(points.front().seconds, point.seconds);
     }
     return json;

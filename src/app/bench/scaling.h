@@ -13,6 +13,7 @@ namespace flash::bench {
 struct ScalingPoint {
     int threads = 0;
     Samples seconds;
+    Samples cpu_seconds;  ///< of all threads together
 };
 
 /// Threads 1, 2, 4 ... up to `most`; each point runs on as many cores as it has threads, to which the whole process is bound

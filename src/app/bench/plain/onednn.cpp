@@ -2,7 +2,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -29,9 +28,12 @@ constexpr auto kAny = memory::format_tag::any;
 struct Choice {
     algorithm value;
     const char* name;
+    int threads;
 };
-constexpr std::array kChoices{Choice{algorithm::convolution_direct, "direct"}, Choice{algorithm::convolution_winograd, "winograd"},
-                              Choice{algorithm::convolution_auto, "auto"}};
+
+std::vector<Choice> choices(int threads) {
+    return {{algorithm::convolution_direct, "direct", threads}, {algorithm::convolution_winograd, "winograd", threads}, {algorithm::convolution_auto, "auto", threads}};
+}
 
 Dims dims_of(const model::Shape& s) { return {1, s.channels, s.height, s.width}; }
 Dims strides_of(const model::Window& w) { return {w.stride_h, w.stride_w}; }
@@ -41,14 +43,14 @@ Dims after(const model::Window& w) { return {w.pad_bottom, w.pad_right}; }
 /// Steps in order on memory of its own.
 class Chain : public Plain {
 public:
-    Chain(const char* name_of_algorithm, int threads) : algorithm_(name_of_algorithm), threads_(threads) { omp_set_num_threads(threads_); }
+    explicit Chain(const Choice& choice) : choice_(choice) { omp_set_num_threads(choice_.threads); }
 
     void run() override {
-        omp_set_num_threads(threads_);
+        omp_set_num_threads(choice_.threads);
         for (auto& [primitive, arguments] : steps_) primitive.execute(stream_, arguments);
         stream_.wait();
     }
-    std::string algorithm() const override { return algorithm_; }
+    std::string algorithm() const override { return choice_.name; }
     std::string implementation() const override { return implementation_; }
 
     const dnnl::engine& engine() const { return engine_; }
@@ -70,18 +72,18 @@ public:
     }
 
 private:
-    std::string algorithm_, implementation_;
-    int threads_;
+    const Choice choice_;
+    std::string implementation_;
     dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
     dnnl::stream stream_{engine_};
     std::vector<std::pair<dnnl::primitive, std::unordered_map<int, memory>>> steps_;
     std::mt19937 random_{1};
 };
 
-/// The fastest of what `make` gives for the three algorithms; it may throw dnnl::error where one does not apply. They take turns and
-/// the shortest run of each counts, for a tenth of a second or more, so that a disturbance does not decide.
+/// The fastest of what `make` gives for all algorithms; it may throw dnnl::error where one does not apply. They take turns and the
+/// shortest run of each counts, for a tenth of a second or more, so that a disturbance does not decide.
 template <class Make>
-std::unique_ptr<Plain> fastest(const Make& make) {
+std::unique_ptr<Plain> fastest(int threads, const Make& make) {
     using Clock = std::chrono::steady_clock;
     constexpr int kLeastRounds = 5, kMostRounds = 200;
     constexpr std::chrono::milliseconds kTrial{100};
@@ -90,7 +92,7 @@ std::unique_ptr<Plain> fastest(const Make& make) {
         Clock::duration best = Clock::duration::max();
     };
     std::vector<Candidate> candidates;
-    for (const Choice& choice : kChoices) {
+    for (const Choice& choice : choices(threads)) {
         try {
             Candidate candidate{make(choice)};
             candidate.plain->run();
@@ -141,8 +143,8 @@ bool is_slow(const std::string& implementation) {
 /// Builds the chain of a network, layer by layer.
 class NetworkBuilder {
 public:
-    NetworkBuilder(const model::Architecture& architecture, const Choice& choice, int threads)
-        : architecture_(architecture), choice_(choice), chain_(std::make_unique<Chain>(choice.name, threads)), last_reader_(architecture.layers.size() + 1) {
+    NetworkBuilder(const model::Architecture& architecture, const Choice& choice)
+        : architecture_(architecture), choice_(choice), chain_(std::make_unique<Chain>(choice)), last_reader_(architecture.layers.size() + 1) {
         for (std::size_t l = 0; l < architecture.layers.size(); ++l)
             for (const model::Term& term : architecture.layers[l].terms) last_reader_[static_cast<std::size_t>(term.source)] = l;
     }
@@ -281,8 +283,8 @@ public:
 
     std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window, int threads) const override {
         const model::Shape output{outputs, window.out_height(input.height), window.out_width(input.width)};
-        return fastest([&](const Choice& choice) {
-            auto chain = std::make_unique<Chain>(choice.name, threads);
+        return fastest(threads, [&](const Choice& choice) {
+            auto chain = std::make_unique<Chain>(choice);
             const auto primitive = describe(chain->engine(), choice.value, input, output, any_layout(output), window, false, {});
             chain->name(primitive.impl_info_str());
             chain->add(dnnl::convolution_forward(primitive), {{DNNL_ARG_SRC, chain->filled(primitive.src_desc())},
@@ -293,7 +295,7 @@ public:
     }
 
     std::unique_ptr<Plain> network(const model::Architecture& architecture, int threads) const override {
-        return fastest([&](const Choice& choice) { return NetworkBuilder(architecture, choice, threads).build(); });
+        return fastest(threads, [&](const Choice& choice) { return NetworkBuilder(architecture, choice).build(); });
     }
 };
 
