@@ -21,7 +21,7 @@ public:
     std::size_t size() const { return n_; }
     const Modulus& modulus() const { return modulus_; }
 
-    /// In place: n coefficients in [0, p), natural order -> n values in [0, p), bit-reversed order. Time independent of the
+    /// In place: n coefficients in [0, 4p), natural order -> n values in [0, p), bit-reversed order. Time independent of the
     /// data; every instruction set gives the same result. A set without a kernel for this prime falls back to a lower one.
     void forward(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
     /// Inverse of forward, the factor 1/n included.

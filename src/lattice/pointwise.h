@@ -16,8 +16,8 @@ namespace flash::lattice {
 /// The kernels of an instruction set.
 const kernels::Pointwise& pointwise_kernels(InstructionSet set);
 
-/// Constants of a prime for those kernels; Error(kInvalidArgument) unless p < 2^50.
-kernels::WideModulus wide_modulus(const Modulus& modulus);
+/// Constants of a public odd p for those kernels; Error(kInvalidArgument) unless 2 < p < 2^50.
+kernels::WideModulus wide_modulus(std::uint64_t p);
 
 class Pointwise {
 public:

@@ -53,7 +53,7 @@ public:
 
     /// The representative in (-T/2, T/2) of a polynomial mod T, as residues mod prime i.
     void lift_centred(ConstPolynomial polynomial, std::size_t i, Polynomial out) const;
-    /// out = round(q/T m) + error mod q, exactly, for m in [0, T).
+    /// out = round(q/T m) + error mod q, exactly, for m in [0, T), with residues in [0, 4p) as the transforms take them.
     void scale_up(ConstPolynomial m, std::span<const std::int8_t> error, std::span<const Polynomial> out) const;
 
     /// round(2^t / q (x + error)) mod 2^t, off from the nearest by at most 2^-10 of a unit.

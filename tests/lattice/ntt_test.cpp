@@ -45,6 +45,8 @@ TEST(Ntt, InstructionSetsAgreeAndInvert) {
                 ntt.inverse(inverse, InstructionSet::kPortable);
                 for (InstructionSet set : supported_instruction_sets()) {
                     std::vector<std::uint64_t> x = input;
+                    // Forward takes any representative below 4p.
+                    for (std::size_t i = 0; i < n; ++i) x[i] += (input[1] == p - 1 ? 3 : i % 4) * p;
                     ntt.forward(x, set);
                     ASSERT_EQ(x, forward) << n << " " << p << " " << to_string(set);
                     ntt.inverse(x, set);

@@ -6,6 +6,9 @@
 // pairs at distance 4, 2 and 1 into pairs of lanes. After the first pass each quarter of the polynomial is finished before the next: it
 // fits the first-level cache together with its roots.
 #include "lattice/kernels/lanes_avx512.h"
+
+#include <utility>
+
 #include "lattice/kernels/ntt.h"
 
 namespace flash::lattice::kernels {
@@ -14,6 +17,21 @@ namespace {
 
 using Vector = __m512i;
 
+struct Root {
+    Vector w, quotient;
+};
+inline Root root(const WideNtt& t, std::size_t i) { return {Lanes::all(t.roots[i]), Lanes::all(t.quotients[i])}; }
+inline Root root(const ShoupFactor& factor) { return {Lanes::all(factor.value), Lanes::all(factor.quotient)}; }
+
+/// Calls f(0) .. f(kCount - 1), unrolled.
+template <std::size_t kCount, class F>
+[[gnu::always_inline]] inline void each(const F& f) {
+#pragma GCC unroll 16
+    for (std::size_t g = 0; g < kCount; ++g) f(g);
+}
+
+/// Butterflies on kCount pairs (u, v) at a time, each step for all before the next step: a butterfly is a chain of dependent
+/// multiplications, and only so does the processor find enough independent ones in its window.
 /// kSmall: p < 2^38, where up to 13 levels of unreduced sums stay below 2^52.
 template <bool kSmall>
 class Butterfly {
@@ -21,28 +39,50 @@ public:
     explicit Butterfly(std::uint64_t p)
         : p_(Lanes::all(p)), two_p_(Lanes::all(2 * p)), minus_p_(Lanes::all(kLow - p + 1)), low_(Lanes::all(kLow)) {}
 
-    /// x w mod p in [0, 2p) for x w taken mod 2^52; bits 52 and above of the result are undefined.
-    Vector multiply_open(Vector x, Vector w, Vector quotient) const {
-        const Vector high = Lanes::add_high(Lanes::zero(), x, quotient);
-        return Lanes::add_low(Lanes::add_low(Lanes::zero(), x, w), high, minus_p_);
+    /// x[g] = x[g] w[g] mod p in [0, 2p) for x[g] < 2^52; where keep_open(g), bits 52 and above are undefined, which only another
+    /// multiplication ignores.
+    template <std::size_t kCount, class Open>
+    [[gnu::always_inline]] void multiply(Vector (&x)[kCount], const Root (&w)[kCount], const Open& keep_open) const {
+        Vector high[kCount], low[kCount];
+        each<kCount>([&](std::size_t g) { high[g] = Lanes::add_high(Lanes::zero(), x[g], w[g].quotient); });
+        each<kCount>([&](std::size_t g) { low[g] = Lanes::add_low(Lanes::zero(), x[g], w[g].w); });
+        each<kCount>([&](std::size_t g) { x[g] = Lanes::add_low(low[g], high[g], minus_p_); });
+        each<kCount>([&](std::size_t g) { x[g] = keep_open(g) ? x[g] : Lanes::bit_and(x[g], low_); });
     }
-    Vector multiply(Vector x, Vector w, Vector quotient) const { return mask(multiply_open(x, w, quotient)); }
-    Vector mask(Vector x) const { return Lanes::bit_and(x, low_); }
+    template <std::size_t kCount>
+    [[gnu::always_inline]] void multiply(Vector (&x)[kCount], const Root (&w)[kCount]) const {
+        multiply(x, w, [](std::size_t) { return false; });
+    }
     Vector below_two_p(Vector x) const { return kSmall ? x : Lanes::subtract_if_at_least(x, two_p_); }
     Vector below_p(Vector x) const { return Lanes::subtract_if_at_least(x, p_); }
     Vector two_p() const { return two_p_; }
 
-    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 27p at most.
-    void forward(Vector& u, Vector& v, Vector w, Vector quotient) const {
-        const Vector sum = below_two_p(u), product = multiply(v, w, quotient);
-        u = Lanes::add(sum, product);
-        v = Lanes::subtract(Lanes::add(sum, two_p_), product);
+    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 30p at most. Where keep_open(g), the results are
+    /// for multiplication only.
+    template <std::size_t kCount, class Open>
+    [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount], const Open& keep_open) const {
+        each<kCount>([&](std::size_t g) { u[g] = below_two_p(u[g]); });
+        multiply(v, w, keep_open);
+        each<kCount>([&](std::size_t g) {
+            const Vector sum = Lanes::add(u[g], v[g]);
+            v[g] = Lanes::subtract(Lanes::add(u[g], two_p_), v[g]);
+            u[g] = sum;
+        });
+    }
+    template <std::size_t kCount>
+    [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount]) const {
+        forward(u, v, w, [](std::size_t) { return false; });
     }
     /// One inverse level (Gentleman-Sande). In and out: below `bound`, which is 2p; kSmall: it doubles, to 2^14 p at most.
-    void inverse(Vector& u, Vector& v, Vector w, Vector quotient, Vector bound) const {
-        const Vector difference = Lanes::subtract(Lanes::add(u, bound), v);
-        u = below_two_p(Lanes::add(u, v));
-        v = multiply(difference, w, quotient);
+    template <std::size_t kCount>
+    [[gnu::always_inline]] void inverse(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount], Vector bound) const {
+        each<kCount>([&](std::size_t g) {
+            const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
+            u[g] = Lanes::add(u[g], v[g]);
+            v[g] = difference;
+        });
+        multiply(v, w);
+        each<kCount>([&](std::size_t g) { u[g] = below_two_p(u[g]); });
     }
     Vector next_bound(Vector bound) const { return kSmall ? Lanes::add(bound, bound) : bound; }
 
@@ -51,10 +91,99 @@ private:
     Vector p_, two_p_, minus_p_, low_;
 };
 
-struct Root {
-    Vector w, quotient;
+// ----------------------------------------------------------------------------------------------- two levels on a block
+
+/// Four times kColumns vectors: element i of quarter k of a block is x[k][i].
+template <std::size_t kColumns>
+struct Quarters {
+    Vector x[4][kColumns];
+    Quarters(const std::uint64_t* at, std::size_t quarter) {
+        each<4>([&](std::size_t k) { each<kColumns>([&](std::size_t i) { x[k][i] = Lanes::load(at + k * quarter + 8 * i); }); });
+    }
+    void store(std::uint64_t* at, std::size_t quarter) const {
+        each<4>([&](std::size_t k) { each<kColumns>([&](std::size_t i) { Lanes::store(at + k * quarter + 8 * i, x[k][i]); }); });
+    }
 };
-inline Root root(const WideNtt& t, std::size_t i) { return {Lanes::all(t.roots[i]), Lanes::all(t.quotients[i])}; }
+
+/// f(u, v, w) on the pairs (x[0], x[2]) with root w0 and (x[1], x[3]) with root w1, twice kColumns in all.
+template <std::size_t kColumns, class F>
+[[gnu::always_inline]] inline void outer_level(Quarters<kColumns>& q, const Root& w0, const Root& w1, const F& f) {
+    Vector u[2 * kColumns], v[2 * kColumns];
+    Root w[2 * kColumns];
+    each<kColumns>([&](std::size_t i) {
+        u[2 * i] = q.x[0][i], v[2 * i] = q.x[2][i], w[2 * i] = w0;
+        u[2 * i + 1] = q.x[1][i], v[2 * i + 1] = q.x[3][i], w[2 * i + 1] = w1;
+    });
+    f(u, v, w);
+    each<kColumns>([&](std::size_t i) {
+        q.x[0][i] = u[2 * i], q.x[2][i] = v[2 * i];
+        q.x[1][i] = u[2 * i + 1], q.x[3][i] = v[2 * i + 1];
+    });
+}
+/// The same on (x[0], x[1]) and (x[2], x[3]).
+template <std::size_t kColumns, class F>
+[[gnu::always_inline]] inline void inner_level(Quarters<kColumns>& q, const Root& w0, const Root& w1, const F& f) {
+    each<kColumns>([&](std::size_t i) { std::swap(q.x[1][i], q.x[2][i]); });
+    outer_level(q, w0, w1, f);
+    each<kColumns>([&](std::size_t i) { std::swap(q.x[1][i], q.x[2][i]); });
+}
+
+template <bool kSmall, std::size_t kColumns>
+inline void forward_columns(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
+    const Root first = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
+    for (std::size_t j = 0; j < quarter; j += 8 * kColumns) {
+        Quarters<kColumns> q(x + j, quarter);
+        // Products of the odd pairs go into x[1] and x[3], which are only multiplied next; but x[1] has to be reduced before.
+        outer_level(q, first, first, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, [](std::size_t g) { return g % 2 == 1; }); });
+        inner_level(q, left, right, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w); });
+        q.store(x + j, quarter);
+    }
+}
+template <bool kSmall>
+inline void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
+    quarter == 8 ? forward_columns<kSmall, 1>(f, x, quarter, t, index) : forward_columns<kSmall, 2>(f, x, quarter, t, index);
+}
+
+template <bool kSmall, std::size_t kColumns>
+inline void inverse_columns(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index, Vector bound) {
+    const Root last = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
+    const Vector next = f.next_bound(bound);
+    for (std::size_t j = 0; j < quarter; j += 8 * kColumns) {
+        Quarters<kColumns> q(x + j, quarter);
+        inner_level(q, left, right, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        outer_level(q, last, last, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, next); });
+        q.store(x + j, quarter);
+    }
+}
+template <bool kSmall>
+inline void inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index, Vector bound) {
+    quarter == 8 ? inverse_columns<kSmall, 1>(f, x, quarter, t, index, bound) : inverse_columns<kSmall, 2>(f, x, quarter, t, index, bound);
+}
+
+/// The last two levels over the whole polynomial, with the factor 1/n in their roots, and the full reduction.
+template <bool kSmall>
+inline void inverse_outer(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, Vector bound) {
+    const std::size_t quarter = t.n / 4;
+    const Root left = root(t, 2), right = root(t, 3), scale = root(t.scale), last = root(t.scaled_last);
+    const Vector next = f.next_bound(bound);
+    for (std::size_t j = 0; j < quarter; j += 16) {
+        Quarters<2> q(x + j, quarter);
+        inner_level(q, left, right, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        outer_level(q, scale, last, [&](auto& u, auto& v, const auto&) {
+            each<4>([&](std::size_t g) {
+                const Vector difference = Lanes::subtract(Lanes::add(u[g], next), v[g]);
+                u[g] = Lanes::add(u[g], v[g]);
+                v[g] = difference;
+            });
+            f.multiply(u, {scale, scale, scale, scale});
+            f.multiply(v, {last, last, last, last});
+            each<4>([&](std::size_t g) { u[g] = f.below_p(u[g]), v[g] = f.below_p(v[g]); });
+        });
+        q.store(x + j, quarter);
+    }
+}
+
+// ------------------------------------------------------------------------------- the innermost levels on 16 neighbours
 
 /// Roots of the three innermost levels of 16 neighbours, from a record of WideNtt::inner.
 inline Root roots_of_four(const std::uint64_t* record) {
@@ -67,82 +196,96 @@ inline Root roots_of_two(const std::uint64_t* record) {
 }
 inline Root roots_of_one(const std::uint64_t* record) { return {Lanes::load(record + 16), Lanes::load(record + 24)}; }
 
-/// Calls f(0) .. f(kGroup - 1): independent work side by side, which hides the latency of one chain of butterflies.
-constexpr std::size_t kGroup = 4;
-template <class F>
-[[gnu::always_inline]] inline void side_by_side(const F& f) {
-#pragma GCC unroll 8
-    for (std::size_t g = 0; g < kGroup; ++g) f(g);
-}
-
-/// Two forward levels on x0..x3, a quarter of a block apart.
-template <bool kSmall>
-inline void forward_pair(const Butterfly<kSmall>& f, Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& first, const Root& left,
-                         const Root& right) {
-    f.forward(x0, x2, first.w, first.quotient);
-    // x1 and x3 are only multiplied next: x1 is reduced, the product stays open.
-    const Vector sum = f.below_two_p(x1), product = f.multiply_open(x3, first.w, first.quotient);
-    x1 = Lanes::add(sum, product);
-    x3 = Lanes::subtract(Lanes::add(sum, f.two_p()), product);
-    f.forward(x0, x1, left.w, left.quotient);
-    f.forward(x2, x3, right.w, right.quotient);
-}
-
-template <bool kSmall>
-inline void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
-    const Root first = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
-    for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        std::uint64_t* at = x + j;
-        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
-        forward_pair(f, x0, x1, x2, x3, first, left, right);
-        Lanes::store(at, x0);
-        Lanes::store(at + quarter, x1);
-        Lanes::store(at + 2 * quarter, x2);
-        Lanes::store(at + 3 * quarter, x3);
-    }
-}
+constexpr std::size_t kGroup = 4;  // times 16 neighbours side by side
 
 /// The last levels of kGroup times 16 neighbours. kFour: four levels, else three. The comments name lanes by their place among the 16.
 template <bool kSmall, bool kFour>
 inline void forward_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
     const std::uint64_t* record = t.inner + 32 * first;
     Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
-    side_by_side([&](std::size_t g) {
+    Root w[kGroup];
+    each<kGroup>([&](std::size_t g) {
         a[g] = Lanes::load(x + 16 * g);
         b[g] = Lanes::load(x + 16 * g + 8);
     });
-    if constexpr (kFour)
-        side_by_side([&](std::size_t g) {
-            const Root eight = root(t, t.n / 16 + first + g);
-            f.forward(a[g], b[g], eight.w, eight.quotient);
-        });
-    side_by_side([&](std::size_t g) {
-        const Root four = roots_of_four(record + 32 * g);
+    if constexpr (kFour) {
+        each<kGroup>([&](std::size_t g) { w[g] = root(t, t.n / 16 + first + g); });
+        f.forward(a, b, w);
+    }
+    each<kGroup>([&](std::size_t g) {
+        w[g] = roots_of_four(record + 32 * g);
         u[g] = _mm512_shuffle_i64x2(a[g], b[g], 0x44);  // 0-3 8-11
         v[g] = _mm512_shuffle_i64x2(a[g], b[g], 0xee);  // 4-7 12-15
-        f.forward(u[g], v[g], four.w, four.quotient);
     });
-    side_by_side([&](std::size_t g) {
-        const Root two = roots_of_two(record + 32 * g);
+    f.forward(u, v, w);
+    each<kGroup>([&](std::size_t g) {
+        w[g] = roots_of_two(record + 32 * g);
         a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x88);  // 0 1 8 9 4 5 12 13
         b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xdd);  // 2 3 10 11 6 7 14 15
-        f.forward(a[g], b[g], two.w, two.quotient);
     });
-    side_by_side([&](std::size_t g) {
-        const Root one = roots_of_one(record + 32 * g);
+    f.forward(a, b, w);
+    each<kGroup>([&](std::size_t g) {
+        w[g] = roots_of_one(record + 32 * g);
         u[g] = _mm512_unpacklo_epi64(a[g], b[g]);  // 0 2 8 10 4 6 12 14
         v[g] = _mm512_unpackhi_epi64(a[g], b[g]);  // 1 3 9 11 5 7 13 15
-        f.forward(u[g], v[g], one.w, one.quotient);
     });
-    const Vector one = Lanes::all(1), reciprocal = Lanes::all(t.reciprocal);
-    side_by_side([&](std::size_t g) {
-        // kSmall: floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
-        u[g] = f.below_p(kSmall ? f.multiply(u[g], one, reciprocal) : f.below_two_p(u[g]));
-        v[g] = f.below_p(kSmall ? f.multiply(v[g], one, reciprocal) : f.below_two_p(v[g]));
+    f.forward(u, v, w);
+    if constexpr (kSmall) {
+        // floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
+        const Root one = root({1, t.reciprocal});
+        f.multiply(u, {one, one, one, one});
+        f.multiply(v, {one, one, one, one});
+    }
+    each<kGroup>([&](std::size_t g) {
+        u[g] = f.below_p(f.below_two_p(u[g]));
+        v[g] = f.below_p(f.below_two_p(v[g]));
         Lanes::store(x + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
         Lanes::store(x + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
     });
 }
+
+/// The first inverse levels, mirroring forward_inner.
+template <bool kSmall, bool kFour>
+inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
+    const std::uint64_t* record = t.inner + 32 * first;
+    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2), bound4 = f.next_bound(bound3);
+    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
+    Root w[kGroup];
+    each<kGroup>([&](std::size_t g) {
+        w[g] = roots_of_one(record + 32 * g);
+        a[g] = Lanes::load(x + 16 * g);
+        b[g] = Lanes::load(x + 16 * g + 8);
+        u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), b[g]);
+        v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), b[g]);
+    });
+    f.inverse(u, v, w, bound1);
+    each<kGroup>([&](std::size_t g) {
+        w[g] = roots_of_two(record + 32 * g);
+        a[g] = _mm512_unpacklo_epi64(u[g], v[g]);
+        b[g] = _mm512_unpackhi_epi64(u[g], v[g]);
+    });
+    f.inverse(a, b, w, bound2);
+    each<kGroup>([&](std::size_t g) {
+        w[g] = roots_of_four(record + 32 * g);
+        u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b[g]);
+        v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b[g]);
+    });
+    f.inverse(u, v, w, bound3);
+    each<kGroup>([&](std::size_t g) {
+        a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
+        b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
+    });
+    if constexpr (kFour) {
+        each<kGroup>([&](std::size_t g) { w[g] = root(t, t.n / 16 + first + g); });
+        f.inverse(a, b, w, bound4);
+    }
+    each<kGroup>([&](std::size_t g) {
+        Lanes::store(x + 16 * g, a[g]);
+        Lanes::store(x + 16 * g + 8, b[g]);
+    });
+}
+
+// ------------------------------------------------------------------------------------------------ the whole transforms
 
 template <bool kSmall, bool kFour>
 void forward(std::uint64_t* x, const WideNtt& t) {
@@ -162,91 +305,6 @@ void forward(std::uint64_t* x, const WideNtt& t) {
     }
     if (quarter_size < 16 * kGroup)
         for (std::size_t j = 0; j < t.n; j += 16 * kGroup) forward_inner<kSmall, kFour>(f, x + j, t, j / 16);
-}
-
-/// Two inverse levels on x0..x3.
-template <bool kSmall>
-inline void inverse_pair(const Butterfly<kSmall>& f, Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& left, const Root& right,
-                         const Root& last, Vector bound) {
-    f.inverse(x0, x1, left.w, left.quotient, bound);
-    f.inverse(x2, x3, right.w, right.quotient, bound);
-    const Vector next = f.next_bound(bound);
-    f.inverse(x0, x2, last.w, last.quotient, next);
-    f.inverse(x1, x3, last.w, last.quotient, next);
-}
-
-template <bool kSmall>
-inline void inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index, Vector bound) {
-    const Root last = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
-    for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        std::uint64_t* at = x + j;
-        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
-        inverse_pair(f, x0, x1, x2, x3, left, right, last, bound);
-        Lanes::store(at, x0);
-        Lanes::store(at + quarter, x1);
-        Lanes::store(at + 2 * quarter, x2);
-        Lanes::store(at + 3 * quarter, x3);
-    }
-}
-
-/// The last two levels over the whole polynomial, with the factor 1/n in their roots, and the full reduction.
-template <bool kSmall>
-inline void inverse_outer(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, Vector bound) {
-    const std::size_t quarter = t.n / 4;
-    const Root left = root(t, 2), right = root(t, 3), scale{Lanes::all(t.scale.value), Lanes::all(t.scale.quotient)},
-               last{Lanes::all(t.scaled_last.value), Lanes::all(t.scaled_last.quotient)};
-    const Vector next = f.next_bound(bound);
-    for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        std::uint64_t* at = x + j;
-        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
-        f.inverse(x0, x1, left.w, left.quotient, bound);
-        f.inverse(x2, x3, right.w, right.quotient, bound);
-        const auto finish = [&](std::size_t place, Vector value, const Root& r) {
-            Lanes::store(at + place * quarter, f.below_p(f.multiply(value, r.w, r.quotient)));
-        };
-        finish(0, Lanes::add(x0, x2), scale);
-        finish(1, Lanes::add(x1, x3), scale);
-        finish(2, Lanes::subtract(Lanes::add(x0, next), x2), last);
-        finish(3, Lanes::subtract(Lanes::add(x1, next), x3), last);
-    }
-}
-
-/// The first levels, mirroring forward_inner.
-template <bool kSmall, bool kFour>
-inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
-    const std::uint64_t* record = t.inner + 32 * first;
-    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2), bound4 = f.next_bound(bound3);
-    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
-    side_by_side([&](std::size_t g) {
-        const Root one = roots_of_one(record + 32 * g);
-        a[g] = Lanes::load(x + 16 * g);
-        b[g] = Lanes::load(x + 16 * g + 8);
-        u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), b[g]);
-        v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), b[g]);
-        f.inverse(u[g], v[g], one.w, one.quotient, bound1);
-    });
-    side_by_side([&](std::size_t g) {
-        const Root two = roots_of_two(record + 32 * g);
-        a[g] = _mm512_unpacklo_epi64(u[g], v[g]);
-        b[g] = _mm512_unpackhi_epi64(u[g], v[g]);
-        f.inverse(a[g], b[g], two.w, two.quotient, bound2);
-    });
-    side_by_side([&](std::size_t g) {
-        const Root four = roots_of_four(record + 32 * g);
-        u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b[g]);
-        v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b[g]);
-        f.inverse(u[g], v[g], four.w, four.quotient, bound3);
-    });
-    side_by_side([&](std::size_t g) {
-        a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
-        b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
-        if constexpr (kFour) {
-            const Root eight = root(t, t.n / 16 + first + g);
-            f.inverse(a[g], b[g], eight.w, eight.quotient, bound4);
-        }
-        Lanes::store(x + 16 * g, a[g]);
-        Lanes::store(x + 16 * g + 8, b[g]);
-    });
 }
 
 template <bool kSmall, bool kFour>
