@@ -54,7 +54,7 @@ void Pointwise::subtract_product(std::span<const std::uint64_t> x, std::span<con
 
 void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x, std::span<const std::span<const std::uint64_t>> y,
                              std::span<std::uint64_t> out) const {
-    require(x.size() == y.size() && x.size() <= kernels::kMaxSummands, ErrorKind::kInternal, "a sum of more than four products");
+    require(x.size() == y.size() && x.size() <= kernels::kMaxSummands, ErrorKind::kInternal, "a sum of more than three products");
     const std::uint64_t *left[kernels::kMaxSummands], *right[kernels::kMaxSummands];
     for (std::size_t k = 0; k < x.size(); ++k) {
         check_sizes(out.size(), {x[k].size(), y[k].size()});

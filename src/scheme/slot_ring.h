@@ -43,6 +43,8 @@ public:
     /// Responses are decrypted over this one.
     const Prime& response_prime() const { return response_ ? *response_ : primes_[0]; }
     void forward(const Prime& prime, Polynomial x) const { prime.ntt.forward(x, set_); }
+    /// For the factors of products only: see NttTables.
+    void forward_lazy(const Prime& prime, Polynomial x) const { prime.ntt.forward_lazy(x, set_); }
     void inverse(const Prime& prime, Polynomial x) const { prime.ntt.inverse(x, set_); }
 
     /// Polynomial in [0, T) with these slots, less those of `subtracted`; missing slots are zero. Error(kInternal) for more than n values

@@ -178,7 +178,7 @@ void SlotSecretKey::decrypt(std::span<const std::uint8_t> response, std::span<st
     lattice::unpack(response.first(half), t, phase, ring.set());
     lattice::unpack(response.subspan(half), t, b, ring.set());
     ring.lift_response(phase);
-    ring.forward(prime, phase);
+    ring.forward_lazy(prime, phase);
     prime.arithmetic.multiply(phase, state_->response_s, state_->response_s_quotients, phase);
     ring.inverse(prime, phase);
     ring.scale_down(phase, b, phase);
@@ -277,7 +277,7 @@ PreparedResponse SlotEvaluator::prepare(std::span<const SlotVectorId> ids, std::
     for (std::size_t i = 0; i < ring.prime_count(); ++i) {
         const SlotRing::Prime& prime = ring.prime(i);
         prime.arithmetic.lift(prepared.u, prepared.a[i]);
-        ring.forward(prime, prepared.a[i]);
+        ring.forward_lazy(prime, prepared.a[i]);
         prime.arithmetic.multiply(prepared.a[i], state_->key_b.values[i], state_->key_b.quotients[i], prepared.b[i]);
         prime.arithmetic.multiply(prepared.a[i], state_->key_a.values[i], state_->key_a.quotients[i], prepared.a[i]);
         for (std::size_t k = 0; k < ids.size(); ++k) state_->halves.expand(ids[k], i, prepared.halves[i][k]);
@@ -315,7 +315,7 @@ std::vector<std::uint8_t> SlotEvaluator::respond(PreparedResponse&& from, std::s
         for (std::size_t k = 0; k < count; ++k) {
             ring.unpack(factors[k].ciphertext, i, received[k]);
             ring.lift_centred(plains[k], i, work[k]);
-            ring.forward(prime, work[k]);
+            ring.forward_lazy(prime, work[k]);
             halves_a[k] = prepared->halves[i][k];
         }
         const auto used = [&](const std::array<ConstPolynomial, kMaxSlotProducts>& x) { return std::span(x).first(count); };

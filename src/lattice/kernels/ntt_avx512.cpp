@@ -2,13 +2,11 @@
 // For any x < 2^52, h = floor(x quotient / 2^52) is at most x w / p and less than 2 below it, so x w - h p lies in [0, 2p); it is computed mod
 // 2^52. Multiplications ignore bits above the low 52, so a product that is only multiplied again needs no masking.
 //
-// Two levels per pass over memory; the last three or four levels (blocks of 8 or 16 neighbours) stay in registers, with shuffles that turn
-// pairs at distance 4, 2 and 1 into pairs of lanes. After the first pass each quarter of the polynomial is finished before the next: it
-// fits the first-level cache together with its roots.
+// The last six levels work on 64 neighbours, eight vectors that stay in registers: three between vectors, three within them, where
+// shuffles turn pairs at distance 4, 2 and 1 into pairs of lanes. The levels before take one to three levels per pass over memory, again
+// on eight vectors at a time; each part is finished before the next, so that it stays in the first-level cache. The inverse transform is the
+// mirror image.
 #include "lattice/kernels/lanes_avx512.h"
-
-#include <utility>
-
 #include "lattice/kernels/ntt.h"
 
 namespace flash::lattice::kernels {
@@ -91,263 +89,281 @@ private:
     Vector p_, two_p_, minus_p_, low_;
 };
 
-// ----------------------------------------------------------------------------------------------- two levels on a block
+// ------------------------------------------------------------------------------------- levels between eight vectors
 
-/// Four times kColumns vectors: element i of quarter k of a block is x[k][i].
-template <std::size_t kColumns>
-struct Quarters {
-    Vector x[4][kColumns];
-    Quarters(const std::uint64_t* at, std::size_t quarter) {
-        each<4>([&](std::size_t k) { each<kColumns>([&](std::size_t i) { x[k][i] = Lanes::load(at + k * quarter + 8 * i); }); });
-    }
-    void store(std::uint64_t* at, std::size_t quarter) const {
-        each<4>([&](std::size_t k) { each<kColumns>([&](std::size_t i) { Lanes::store(at + k * quarter + 8 * i, x[k][i]); }); });
+/// Pair g of four among eight vectors, at a distance of 4, 2 or 1.
+constexpr std::size_t lower(std::size_t g, std::size_t distance) { return g / distance * 2 * distance + g % distance; }
+
+/// f(u, v, w) on the four pairs at this distance; root(group) for the pairs that lie in one block.
+template <std::size_t kDistance, class RootOf, class F>
+[[gnu::always_inline]] inline void level(Vector (&x)[8], const RootOf& root_of, const F& f) {
+    Vector u[4], v[4];
+    Root w[4];
+    each<4>([&](std::size_t g) {
+        u[g] = x[lower(g, kDistance)];
+        v[g] = x[lower(g, kDistance) + kDistance];
+        w[g] = root_of(g / kDistance);
+    });
+    f(u, v, w);
+    each<4>([&](std::size_t g) {
+        x[lower(g, kDistance)] = u[g];
+        x[lower(g, kDistance) + kDistance] = v[g];
+    });
+}
+
+/// The roots of up to three successive levels, the first of which has one block, number `index` of the table.
+template <std::size_t kLevels>
+struct BlockRoots {
+    Root first, second[2], third[4];
+    BlockRoots(const WideNtt& t, std::size_t index) : first(root(t, index)) {
+        if constexpr (kLevels > 1) each<2>([&](std::size_t k) { second[k] = root(t, 2 * index + k); });
+        if constexpr (kLevels > 2) each<4>([&](std::size_t k) { third[k] = root(t, 4 * index + k); });
     }
 };
 
-/// f(u, v, w) on the pairs (x[0], x[2]) with root w0 and (x[1], x[3]) with root w1, twice kColumns in all.
-template <std::size_t kColumns, class F>
-[[gnu::always_inline]] inline void outer_level(Quarters<kColumns>& q, const Root& w0, const Root& w1, const F& f) {
-    Vector u[2 * kColumns], v[2 * kColumns];
-    Root w[2 * kColumns];
-    each<kColumns>([&](std::size_t i) {
-        u[2 * i] = q.x[0][i], v[2 * i] = q.x[2][i], w[2 * i] = w0;
-        u[2 * i + 1] = q.x[1][i], v[2 * i + 1] = q.x[3][i], w[2 * i + 1] = w1;
+/// kLevels forward levels: distances 4, 2, 1. Products that only go to factors of the next level stay open.
+template <std::size_t kLevels, bool kSmall>
+[[gnu::always_inline]] inline void forward_levels(const Butterfly<kSmall>& f, Vector (&x)[8], const BlockRoots<kLevels>& roots) {
+    const auto open = [](std::size_t distance) { return [=](std::size_t g) { return (lower(g, distance) & (distance / 2)) != 0; }; };
+    const auto closed = [](std::size_t) { return false; };
+    level<4>(x, [&](std::size_t) { return roots.first; }, [&](auto& u, auto& v, const auto& w) {
+        if constexpr (kLevels > 1)
+            f.forward(u, v, w, open(4));
+        else
+            f.forward(u, v, w, closed);
     });
-    f(u, v, w);
-    each<kColumns>([&](std::size_t i) {
-        q.x[0][i] = u[2 * i], q.x[2][i] = v[2 * i];
-        q.x[1][i] = u[2 * i + 1], q.x[3][i] = v[2 * i + 1];
-    });
-}
-/// The same on (x[0], x[1]) and (x[2], x[3]).
-template <std::size_t kColumns, class F>
-[[gnu::always_inline]] inline void inner_level(Quarters<kColumns>& q, const Root& w0, const Root& w1, const F& f) {
-    each<kColumns>([&](std::size_t i) { std::swap(q.x[1][i], q.x[2][i]); });
-    outer_level(q, w0, w1, f);
-    each<kColumns>([&](std::size_t i) { std::swap(q.x[1][i], q.x[2][i]); });
+    if constexpr (kLevels > 1)
+        level<2>(x, [&](std::size_t k) { return roots.second[k]; }, [&](auto& u, auto& v, const auto& w) {
+            if constexpr (kLevels > 2)
+                f.forward(u, v, w, open(2));
+            else
+                f.forward(u, v, w, closed);
+        });
+    if constexpr (kLevels > 2)
+        level<1>(x, [&](std::size_t k) { return roots.third[k]; }, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, closed); });
 }
 
-template <bool kSmall, std::size_t kColumns>
-inline void forward_columns(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
-    const Root first = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
-    for (std::size_t j = 0; j < quarter; j += 8 * kColumns) {
-        Quarters<kColumns> q(x + j, quarter);
-        // Products of the odd pairs go into x[1] and x[3], which are only multiplied next; but x[1] has to be reduced before.
-        outer_level(q, first, first, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, [](std::size_t g) { return g % 2 == 1; }); });
-        inner_level(q, left, right, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w); });
-        q.store(x + j, quarter);
+/// kLevels inverse levels: distances 1, 2, 4, or the last of these. kLast: the last level of all, with the factor 1/n and the full
+/// reduction. Returns the bound of the results.
+template <std::size_t kLevels, bool kLast, bool kSmall>
+[[gnu::always_inline]] inline Vector inverse_levels(const Butterfly<kSmall>& f, Vector (&x)[8], const BlockRoots<kLevels>& roots,
+                                                    const WideNtt& t, Vector bound) {
+    if constexpr (kLevels > 2) {
+        level<1>(x, [&](std::size_t k) { return roots.third[k]; }, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        bound = f.next_bound(bound);
     }
-}
-template <bool kSmall>
-inline void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
-    quarter == 8 ? forward_columns<kSmall, 1>(f, x, quarter, t, index) : forward_columns<kSmall, 2>(f, x, quarter, t, index);
-}
-
-template <bool kSmall, std::size_t kColumns>
-inline void inverse_columns(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index, Vector bound) {
-    const Root last = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
-    const Vector next = f.next_bound(bound);
-    for (std::size_t j = 0; j < quarter; j += 8 * kColumns) {
-        Quarters<kColumns> q(x + j, quarter);
-        inner_level(q, left, right, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
-        outer_level(q, last, last, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, next); });
-        q.store(x + j, quarter);
+    if constexpr (kLevels > 1) {
+        level<2>(x, [&](std::size_t k) { return roots.second[k]; }, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        bound = f.next_bound(bound);
     }
-}
-template <bool kSmall>
-inline void inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index, Vector bound) {
-    quarter == 8 ? inverse_columns<kSmall, 1>(f, x, quarter, t, index, bound) : inverse_columns<kSmall, 2>(f, x, quarter, t, index, bound);
-}
-
-/// The last two levels over the whole polynomial, with the factor 1/n in their roots, and the full reduction.
-template <bool kSmall>
-inline void inverse_outer(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, Vector bound) {
-    const std::size_t quarter = t.n / 4;
-    const Root left = root(t, 2), right = root(t, 3), scale = root(t.scale), last = root(t.scaled_last);
-    const Vector next = f.next_bound(bound);
-    for (std::size_t j = 0; j < quarter; j += 16) {
-        Quarters<2> q(x + j, quarter);
-        inner_level(q, left, right, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
-        outer_level(q, scale, last, [&](auto& u, auto& v, const auto&) {
+    level<4>(x, [&](std::size_t) { return roots.first; }, [&](auto& u, auto& v, const auto& w) {
+        if constexpr (!kLast) {
+            f.inverse(u, v, w, bound);
+        } else {
+            const Root scale = root(t.scale), last = root(t.scaled_last);
             each<4>([&](std::size_t g) {
-                const Vector difference = Lanes::subtract(Lanes::add(u[g], next), v[g]);
+                const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
                 u[g] = Lanes::add(u[g], v[g]);
                 v[g] = difference;
             });
             f.multiply(u, {scale, scale, scale, scale});
             f.multiply(v, {last, last, last, last});
             each<4>([&](std::size_t g) { u[g] = f.below_p(u[g]), v[g] = f.below_p(v[g]); });
-        });
-        q.store(x + j, quarter);
+        }
+    });
+    return f.next_bound(bound);
+}
+
+/// Vector m of the eight: column m % columns of part m / columns of a block, 2^kLevels parts in all.
+template <std::size_t kLevels>
+[[gnu::always_inline]] inline std::size_t place(std::size_t m, std::size_t part) {
+    constexpr std::size_t kColumns = 8 >> kLevels;
+    return m / kColumns * part + 8 * (m % kColumns);
+}
+
+template <std::size_t kLevels, bool kSmall>
+inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t, std::size_t index) {
+    const BlockRoots<kLevels> roots(t, index);
+    const std::size_t part = size >> kLevels;
+    for (std::size_t j = 0; j < part; j += 64 >> kLevels) {
+        Vector x[8];
+        each<8>([&](std::size_t m) { x[m] = Lanes::load(block + j + place<kLevels>(m, part)); });
+        forward_levels<kLevels>(f, x, roots);
+        each<8>([&](std::size_t m) { Lanes::store(block + j + place<kLevels>(m, part), x[m]); });
     }
 }
 
-// ------------------------------------------------------------------------------- the innermost levels on 16 neighbours
+template <std::size_t kLevels, bool kLast, bool kSmall>
+inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t, std::size_t index,
+                           Vector bound) {
+    const BlockRoots<kLevels> roots(t, index);
+    const std::size_t part = size >> kLevels;
+    Vector result = bound;
+    for (std::size_t j = 0; j < part; j += 64 >> kLevels) {
+        Vector x[8];
+        each<8>([&](std::size_t m) { x[m] = Lanes::load(block + j + place<kLevels>(m, part)); });
+        result = inverse_levels<kLevels, kLast>(f, x, roots, t, bound);
+        each<8>([&](std::size_t m) { Lanes::store(block + j + place<kLevels>(m, part), x[m]); });
+    }
+    return result;
+}
+
+// ------------------------------------------------------------------------------------------- six levels on 64 neighbours
 
 /// Roots of the three innermost levels of 16 neighbours, from a record of WideNtt::inner.
-inline Root roots_of_four(const std::uint64_t* record) {
-    const Vector spread = _mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1);
-    return {_mm512_permutexvar_epi64(spread, Lanes::load(record)), _mm512_permutexvar_epi64(spread, Lanes::load(record + 8))};
+inline Root alternating(const std::uint64_t* pairs) {
+    const Vector both = Lanes::load(pairs);
+    return {_mm512_unpacklo_epi64(both, both), _mm512_unpackhi_epi64(both, both)};
 }
-inline Root roots_of_two(const std::uint64_t* record) {
-    const Vector spread = _mm512_setr_epi64(2, 2, 4, 4, 3, 3, 5, 5);
-    return {_mm512_permutexvar_epi64(spread, Lanes::load(record)), _mm512_permutexvar_epi64(spread, Lanes::load(record + 8))};
-}
+inline Root roots_of_four(const std::uint64_t* record) { return alternating(record); }
+inline Root roots_of_two(const std::uint64_t* record) { return alternating(record + 8); }
 inline Root roots_of_one(const std::uint64_t* record) { return {Lanes::load(record + 16), Lanes::load(record + 24)}; }
 
-constexpr std::size_t kGroup = 4;  // times 16 neighbours side by side
-
-/// The last levels of kGroup times 16 neighbours. kFour: four levels, else three. The comments name lanes by their place among the 16.
-template <bool kSmall, bool kFour>
-inline void forward_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
-    const std::uint64_t* record = t.inner + 32 * first;
-    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
-    Root w[kGroup];
-    each<kGroup>([&](std::size_t g) {
-        a[g] = Lanes::load(x + 16 * g);
-        b[g] = Lanes::load(x + 16 * g + 8);
-    });
-    if constexpr (kFour) {
-        each<kGroup>([&](std::size_t g) { w[g] = root(t, t.n / 16 + first + g); });
-        f.forward(a, b, w);
-    }
-    each<kGroup>([&](std::size_t g) {
+/// index: of the block's root in the table, from n/64. The comments name lanes by their place among 16 neighbours. kLazy: no final
+/// reduction.
+template <bool kSmall, bool kLazy>
+[[gnu::always_inline]] inline void forward_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t, std::size_t index) {
+    const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
+    Vector x[8], a[4], b[4], u[4], v[4];
+    Root w[4];
+    each<8>([&](std::size_t m) { x[m] = Lanes::load(at + 8 * m); });
+    forward_levels<3>(f, x, BlockRoots<3>(t, index));
+    each<4>([&](std::size_t g) {
         w[g] = roots_of_four(record + 32 * g);
-        u[g] = _mm512_shuffle_i64x2(a[g], b[g], 0x44);  // 0-3 8-11
-        v[g] = _mm512_shuffle_i64x2(a[g], b[g], 0xee);  // 4-7 12-15
+        u[g] = _mm512_shuffle_i64x2(x[2 * g], x[2 * g + 1], 0x44);  // 0-3 8-11
+        v[g] = _mm512_shuffle_i64x2(x[2 * g], x[2 * g + 1], 0xee);  // 4-7 12-15
     });
     f.forward(u, v, w);
-    each<kGroup>([&](std::size_t g) {
+    each<4>([&](std::size_t g) {
         w[g] = roots_of_two(record + 32 * g);
         a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x88);  // 0 1 8 9 4 5 12 13
         b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xdd);  // 2 3 10 11 6 7 14 15
     });
     f.forward(a, b, w);
-    each<kGroup>([&](std::size_t g) {
+    each<4>([&](std::size_t g) {
         w[g] = roots_of_one(record + 32 * g);
         u[g] = _mm512_unpacklo_epi64(a[g], b[g]);  // 0 2 8 10 4 6 12 14
         v[g] = _mm512_unpackhi_epi64(a[g], b[g]);  // 1 3 9 11 5 7 13 15
     });
     f.forward(u, v, w);
-    if constexpr (kSmall) {
+    if constexpr (kSmall && !kLazy) {
         // floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
         const Root one = root({1, t.reciprocal});
         f.multiply(u, {one, one, one, one});
         f.multiply(v, {one, one, one, one});
     }
-    each<kGroup>([&](std::size_t g) {
-        u[g] = f.below_p(f.below_two_p(u[g]));
-        v[g] = f.below_p(f.below_two_p(v[g]));
-        Lanes::store(x + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
-        Lanes::store(x + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
+    each<4>([&](std::size_t g) {
+        if constexpr (!kLazy) {
+            u[g] = f.below_p(f.below_two_p(u[g]));
+            v[g] = f.below_p(f.below_two_p(v[g]));
+        }
+        Lanes::store(at + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
+        Lanes::store(at + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
     });
 }
 
-/// The first inverse levels, mirroring forward_inner.
-template <bool kSmall, bool kFour>
-inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
-    const std::uint64_t* record = t.inner + 32 * first;
-    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2), bound4 = f.next_bound(bound3);
-    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
-    Root w[kGroup];
-    each<kGroup>([&](std::size_t g) {
+/// Returns the bound of the results. kLast: n = 64.
+template <bool kSmall, bool kLast>
+[[gnu::always_inline]] inline Vector inverse_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t, std::size_t index) {
+    const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
+    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2);
+    Vector x[8], a[4], b[4], u[4], v[4];
+    Root w[4];
+    each<4>([&](std::size_t g) {
         w[g] = roots_of_one(record + 32 * g);
-        a[g] = Lanes::load(x + 16 * g);
-        b[g] = Lanes::load(x + 16 * g + 8);
+        a[g] = Lanes::load(at + 16 * g);
+        b[g] = Lanes::load(at + 16 * g + 8);
         u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), b[g]);
         v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), b[g]);
     });
     f.inverse(u, v, w, bound1);
-    each<kGroup>([&](std::size_t g) {
+    each<4>([&](std::size_t g) {
         w[g] = roots_of_two(record + 32 * g);
         a[g] = _mm512_unpacklo_epi64(u[g], v[g]);
         b[g] = _mm512_unpackhi_epi64(u[g], v[g]);
     });
     f.inverse(a, b, w, bound2);
-    each<kGroup>([&](std::size_t g) {
+    each<4>([&](std::size_t g) {
         w[g] = roots_of_four(record + 32 * g);
         u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b[g]);
         v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b[g]);
     });
     f.inverse(u, v, w, bound3);
-    each<kGroup>([&](std::size_t g) {
-        a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
-        b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
+    each<4>([&](std::size_t g) {
+        x[2 * g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
+        x[2 * g + 1] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
     });
-    if constexpr (kFour) {
-        each<kGroup>([&](std::size_t g) { w[g] = root(t, t.n / 16 + first + g); });
-        f.inverse(a, b, w, bound4);
-    }
-    each<kGroup>([&](std::size_t g) {
-        Lanes::store(x + 16 * g, a[g]);
-        Lanes::store(x + 16 * g + 8, b[g]);
-    });
+    const Vector bound = inverse_levels<3, kLast>(f, x, BlockRoots<3>(t, index), t, f.next_bound(bound3));
+    each<8>([&](std::size_t m) { Lanes::store(at + 8 * m, x[m]); });
+    return bound;
 }
 
 // ------------------------------------------------------------------------------------------------ the whole transforms
 
-template <bool kSmall, bool kFour>
-void forward(std::uint64_t* x, const WideNtt& t) {
-    const Butterfly<kSmall> f(t.p);
-    constexpr std::size_t kLast = kFour ? 16 : 8;  // size of the blocks left to the inner levels
-    forward_block(f, x, t.n / 4, t, 1);
-    const std::size_t quarter_size = t.n / 4;
-    for (std::size_t part = 0; part < 4; ++part) {
-        std::uint64_t* base = x + part * quarter_size;
-        std::size_t blocks = 1;  // in this part
-        for (std::size_t size = quarter_size; size > kLast; size /= 4, blocks *= 4)
-            for (std::size_t block = 0; block < blocks; ++block)
-                forward_block(f, base + block * size, size / 4, t, (4 + part) * blocks + block);
-        if (quarter_size >= 16 * kGroup)
-            for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
-                forward_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
-    }
-    if (quarter_size < 16 * kGroup)
-        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) forward_inner<kSmall, kFour>(f, x + j, t, j / 16);
+/// Levels of the next pass for a block of this size, so that 64 neighbours are left after the last pass.
+inline std::size_t pass_levels(std::size_t size) {
+    // Two before three: the eight parts of three levels on 4096 coefficients would all fall into one set of the first-level cache.
+    const std::size_t levels = static_cast<std::size_t>(__builtin_ctzll(size)) - 6;
+    return levels <= 3 ? levels : 2;
 }
 
-template <bool kSmall, bool kFour>
+template <bool kSmall, bool kLazy>
+void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t, std::size_t index) {
+    const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
+    switch (levels) {
+        case 1: forward_pass<1>(f, x, size, t, index); break;
+        case 2: forward_pass<2>(f, x, size, t, index); break;
+        default: forward_pass<3>(f, x, size, t, index); break;
+    }
+    for (std::size_t k = 0; k < parts; ++k)
+        if (part == 64)
+            forward_64<kSmall, kLazy>(f, x + k * part, t, (index << levels) + k);
+        else
+            forward_block<kSmall, kLazy>(f, x + k * part, part, t, (index << levels) + k);
+}
+
+template <bool kSmall, bool kLazy>
+void forward(std::uint64_t* x, const WideNtt& t) {
+    const Butterfly<kSmall> f(t.p);
+    if (t.n == 64)
+        forward_64<kSmall, kLazy>(f, x, t, 1);
+    else
+        forward_block<kSmall, kLazy>(f, x, t.n, t, 1);
+}
+
+/// Returns the bound of the results.
+template <bool kSmall, bool kLast>
+Vector inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t, std::size_t index) {
+    const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
+    Vector bound = f.two_p();
+    for (std::size_t k = 0; k < parts; ++k)
+        bound = part == 64 ? inverse_64<kSmall, false>(f, x + k * part, t, (index << levels) + k)
+                           : inverse_block<kSmall, false>(f, x + k * part, part, t, (index << levels) + k);
+    switch (levels) {
+        case 1: return inverse_pass<1, kLast>(f, x, size, t, index, bound);
+        case 2: return inverse_pass<2, kLast>(f, x, size, t, index, bound);
+        default: return inverse_pass<3, kLast>(f, x, size, t, index, bound);
+    }
+}
+
+template <bool kSmall>
 void inverse(std::uint64_t* x, const WideNtt& t) {
     const Butterfly<kSmall> f(t.p);
-    constexpr std::size_t kLast = kFour ? 16 : 8;
-    const std::size_t quarter_size = t.n / 4;
-    Vector outer_bound = f.two_p();
-    if (quarter_size < 16 * kGroup)
-        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) inverse_inner<kSmall, kFour>(f, x + j, t, j / 16);
-    for (std::size_t part = 0; part < 4; ++part) {
-        std::uint64_t* base = x + part * quarter_size;
-        if (quarter_size >= 16 * kGroup)
-            for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
-                inverse_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
-        Vector bound = f.two_p();
-        for (std::size_t levels = kFour ? 4 : 3; levels; --levels) bound = f.next_bound(bound);
-        for (std::size_t size = 4 * kLast, blocks = quarter_size / size; size <= quarter_size; size *= 4, blocks /= 4) {
-            for (std::size_t block = 0; block < blocks; ++block)
-                inverse_block(f, base + block * size, size / 4, t, (4 + part) * blocks + block, bound);
-            bound = f.next_bound(f.next_bound(bound));
-        }
-        outer_bound = bound;
-    }
-    inverse_outer(f, x, t, outer_bound);
+    if (t.n == 64)
+        inverse_64<kSmall, true>(f, x, t, 1);
+    else
+        inverse_block<kSmall, true>(f, x, t.n, t, 1);
 }
 
 }  // namespace
 
-void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t) {
-    const bool four = __builtin_ctzll(t.n) % 2 == 0;
+void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t, bool lazy) {
     if (t.p < kSmallNttLimit)
-        four ? forward<true, true>(x, t) : forward<true, false>(x, t);
+        lazy ? forward<true, true>(x, t) : forward<true, false>(x, t);
     else
-        four ? forward<false, true>(x, t) : forward<false, false>(x, t);
+        lazy ? forward<false, true>(x, t) : forward<false, false>(x, t);
 }
 
-void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) {
-    const bool four = __builtin_ctzll(t.n) % 2 == 0;
-    if (t.p < kSmallNttLimit)
-        four ? inverse<true, true>(x, t) : inverse<true, false>(x, t);
-    else
-        four ? inverse<false, true>(x, t) : inverse<false, false>(x, t);
-}
+void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) { t.p < kSmallNttLimit ? inverse<true>(x, t) : inverse<false>(x, t); }
 
 }  // namespace flash::lattice::kernels
