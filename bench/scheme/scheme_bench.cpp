@@ -111,48 +111,5 @@ BENCHMARK(BM_DirectMaskWithRho)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(BM_DirectPublicPolynomial)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(BM_DirectKey)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
-// The argument is the bits of the plaintext modulus.
-struct Slot {
-    const SlotParameters& parameters;
-    Prng rng = generator();
-    SlotSecretKey key{parameters, PublicSeed{}, rng};
-    std::vector<std::uint32_t> values = std::vector<std::uint32_t>(kSlotDegree, 12345);
-    explicit Slot(benchmark::State& state) : parameters(slot_parameters_for_bits(static_cast<int>(state.range(0)))) {}
-};
-
-void BM_SlotEncrypt(benchmark::State& state) {
-    Slot s(state);
-    std::uint32_t index = 0;
-    std::vector<std::uint8_t> out;
-    for (auto _ : state) {
-        out.clear();
-        s.key.encrypt({0, 0, index++}, s.values, s.rng, out);
-    }
-}
-struct Response : Slot {
-    std::array<std::vector<std::uint8_t>, 3> bytes;
-    std::vector<SlotProduct> products;
-    std::vector<std::uint8_t> public_key;
-    explicit Response(benchmark::State& state) : Slot(state) {
-        for (std::uint32_t k = 0; k < 3; ++k) key.encrypt({0, 0, k}, values, rng, bytes[k]);
-        for (std::uint32_t k = 0; k < 3; ++k) products.push_back({{0, 0, k}, bytes[k], values});
-        key.append_public_key(public_key);
-    }
-};
-void BM_SlotRespond(benchmark::State& state) {
-    Response s(state);
-    const SlotEvaluator evaluator(s.parameters, PublicSeed{}, s.public_key);
-    for (auto _ : state) benchmark::DoNotOptimize(evaluator.respond(s.products, s.values, s.rng));
-}
-void BM_SlotDecrypt(benchmark::State& state) {
-    Response s(state);
-    const SlotEvaluator evaluator(s.parameters, PublicSeed{}, s.public_key);
-    const std::vector<std::uint8_t> response = evaluator.respond(s.products, s.values, s.rng);
-    for (auto _ : state) s.key.decrypt(response, s.values);
-}
-BENCHMARK(BM_SlotEncrypt)->Arg(24)->Arg(26)->Arg(28)->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_SlotRespond)->Arg(24)->Arg(26)->Arg(28)->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_SlotDecrypt)->Arg(24)->Arg(26)->Arg(28)->Unit(benchmark::kMicrosecond);
-
 }  // namespace
 }  // namespace flash::scheme

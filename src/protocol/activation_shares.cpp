@@ -2,76 +2,70 @@
 
 #include <cstddef>
 
-#include "lattice/modulus.h"
+#include "base/error.h"
+#include "lattice/pointwise.h"
+#include "protocol/kernels/activation_shares.h"
 
 namespace flash::protocol {
 
 namespace {
 
-// x mod T in [0, T) for |x| < 2^62, in constant time.
-class Residue {
-public:
-    explicit Residue(std::uint32_t modulus)
-        : modulus_(modulus), by_modulus_(modulus), lift_((std::uint64_t{1} << 62) / modulus * modulus) {}
-    std::uint32_t operator()(std::int64_t x) const {
-        const std::uint64_t lifted = static_cast<std::uint64_t>(x) + lift_;  // not negative, < 2^63
-        return static_cast<std::uint32_t>(lifted - by_modulus_.quotient(lifted) * modulus_);
-    }
+using Vectors = std::array<SecretVector<std::uint32_t>, kServerVectors>;
 
-private:
-    std::uint64_t modulus_;
-    lattice::Divider by_modulus_;
-    std::uint64_t lift_;
-};
+constexpr std::size_t kLanes = 8;
 
-// 1 if share < 2^(m-1), else 0.
-std::int64_t lower_half(std::uint32_t share, int share_bits) { return 1 - static_cast<std::int64_t>(share >> (share_bits - 1)); }
+/// Calls f(kernels, first, count) for what the kernels of the set can do, and for the rest with the portable ones.
+template <class F>
+void in_two_parts(InstructionSet set, std::size_t count, const F& f) {
+    const std::size_t whole = set >= InstructionSet::kAvx512 ? count / kLanes * kLanes : 0;
+    if (whole) f(kernels::kActivationSharesAvx512, 0, whole);
+    if (whole < count) f(kernels::kActivationSharesPortable, whole, count - whole);
+}
 
-void resize(std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors, std::size_t count) {
-    for (auto& v : vectors)
-        if (v.size() != count) v = SecretVector<std::uint32_t>(count);
+void check_share_bits(int share_bits) {
+    require(share_bits >= 2 && share_bits <= 16, ErrorKind::kInternal, "a share of a pre-activation has 2 to 16 bits");
+}
+
+lattice::kernels::WideModulus wide(std::uint32_t modulus) { return lattice::wide_modulus(lattice::Modulus(modulus)); }
+
+void resize(SecretVector<std::uint32_t>& vector, std::size_t count) {
+    if (vector.size() != count) vector = SecretVector<std::uint32_t>(count);
+}
+
+std::array<std::uint32_t*, kServerVectors> at(Vectors& vectors, std::size_t first) {
+    return {vectors[0].data() + first, vectors[1].data() + first, vectors[2].data() + first};
 }
 
 }  // namespace
 
 void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
-                    std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors) {
-    const Residue residue(modulus);
-    resize(vectors, shares.size());
-    const std::int64_t unit = std::int64_t{1} << share_bits;
-    for (std::size_t i = 0; i < shares.size(); ++i) {
-        const std::int64_t b = shares[i];
-        const std::int64_t w = lower_half(shares[i], share_bits);
-        vectors[0][i] = residue(2 * b + kappa[i]);
-        vectors[1][i] = residue(w * (2 * unit * b + unit * unit + kappa[i] * unit));
-        vectors[2][i] = residue(w * 2 * unit);
-    }
+                    std::uint32_t modulus, Vectors& vectors, InstructionSet set) {
+    check_share_bits(share_bits);
+    require(kappa.size() == shares.size(), ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
+    for (auto& vector : vectors) resize(vector, shares.size());
+    in_two_parts(set, shares.size(), [&, wide = wide(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
+        k.server_vectors(wide, shares.data() + first, kappa.data() + first, share_bits, at(vectors, first).data(), count);
+    });
 }
 
-void client_vectors(std::span<const std::uint32_t> shares, std::span<const std::uint32_t> mask, int share_bits,
-                    std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors,
-                    SecretVector<std::uint32_t>& addend) {
-    const Residue residue(modulus);
-    resize(vectors, shares.size());
-    if (addend.size() != shares.size()) addend = SecretVector<std::uint32_t>(shares.size());
-    const std::int64_t shift = (std::int64_t{1} << share_bits) + (std::int64_t{1} << (share_bits - 2));
-    for (std::size_t i = 0; i < shares.size(); ++i) {
-        const std::int64_t a = static_cast<std::int64_t>(shares[i]) - shift;
-        const std::int64_t p = lower_half(shares[i], share_bits);
-        vectors[0][i] = residue(a);
-        vectors[1][i] = static_cast<std::uint32_t>(p);
-        vectors[2][i] = residue(p * a);
-        addend[i] = residue(a * a - static_cast<std::int64_t>(mask[i]));
-    }
+void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus, Vectors& vectors,
+                    SecretVector<std::uint32_t>& addend, InstructionSet set) {
+    check_share_bits(share_bits);
+    for (auto& vector : vectors) resize(vector, shares.size());
+    resize(addend, shares.size());
+    in_two_parts(set, shares.size(), [&, wide = wide(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
+        k.client_vectors(wide, shares.data() + first, share_bits, at(vectors, first).data(), addend.data() + first, count);
+    });
 }
 
 void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,
-                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus) {
-    const Residue residue(modulus);
-    for (std::size_t i = 0; i < product.size(); ++i) {
-        const std::int64_t b = shares[i];
-        product[i] = residue(static_cast<std::int64_t>(product[i]) + b * b + kappa[i] * b + offset[i]);
-    }
+                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus,
+                         InstructionSet set) {
+    require(shares.size() == product.size() && kappa.size() == product.size() && offset.size() == product.size(), ErrorKind::kInternal,
+            "share arithmetic on arrays of different sizes");
+    in_two_parts(set, product.size(), [&, wide = wide(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
+        k.finish_server_share(wide, product.data() + first, shares.data() + first, kappa.data() + first, offset.data() + first, count);
+    });
 }
 
 }  // namespace flash::protocol

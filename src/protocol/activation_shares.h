@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/instruction_set.h"
 #include "base/secret.h"
 
 namespace flash::protocol {
@@ -34,17 +35,20 @@ constexpr std::int32_t reconstruct(std::uint32_t client, std::uint32_t server, i
     return static_cast<std::int32_t>(v) - (std::int32_t{1} << (share_bits - 2));
 }
 
-/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element.
+/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element. Here and below: share_bits at most 16 (Error(kInternal)
+/// otherwise), so that every value is below 2^49 in size, modulus below 2^28; vectors of the right size are reused, not allocated.
 void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
-                    std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors);
-
-/// A, p, pA mod T, and addend = A^2 - mask mod T. mask: the client's (uniform) share of the activation.
-void client_vectors(std::span<const std::uint32_t> shares, std::span<const std::uint32_t> mask, int share_bits,
                     std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors,
-                    SecretVector<std::uint32_t>& addend);
+                    InstructionSet set = best_instruction_set());
+
+/// A, p, pA mod T, and addend = A^2 mod T; the response subtracts the client's (uniform) share of the activation from it.
+void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus,
+                    std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors, SecretVector<std::uint32_t>& addend,
+                    InstructionSet set = best_instruction_set());
 
 /// The server's share of the activation: product + B^2 + kappa B + offset mod T, in place on `product`.
 void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,
-                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus);
+                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus,
+                         InstructionSet set = best_instruction_set());
 
 }  // namespace flash::protocol

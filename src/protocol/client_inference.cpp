@@ -217,16 +217,17 @@ void ClientInference::answer_activation(int layer) {
             SecretVector<std::uint32_t> mask(count), addend;
             share_of_chunk(seed_, layer, chunk, modulus, mask);
             std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
-            client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), mask,
-                           description.share_bits, modulus, vectors, addend);
-            std::array<scheme::SlotProduct, kServerVectors> products;
-            for (std::uint32_t v = 0; v < kServerVectors; ++v)
-                products[v] = {{static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), v},
-                               std::span<const std::uint8_t>(keys[chunk - begin].payload).subspan(v * key_bytes, key_bytes),
-                               vectors[v]};
+            std::array<scheme::SlotVectorId, kServerVectors> ids;
+            std::array<scheme::SlotFactor, kServerVectors> factors;
+            client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), description.share_bits, modulus,
+                           vectors, addend);
+            for (std::uint32_t v = 0; v < kServerVectors; ++v) {
+                ids[v] = {static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), v};
+                factors[v] = {std::span<const std::uint8_t>(keys[chunk - begin].payload).subspan(v * key_bytes, key_bytes), vectors[v]};
+            }
             Prng rng(seed_, "client product response", {static_cast<std::uint64_t>(layer), chunk});
-            responses[chunk - begin] = {MessageType::kProductResponse, static_cast<std::uint32_t>(layer),
-                                        static_cast<std::uint32_t>(chunk), evaluator_->respond(products, addend, rng)};
+            responses[chunk - begin] = {MessageType::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
+                                        evaluator_->respond(evaluator_->prepare(ids, mask, rng), factors, addend)};
         });
         for (Message& response : responses) channel_.send(std::move(response));
     }

@@ -6,14 +6,15 @@ namespace flash::scheme {
 
 namespace {
 
-// For b = 24..28: T is the largest prime = 1 mod 8192 below 2^b; the ciphertext primes are the two largest below 2^(b + 26), so that
-// q is just below 2^(2b + 52). parameters_test recomputes the table. response_bits: proof in slots.cpp.
+// For b = 24..28: T is the largest prime = 1 mod 8192 below 2^b. The ciphertext primes are two of 50 bits for b = 24; for larger b two would
+// need more than 50 bits, so there are three. Their sizes add up to 2b + 52 bits and differ by at most one bit; each is the largest of its
+// size not taken yet, so that q is just below 2^(2b + 52). parameters_test recomputes the table. response_bits: proof in slots.cpp.
 constexpr std::array<SlotParameters, 5> kTable{{
-    {16760833, 24, {1125899906826241, 1125899906629633}, 100, 34},
-    {33538049, 25, {2251799813554177, 2251799813480449}, 102, 35},
-    {67084289, 26, {4503599627149313, 4503599627124737}, 104, 36},
-    {134176769, 27, {9007199254429697, 9007199254364161}, 106, 37},
-    {268369921, 28, {18014398509309953, 18014398509293569}, 108, 38},
+    {16760833, 24, 2, {1125899906826241, 1125899906629633, 0}, 100, 34},
+    {33538049, 25, 3, {17179754497, 17179672577, 17179648001}, 102, 35},
+    {67084289, 26, 3, {34359697409, 34359451649, 17179754497}, 104, 36},
+    {134176769, 27, 3, {68719403009, 34359697409, 34359451649}, 106, 37},
+    {268369921, 28, 3, {68719403009, 68719230977, 68719206401}, 108, 38},
 }};
 
 constexpr bool all_secure() {

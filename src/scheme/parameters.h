@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "lattice/security.h"
 
@@ -16,15 +17,23 @@ static_assert(lattice::is_secure(kDirectDegree, kDirectModulusBits));
 /// Activations (slot scheme, BFV): n = 4096 slots mod T.
 inline constexpr std::size_t kSlotDegree = 4096;
 
-/// One admissible plaintext modulus with the ciphertext primes that go with it: q = q1 q2 >= T^2 2^52, so that 40 bits of
-/// flooding fit (docs/protocol.md), all = 1 mod 2 * kSlotDegree.
+inline constexpr std::size_t kMaxSlotPrimes = 3;
+
+/// One admissible plaintext modulus with the ciphertext primes that go with it: q, their product, is at least T^2 2^52, so that 40 bits of
+/// flooding fit (docs/protocol.md). Every prime is 1 mod 2 * kSlotDegree and below 2^50, where the fast kernels work.
 struct SlotParameters {
     std::uint32_t plain_modulus;  ///< T: the largest prime = 1 mod 8192 below 2^plain_bits
     int plain_bits;
-    std::array<std::uint64_t, 2> primes;
-    int modulus_bits;             ///< bits of q1 q2, at most 109
+    std::size_t prime_count;      ///< 2 or 3
+    std::array<std::uint64_t, kMaxSlotPrimes> all_primes;  ///< unused ones are 0
+    int modulus_bits;             ///< bits of q, at most 109; also the sum of the bits of the primes
     int response_bits;            ///< bits of a coefficient of the product response, after modulus switching: plain_bits + 10
+
+    constexpr std::span<const std::uint64_t> primes() const { return std::span(all_primes).first(prime_count); }
 };
+
+/// The prime over which a response is decrypted: the largest = 1 mod 2 * kSlotDegree below 2^50.
+inline constexpr std::uint64_t kSlotResponsePrime = 1125899906826241;
 
 /// Parameters for the plaintext moduli of 24 to 28 bits, in that order.
 const std::array<SlotParameters, 5>& slot_parameters();

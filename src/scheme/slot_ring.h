@@ -1,72 +1,90 @@
-// The rings behind the slot scheme: plaintexts mod T, ciphertexts mod q = q1 q2 as two residues, responses mod 2^t. Every
-// function here is constant time in the polynomials' values.
+// The rings behind the slot scheme: plaintexts mod T, ciphertexts mod q as residues mod two or three primes, responses mod 2^t. A polynomial
+// is a span of kSlotDegree words; wrong sizes are Error(kInternal). Every function is constant time in the polynomials' values and gives
+// the same result for every instruction set.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/secret.h"
 #include "lattice/ntt.h"
+#include "lattice/pointwise.h"
+#include "scheme/kernels/slot_kernels.h"
 #include "scheme/parameters.h"
 
 namespace flash::scheme {
 
-/// n = 4096 coefficients (or transform values) below a prime or power of two.
-using Poly64 = SecretVector<std::uint64_t>;
-/// A polynomial mod q, as its residues mod q1 and q2.
-using Residues = std::array<Poly64, 2>;
-
 inline constexpr std::size_t kMaxSlotProducts = 3;  ///< summands of one response that the noise analysis allows
+
+using Polynomial = std::span<std::uint64_t>;
+using ConstPolynomial = std::span<const std::uint64_t>;
 
 class SlotRing {
 public:
-    /// One instance per row of the table, built on first use and kept.
-    static const SlotRing& of(const SlotParameters& parameters);
-    explicit SlotRing(const SlotParameters& parameters);
+    /// One instance per row of the table and instruction set, built on first use and kept.
+    static const SlotRing& of(const SlotParameters& parameters, InstructionSet set = best_instruction_set());
+    SlotRing(const SlotParameters& parameters, InstructionSet set);
 
     const SlotParameters& parameters() const { return parameters_; }
-    const lattice::NttTables& plain() const { return plain_; }
-    const lattice::NttTables& prime(std::size_t i) const { return primes_[i]; }
+    InstructionSet set() const { return set_; }
 
-    /// Polynomial in [0, T) with these slots; missing slots are zero. Error(kInternal) for more than n values or one >= T.
-    void encode(std::span<const std::uint32_t> slots, std::span<std::uint64_t> polynomial) const;
-    /// Slots of a polynomial mod T, in place.
-    void decode(std::span<std::uint64_t> polynomial) const;
+    /// One prime with its transforms and arithmetic.
+    struct Prime {
+        lattice::NttTables ntt;
+        lattice::Pointwise arithmetic;
+        Prime(std::uint64_t prime, InstructionSet set) : ntt(kSlotDegree, prime), arithmetic(ntt.modulus(), set) {}
+    };
+    std::size_t prime_count() const { return parameters_.prime_count; }
+    const Prime& prime(std::size_t i) const { return primes_[i]; }
+    const std::vector<lattice::Modulus>& moduli() const { return moduli_; }
+    /// Responses are decrypted over this one.
+    const Prime& response_prime() const { return response_ ? *response_ : primes_[0]; }
+    void forward(const Prime& prime, Polynomial x) const { prime.ntt.forward(x, set_); }
+    void inverse(const Prime& prime, Polynomial x) const { prime.ntt.inverse(x, set_); }
 
-    /// The representative in (-T/2, T/2] of a polynomial mod T, as residues mod q_i.
-    void lift_centred(std::span<const std::uint64_t> polynomial, std::size_t i, std::span<std::uint64_t> out) const;
-    /// (first, second) += round(q/T * m) mod (q1, q2), exactly, for m in [0, T) coefficient-wise.
-    void add_scaled(std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> first, std::span<std::uint64_t> second) const;
+    /// Polynomial in [0, T) with these slots, less those of `subtracted`; missing slots are zero. Error(kInternal) for more than n values
+    /// or one >= T.
+    void encode(std::span<const std::uint32_t> slots, Polynomial out, std::span<const std::uint32_t> subtracted = {}) const;
+    /// The first slots of a polynomial mod T, which is overwritten.
+    void decode(Polynomial polynomial, std::span<std::uint32_t> slots) const;
 
-    /// round(2^t / q * x) mod 2^t, t = response_bits, for x mod q given by its residues.
-    void switch_down(std::span<const std::uint64_t> first, std::span<const std::uint64_t> second, std::span<std::uint64_t> out) const;
-    /// round(T / 2^t * phase) mod T in place, for phase mod 2^t.
-    void scale_down(std::span<std::uint64_t> phase) const;
+    /// The representative in (-T/2, T/2) of a polynomial mod T, as residues mod prime i.
+    void lift_centred(ConstPolynomial polynomial, std::size_t i, Polynomial out) const;
+    /// out = round(q/T m) + error mod q, exactly, for m in [0, T).
+    void scale_up(ConstPolynomial m, std::span<const std::int8_t> error, std::span<const Polynomial> out) const;
+
+    /// round(2^t / q (x + error)) mod 2^t, off from the nearest by at most 2^-10 of a unit.
+    void switch_down(std::span<const Polynomial> x, std::span<const std::int8_t> error, Polynomial out) const;
+    /// round(2^t / q (x + flooding + round(q/T m))) mod 2^t, likewise.
+    void switch_down(std::span<const Polynomial> x, std::span<const Polynomial> flooding, ConstPolynomial m, Polynomial out) const;
+
+    /// The representative in [-2^(t-1), 2^(t-1)) of a polynomial mod 2^t, as residues mod the response prime; in place.
+    void lift_response(Polynomial x) const;
+    /// round(T / 2^t (b + product)) mod T for b mod 2^t and a product mod the response prime; out may be one of them.
+    void scale_down(ConstPolynomial product, ConstPolynomial b, Polynomial out) const;
 
     /// log2 of the bound of the flooding noise, which is uniform in [-2^k, 2^k).
     int log_flooding() const { return parameters_.plain_bits + 10 + kFloodingBits; }
 
-    /// Both residues, bit-packed one after the other.
+    /// All residues, bit-packed one prime after the other.
     std::size_t packed_bytes() const;
-    void append_packed(const Residues& x, std::vector<std::uint8_t>& out) const;
+    std::size_t packed_bytes(std::size_t i) const;
+    void append_packed(ConstPolynomial x, std::size_t i, std::vector<std::uint8_t>& out) const;
     /// Residue i of a packed polynomial. Error(kProtocol) unless the size is exact and every coefficient is below the prime.
-    void unpack(std::span<const std::uint8_t> bytes, std::size_t i, std::span<std::uint64_t> out) const;
+    void unpack(std::span<const std::uint8_t> bytes, std::size_t i, Polynomial out) const;
 
 private:
-    struct PerPrime {
-        lattice::ShoupFactor quotient;       ///< floor(q/T) mod q_i
-        lattice::ShoupFactor other_inverse;  ///< (q / q_i)^-1 mod q_i
-        std::uint64_t fraction;              ///< floor(2^(63 + bits) / q_i), bits = bit size of q_i
-    };
-
     SlotParameters parameters_;
+    InstructionSet set_;
+    const kernels::SlotKernels& kernels_;
     lattice::NttTables plain_;
-    std::array<lattice::NttTables, 2> primes_;
-    std::array<PerPrime, 2> constants_;
-    std::uint64_t q_mod_plain_;
-    lattice::Divider by_plain_;
+    std::vector<Prime> primes_;
+    std::vector<lattice::Modulus> moduli_;
+    std::optional<Prime> response_;  ///< none if it is the first prime
+    kernels::SlotConstants constants_;
 };
 
 }  // namespace flash::scheme

@@ -1,17 +1,22 @@
-// Noise, in units of q unless said otherwise (b = plain_bits, 2^b > T, q = q1 q2 just below 2^(2b + 52), n = 4096):
+// Noise, in units of q unless said otherwise (b = plain_bits, 2^b > T, n = 4096, q between (1 - 2^-14) 2^(2b + 52) and 2^(2b + 52), whatever
+// the number of its primes):
 //
 // 1. A server vector has phase (q/T) m + e with e the error plus the rounding of (q/T) m: variance 21/2 + 1/12 per coefficient.
 // 2. Times a client polynomial with centred coefficients of size uniform up to T/2 (variance T^2/12), summed over n coefficients and
 //    kMaxSlotProducts = 3 products: sigma = T sqrt(10.58/12) sqrt(3 * 4096) = 104 T. The noise bound is 2^10 T, 9.8 sigma.
 //    Re-randomisation adds e_pk u + e1 s, sigma below 240: nothing beside it. Multiples of T in m p are multiples of q and vanish.
 // 3. Flooding is uniform in [-F, F), F = 2^(b + 50) >= 2^40 times the noise bound: 40 bits of statistical distance.
-// 4. Decryption is right while |noise| < q/(2T). F / (q/(2T)) < 2^(2b + 51) / q <= 1/2 (1 + 2^-27): flooding takes half of the room, the
+// 4. Decryption is right while |noise| < q/(2T). F / (q/(2T)) < 2^(2b + 51) / q < 1/2 (1 + 2^-13): flooding takes half of the room, the
 //    noise of step 2 a part of 2^40 of that.
-// 5. Switching to 2^t adds r_b + r_a s with |r| <= 1/2 uniform: sigma = sqrt((1 + n 2/3) / 12) = 15.1 units of 2^t. With t = b + 10 the
-//    room 2^t / (2T) is over 512 units, and the half that flooding leaves is 256 units: 17 sigma. (t = b + 9 would leave 128: 8.5.)
+// 5. Switching to 2^t adds r_b + r_a s with |r| <= 1/2 + 2^-10 (SlotRing::switch_down) nearly uniform: sigma = sqrt((1 + n 2/3) / 12) = 15.1
+//    units of 2^t. With t = b + 10 the room 2^t / (2T) is over 512 units, and the half that flooding leaves is 256 units less 1/16: 16.9
+//    sigma. (t = b + 9 would leave 128: 8.5.)
+// 6. The response is decrypted over P just below 2^50 (kSlotResponsePrime), by a s over the integers. |a| <= 2^(t - 1) centred and s is ternary,
+//    so a coefficient is at most 2^(t - 1) times the number of nonzero coefficients of s. That is at most 2^(t - 1) n = 2^(b + 21): for
+//    b <= 27 at most 2^48, below P/2. For b = 28 it is 2^37 times that number, below P/2 unless all 4096 are nonzero, which a uniform ternary
+//    s is with probability (2/3)^4096 < 2^-2396.
 #include "scheme/slots.h"
 
-#include <array>
 #include <mutex>
 #include <set>
 
@@ -19,51 +24,49 @@
 #include "lattice/bitpack.h"
 #include "lattice/sampling.h"
 #include "scheme/slot_ring.h"
+#include "scheme/workspace.h"
 
 namespace flash::scheme {
 
 namespace {
 
-using lattice::u128;
-
 constexpr std::size_t kDegree = kSlotDegree;
 
 // The public halves are uniform in transformed form as well, so they are expanded there and never transformed.
-void expand_key_half(const PublicSeed& seed, const SlotRing& ring, std::size_t prime, std::span<std::uint64_t> out) {
+void expand_key_half(const PublicSeed& seed, const SlotRing& ring, std::size_t prime, Polynomial out) {
     Prng rng(seed, "flash slot key a", {prime});
-    lattice::sample_uniform(rng, ring.prime(prime).modulus(), out);
-}
-void expand_vector_half(const PublicSeed& seed, SlotVectorId id, const SlotRing& ring, std::size_t prime,
-                        std::span<std::uint64_t> out) {
-    Prng rng(seed, "flash slot vector a", {id.layer, id.chunk, id.vector, prime});
-    lattice::sample_uniform(rng, ring.prime(prime).modulus(), out);
+    lattice::sample_uniform(rng, ring.moduli()[prime], out, ring.set());
 }
 
-using Spans = std::array<std::span<std::uint64_t>, kMaxSlotProducts>;
-
-/// out = key * fresh + sum of x[k] * y[k] over kCount products, value by value mod p. All operands are below p < 2^54, so that the four
-/// products, each below 2^108, are summed before one reduction.
-template <std::size_t kCount>
-void sum_of_products(const lattice::Modulus& p, const std::uint64_t* key, const std::uint64_t* fresh, const Spans& x,
-                     const Spans& y, std::uint64_t* out) {
-    const lattice::Modulus modulus = p;
-    std::array<const std::uint64_t*, kMaxSlotProducts> left, right;
-    for (std::size_t k = 0; k < kMaxSlotProducts; ++k) {
-        left[k] = x[k].data();
-        right[k] = y[k].data();
+/// The public halves of vectors: one stream for each vector and prime.
+class VectorHalves {
+public:
+    VectorHalves(const PublicSeed& seed, const SlotRing& ring) : ring_(ring), key_(seed, "flash slot vector a", {}, ring.set()) {}
+    void expand(SlotVectorId id, std::size_t prime, Polynomial out) const {
+        static_assert(kMaxSlotPrimes <= 4);
+        require(id.chunk < 1u << 28 && id.vector < 4, ErrorKind::kInternal, "the name of a slot vector is out of range");
+        Prng rng = key_.stream(id.layer, std::uint64_t{id.chunk} << 4 | id.vector << 2 | prime);
+        lattice::sample_uniform(rng, ring_.moduli()[prime], out, ring_.set());
     }
-    for (std::size_t j = 0; j < kDegree; ++j) {
-        u128 sum = static_cast<u128>(key[j]) * fresh[j];
-        for (std::size_t k = 0; k < kCount; ++k) sum += static_cast<u128>(left[k][j]) * right[k][j];
-        out[j] = modulus.reduce(sum);
-    }
-}
-constexpr std::array kSumOfProducts = {sum_of_products<0>, sum_of_products<1>, sum_of_products<2>, sum_of_products<3>};
-static_assert(kSumOfProducts.size() == kMaxSlotProducts + 1);
 
-void lift_small(const lattice::Modulus& modulus, std::span<const std::int8_t> small, std::span<std::uint64_t> out) {
-    for (std::size_t j = 0; j < kDegree; ++j) out[j] = modulus.from_signed(small[j]);
-}
+private:
+    const SlotRing& ring_;
+    StreamKey key_;
+};
+
+/// A factor used for many products: transformed, with its 52-bit quotients, one array of each for each prime.
+template <class Vector>
+struct TransformedFactor {
+    std::vector<Vector> values, quotients;
+
+    explicit TransformedFactor(std::size_t primes) {
+        for (std::size_t i = 0; i < primes; ++i) {
+            values.emplace_back(kDegree);
+            quotients.emplace_back(kDegree);
+        }
+    }
+    void prepare(const SlotRing::Prime& prime, std::size_t i) { prime.arithmetic.quotients(values[i], quotients[i]); }
+};
 
 }  // namespace
 
@@ -77,47 +80,57 @@ std::size_t slot_response_bytes(const SlotParameters& parameters) {
 
 struct SlotSecretKey::State {
     const SlotRing& ring;
-    PublicSeed seed;
-    Residues s, s_quotients;         // transform of the ternary secret with Shoup quotients; its coefficients are not kept
+    VectorHalves halves;
+    TransformedFactor<SecretVector<std::uint64_t>> s;  // the ternary secret; its coefficients are not kept
+    SecretVector<std::uint64_t> response_s, response_s_quotients;  // the same over the response prime
     std::vector<std::uint8_t> public_key;
+    WorkspacePool secrets, publics;
     std::mutex used_mutex;
     std::set<std::array<std::uint32_t, 3>> used;
 
-    State(const SlotRing& ring_in, const PublicSeed& seed_in) : ring(ring_in), seed(seed_in) {}
+    State(const SlotRing& ring_in, const PublicSeed& seed)
+        : ring(ring_in),
+          halves(seed, ring_in),
+          s(ring_in.prime_count()),
+          response_s(kDegree),
+          response_s_quotients(kDegree),
+          secrets((1 + kMaxSlotPrimes) * kDegree + kDegree / 8, Contents::kSecret),
+          publics(kDegree, Contents::kPublic) {}
 
     // out (coefficients) -> transform(out) - a s, in transformed form, where a is given transformed.
-    void hide(std::size_t i, std::span<const std::uint64_t> a, std::span<std::uint64_t> out) const {
-        const lattice::Modulus& modulus = ring.prime(i).modulus();
-        ring.prime(i).forward(out);
-        for (std::size_t j = 0; j < kDegree; ++j)
-            out[j] = modulus.subtract(out[j], modulus.multiply(a[j], {s[i][j], s_quotients[i][j]}));
+    void hide(std::size_t i, ConstPolynomial a, Polynomial out) const {
+        const SlotRing::Prime& prime = ring.prime(i);
+        ring.forward(prime, out);
+        prime.arithmetic.subtract_product(a, s.values[i], s.quotients[i], out);
     }
 };
 
-SlotSecretKey::SlotSecretKey(const SlotParameters& parameters, const PublicSeed& seed, Prng& rng)
-    : state_(std::make_unique<State>(SlotRing::of(parameters), seed)) {
+SlotSecretKey::SlotSecretKey(const SlotParameters& parameters, const PublicSeed& seed, Prng& rng, InstructionSet set)
+    : state_(std::make_unique<State>(SlotRing::of(parameters, set), seed)) {
+    State& state = *state_;
+    const SlotRing& ring = state.ring;
     // Uniform ternary s and an error with sigma >= 3.2: what the security table assumes for n = 4096 and log q <= 109.
     SecretVector<std::int8_t> small(kDegree);
-    lattice::sample_ternary(rng, small);
-    for (std::size_t i = 0; i < 2; ++i) {
-        const lattice::NttTables& prime = state_->ring.prime(i);
-        Poly64 values(kDegree), quotients(kDegree);
-        lift_small(prime.modulus(), small, values);
-        prime.forward(values);
-        for (std::size_t j = 0; j < kDegree; ++j) quotients[j] = prime.modulus().shoup_quotient(values[j]);
-        state_->s[i] = std::move(values);
-        state_->s_quotients[i] = std::move(quotients);
+    lattice::sample_ternary(rng, small, set);
+    for (std::size_t i = 0; i < ring.prime_count(); ++i) {
+        ring.prime(i).arithmetic.lift(small, state.s.values[i]);
+        ring.forward(ring.prime(i), state.s.values[i]);
+        state.s.prepare(ring.prime(i), i);
     }
+    const SlotRing::Prime& response = ring.response_prime();
+    response.arithmetic.lift(small, state.response_s);
+    ring.forward(response, state.response_s);
+    response.arithmetic.quotients(state.response_s, state.response_s_quotients);
     // Public key b = -a s + e: one more RLWE sample, under an a of its own domain.
-    lattice::sample_error(rng, small);
-    Residues b{Poly64(kDegree), Poly64(kDegree)};
-    Poly64 a(kDegree);
-    for (std::size_t i = 0; i < 2; ++i) {
-        lift_small(state_->ring.prime(i).modulus(), small, b[i]);
-        expand_key_half(seed, state_->ring, i, a);
-        state_->hide(i, a, b[i]);
+    lattice::sample_error(rng, small, set);
+    SecretVector<std::uint64_t> b(kDegree);
+    AlignedVector<std::uint64_t> a(kDegree);
+    for (std::size_t i = 0; i < ring.prime_count(); ++i) {
+        ring.prime(i).arithmetic.lift(small, b);
+        expand_key_half(seed, ring, i, a);
+        state.hide(i, a, b);
+        ring.append_packed(b, i, state.public_key);
     }
-    state_->ring.append_packed(b, state_->public_key);
 }
 
 SlotSecretKey::~SlotSecretKey() = default;
@@ -134,19 +147,20 @@ void SlotSecretKey::encrypt(SlotVectorId id, std::span<const std::uint32_t> valu
         require(fresh, ErrorKind::kInternal, "a slot vector was encrypted twice under one secret key");
     }
     const SlotRing& ring = state_->ring;
-    Poly64 plain(kDegree);
+    WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
+    Cutter cutter(secrets.words());
+    const Polynomial plain = cutter.polynomial(), a = publics.words();
+    const auto b = cutter.residues(ring.prime_count());
+    const std::span<std::int8_t> error = cutter.small();
     ring.encode(values, plain);
-    SecretVector<std::int8_t> error(kDegree);
-    lattice::sample_error(rng, error);
-    Residues b{Poly64(kDegree), Poly64(kDegree)};
-    for (std::size_t i = 0; i < 2; ++i) lift_small(ring.prime(i).modulus(), error, b[i]);
-    ring.add_scaled(plain, b[0], b[1]);
-    std::vector<std::uint64_t> a(kDegree);
-    for (std::size_t i = 0; i < 2; ++i) {
-        expand_vector_half(state_->seed, id, ring, i, a);
+    lattice::sample_error(rng, error, ring.set());
+    ring.scale_up(plain, error, std::span(b).first(ring.prime_count()));
+    out.reserve(out.size() + ring.packed_bytes());
+    for (std::size_t i = 0; i < ring.prime_count(); ++i) {
+        state_->halves.expand(id, i, a);
         state_->hide(i, a, b[i]);
+        ring.append_packed(b[i], i, out);
     }
-    ring.append_packed(b, out);
 }
 
 void SlotSecretKey::decrypt(std::span<const std::uint8_t> response, std::span<std::uint32_t> values) const {
@@ -154,115 +168,170 @@ void SlotSecretKey::decrypt(std::span<const std::uint8_t> response, std::span<st
     const int t = ring.parameters().response_bits;
     require(response.size() == slot_response_bytes(ring.parameters()), ErrorKind::kProtocol,
             "a product response has the wrong size");
-    require(values.size() <= kDegree, ErrorKind::kInternal, "more values than the slot scheme has slots");
     const std::size_t half = response.size() / 2;
-    const std::uint64_t mask = (std::uint64_t{1} << t) - 1, sign = std::uint64_t{1} << (t - 1);
 
-    // a s over the integers: |a| <= 2^(t - 1) centred and s ternary, so every coefficient is at most 2^(t - 1) * 4096 = 2^(b + 21), below
-    // q1/2 > 2^(b + 24): exact over the one prime q1.
-    const lattice::NttTables& prime = ring.prime(0);
-    const lattice::Modulus& modulus = prime.modulus();
-    Poly64 phase(kDegree), b(kDegree);
-    lattice::unpack(response.first(half), t, std::span<std::uint64_t>(phase));
-    lattice::unpack(response.subspan(half), t, std::span<std::uint64_t>(b));
-    for (std::uint64_t& x : phase)
-        x = modulus.from_signed(static_cast<std::int64_t>(x) - static_cast<std::int64_t>((x & sign) << 1));
-    prime.forward(phase);
-    for (std::size_t j = 0; j < kDegree; ++j)
-        phase[j] = modulus.multiply(phase[j], {state_->s[0][j], state_->s_quotients[0][j]});
-    prime.inverse(phase);
-    for (std::size_t j = 0; j < kDegree; ++j) {
-        const std::uint64_t negative = 0 - static_cast<std::uint64_t>(phase[j] > modulus.value() / 2);
-        phase[j] = (phase[j] - (modulus.value() & negative) + b[j]) & mask;
-    }
-    ring.scale_down(phase);
-    ring.decode(phase);
-    for (std::size_t j = 0; j < values.size(); ++j) values[j] = static_cast<std::uint32_t>(phase[j]);
+    // a s over the integers, exactly (point 6 above).
+    const SlotRing::Prime& prime = ring.response_prime();
+    WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
+    const Polynomial phase = secrets.words().first(kDegree), b = publics.words();
+    lattice::unpack(response.first(half), t, phase, ring.set());
+    lattice::unpack(response.subspan(half), t, b, ring.set());
+    ring.lift_response(phase);
+    ring.forward(prime, phase);
+    prime.arithmetic.multiply(phase, state_->response_s, state_->response_s_quotients, phase);
+    ring.inverse(prime, phase);
+    ring.scale_down(phase, b, phase);
+    ring.decode(phase, values);
 }
 
 // ------------------------------------------------------------------------------------------------------------- the client
 
+namespace {
+
+// A prepared response: sums and flooding for each prime, the small errors u and e1, and the mask as 32-bit words.
+std::size_t prepared_secret_words(std::size_t primes) { return 3 * primes * kDegree + 2 * kDegree / 8 + kDegree / 2; }
+std::size_t prepared_public_words(std::size_t primes) { return kMaxSlotProducts * primes * kDegree; }
+
+}  // namespace
+
+std::size_t prepared_response_bytes(const SlotParameters& parameters) {
+    return 8 * (prepared_secret_words(parameters.prime_count) + prepared_public_words(parameters.prime_count));
+}
+
 struct SlotEvaluator::State {
     const SlotRing& ring;
-    PublicSeed seed;
-    std::array<std::vector<std::uint64_t>, 2> key_a, key_b;  // the server's public key, transformed
+    VectorHalves halves;
+    TransformedFactor<AlignedVector<std::uint64_t>> key_a, key_b;  // the server's public key
+    WorkspacePool secrets, publics, prepared_secrets, prepared_publics;
 
-    State(const SlotRing& ring_in, const PublicSeed& seed_in) : ring(ring_in), seed(seed_in) {}
+    State(const SlotRing& ring_in, const PublicSeed& seed)
+        : ring(ring_in),
+          halves(seed, ring_in),
+          key_a(ring_in.prime_count()),
+          key_b(ring_in.prime_count()),
+          secrets((2 * kMaxSlotProducts + 1) * kDegree, Contents::kSecret),
+          publics(kMaxSlotProducts * kDegree, Contents::kPublic),
+          prepared_secrets(prepared_secret_words(ring_in.prime_count()), Contents::kSecret),
+          prepared_publics(prepared_public_words(ring_in.prime_count()), Contents::kPublic) {}
 };
 
-SlotEvaluator::SlotEvaluator(const SlotParameters& parameters, const PublicSeed& seed, std::span<const std::uint8_t> public_key)
-    : state_(std::make_unique<State>(SlotRing::of(parameters), seed)) {
-    for (std::size_t i = 0; i < 2; ++i) {
-        state_->key_a[i].resize(kDegree);
-        state_->key_b[i].resize(kDegree);
-        state_->ring.unpack(public_key, i, state_->key_b[i]);
-        expand_key_half(seed, state_->ring, i, state_->key_a[i]);
+struct PreparedResponse::State {
+    std::shared_ptr<const SlotEvaluator::State> owner;
+    std::size_t count;  // of products
+    WorkspacePool::Lease secrets, publics;
+    std::array<Polynomial, kMaxSlotPrimes> a, b, flooding;  // a_pk u and b_pk u, transformed; the flooding, coefficients
+    std::span<std::int8_t> u, error;
+    std::span<std::uint32_t> mask;
+    std::array<std::array<Polynomial, kMaxSlotProducts>, kMaxSlotPrimes> halves;  // the vectors' public halves
+
+    State(std::shared_ptr<const SlotEvaluator::State> owner_in, std::size_t count_in, std::size_t mask_size)
+        : owner(std::move(owner_in)), count(count_in), secrets(owner->prepared_secrets.lease()), publics(owner->prepared_publics.lease()) {
+        const std::size_t primes = owner->ring.prime_count();
+        Cutter cutter(secrets.words()), public_cutter(publics.words());
+        a = cutter.residues(primes);
+        b = cutter.residues(primes);
+        flooding = cutter.residues(primes);
+        u = cutter.small();
+        error = cutter.small();
+        mask = cutter.slots().first(mask_size);
+        for (std::size_t i = 0; i < primes; ++i)
+            for (std::size_t k = 0; k < count; ++k) halves[i][k] = public_cutter.polynomial();
     }
+};
+
+PreparedResponse::PreparedResponse() = default;
+PreparedResponse::~PreparedResponse() = default;
+PreparedResponse::PreparedResponse(PreparedResponse&&) noexcept = default;
+PreparedResponse& PreparedResponse::operator=(PreparedResponse&&) noexcept = default;
+
+SlotEvaluator::SlotEvaluator(const SlotParameters& parameters, const PublicSeed& seed, std::span<const std::uint8_t> public_key,
+                             InstructionSet set) {
+    const auto state = std::make_shared<State>(SlotRing::of(parameters, set), seed);
+    for (std::size_t i = 0; i < state->ring.prime_count(); ++i) {
+        state->ring.unpack(public_key, i, state->key_b.values[i]);
+        expand_key_half(seed, state->ring, i, state->key_a.values[i]);
+        state->key_a.prepare(state->ring.prime(i), i);
+        state->key_b.prepare(state->ring.prime(i), i);
+    }
+    state_ = state;
 }
 
 SlotEvaluator::~SlotEvaluator() = default;
 
-std::vector<std::uint8_t> SlotEvaluator::respond(std::span<const SlotProduct> products, std::span<const std::uint32_t> addend,
-                                                 Prng& rng) const {
+PreparedResponse SlotEvaluator::prepare(std::span<const SlotVectorId> ids, std::span<const std::uint32_t> mask, Prng& rng) const {
     const SlotRing& ring = state_->ring;
-    const std::size_t count = products.size();
-    require(count <= kMaxSlotProducts, ErrorKind::kInternal, "the noise analysis allows three products in one response");
+    require(ids.size() <= kMaxSlotProducts, ErrorKind::kInternal, "the noise analysis allows three products in one response");
+    require(mask.size() <= kDegree, ErrorKind::kInternal, "more values than the slot scheme has slots");
+    PreparedResponse result;
+    result.state_ = std::make_unique<PreparedResponse::State>(state_, ids.size(), mask.size());
+    PreparedResponse::State& prepared = *result.state_;
+    std::copy(mask.begin(), mask.end(), prepared.mask.begin());
 
-    // One piece of secret memory for all temporaries, wiped at the end; the server's own data needs no wiping.
-    constexpr std::size_t kSecretPolynomials = 2 * kMaxSlotProducts + 8;
-    Poly64 memory(kSecretPolynomials * kDegree);
-    std::size_t next = 0;
-    const auto take = [&] { return std::span<std::uint64_t>(memory).subspan(kDegree * next++, kDegree); };
-    std::vector<std::uint64_t> received(2 * count * kDegree);
-    Spans plains, factors, received_a, received_b;
-    for (std::size_t k = 0; k < count; ++k) {
-        plains[k] = take();
-        factors[k] = take();
-        received_a[k] = std::span(received).subspan(2 * k * kDegree, kDegree);
-        received_b[k] = std::span(received).subspan((2 * k + 1) * kDegree, kDegree);
-        ring.encode(products[k].plain, plains[k]);
+    // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors.
+    lattice::sample_ternary(rng, prepared.u, ring.set());
+    lattice::sample_error(rng, prepared.error, ring.set());
+    // Flooding: the noise of the products depends on the client's factors and on errors that the server knows; a uniform noise 2^40
+    // times its bound hides it. It also covers the error that a public-key encryption would add to b.
+    lattice::sample_flooding(rng, ring.log_flooding(), ring.moduli(), std::span(prepared.flooding).first(ring.prime_count()), ring.set());
+    for (std::size_t i = 0; i < ring.prime_count(); ++i) {
+        const SlotRing::Prime& prime = ring.prime(i);
+        prime.arithmetic.lift(prepared.u, prepared.a[i]);
+        ring.forward(prime, prepared.a[i]);
+        prime.arithmetic.multiply(prepared.a[i], state_->key_b.values[i], state_->key_b.quotients[i], prepared.b[i]);
+        prime.arithmetic.multiply(prepared.a[i], state_->key_a.values[i], state_->key_a.quotients[i], prepared.a[i]);
+        for (std::size_t k = 0; k < ids.size(); ++k) state_->halves.expand(ids[k], i, prepared.halves[i][k]);
     }
-    const std::span<std::uint64_t> fresh = take(), added = take();
-    const std::array<std::span<std::uint64_t>, 2> a = {take(), take()}, b = {take(), take()}, flooding = {take(), take()};
+    return result;
+}
 
-    SecretVector<std::int8_t> u(kDegree), error(kDegree);
-    lattice::sample_ternary(rng, u);
-    lattice::sample_error(rng, error);
-    lattice::sample_flooding(rng, ring.log_flooding(), std::array{ring.prime(0).modulus(), ring.prime(1).modulus()}, flooding);
-    ring.encode(addend, added);
-    ring.add_scaled(added, flooding[0], flooding[1]);
+std::vector<std::uint8_t> SlotEvaluator::respond(PreparedResponse&& from, std::span<const SlotFactor> factors,
+                                                 std::span<const std::uint32_t> addend) const {
+    // Taken over: gone from the caller's hands even if this throws, and wiped at the end.
+    const std::unique_ptr<PreparedResponse::State> prepared = std::move(from.state_);
+    require(prepared && prepared->owner == state_ && prepared->count == factors.size(), ErrorKind::kInternal,
+            "a prepared response was used twice, or for something else");
+    const SlotRing& ring = state_->ring;
+    const std::size_t count = factors.size(), primes = ring.prime_count();
 
-    for (std::size_t i = 0; i < 2; ++i) {
-        const lattice::NttTables& prime = ring.prime(i);
-        const lattice::Modulus& modulus = prime.modulus();
-        lift_small(modulus, u, fresh);
-        prime.forward(fresh);
+    WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
+    Cutter cutter(secrets.words()), public_cutter(publics.words());
+    std::array<Polynomial, kMaxSlotProducts> plains;
+    std::array<ConstPolynomial, kMaxSlotProducts> lifted, halves_a, halves_b;
+    for (std::size_t k = 0; k < count; ++k) {
+        plains[k] = cutter.polynomial();
+        ring.encode(factors[k].plain, plains[k]);
+    }
+    const Polynomial added = cutter.polynomial();
+    ring.encode(addend, added, prepared->mask);
+
+    std::array<Polynomial, kMaxSlotProducts> work, received;
+    for (std::size_t k = 0; k < count; ++k) {
+        lifted[k] = work[k] = cutter.polynomial();
+        halves_b[k] = received[k] = public_cutter.polynomial();
+    }
+    for (std::size_t i = 0; i < primes; ++i) {
+        const SlotRing::Prime& prime = ring.prime(i);
         for (std::size_t k = 0; k < count; ++k) {
-            ring.unpack(products[k].ciphertext, i, received_b[k]);
-            expand_vector_half(state_->seed, products[k].id, ring, i, received_a[k]);
-            ring.lift_centred(plains[k], i, factors[k]);
-            prime.forward(factors[k]);
+            ring.unpack(factors[k].ciphertext, i, received[k]);
+            ring.lift_centred(plains[k], i, work[k]);
+            ring.forward(prime, work[k]);
+            halves_a[k] = prepared->halves[i][k];
         }
-        // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors.
-        kSumOfProducts[count](modulus, state_->key_a[i].data(), fresh.data(), received_a, factors, a[i].data());
-        kSumOfProducts[count](modulus, state_->key_b[i].data(), fresh.data(), received_b, factors, b[i].data());
-        prime.inverse(a[i]);
-        prime.inverse(b[i]);
-        // Flooding: the noise of the products depends on the client's factors and on errors that the server knows; a uniform
-        // noise 2^40 times its bound hides it. It also covers the error that a public-key encryption would add to b.
-        for (std::size_t j = 0; j < kDegree; ++j) {
-            a[i][j] = modulus.add(a[i][j], modulus.from_signed(error[j]));
-            b[i][j] = modulus.add(b[i][j], flooding[i][j]);
-        }
+        const auto used = [&](const std::array<ConstPolynomial, kMaxSlotProducts>& x) { return std::span(x).first(count); };
+        prime.arithmetic.add_products(used(halves_a), used(lifted), prepared->a[i]);
+        prime.arithmetic.add_products(used(halves_b), used(lifted), prepared->b[i]);
+        ring.inverse(prime, prepared->a[i]);
+        ring.inverse(prime, prepared->b[i]);
     }
 
     const int t = ring.parameters().response_bits;
     const std::size_t half = lattice::packed_bytes(kDegree, t);
     std::vector<std::uint8_t> response(2 * half);
-    ring.switch_down(a[0], a[1], fresh);
-    lattice::pack(std::span<const std::uint64_t>(fresh), t, std::span(response).first(half));
-    ring.switch_down(b[0], b[1], fresh);
-    lattice::pack(std::span<const std::uint64_t>(fresh), t, std::span(response).subspan(half));
+    const Polynomial switched = prepared->a[0];  // read before it is written, coefficient by coefficient
+    ring.switch_down(std::span(prepared->a).first(primes), prepared->error, switched);
+    lattice::pack(ConstPolynomial(switched), t, std::span(response).first(half), ring.set());
+    ring.switch_down(std::span(prepared->b).first(primes), std::span(prepared->flooding).first(primes), added, switched);
+    lattice::pack(ConstPolynomial(switched), t, std::span(response).subspan(half), ring.set());
     return response;
 }
 

@@ -63,10 +63,10 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
     const auto slot_polynomial = [&](std::span<const std::uint8_t> bytes, const std::string& part) {
         std::vector<Values> out;
         std::size_t at = 0;
-        for (std::size_t i = 0; i < 2; ++i) {
-            const int bits = static_cast<int>(std::bit_width(slots.primes[i]));
+        for (std::uint64_t prime : slots.primes()) {
+            const int bits = static_cast<int>(std::bit_width(prime));
             const std::size_t size = lattice::packed_bytes(scheme::kSlotDegree, bits);
-            out.push_back({part, unpacked(bytes.subspan(at, size), bits, scheme::kSlotDegree), 0, slots.primes[i]});
+            out.push_back({part, unpacked(bytes.subspan(at, size), bits, scheme::kSlotDegree), 0, prime});
             at += size;
         }
         return out;
