@@ -516,8 +516,8 @@ TEST(Slots, KnownAnswers) {
         const char *public_key, *ciphertext, *response;
     };
     const Answer answers[5] = {
-        {"cf992b39d8cb6292", "e8935cfedb02e747", "a0fa81cf5ec853f5"}, {"dc010c4a20f2d4e3", "1e11e63bbc9a76df", "c9caf43802434a01"}, {"3cdeecb05ce8eab0", "5f5e71c5a8c8697b", "c3ef56e120383383"},
-        {"fdac2ebe55b79e9d", "2b21cfd6892e474b", "31b5b3b95f62cb06"}, {"03aa1deabb99baa5", "5b2cd70da95bf6dd", "038f243c9c946f69"},
+        {"aa116ce5d42347ca", "1437ce1374674f55", "e899a287eecd45a4"}, {"7f052f970f20270b", "18bef22ee05234c0", "af81a0ce96083d10"}, {"71ca8d05ea965e27", "ae19f3a3931f4a9b", "529f194a958bb54f"},
+        {"a1f7ac14fdfa81c5", "db9ead43cdd02f23", "542e8451e2c5bb3c"}, {"01b8891bed21ccbb", "4180fb983872222f", "884cb698ea5f659c"},
     };
     for (std::size_t i = 0; i < 5; ++i) {
         const SlotParameters& row = slot_parameters()[i];
