@@ -32,14 +32,19 @@ public:
     PreparedFactor prepare(std::span<const std::uint32_t> words) const;
     PreparedFactor prepare(std::span<const std::int8_t> small) const;
 
-    /// factor * polynomial as n residues, exactly one of the two being small; polynomial: transformed. residues may be polynomial.
-    void multiply(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> residues) const;
-    /// out += (-=) such a product, mod 2^32.
-    void add(std::span<const std::uint64_t> residues, std::span<std::uint32_t> out) const;
-    void subtract(std::span<const std::uint64_t> residues, std::span<std::uint32_t> out) const;
+    /// out += (-=) factor * polynomial mod 2^32, exactly one of the two being small; polynomial: transformed. workspace: n words, which may
+    /// be the polynomial itself; they hold secrets afterwards if a factor is secret.
+    void add_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
+                     std::span<std::uint32_t> out) const;
+    void subtract_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
+                          std::span<std::uint32_t> out) const;
 
 private:
     PreparedFactor prepare_transformed(SecretVector<std::uint64_t> values) const;
+    void accumulate(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
+                    std::span<std::uint32_t> out, bool subtract) const;
+    void check_size(std::size_t size) const;
+    bool joined() const { return set_ >= InstructionSet::kAvx512; }
 
     InstructionSet set_;
     NttTables ntt_;
