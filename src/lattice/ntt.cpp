@@ -82,22 +82,13 @@ InstructionSet NttTables::kernel(InstructionSet set) const {
     return set > InstructionSet::kAvx512 ? InstructionSet::kAvx512 : set;
 }
 
-kernels::WideNtt NttTables::wide_forward() const {
-    return {n_, modulus_.value(), roots_.data(), wide_.quotients.data(), wide_.inner.data(),
-            (std::uint64_t{1} << kernels::kWideBits) / modulus_.value(), {}, {}};
-}
-
-kernels::WideNtt NttTables::wide_inverse() const {
-    return {n_, modulus_.value(), inverse_roots_.data(), inverse_wide_.quotients.data(), inverse_wide_.inner.data(), 0, wide_scale_,
-            wide_scaled_last_};
-}
-
 void NttTables::forward(std::span<std::uint64_t> polynomial, InstructionSet set) const {
     require(polynomial.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
         case InstructionSet::kAvx512:
-            return kernels::ntt_forward_avx512(polynomial.data(), wide_forward());
+            return kernels::ntt_forward_avx512(polynomial.data(), {n_, p, roots_.data(), wide_.quotients.data(), wide_.inner.data(),
+                                                                   (std::uint64_t{1} << kernels::kWideBits) / p, {}, {}});
         case InstructionSet::kAvx2:
             return kernels::ntt_forward_avx2(polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(),
                                                                  float_root_ratios_.data(), 0});
@@ -111,7 +102,8 @@ void NttTables::inverse(std::span<std::uint64_t> values, InstructionSet set) con
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
         case InstructionSet::kAvx512:
-            return kernels::ntt_inverse_avx512(values.data(), wide_inverse());
+            return kernels::ntt_inverse_avx512(values.data(), {n_, p, inverse_roots_.data(), inverse_wide_.quotients.data(),
+                                                               inverse_wide_.inner.data(), 0, wide_scale_, wide_scaled_last_});
         case InstructionSet::kAvx2:
             return kernels::ntt_inverse_avx2(values.data(),
                                              {n_, static_cast<double>(p), float_inverse_roots_.data(), float_inverse_root_ratios_.data(),

@@ -8,7 +8,6 @@
 
 #include "base/aligned.h"
 #include "base/instruction_set.h"
-#include "lattice/kernels/ntt.h"
 #include "lattice/modulus.h"
 
 namespace flash::lattice {
@@ -27,10 +26,6 @@ public:
     void forward(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
     /// Inverse of forward, the factor 1/n included.
     void inverse(std::span<std::uint64_t> values, InstructionSet set = best_instruction_set()) const;
-
-    /// The tables as the kernels of 52-bit multiplications take them, for code that joins other steps to a transform; p < 2^50.
-    kernels::WideNtt wide_forward() const;
-    kernels::WideNtt wide_inverse() const;
 
 private:
     // The tables of one direction for the kernels of 52-bit multiplications (p < 2^50): see kernels::WideNtt.

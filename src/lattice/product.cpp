@@ -1,14 +1,12 @@
 #include "lattice/product.h"
 
 #include "base/error.h"
-#include "lattice/kernels/ntt.h"
 
 namespace flash::lattice {
 
 namespace {
 
-// The largest prime below it is above 2^49, as the joined kernels ask.
-constexpr std::uint64_t kPrimeLimit = kernels::kWideNttLimit;
+constexpr std::uint64_t kPrimeLimit = std::uint64_t{1} << 46;
 
 }  // namespace
 
@@ -22,7 +20,6 @@ void ExactProduct::check_size(std::size_t size) const {
 void ExactProduct::transform(std::span<const std::uint32_t> words, std::span<std::uint64_t> out) const {
     check_size(words.size());
     check_size(out.size());
-    if (joined()) return kernels::ntt_forward_words_avx512(words.data(), out.data(), ntt_.wide_forward());
     pointwise_.lift(words, out);
     ntt_.forward(out, set_);
 }
@@ -30,7 +27,6 @@ void ExactProduct::transform(std::span<const std::uint32_t> words, std::span<std
 void ExactProduct::transform(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const {
     check_size(small.size());
     check_size(out.size());
-    if (joined()) return kernels::ntt_forward_small_avx512(small.data(), out.data(), ntt_.wide_forward());
     pointwise_.lift(small, out);
     ntt_.forward(out, set_);
 }
@@ -56,9 +52,6 @@ PreparedFactor ExactProduct::prepare(std::span<const std::int8_t> small) const {
 void ExactProduct::accumulate(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial,
                               std::span<std::uint64_t> workspace, std::span<std::uint32_t> out, bool subtract) const {
     for (std::size_t size : {factor.values.size(), polynomial.size(), workspace.size(), out.size()}) check_size(size);
-    if (joined())
-        return kernels::ntt_add_product_avx512(polynomial.data(), factor.values.data(), factor.quotients.data(), workspace.data(),
-                                               out.data(), subtract, ntt_.wide_inverse());
     pointwise_.multiply(polynomial, factor.values, factor.quotients, workspace);
     ntt_.inverse(workspace, set_);
     subtract ? pointwise_.subtract_centred(workspace, out) : pointwise_.add_centred(workspace, out);

@@ -52,15 +52,4 @@ inline constexpr std::uint64_t kSmallNttLimit = std::uint64_t{1} << 38;  ///< be
 void ntt_forward_avx512(std::uint64_t* x, const WideNtt& tables);
 void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& tables);
 
-// Transforms together with what comes before and after them in products of words (lattice/product.h), which saves passes over memory.
-// For 2^38 <= p < 2^50.
-
-/// The forward transform of words taken in [-2^31, 2^31), or of small integers.
-void ntt_forward_words_avx512(const std::uint32_t* words, std::uint64_t* out, const WideNtt& tables);
-void ntt_forward_small_avx512(const std::int8_t* small, std::uint64_t* out, const WideNtt& tables);
-/// out += (-=) the inverse transform of the values x[i] values[i] with coefficients in (-p/2, p/2), mod 2^32. quotients: floor(2^52
-/// values[i] / p). workspace: n words, may be x.
-void ntt_add_product_avx512(const std::uint64_t* x, const std::uint64_t* values, const std::uint64_t* quotients,
-                            std::uint64_t* workspace, std::uint32_t* out, bool subtract, const WideNtt& tables);
-
 }  // namespace flash::lattice::kernels

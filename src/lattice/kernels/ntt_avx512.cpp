@@ -88,25 +88,12 @@ inline void forward_pair(const Butterfly<kSmall>& f, Vector& x0, Vector& x1, Vec
     f.forward(x2, x3, right.w, right.quotient);
 }
 
-/// Where a first pass finds coefficients [i, i + 8): in place, or lifted from signed integers of less than p, to below 2p.
-struct InPlace {
-    const std::uint64_t* x;
-    Vector operator()(std::size_t i) const { return Lanes::load(x + i); }
-};
-template <class Small>
-struct Lifted {
-    const Small* values;
-    Vector p;
-    Vector operator()(std::size_t i) const { return Lanes::add(Lanes::load(values + i), p); }
-};
-
-template <bool kSmall, class Source>
-inline void forward_block(const Butterfly<kSmall>& f, const Source& source, std::uint64_t* x, std::size_t quarter, const WideNtt& t,
-                          std::size_t index) {
+template <bool kSmall>
+inline void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
     const Root first = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
     for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
         std::uint64_t* at = x + j;
-        Vector x0 = source(j), x1 = source(j + quarter), x2 = source(j + 2 * quarter), x3 = source(j + 3 * quarter);
+        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
         forward_pair(f, x0, x1, x2, x3, first, left, right);
         Lanes::store(at, x0);
         Lanes::store(at + quarter, x1);
@@ -157,18 +144,18 @@ inline void forward_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const Wi
     });
 }
 
-template <bool kSmall, bool kFour, class Source>
-void forward(const Source& source, std::uint64_t* x, const WideNtt& t) {
+template <bool kSmall, bool kFour>
+void forward(std::uint64_t* x, const WideNtt& t) {
     const Butterfly<kSmall> f(t.p);
     constexpr std::size_t kLast = kFour ? 16 : 8;  // size of the blocks left to the inner levels
-    forward_block(f, source, x, t.n / 4, t, 1);
+    forward_block(f, x, t.n / 4, t, 1);
     const std::size_t quarter_size = t.n / 4;
     for (std::size_t part = 0; part < 4; ++part) {
         std::uint64_t* base = x + part * quarter_size;
         std::size_t blocks = 1;  // in this part
         for (std::size_t size = quarter_size; size > kLast; size /= 4, blocks *= 4)
             for (std::size_t block = 0; block < blocks; ++block)
-                forward_block(f, InPlace{base + block * size}, base + block * size, size / 4, t, (4 + part) * blocks + block);
+                forward_block(f, base + block * size, size / 4, t, (4 + part) * blocks + block);
         if (quarter_size >= 16 * kGroup)
             for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
                 forward_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
@@ -202,35 +189,20 @@ inline void inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::siz
     }
 }
 
-/// Where a last pass leaves coefficients [i, i + 8) in [0, p): in place, or centred and added to words mod 2^32.
-struct ToPlace {
-    std::uint64_t* x;
-    void operator()(std::size_t i, Vector value) const { Lanes::store(x + i, value); }
-};
-template <bool kSubtract>
-struct ToWords {
-    std::uint32_t* out;
-    Vector p, half;
-    void operator()(std::size_t i, Vector value) const {
-        const Vector centred = Lanes::subtract(value, Lanes::if_less(half, value, p)), old = Lanes::load(out + i);
-        Lanes::store(out + i, kSubtract ? Lanes::subtract(old, centred) : Lanes::add(old, centred));
-    }
-};
-
 /// The last two levels over the whole polynomial, with the factor 1/n in their roots, and the full reduction.
-template <bool kSmall, class Sink>
-inline void inverse_outer(const Butterfly<kSmall>& f, const std::uint64_t* x, const Sink& sink, const WideNtt& t, Vector bound) {
+template <bool kSmall>
+inline void inverse_outer(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, Vector bound) {
     const std::size_t quarter = t.n / 4;
     const Root left = root(t, 2), right = root(t, 3), scale{Lanes::all(t.scale.value), Lanes::all(t.scale.quotient)},
                last{Lanes::all(t.scaled_last.value), Lanes::all(t.scaled_last.quotient)};
     const Vector next = f.next_bound(bound);
     for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        const std::uint64_t* at = x + j;
+        std::uint64_t* at = x + j;
         Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
         f.inverse(x0, x1, left.w, left.quotient, bound);
         f.inverse(x2, x3, right.w, right.quotient, bound);
         const auto finish = [&](std::size_t place, Vector value, const Root& r) {
-            sink(j + place * quarter, f.below_p(f.multiply(value, r.w, r.quotient)));
+            Lanes::store(at + place * quarter, f.below_p(f.multiply(value, r.w, r.quotient)));
         };
         finish(0, Lanes::add(x0, x2), scale);
         finish(1, Lanes::add(x1, x3), scale);
@@ -239,24 +211,16 @@ inline void inverse_outer(const Butterfly<kSmall>& f, const std::uint64_t* x, co
     }
 }
 
-/// Values as the source of an inverse transform, each multiplied by its own factor: below 2p.
-struct Multiplied {
-    const std::uint64_t *x, *values, *quotients;
-    Butterfly<false> f;
-    Vector operator()(std::size_t i) const { return f.multiply(Lanes::load(x + i), Lanes::load(values + i), Lanes::load(quotients + i)); }
-};
-
-/// The first levels, mirroring forward_inner. at: the place of x within the polynomial.
-template <bool kSmall, bool kFour, class Source>
-inline void inverse_inner(const Butterfly<kSmall>& f, const Source& source, std::size_t at, std::uint64_t* x, const WideNtt& t) {
-    const std::size_t first = at / 16;
+/// The first levels, mirroring forward_inner.
+template <bool kSmall, bool kFour>
+inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
     const std::uint64_t* record = t.inner + 32 * first;
     const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2), bound4 = f.next_bound(bound3);
     Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
     side_by_side([&](std::size_t g) {
         const Root one = roots_of_one(record + 32 * g);
-        a[g] = source(at + 16 * g);
-        b[g] = source(at + 16 * g + 8);
+        a[g] = Lanes::load(x + 16 * g);
+        b[g] = Lanes::load(x + 16 * g + 8);
         u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), b[g]);
         v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), b[g]);
         f.inverse(u[g], v[g], one.w, one.quotient, bound1);
@@ -285,20 +249,19 @@ inline void inverse_inner(const Butterfly<kSmall>& f, const Source& source, std:
     });
 }
 
-/// x: all passes but the first and the last work there.
-template <bool kSmall, bool kFour, class Source, class Sink>
-void inverse(const Source& source, std::uint64_t* x, const Sink& sink, const WideNtt& t) {
+template <bool kSmall, bool kFour>
+void inverse(std::uint64_t* x, const WideNtt& t) {
     const Butterfly<kSmall> f(t.p);
     constexpr std::size_t kLast = kFour ? 16 : 8;
     const std::size_t quarter_size = t.n / 4;
     Vector outer_bound = f.two_p();
     if (quarter_size < 16 * kGroup)
-        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) inverse_inner<kSmall, kFour>(f, source, j, x + j, t);
+        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) inverse_inner<kSmall, kFour>(f, x + j, t, j / 16);
     for (std::size_t part = 0; part < 4; ++part) {
         std::uint64_t* base = x + part * quarter_size;
         if (quarter_size >= 16 * kGroup)
             for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
-                inverse_inner<kSmall, kFour>(f, source, part * quarter_size + j, base + j, t);
+                inverse_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
         Vector bound = f.two_p();
         for (std::size_t levels = kFour ? 4 : 3; levels; --levels) bound = f.next_bound(bound);
         for (std::size_t size = 4 * kLast, blocks = quarter_size / size; size <= quarter_size; size *= 4, blocks /= 4) {
@@ -308,57 +271,25 @@ void inverse(const Source& source, std::uint64_t* x, const Sink& sink, const Wid
         }
         outer_bound = bound;
     }
-    inverse_outer(f, x, sink, t, outer_bound);
+    inverse_outer(f, x, t, outer_bound);
 }
 
 }  // namespace
 
 void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t) {
     const bool four = __builtin_ctzll(t.n) % 2 == 0;
-    const InPlace source{x};
     if (t.p < kSmallNttLimit)
-        four ? forward<true, true>(source, x, t) : forward<true, false>(source, x, t);
+        four ? forward<true, true>(x, t) : forward<true, false>(x, t);
     else
-        four ? forward<false, true>(source, x, t) : forward<false, false>(source, x, t);
+        four ? forward<false, true>(x, t) : forward<false, false>(x, t);
 }
 
 void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) {
     const bool four = __builtin_ctzll(t.n) % 2 == 0;
-    const InPlace source{x};
-    const ToPlace sink{x};
     if (t.p < kSmallNttLimit)
-        four ? inverse<true, true>(source, x, sink, t) : inverse<true, false>(source, x, sink, t);
+        four ? inverse<true, true>(x, t) : inverse<true, false>(x, t);
     else
-        four ? inverse<false, true>(source, x, sink, t) : inverse<false, false>(source, x, sink, t);
-}
-
-namespace {
-
-template <class Small>
-void forward_lifted(const Small* values, std::uint64_t* out, const WideNtt& t) {
-    const Lifted<Small> source{values, Lanes::all(t.p)};
-    __builtin_ctzll(t.n) % 2 == 0 ? forward<false, true>(source, out, t) : forward<false, false>(source, out, t);
-}
-
-template <bool kSubtract>
-void inverse_product(const Multiplied& source, std::uint64_t* workspace, std::uint32_t* out, const WideNtt& t) {
-    const ToWords<kSubtract> sink{out, Lanes::all(t.p), Lanes::all(t.p / 2)};
-    __builtin_ctzll(t.n) % 2 == 0 ? inverse<false, true>(source, workspace, sink, t)
-                                  : inverse<false, false>(source, workspace, sink, t);
-}
-
-}  // namespace
-
-void ntt_forward_words_avx512(const std::uint32_t* words, std::uint64_t* out, const WideNtt& t) {
-    forward_lifted(reinterpret_cast<const std::int32_t*>(words), out, t);
-}
-
-void ntt_forward_small_avx512(const std::int8_t* small, std::uint64_t* out, const WideNtt& t) { forward_lifted(small, out, t); }
-
-void ntt_add_product_avx512(const std::uint64_t* x, const std::uint64_t* values, const std::uint64_t* quotients,
-                            std::uint64_t* workspace, std::uint32_t* out, bool subtract, const WideNtt& t) {
-    const Multiplied source{x, values, quotients, Butterfly<false>(t.p)};
-    subtract ? inverse_product<true>(source, workspace, out, t) : inverse_product<false>(source, workspace, out, t);
+        four ? inverse<false, true>(x, t) : inverse<false, false>(x, t);
 }
 
 }  // namespace flash::lattice::kernels
