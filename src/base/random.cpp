@@ -36,6 +36,7 @@ StreamKey::StreamKey(const PublicSeed& seed, std::string_view domain, std::initi
     : key_{}, set_(set) {
     derive(seed, domain, indices);
 }
+
 Prng StreamKey::stream(std::uint64_t a, std::uint64_t b) const {
     require((a | b) >> 32 == 0, ErrorKind::kInternal, "the index of a random stream is out of range");
     return Prng(*this, a << 32 | b);

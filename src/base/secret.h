@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -16,12 +15,8 @@
 
 namespace flash {
 
-/// Overwrites secret memory. The statement after it claims to read the memory, so the optimiser cannot leave the writing out, as it may
-/// for a plain memset before the memory is given back.
-[[gnu::always_inline]] inline void wipe(void* memory, std::size_t bytes) {
-    std::memset(memory, 0, bytes);
-    __asm__ __volatile__("" : : "r"(memory) : "memory");
-}
+/// Overwrites secret memory with zeros; not removed by the optimiser, unlike a memset before memory is given back.
+void wipe(void* memory, std::size_t bytes);
 
 /// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache line.
 template <class T>

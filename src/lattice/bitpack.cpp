@@ -18,6 +18,8 @@ void pack_words(std::span<const Word> in, int bits, std::span<std::uint8_t> out,
     require(out.size() == packed_bytes(in.size(), bits), ErrorKind::kInternal, "bit packing: wrong output size");
     if (set >= InstructionSet::kAvx512)
         kernels::pack_avx512(in.data(), in.size(), bits, out.data());
+    else if (set >= InstructionSet::kAvx2)
+        kernels::pack_avx2(in.data(), in.size(), bits, out.data());
     else
         kernels::pack_portable(in.data(), in.size(), bits, out.data());
 }

@@ -62,14 +62,12 @@ NttTables::WideTables NttTables::wide_tables(std::span<const std::uint64_t> root
     WideTables tables;
     // floor(2^52 w / p) is floor(floor(2^64 w / p) / 2^12).
     for (std::uint64_t quotient : quotients) tables.quotients.push_back(quotient >> (64 - kernels::kWideBits));
-    constexpr std::size_t kPairOrder[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+    constexpr std::size_t kFourOrder[4] = {0, 2, 1, 3}, kPairOrder[8] = {0, 1, 4, 5, 2, 3, 6, 7};
+    const std::uint64_t *root = roots.data(), *quotient = tables.quotients.data();
     for (std::size_t i = 0; i < n_ / 16; ++i) {
-        for (const std::uint64_t* from : {roots.data(), static_cast<const std::uint64_t*>(tables.quotients.data())}) {
-            for (std::size_t k = 0; k < 2; ++k) tables.inner.push_back(from[n_ / 8 + 2 * i + k]);
-            for (std::size_t k = 0; k < 4; ++k) tables.inner.push_back(from[n_ / 4 + 4 * i + k]);
-            tables.inner.insert(tables.inner.end(), 2, 0);
-        }
-        for (const std::uint64_t* from : {roots.data(), static_cast<const std::uint64_t*>(tables.quotients.data())})
+        for (std::size_t k : {0, 0, 1, 1}) tables.inner.insert(tables.inner.end(), {root[n_ / 8 + 2 * i + k], quotient[n_ / 8 + 2 * i + k]});
+        for (std::size_t k : kFourOrder) tables.inner.insert(tables.inner.end(), {root[n_ / 4 + 4 * i + k], quotient[n_ / 4 + 4 * i + k]});
+        for (const std::uint64_t* from : {root, quotient})
             for (std::size_t k : kPairOrder) tables.inner.push_back(from[n_ / 2 + 8 * i + k]);
     }
     return tables;
@@ -82,13 +80,16 @@ InstructionSet NttTables::kernel(InstructionSet set) const {
     return set > InstructionSet::kAvx512 ? InstructionSet::kAvx512 : set;
 }
 
-void NttTables::forward(std::span<std::uint64_t> polynomial, InstructionSet set) const {
+void NttTables::forward(std::span<std::uint64_t> polynomial, InstructionSet set) const { transform(polynomial, false, set); }
+void NttTables::forward_lazy(std::span<std::uint64_t> polynomial, InstructionSet set) const { transform(polynomial, true, set); }
+
+void NttTables::transform(std::span<std::uint64_t> polynomial, bool lazy, InstructionSet set) const {
     require(polynomial.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
         case InstructionSet::kAvx512:
             return kernels::ntt_forward_avx512(polynomial.data(), {n_, p, roots_.data(), wide_.quotients.data(), wide_.inner.data(),
-                                                                   (std::uint64_t{1} << kernels::kWideBits) / p, {}, {}});
+                                                                   (std::uint64_t{1} << kernels::kWideBits) / p, {}, {}}, lazy);
         case InstructionSet::kAvx2:
             return kernels::ntt_forward_avx2(polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(),
                                                                  float_root_ratios_.data(), 0});

@@ -21,9 +21,12 @@ public:
     std::size_t size() const { return n_; }
     const Modulus& modulus() const { return modulus_; }
 
-    /// In place: n coefficients in [0, p), natural order -> n values in [0, p), bit-reversed order. Time independent of the
+    /// In place: n coefficients in [0, 4p), natural order -> n values in [0, p), bit-reversed order. Time independent of the
     /// data; every instruction set gives the same result. A set without a kernel for this prime falls back to a lower one.
     void forward(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
+    /// The same, but the values are any representatives in [0, 4p), or for p < 2^38 in [0, 2^43), and which ones depends on the instruction
+    /// set: for products (lattice/pointwise.h) that reduce them.
+    void forward_lazy(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
     /// Inverse of forward, the factor 1/n included.
     void inverse(std::span<std::uint64_t> values, InstructionSet set = best_instruction_set()) const;
 
@@ -33,6 +36,7 @@ private:
         AlignedVector<std::uint64_t> quotients, inner;
     };
 
+    void transform(std::span<std::uint64_t> polynomial, bool lazy, InstructionSet set) const;
     InstructionSet kernel(InstructionSet set) const;
     WideTables wide_tables(std::span<const std::uint64_t> roots, std::span<const std::uint64_t> quotients) const;
 

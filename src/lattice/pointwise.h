@@ -16,8 +16,8 @@ namespace flash::lattice {
 /// The kernels of an instruction set.
 const kernels::Pointwise& pointwise_kernels(InstructionSet set);
 
-/// Constants of a prime for those kernels; Error(kInvalidArgument) unless p < 2^50.
-kernels::WideModulus wide_modulus(const Modulus& modulus);
+/// Constants of a public odd p for those kernels; Error(kInvalidArgument) unless 2 < p < 2^50.
+kernels::WideModulus wide_modulus(std::uint64_t p);
 
 class Pointwise {
 public:
@@ -34,7 +34,7 @@ public:
     /// out -= x factor for any x < 2^52.
     void subtract_product(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
                           std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const;
-    /// out += x[0] y[0] + x[1] y[1] + ..., at most four products, with one reduction.
+    /// out += x[0] y[0] + x[1] y[1] + ..., at most three products, with one reduction; y as NttTables::forward_lazy gives it.
     void add_products(std::span<const std::span<const std::uint64_t>> x, std::span<const std::span<const std::uint64_t>> y,
                       std::span<std::uint64_t> out) const;
 

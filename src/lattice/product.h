@@ -1,7 +1,7 @@
 // Exact products in Z_{2^32}[X]/(X^n + 1) where one factor is small: the words are lifted to centred integers, multiplied over one
-// NTT prime and read off again. A coefficient of the product is below 2^31 * n * |small| <= 2^31 * 8192 = 2^44 in absolute
-// value for ternary factors, far below p/2 with p just under 2^50, so the integers are exact. (The primes stay below 2^50 for the
-// transform kernels and the 52-bit products.)
+// NTT prime and read off again. A coefficient of the product is at most 2^31 * n * |small| <= 2^31 * 8192 = 2^44 in absolute value for
+// ternary factors, below p/2 with p just under 2^46, so the integers are exact. (The smaller the prime, the less the transforms have to
+// reduce.)
 #pragma once
 
 #include <cstdint>
@@ -32,14 +32,18 @@ public:
     PreparedFactor prepare(std::span<const std::uint32_t> words) const;
     PreparedFactor prepare(std::span<const std::int8_t> small) const;
 
-    /// factor * polynomial as n residues, exactly one of the two being small; polynomial: transformed. residues may be polynomial.
-    void multiply(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> residues) const;
-    /// out += (-=) such a product, mod 2^32.
-    void add(std::span<const std::uint64_t> residues, std::span<std::uint32_t> out) const;
-    void subtract(std::span<const std::uint64_t> residues, std::span<std::uint32_t> out) const;
+    /// out += (-=) factor * polynomial mod 2^32, exactly one of the two being small; polynomial: transformed. workspace: n words, which may
+    /// be the polynomial itself; they hold secrets afterwards if a factor is secret.
+    void add_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
+                     std::span<std::uint32_t> out) const;
+    void subtract_product(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
+                          std::span<std::uint32_t> out) const;
 
 private:
     PreparedFactor prepare_transformed(SecretVector<std::uint64_t> values) const;
+    void accumulate(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
+                    std::span<std::uint32_t> out, bool subtract) const;
+    void check_size(std::size_t size) const;
 
     InstructionSet set_;
     NttTables ntt_;

@@ -26,8 +26,6 @@ void check_share_bits(int share_bits) {
     require(share_bits >= 2 && share_bits <= 16, ErrorKind::kInternal, "a share of a pre-activation has 2 to 16 bits");
 }
 
-lattice::kernels::WideModulus wide(std::uint32_t modulus) { return lattice::wide_modulus(lattice::Modulus(modulus)); }
-
 void resize(SecretVector<std::uint32_t>& vector, std::size_t count) {
     if (vector.size() != count) vector = SecretVector<std::uint32_t>(count);
 }
@@ -43,7 +41,7 @@ void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::
     check_share_bits(share_bits);
     require(kappa.size() == shares.size(), ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
     for (auto& vector : vectors) resize(vector, shares.size());
-    in_two_parts(set, shares.size(), [&, wide = wide(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
+    in_two_parts(set, shares.size(), [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
         k.server_vectors(wide, shares.data() + first, kappa.data() + first, share_bits, at(vectors, first).data(), count);
     });
 }
@@ -53,7 +51,7 @@ void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::
     check_share_bits(share_bits);
     for (auto& vector : vectors) resize(vector, shares.size());
     resize(addend, shares.size());
-    in_two_parts(set, shares.size(), [&, wide = wide(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
+    in_two_parts(set, shares.size(), [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
         k.client_vectors(wide, shares.data() + first, share_bits, at(vectors, first).data(), addend.data() + first, count);
     });
 }
@@ -63,7 +61,7 @@ void finish_server_share(std::span<std::uint32_t> product, std::span<const std::
                          InstructionSet set) {
     require(shares.size() == product.size() && kappa.size() == product.size() && offset.size() == product.size(), ErrorKind::kInternal,
             "share arithmetic on arrays of different sizes");
-    in_two_parts(set, product.size(), [&, wide = wide(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
+    in_two_parts(set, product.size(), [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
         k.finish_server_share(wide, product.data() + first, shares.data() + first, kappa.data() + first, offset.data() + first, count);
     });
 }

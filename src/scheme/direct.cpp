@@ -38,11 +38,12 @@ void check_positions(std::span<const std::uint16_t> positions, std::size_t first
             "selected coefficients: sizes differ, or a position is outside of the polynomial");
 }
 
-// out[i] += product[positions[i]].
-void add_selected(std::span<std::uint64_t> product, std::span<const std::uint16_t> positions, std::span<std::uint32_t> out) {
+// out[i] += (factor * polynomial)[positions[i]].
+void add_selected_product(const lattice::PreparedFactor& factor, std::span<std::uint64_t> polynomial,
+                          std::span<const std::uint16_t> positions, std::span<std::uint32_t> out) {
     lattice::SecretArray<std::uint32_t, kDegree> words;
     std::ranges::fill(words.first(kDegree), 0u);
-    ring().add(product, words.first(kDegree));
+    ring().add_product(factor, polynomial, polynomial, words.first(kDegree));
     lattice::add_selected(words.first(kDegree), positions, out);
 }
 
@@ -71,8 +72,7 @@ DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, Prng& rng, Pu
     Residues32 residues;
     ring().transform(a, residues.first(kDegree));
     add_error(rng, public_b_);
-    ring().multiply(secret_->s, residues.first(kDegree), residues.first(kDegree));
-    ring().subtract(residues.first(kDegree), public_b_);
+    ring().subtract_product(secret_->s, residues.first(kDegree), residues.first(kDegree), public_b_);
 }
 
 DirectSecretKey::~DirectSecretKey() = default;
@@ -105,8 +105,7 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
         std::ranges::fill(b, 0u);
         require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal, "a plaintext value is not below the plaintext modulus");
         add_error(rng, b);
-        ring().multiply(secret_->s, a, residues);
-        ring().subtract(residues, b);
+        ring().subtract_product(secret_->s, a, residues, b);
     } catch (...) {
         wipe(b.data(), b.size_bytes());
         throw;
@@ -121,9 +120,8 @@ void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const 
     Residues32 memory;
     const std::span<std::uint64_t> residues = memory.first(kDegree);
     ring().transform(a, residues);
-    ring().multiply(secret_->s, residues, residues);
     std::ranges::copy(b, phase.begin());
-    ring().add(residues, phase);
+    ring().add_product(secret_->s, residues, residues, phase);
 }
 
 void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions,
@@ -132,9 +130,8 @@ void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const 
     Residues32 memory;
     const std::span<std::uint64_t> residues = memory.first(kDegree);
     ring().transform(a, residues);
-    ring().multiply(secret_->s, residues, residues);
     std::ranges::copy(b, phase.begin());
-    add_selected(residues, positions, phase);
+    add_selected_product(secret_->s, residues, positions, phase);
 }
 
 struct DirectPublicKey::Transforms {
@@ -157,7 +154,7 @@ void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint
     check_direct_degree(a.size());
     check_positions(positions, b.size(), rho.size());
     Residues32 fresh_memory, product_memory;
-    const std::span<std::uint64_t> fresh = fresh_memory.first(kDegree), product = product_memory.first(kDegree);
+    const std::span<std::uint64_t> fresh = fresh_memory.first(kDegree), workspace = product_memory.first(kDegree);
     {
         lattice::SecretArray<std::int8_t, kDegree> u;
         lattice::sample_ternary(rng, u.first(kDegree));
@@ -165,13 +162,11 @@ void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint
     }
     // a_pk u + e1 is an RLWE sample under the fresh secret u (a_pk is uniform and public), so a'' hides the linear map that made
     // a'. The new phase is phase + rho + e_pk u + e1 s: noise of at most a few hundred units of q = 2^32.
-    ring().multiply(transforms_->a, fresh, product);
-    ring().add(product, a);
+    ring().add_product(transforms_->a, fresh, workspace, a);
     add_error(rng, a);
     // rho is uniform over the coefficients that leave the server, and used once: what is sent of b'' is uniform whatever b', u and the
     // key are, noise included. No second error is needed.
-    ring().multiply(transforms_->b, fresh, product);
-    add_selected(product, positions, b);
+    add_selected_product(transforms_->b, fresh, positions, b);
     lattice::add(rho, b);
 }
 

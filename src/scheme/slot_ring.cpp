@@ -58,7 +58,7 @@ SlotRing::SlotRing(const SlotParameters& parameters, InstructionSet set)
         q_mod_plain = plain.multiply(q_mod_plain, p % plain.value());
     }
     if (parameters.primes()[0] != kSlotResponsePrime) response_.emplace(kSlotResponsePrime, set);
-    constants_.plain = lattice::wide_modulus(plain);
+    constants_.plain = lattice::wide_modulus(plain.value());
     constants_.q_mod_plain = wide_factor(plain, q_mod_plain);
     constants_.prime_count = prime_count();
     constants_.response_bits = parameters.response_bits;

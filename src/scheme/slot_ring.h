@@ -43,6 +43,8 @@ public:
     /// Responses are decrypted over this one.
     const Prime& response_prime() const { return response_ ? *response_ : primes_[0]; }
     void forward(const Prime& prime, Polynomial x) const { prime.ntt.forward(x, set_); }
+    /// For the factors of products only: see NttTables.
+    void forward_lazy(const Prime& prime, Polynomial x) const { prime.ntt.forward_lazy(x, set_); }
     void inverse(const Prime& prime, Polynomial x) const { prime.ntt.inverse(x, set_); }
 
     /// Polynomial in [0, T) with these slots, less those of `subtracted`; missing slots are zero. Error(kInternal) for more than n values
@@ -53,7 +55,7 @@ public:
 
     /// The representative in (-T/2, T/2) of a polynomial mod T, as residues mod prime i.
     void lift_centred(ConstPolynomial polynomial, std::size_t i, Polynomial out) const;
-    /// out = round(q/T m) + error mod q, exactly, for m in [0, T).
+    /// out = round(q/T m) + error mod q, exactly, for m in [0, T), with residues in [0, 4p) as the transforms take them.
     void scale_up(ConstPolynomial m, std::span<const std::int8_t> error, std::span<const Polynomial> out) const;
 
     /// round(2^t / q (x + error)) mod 2^t, off from the nearest by at most 2^-10 of a unit.

@@ -84,7 +84,7 @@ struct SlotSecretKey::State {
     TransformedFactor<SecretVector<std::uint64_t>> s;  // the ternary secret; its coefficients are not kept
     SecretVector<std::uint64_t> response_s, response_s_quotients;  // the same over the response prime
     std::vector<std::uint8_t> public_key;
-    WorkspacePool secrets, publics;
+    WorkspacePool encryption_secrets, decryption_secrets, publics;
     std::mutex used_mutex;
     std::set<std::array<std::uint32_t, 3>> used;
 
@@ -94,7 +94,8 @@ struct SlotSecretKey::State {
           s(ring_in.prime_count()),
           response_s(kDegree),
           response_s_quotients(kDegree),
-          secrets((1 + kMaxSlotPrimes) * kDegree + kDegree / 8, Contents::kSecret),
+          encryption_secrets((1 + ring_in.prime_count()) * kDegree + kDegree / 8, Contents::kSecret),
+          decryption_secrets(kDegree, Contents::kSecret),
           publics(kDegree, Contents::kPublic) {}
 
     // out (coefficients) -> transform(out) - a s, in transformed form, where a is given transformed.
@@ -147,7 +148,7 @@ void SlotSecretKey::encrypt(SlotVectorId id, std::span<const std::uint32_t> valu
         require(fresh, ErrorKind::kInternal, "a slot vector was encrypted twice under one secret key");
     }
     const SlotRing& ring = state_->ring;
-    WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
+    WorkspacePool::Lease secrets = state_->encryption_secrets.lease(), publics = state_->publics.lease();
     Cutter cutter(secrets.words());
     const Polynomial plain = cutter.polynomial(), a = publics.words();
     const auto b = cutter.residues(ring.prime_count());
@@ -172,12 +173,12 @@ void SlotSecretKey::decrypt(std::span<const std::uint8_t> response, std::span<st
 
     // a s over the integers, exactly (point 6 above).
     const SlotRing::Prime& prime = ring.response_prime();
-    WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
-    const Polynomial phase = secrets.words().first(kDegree), b = publics.words();
+    WorkspacePool::Lease secrets = state_->decryption_secrets.lease(), publics = state_->publics.lease();
+    const Polynomial phase = secrets.words(), b = publics.words();
     lattice::unpack(response.first(half), t, phase, ring.set());
     lattice::unpack(response.subspan(half), t, b, ring.set());
     ring.lift_response(phase);
-    ring.forward(prime, phase);
+    ring.forward_lazy(prime, phase);
     prime.arithmetic.multiply(phase, state_->response_s, state_->response_s_quotients, phase);
     ring.inverse(prime, phase);
     ring.scale_down(phase, b, phase);
@@ -276,7 +277,7 @@ PreparedResponse SlotEvaluator::prepare(std::span<const SlotVectorId> ids, std::
     for (std::size_t i = 0; i < ring.prime_count(); ++i) {
         const SlotRing::Prime& prime = ring.prime(i);
         prime.arithmetic.lift(prepared.u, prepared.a[i]);
-        ring.forward(prime, prepared.a[i]);
+        ring.forward_lazy(prime, prepared.a[i]);
         prime.arithmetic.multiply(prepared.a[i], state_->key_b.values[i], state_->key_b.quotients[i], prepared.b[i]);
         prime.arithmetic.multiply(prepared.a[i], state_->key_a.values[i], state_->key_a.quotients[i], prepared.a[i]);
         for (std::size_t k = 0; k < ids.size(); ++k) state_->halves.expand(ids[k], i, prepared.halves[i][k]);
@@ -314,7 +315,7 @@ std::vector<std::uint8_t> SlotEvaluator::respond(PreparedResponse&& from, std::s
         for (std::size_t k = 0; k < count; ++k) {
             ring.unpack(factors[k].ciphertext, i, received[k]);
             ring.lift_centred(plains[k], i, work[k]);
-            ring.forward(prime, work[k]);
+            ring.forward_lazy(prime, work[k]);
             halves_a[k] = prepared->halves[i][k];
         }
         const auto used = [&](const std::array<ConstPolynomial, kMaxSlotProducts>& x) { return std::span(x).first(count); };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <set>
 #include <vector>
 
@@ -144,6 +145,25 @@ TEST(StreamKey, RefusesIndicesAndLabelsOutOfRange) {
     EXPECT_THROW(key.stream(0, 1ull << 32), Error);
     EXPECT_NO_THROW(key.stream(0xffffffff, 0xffffffff));
     EXPECT_THROW(StreamKey(PublicSeed{}, std::string_view("a\0b", 3)), Error);
+}
+
+TEST(StreamKey, KeysAndGeneratorsAreWiped) {
+    // The objects live in memory of the test's own, which can be looked at after their destruction.
+    alignas(StreamKey) std::array<unsigned char, sizeof(StreamKey)> key_memory;
+    alignas(Prng) std::array<unsigned char, sizeof(Prng)> rng_memory;
+    const SecretSeed seed = SecretSeed::for_testing(11);
+    StreamKey* key = new (key_memory.data()) StreamKey(seed, "wiped");
+    Prng* rng = new (rng_memory.data()) Prng(seed, "wiped");
+    const std::vector<unsigned char> key_bytes(key_memory.begin(), key_memory.begin() + 240);
+    rng->u64();
+    const auto found = [](const auto& memory, std::span<const unsigned char> bytes) {
+        return std::search(memory.begin(), memory.end(), bytes.begin(), bytes.end()) != memory.end();
+    };
+    EXPECT_TRUE(found(rng_memory, std::span(key_bytes).first(32)));
+    key->~StreamKey();
+    rng->~Prng();
+    EXPECT_FALSE(found(key_memory, std::span(key_bytes).first(16)));
+    EXPECT_TRUE(std::ranges::all_of(rng_memory, [](unsigned char b) { return b == 0; }));
 }
 
 TEST(Prng, BelowStaysBelowAndIsUniform) {

@@ -51,13 +51,13 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
     flash::observe(p);
     std::free(p);
 }
+void* operator new(std::size_t size) {
+    if (void* p = std::malloc(size ? size : 1)) return p;
+    throw std::bad_alloc();
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
     const std::size_t unit = static_cast<std::size_t>(alignment);
     if (void* p = std::aligned_alloc(unit, (size + unit) / unit * unit)) return p;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t size) {
-    if (void* p = std::malloc(size ? size : 1)) return p;
     throw std::bad_alloc();
 }
 
@@ -104,6 +104,16 @@ TEST(SecretVector, MovesButDoesNotCopy) {
     const SecretVector<int> second = std::move(first);
     EXPECT_EQ(second.size(), 3u);
     EXPECT_EQ(second[1], 5);
+}
+
+TEST(Wipe, OverwritesExactlyItsBytes) {
+    for (std::size_t size : {0u, 1u, 15u, 64u, 1000u}) {
+        std::vector<unsigned char> bytes(size + 2, 7);
+        wipe(bytes.data() + 1, size);
+        EXPECT_EQ(bytes.front(), 7);
+        EXPECT_EQ(bytes.back(), 7);
+        EXPECT_TRUE(std::all_of(bytes.begin() + 1, bytes.end() - 1, [](unsigned char b) { return b == 0; }));
+    }
 }
 
 TEST(SecretSeed, MovedFromAndDestroyedSeedsAreWiped) {

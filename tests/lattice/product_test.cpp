@@ -23,24 +23,50 @@ TEST(ExactProduct, AgreesWithSchoolbookOnExtremes) {
 
         for (InstructionSet set : supported_instruction_sets()) {
             const ExactProduct ring(n, set);
-            std::vector<std::uint64_t> transformed(n), residues(n);
+            std::vector<std::uint64_t> transformed(n), workspace(n);
             ring.transform(words, transformed);
             std::vector<std::uint32_t> out(n, 5);
-            ring.multiply(ring.prepare(small), transformed, residues);
-            ring.add(residues, out);
+            const PreparedFactor prepared = ring.prepare(small);
+            ring.add_product(prepared, transformed, workspace, out);
             for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], expected[i] + 5) << to_string(set);
-            ring.subtract(residues, out);
+            ring.subtract_product(prepared, transformed, workspace, out);
             for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], 5u) << to_string(set);
             // The other way round, the wide factor prepared, and in place.
             ring.transform(small, transformed);
-            ring.multiply(ring.prepare(words), transformed, transformed);
-            EXPECT_EQ(transformed, residues) << to_string(set);
+            ring.add_product(ring.prepare(words), transformed, transformed, out);
+            for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], expected[i] + 5) << to_string(set);
         }
     }
+}
+
+TEST(ExactProduct, InstructionSetsAgreeAtEverySize) {
+    for (std::size_t n = 64; n <= 8192; n *= 2) {
+        const std::vector<std::uint32_t> words = reference::random_words(n, n);
+        std::vector<std::int8_t> small(n);
+        for (std::size_t i = 0; i < n; ++i) small[i] = static_cast<std::int8_t>(static_cast<int>(words[i] % 3) - 1);
+        const std::vector<std::uint32_t> expected = reference::negacyclic_words(words, small);
+        for (InstructionSet set : supported_instruction_sets()) {
+            const ExactProduct ring(n, set), portable(n, InstructionSet::kPortable);
+            std::vector<std::uint64_t> transformed(n), same(n);
+            ring.transform(words, transformed);
+            portable.transform(words, same);
+            ASSERT_EQ(transformed, same) << n << " " << to_string(set);
+            std::vector<std::uint32_t> out(n);
+            ring.subtract_product(ring.prepare(small), transformed, same, out);
+            for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], 0u - expected[i]) << n << " " << to_string(set);
+        }
+    }
+}
+
+TEST(ExactProduct, RefusesOtherSizes) {
+    const std::size_t n = 2048;
     const ExactProduct ring(n);
     std::vector<std::uint32_t> wrong(n - 1);
     std::vector<std::uint64_t> right(n);
     EXPECT_THROW(ring.transform(wrong, right), Error);
+    std::vector<std::uint32_t> words(n);
+    EXPECT_THROW(ring.add_product(ring.prepare(words), right, right, wrong), Error);
+    EXPECT_THROW(ring.add_product(ring.prepare(words), right, std::span(right).first(n - 8), words), Error);
 }
 
 }  // namespace

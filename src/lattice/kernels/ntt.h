@@ -38,8 +38,9 @@ struct WideNtt {
     std::uint64_t p;
     const std::uint64_t* roots;
     const std::uint64_t* quotients;
-    /// The roots of the three innermost levels, a record of 32 words for each 16 coefficients: 2 roots of the blocks of eight, 4 of the
-    /// blocks of four, 2 unused; their quotients likewise; the 8 roots of the pairs in the order 0 1 4 5 2 3 6 7; their quotients.
+    /// The roots of the three innermost levels, a record of 32 words for each 16 coefficients: the two blocks of eight, each its root and
+    /// quotient, twice; the four blocks of four in the order 0 2 1 3, each its root and quotient; the roots of the eight pairs in the order
+    /// 0 1 4 5 2 3 6 7, then their quotients. It is the order that the kernel's shuffles leave.
     const std::uint64_t* inner;
     std::uint64_t reciprocal;   ///< floor(2^52 / p); forward transform only
     ShoupFactor scale;          ///< 1/n; inverse transform only, as the next
@@ -49,7 +50,8 @@ inline constexpr int kWideBits = 52;
 inline constexpr std::uint64_t kWideNttLimit = std::uint64_t{1} << 50;
 inline constexpr std::uint64_t kSmallNttLimit = std::uint64_t{1} << 38;  ///< below it sums need no reduction between levels
 
-void ntt_forward_avx512(std::uint64_t* x, const WideNtt& tables);
+/// lazy: results in [0, 4p), or for p < kSmallNttLimit in [0, 30p).
+void ntt_forward_avx512(std::uint64_t* x, const WideNtt& tables, bool lazy);
 void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& tables);
 
 }  // namespace flash::lattice::kernels

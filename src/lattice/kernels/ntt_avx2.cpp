@@ -113,11 +113,11 @@ void ntt_forward_avx2(std::uint64_t* x, const FloatNtt& t) {
     const Prime prime{_mm256_set1_pd(t.p), _mm256_set1_pd(1.0 / t.p)};
     for (std::size_t j = 0; j < t.n; j += 4) store(x + j, from_integer(x + j));
     std::size_t blocks = 1, quarter = t.n / 4;
-    // An odd number of levels: one single level first. |x| <= p becomes at most p + 3p/4.
+    // An odd number of levels: one single level first. |x| <= 4p, reduced to p/2 or multiplied to p, becomes at most 3p/2.
     if (__builtin_ctzll(t.n) % 2) {
         const Root root = broadcast_root(t, 1);
         for (std::size_t j = 0; j < t.n / 2; j += 4) {
-            const Vector u = load(x + j), v = multiply(load(x + j + t.n / 2), root.w, root.ratio, prime);
+            const Vector u = reduce(load(x + j), prime), v = multiply(load(x + j + t.n / 2), root.w, root.ratio, prime);
             store(x + j, _mm256_add_pd(u, v));
             store(x + j + t.n / 2, _mm256_sub_pd(u, v));
         }

@@ -2,9 +2,10 @@
 // For any x < 2^52, h = floor(x quotient / 2^52) is at most x w / p and less than 2 below it, so x w - h p lies in [0, 2p); it is computed mod
 // 2^52. Multiplications ignore bits above the low 52, so a product that is only multiplied again needs no masking.
 //
-// Two levels per pass over memory; the last three or four levels (blocks of 8 or 16 neighbours) stay in registers, with shuffles that turn
-// pairs at distance 4, 2 and 1 into pairs of lanes. After the first pass each quarter of the polynomial is finished before the next: it
-// fits the first-level cache together with its roots.
+// The last six levels work on 64 neighbours, eight vectors that stay in registers: three between vectors, three within them, where
+// shuffles turn pairs at distance 4, 2 and 1 into pairs of lanes. The levels before take one to three levels per pass over memory, again
+// on eight vectors at a time; each part is finished before the next, so that it stays in the first-level cache. The inverse transform is the
+// mirror image.
 #include "lattice/kernels/lanes_avx512.h"
 #include "lattice/kernels/ntt.h"
 
@@ -14,6 +15,21 @@ namespace {
 
 using Vector = __m512i;
 
+struct Root {
+    Vector w, quotient;
+};
+inline Root root(const WideNtt& t, std::size_t i) { return {Lanes::all(t.roots[i]), Lanes::all(t.quotients[i])}; }
+inline Root root(const ShoupFactor& factor) { return {Lanes::all(factor.value), Lanes::all(factor.quotient)}; }
+
+/// Calls f(0) .. f(kCount - 1), unrolled.
+template <std::size_t kCount, class F>
+[[gnu::always_inline]] inline void each(const F& f) {
+#pragma GCC unroll 16
+    for (std::size_t g = 0; g < kCount; ++g) f(g);
+}
+
+/// Butterflies on kCount pairs (u, v) at a time, each step for all before the next step: a butterfly is a chain of dependent
+/// multiplications, and only so does the processor find enough independent ones in its window.
 /// kSmall: p < 2^38, where up to 13 levels of unreduced sums stay below 2^52.
 template <bool kSmall>
 class Butterfly {
@@ -21,28 +37,50 @@ public:
     explicit Butterfly(std::uint64_t p)
         : p_(Lanes::all(p)), two_p_(Lanes::all(2 * p)), minus_p_(Lanes::all(kLow - p + 1)), low_(Lanes::all(kLow)) {}
 
-    /// x w mod p in [0, 2p) for x w taken mod 2^52; bits 52 and above of the result are undefined.
-    Vector multiply_open(Vector x, Vector w, Vector quotient) const {
-        const Vector high = Lanes::add_high(Lanes::zero(), x, quotient);
-        return Lanes::add_low(Lanes::add_low(Lanes::zero(), x, w), high, minus_p_);
+    /// x[g] = x[g] w[g] mod p in [0, 2p) for x[g] < 2^52; where keep_open(g), bits 52 and above are undefined, which only another
+    /// multiplication ignores.
+    template <std::size_t kCount, class Open>
+    [[gnu::always_inline]] void multiply(Vector (&x)[kCount], const Root (&w)[kCount], const Open& keep_open) const {
+        Vector high[kCount], low[kCount];
+        each<kCount>([&](std::size_t g) { high[g] = Lanes::add_high(Lanes::zero(), x[g], w[g].quotient); });
+        each<kCount>([&](std::size_t g) { low[g] = Lanes::add_low(Lanes::zero(), x[g], w[g].w); });
+        each<kCount>([&](std::size_t g) { x[g] = Lanes::add_low(low[g], high[g], minus_p_); });
+        each<kCount>([&](std::size_t g) { x[g] = keep_open(g) ? x[g] : Lanes::bit_and(x[g], low_); });
     }
-    Vector multiply(Vector x, Vector w, Vector quotient) const { return mask(multiply_open(x, w, quotient)); }
-    Vector mask(Vector x) const { return Lanes::bit_and(x, low_); }
+    template <std::size_t kCount>
+    [[gnu::always_inline]] void multiply(Vector (&x)[kCount], const Root (&w)[kCount]) const {
+        multiply(x, w, [](std::size_t) { return false; });
+    }
     Vector below_two_p(Vector x) const { return kSmall ? x : Lanes::subtract_if_at_least(x, two_p_); }
     Vector below_p(Vector x) const { return Lanes::subtract_if_at_least(x, p_); }
     Vector two_p() const { return two_p_; }
 
-    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 27p at most.
-    void forward(Vector& u, Vector& v, Vector w, Vector quotient) const {
-        const Vector sum = below_two_p(u), product = multiply(v, w, quotient);
-        u = Lanes::add(sum, product);
-        v = Lanes::subtract(Lanes::add(sum, two_p_), product);
+    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 30p at most. Where keep_open(g), the results are
+    /// for multiplication only.
+    template <std::size_t kCount, class Open>
+    [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount], const Open& keep_open) const {
+        each<kCount>([&](std::size_t g) { u[g] = below_two_p(u[g]); });
+        multiply(v, w, keep_open);
+        each<kCount>([&](std::size_t g) {
+            const Vector sum = Lanes::add(u[g], v[g]);
+            v[g] = Lanes::subtract(Lanes::add(u[g], two_p_), v[g]);
+            u[g] = sum;
+        });
+    }
+    template <std::size_t kCount>
+    [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount]) const {
+        forward(u, v, w, [](std::size_t) { return false; });
     }
     /// One inverse level (Gentleman-Sande). In and out: below `bound`, which is 2p; kSmall: it doubles, to 2^14 p at most.
-    void inverse(Vector& u, Vector& v, Vector w, Vector quotient, Vector bound) const {
-        const Vector difference = Lanes::subtract(Lanes::add(u, bound), v);
-        u = below_two_p(Lanes::add(u, v));
-        v = multiply(difference, w, quotient);
+    template <std::size_t kCount>
+    [[gnu::always_inline]] void inverse(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount], Vector bound) const {
+        each<kCount>([&](std::size_t g) {
+            const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
+            u[g] = Lanes::add(u[g], v[g]);
+            v[g] = difference;
+        });
+        multiply(v, w);
+        each<kCount>([&](std::size_t g) { u[g] = below_two_p(u[g]); });
     }
     Vector next_bound(Vector bound) const { return kSmall ? Lanes::add(bound, bound) : bound; }
 
@@ -51,245 +89,281 @@ private:
     Vector p_, two_p_, minus_p_, low_;
 };
 
-struct Root {
-    Vector w, quotient;
+// ------------------------------------------------------------------------------------- levels between eight vectors
+
+/// Pair g of four among eight vectors, at a distance of 4, 2 or 1.
+constexpr std::size_t lower(std::size_t g, std::size_t distance) { return g / distance * 2 * distance + g % distance; }
+
+/// f(u, v, w) on the four pairs at this distance; root(group) for the pairs that lie in one block.
+template <std::size_t kDistance, class RootOf, class F>
+[[gnu::always_inline]] inline void level(Vector (&x)[8], const RootOf& root_of, const F& f) {
+    Vector u[4], v[4];
+    Root w[4];
+    each<4>([&](std::size_t g) {
+        u[g] = x[lower(g, kDistance)];
+        v[g] = x[lower(g, kDistance) + kDistance];
+        w[g] = root_of(g / kDistance);
+    });
+    f(u, v, w);
+    each<4>([&](std::size_t g) {
+        x[lower(g, kDistance)] = u[g];
+        x[lower(g, kDistance) + kDistance] = v[g];
+    });
+}
+
+/// The roots of up to three successive levels, the first of which has one block, number `index` of the table.
+template <std::size_t kLevels>
+struct BlockRoots {
+    Root first, second[2], third[4];
+    BlockRoots(const WideNtt& t, std::size_t index) : first(root(t, index)) {
+        if constexpr (kLevels > 1) each<2>([&](std::size_t k) { second[k] = root(t, 2 * index + k); });
+        if constexpr (kLevels > 2) each<4>([&](std::size_t k) { third[k] = root(t, 4 * index + k); });
+    }
 };
-inline Root root(const WideNtt& t, std::size_t i) { return {Lanes::all(t.roots[i]), Lanes::all(t.quotients[i])}; }
+
+/// kLevels forward levels: distances 4, 2, 1. Products that only go to factors of the next level stay open.
+template <std::size_t kLevels, bool kSmall>
+[[gnu::always_inline]] inline void forward_levels(const Butterfly<kSmall>& f, Vector (&x)[8], const BlockRoots<kLevels>& roots) {
+    const auto open = [](std::size_t distance) { return [=](std::size_t g) { return (lower(g, distance) & (distance / 2)) != 0; }; };
+    const auto closed = [](std::size_t) { return false; };
+    level<4>(x, [&](std::size_t) { return roots.first; }, [&](auto& u, auto& v, const auto& w) {
+        if constexpr (kLevels > 1)
+            f.forward(u, v, w, open(4));
+        else
+            f.forward(u, v, w, closed);
+    });
+    if constexpr (kLevels > 1)
+        level<2>(x, [&](std::size_t k) { return roots.second[k]; }, [&](auto& u, auto& v, const auto& w) {
+            if constexpr (kLevels > 2)
+                f.forward(u, v, w, open(2));
+            else
+                f.forward(u, v, w, closed);
+        });
+    if constexpr (kLevels > 2)
+        level<1>(x, [&](std::size_t k) { return roots.third[k]; }, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, closed); });
+}
+
+/// kLevels inverse levels: distances 1, 2, 4, or the last of these. kLast: the last level of all, with the factor 1/n and the full
+/// reduction. Returns the bound of the results.
+template <std::size_t kLevels, bool kLast, bool kSmall>
+[[gnu::always_inline]] inline Vector inverse_levels(const Butterfly<kSmall>& f, Vector (&x)[8], const BlockRoots<kLevels>& roots,
+                                                    const WideNtt& t, Vector bound) {
+    if constexpr (kLevels > 2) {
+        level<1>(x, [&](std::size_t k) { return roots.third[k]; }, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        bound = f.next_bound(bound);
+    }
+    if constexpr (kLevels > 1) {
+        level<2>(x, [&](std::size_t k) { return roots.second[k]; }, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        bound = f.next_bound(bound);
+    }
+    level<4>(x, [&](std::size_t) { return roots.first; }, [&](auto& u, auto& v, const auto& w) {
+        if constexpr (!kLast) {
+            f.inverse(u, v, w, bound);
+        } else {
+            const Root scale = root(t.scale), last = root(t.scaled_last);
+            each<4>([&](std::size_t g) {
+                const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
+                u[g] = Lanes::add(u[g], v[g]);
+                v[g] = difference;
+            });
+            f.multiply(u, {scale, scale, scale, scale});
+            f.multiply(v, {last, last, last, last});
+            each<4>([&](std::size_t g) { u[g] = f.below_p(u[g]), v[g] = f.below_p(v[g]); });
+        }
+    });
+    return f.next_bound(bound);
+}
+
+/// Vector m of the eight: column m % columns of part m / columns of a block, 2^kLevels parts in all.
+template <std::size_t kLevels>
+[[gnu::always_inline]] inline std::size_t place(std::size_t m, std::size_t part) {
+    constexpr std::size_t kColumns = 8 >> kLevels;
+    return m / kColumns * part + 8 * (m % kColumns);
+}
+
+template <std::size_t kLevels, bool kSmall>
+inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t, std::size_t index) {
+    const BlockRoots<kLevels> roots(t, index);
+    const std::size_t part = size >> kLevels;
+    for (std::size_t j = 0; j < part; j += 64 >> kLevels) {
+        Vector x[8];
+        each<8>([&](std::size_t m) { x[m] = Lanes::load(block + j + place<kLevels>(m, part)); });
+        forward_levels<kLevels>(f, x, roots);
+        each<8>([&](std::size_t m) { Lanes::store(block + j + place<kLevels>(m, part), x[m]); });
+    }
+}
+
+template <std::size_t kLevels, bool kLast, bool kSmall>
+inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t, std::size_t index,
+                           Vector bound) {
+    const BlockRoots<kLevels> roots(t, index);
+    const std::size_t part = size >> kLevels;
+    Vector result = bound;
+    for (std::size_t j = 0; j < part; j += 64 >> kLevels) {
+        Vector x[8];
+        each<8>([&](std::size_t m) { x[m] = Lanes::load(block + j + place<kLevels>(m, part)); });
+        result = inverse_levels<kLevels, kLast>(f, x, roots, t, bound);
+        each<8>([&](std::size_t m) { Lanes::store(block + j + place<kLevels>(m, part), x[m]); });
+    }
+    return result;
+}
+
+// ------------------------------------------------------------------------------------------- six levels on 64 neighbours
 
 /// Roots of the three innermost levels of 16 neighbours, from a record of WideNtt::inner.
-inline Root roots_of_four(const std::uint64_t* record) {
-    const Vector spread = _mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1);
-    return {_mm512_permutexvar_epi64(spread, Lanes::load(record)), _mm512_permutexvar_epi64(spread, Lanes::load(record + 8))};
+inline Root alternating(const std::uint64_t* pairs) {
+    const Vector both = Lanes::load(pairs);
+    return {_mm512_unpacklo_epi64(both, both), _mm512_unpackhi_epi64(both, both)};
 }
-inline Root roots_of_two(const std::uint64_t* record) {
-    const Vector spread = _mm512_setr_epi64(2, 2, 4, 4, 3, 3, 5, 5);
-    return {_mm512_permutexvar_epi64(spread, Lanes::load(record)), _mm512_permutexvar_epi64(spread, Lanes::load(record + 8))};
-}
+inline Root roots_of_four(const std::uint64_t* record) { return alternating(record); }
+inline Root roots_of_two(const std::uint64_t* record) { return alternating(record + 8); }
 inline Root roots_of_one(const std::uint64_t* record) { return {Lanes::load(record + 16), Lanes::load(record + 24)}; }
 
-/// Calls f(0) .. f(kGroup - 1): independent work side by side, which hides the latency of one chain of butterflies.
-constexpr std::size_t kGroup = 4;
-template <class F>
-[[gnu::always_inline]] inline void side_by_side(const F& f) {
-#pragma GCC unroll 8
-    for (std::size_t g = 0; g < kGroup; ++g) f(g);
-}
-
-/// Two forward levels on x0..x3, a quarter of a block apart.
-template <bool kSmall>
-inline void forward_pair(const Butterfly<kSmall>& f, Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& first, const Root& left,
-                         const Root& right) {
-    f.forward(x0, x2, first.w, first.quotient);
-    // x1 and x3 are only multiplied next: x1 is reduced, the product stays open.
-    const Vector sum = f.below_two_p(x1), product = f.multiply_open(x3, first.w, first.quotient);
-    x1 = Lanes::add(sum, product);
-    x3 = Lanes::subtract(Lanes::add(sum, f.two_p()), product);
-    f.forward(x0, x1, left.w, left.quotient);
-    f.forward(x2, x3, right.w, right.quotient);
-}
-
-template <bool kSmall>
-inline void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index) {
-    const Root first = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
-    for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        std::uint64_t* at = x + j;
-        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
-        forward_pair(f, x0, x1, x2, x3, first, left, right);
-        Lanes::store(at, x0);
-        Lanes::store(at + quarter, x1);
-        Lanes::store(at + 2 * quarter, x2);
-        Lanes::store(at + 3 * quarter, x3);
-    }
-}
-
-/// The last levels of kGroup times 16 neighbours. kFour: four levels, else three. The comments name lanes by their place among the 16.
-template <bool kSmall, bool kFour>
-inline void forward_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
-    const std::uint64_t* record = t.inner + 32 * first;
-    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
-    side_by_side([&](std::size_t g) {
-        a[g] = Lanes::load(x + 16 * g);
-        b[g] = Lanes::load(x + 16 * g + 8);
+/// index: of the block's root in the table, from n/64. The comments name lanes by their place among 16 neighbours. kLazy: no final
+/// reduction.
+template <bool kSmall, bool kLazy>
+[[gnu::always_inline]] inline void forward_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t, std::size_t index) {
+    const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
+    Vector x[8], a[4], b[4], u[4], v[4];
+    Root w[4];
+    each<8>([&](std::size_t m) { x[m] = Lanes::load(at + 8 * m); });
+    forward_levels<3>(f, x, BlockRoots<3>(t, index));
+    each<4>([&](std::size_t g) {
+        w[g] = roots_of_four(record + 32 * g);
+        u[g] = _mm512_shuffle_i64x2(x[2 * g], x[2 * g + 1], 0x44);  // 0-3 8-11
+        v[g] = _mm512_shuffle_i64x2(x[2 * g], x[2 * g + 1], 0xee);  // 4-7 12-15
     });
-    if constexpr (kFour)
-        side_by_side([&](std::size_t g) {
-            const Root eight = root(t, t.n / 16 + first + g);
-            f.forward(a[g], b[g], eight.w, eight.quotient);
-        });
-    side_by_side([&](std::size_t g) {
-        const Root four = roots_of_four(record + 32 * g);
-        u[g] = _mm512_shuffle_i64x2(a[g], b[g], 0x44);  // 0-3 8-11
-        v[g] = _mm512_shuffle_i64x2(a[g], b[g], 0xee);  // 4-7 12-15
-        f.forward(u[g], v[g], four.w, four.quotient);
-    });
-    side_by_side([&](std::size_t g) {
-        const Root two = roots_of_two(record + 32 * g);
+    f.forward(u, v, w);
+    each<4>([&](std::size_t g) {
+        w[g] = roots_of_two(record + 32 * g);
         a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x88);  // 0 1 8 9 4 5 12 13
         b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xdd);  // 2 3 10 11 6 7 14 15
-        f.forward(a[g], b[g], two.w, two.quotient);
     });
-    side_by_side([&](std::size_t g) {
-        const Root one = roots_of_one(record + 32 * g);
+    f.forward(a, b, w);
+    each<4>([&](std::size_t g) {
+        w[g] = roots_of_one(record + 32 * g);
         u[g] = _mm512_unpacklo_epi64(a[g], b[g]);  // 0 2 8 10 4 6 12 14
         v[g] = _mm512_unpackhi_epi64(a[g], b[g]);  // 1 3 9 11 5 7 13 15
-        f.forward(u[g], v[g], one.w, one.quotient);
     });
-    const Vector one = Lanes::all(1), reciprocal = Lanes::all(t.reciprocal);
-    side_by_side([&](std::size_t g) {
-        // kSmall: floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
-        u[g] = f.below_p(kSmall ? f.multiply(u[g], one, reciprocal) : f.below_two_p(u[g]));
-        v[g] = f.below_p(kSmall ? f.multiply(v[g], one, reciprocal) : f.below_two_p(v[g]));
-        Lanes::store(x + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
-        Lanes::store(x + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
+    f.forward(u, v, w);
+    if constexpr (kSmall && !kLazy) {
+        // floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
+        const Root one = root({1, t.reciprocal});
+        f.multiply(u, {one, one, one, one});
+        f.multiply(v, {one, one, one, one});
+    }
+    each<4>([&](std::size_t g) {
+        if constexpr (!kLazy) {
+            u[g] = f.below_p(f.below_two_p(u[g]));
+            v[g] = f.below_p(f.below_two_p(v[g]));
+        }
+        Lanes::store(at + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
+        Lanes::store(at + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
     });
 }
 
-template <bool kSmall, bool kFour>
-void forward(std::uint64_t* x, const WideNtt& t) {
-    const Butterfly<kSmall> f(t.p);
-    constexpr std::size_t kLast = kFour ? 16 : 8;  // size of the blocks left to the inner levels
-    forward_block(f, x, t.n / 4, t, 1);
-    const std::size_t quarter_size = t.n / 4;
-    for (std::size_t part = 0; part < 4; ++part) {
-        std::uint64_t* base = x + part * quarter_size;
-        std::size_t blocks = 1;  // in this part
-        for (std::size_t size = quarter_size; size > kLast; size /= 4, blocks *= 4)
-            for (std::size_t block = 0; block < blocks; ++block)
-                forward_block(f, base + block * size, size / 4, t, (4 + part) * blocks + block);
-        if (quarter_size >= 16 * kGroup)
-            for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
-                forward_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
-    }
-    if (quarter_size < 16 * kGroup)
-        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) forward_inner<kSmall, kFour>(f, x + j, t, j / 16);
-}
-
-/// Two inverse levels on x0..x3.
-template <bool kSmall>
-inline void inverse_pair(const Butterfly<kSmall>& f, Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& left, const Root& right,
-                         const Root& last, Vector bound) {
-    f.inverse(x0, x1, left.w, left.quotient, bound);
-    f.inverse(x2, x3, right.w, right.quotient, bound);
-    const Vector next = f.next_bound(bound);
-    f.inverse(x0, x2, last.w, last.quotient, next);
-    f.inverse(x1, x3, last.w, last.quotient, next);
-}
-
-template <bool kSmall>
-inline void inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t quarter, const WideNtt& t, std::size_t index, Vector bound) {
-    const Root last = root(t, index), left = root(t, 2 * index), right = root(t, 2 * index + 1);
-    for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        std::uint64_t* at = x + j;
-        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
-        inverse_pair(f, x0, x1, x2, x3, left, right, last, bound);
-        Lanes::store(at, x0);
-        Lanes::store(at + quarter, x1);
-        Lanes::store(at + 2 * quarter, x2);
-        Lanes::store(at + 3 * quarter, x3);
-    }
-}
-
-/// The last two levels over the whole polynomial, with the factor 1/n in their roots, and the full reduction.
-template <bool kSmall>
-inline void inverse_outer(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, Vector bound) {
-    const std::size_t quarter = t.n / 4;
-    const Root left = root(t, 2), right = root(t, 3), scale{Lanes::all(t.scale.value), Lanes::all(t.scale.quotient)},
-               last{Lanes::all(t.scaled_last.value), Lanes::all(t.scaled_last.quotient)};
-    const Vector next = f.next_bound(bound);
-    for (std::size_t j = 0; j < quarter; j += Lanes::kCount) {
-        std::uint64_t* at = x + j;
-        Vector x0 = Lanes::load(at), x1 = Lanes::load(at + quarter), x2 = Lanes::load(at + 2 * quarter), x3 = Lanes::load(at + 3 * quarter);
-        f.inverse(x0, x1, left.w, left.quotient, bound);
-        f.inverse(x2, x3, right.w, right.quotient, bound);
-        const auto finish = [&](std::size_t place, Vector value, const Root& r) {
-            Lanes::store(at + place * quarter, f.below_p(f.multiply(value, r.w, r.quotient)));
-        };
-        finish(0, Lanes::add(x0, x2), scale);
-        finish(1, Lanes::add(x1, x3), scale);
-        finish(2, Lanes::subtract(Lanes::add(x0, next), x2), last);
-        finish(3, Lanes::subtract(Lanes::add(x1, next), x3), last);
-    }
-}
-
-/// The first levels, mirroring forward_inner.
-template <bool kSmall, bool kFour>
-inline void inverse_inner(const Butterfly<kSmall>& f, std::uint64_t* x, const WideNtt& t, std::size_t first) {
-    const std::uint64_t* record = t.inner + 32 * first;
-    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2), bound4 = f.next_bound(bound3);
-    Vector a[kGroup], b[kGroup], u[kGroup], v[kGroup];
-    side_by_side([&](std::size_t g) {
-        const Root one = roots_of_one(record + 32 * g);
-        a[g] = Lanes::load(x + 16 * g);
-        b[g] = Lanes::load(x + 16 * g + 8);
+/// Returns the bound of the results. kLast: n = 64.
+template <bool kSmall, bool kLast>
+[[gnu::always_inline]] inline Vector inverse_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t, std::size_t index) {
+    const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
+    const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2);
+    Vector x[8], a[4], b[4], u[4], v[4];
+    Root w[4];
+    each<4>([&](std::size_t g) {
+        w[g] = roots_of_one(record + 32 * g);
+        a[g] = Lanes::load(at + 16 * g);
+        b[g] = Lanes::load(at + 16 * g + 8);
         u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 2, 8, 10, 4, 6, 12, 14), b[g]);
         v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(1, 3, 9, 11, 5, 7, 13, 15), b[g]);
-        f.inverse(u[g], v[g], one.w, one.quotient, bound1);
     });
-    side_by_side([&](std::size_t g) {
-        const Root two = roots_of_two(record + 32 * g);
+    f.inverse(u, v, w, bound1);
+    each<4>([&](std::size_t g) {
+        w[g] = roots_of_two(record + 32 * g);
         a[g] = _mm512_unpacklo_epi64(u[g], v[g]);
         b[g] = _mm512_unpackhi_epi64(u[g], v[g]);
-        f.inverse(a[g], b[g], two.w, two.quotient, bound2);
     });
-    side_by_side([&](std::size_t g) {
-        const Root four = roots_of_four(record + 32 * g);
+    f.inverse(a, b, w, bound2);
+    each<4>([&](std::size_t g) {
+        w[g] = roots_of_four(record + 32 * g);
         u[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b[g]);
         v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b[g]);
-        f.inverse(u[g], v[g], four.w, four.quotient, bound3);
     });
-    side_by_side([&](std::size_t g) {
-        a[g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
-        b[g] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
-        if constexpr (kFour) {
-            const Root eight = root(t, t.n / 16 + first + g);
-            f.inverse(a[g], b[g], eight.w, eight.quotient, bound4);
-        }
-        Lanes::store(x + 16 * g, a[g]);
-        Lanes::store(x + 16 * g + 8, b[g]);
+    f.inverse(u, v, w, bound3);
+    each<4>([&](std::size_t g) {
+        x[2 * g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
+        x[2 * g + 1] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
     });
+    const Vector bound = inverse_levels<3, kLast>(f, x, BlockRoots<3>(t, index), t, f.next_bound(bound3));
+    each<8>([&](std::size_t m) { Lanes::store(at + 8 * m, x[m]); });
+    return bound;
 }
 
-template <bool kSmall, bool kFour>
+// ------------------------------------------------------------------------------------------------ the whole transforms
+
+/// Levels of the next pass for a block of this size, so that 64 neighbours are left after the last pass.
+inline std::size_t pass_levels(std::size_t size) {
+    // Two before three: the eight parts of three levels on 4096 coefficients would all fall into one set of the first-level cache.
+    const std::size_t levels = static_cast<std::size_t>(__builtin_ctzll(size)) - 6;
+    return levels <= 3 ? levels : 2;
+}
+
+template <bool kSmall, bool kLazy>
+void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t, std::size_t index) {
+    const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
+    switch (levels) {
+        case 1: forward_pass<1>(f, x, size, t, index); break;
+        case 2: forward_pass<2>(f, x, size, t, index); break;
+        default: forward_pass<3>(f, x, size, t, index); break;
+    }
+    for (std::size_t k = 0; k < parts; ++k)
+        if (part == 64)
+            forward_64<kSmall, kLazy>(f, x + k * part, t, (index << levels) + k);
+        else
+            forward_block<kSmall, kLazy>(f, x + k * part, part, t, (index << levels) + k);
+}
+
+template <bool kSmall, bool kLazy>
+void forward(std::uint64_t* x, const WideNtt& t) {
+    const Butterfly<kSmall> f(t.p);
+    if (t.n == 64)
+        forward_64<kSmall, kLazy>(f, x, t, 1);
+    else
+        forward_block<kSmall, kLazy>(f, x, t.n, t, 1);
+}
+
+/// Returns the bound of the results.
+template <bool kSmall, bool kLast>
+Vector inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t, std::size_t index) {
+    const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
+    Vector bound = f.two_p();
+    for (std::size_t k = 0; k < parts; ++k)
+        bound = part == 64 ? inverse_64<kSmall, false>(f, x + k * part, t, (index << levels) + k)
+                           : inverse_block<kSmall, false>(f, x + k * part, part, t, (index << levels) + k);
+    switch (levels) {
+        case 1: return inverse_pass<1, kLast>(f, x, size, t, index, bound);
+        case 2: return inverse_pass<2, kLast>(f, x, size, t, index, bound);
+        default: return inverse_pass<3, kLast>(f, x, size, t, index, bound);
+    }
+}
+
+template <bool kSmall>
 void inverse(std::uint64_t* x, const WideNtt& t) {
     const Butterfly<kSmall> f(t.p);
-    constexpr std::size_t kLast = kFour ? 16 : 8;
-    const std::size_t quarter_size = t.n / 4;
-    Vector outer_bound = f.two_p();
-    if (quarter_size < 16 * kGroup)
-        for (std::size_t j = 0; j < t.n; j += 16 * kGroup) inverse_inner<kSmall, kFour>(f, x + j, t, j / 16);
-    for (std::size_t part = 0; part < 4; ++part) {
-        std::uint64_t* base = x + part * quarter_size;
-        if (quarter_size >= 16 * kGroup)
-            for (std::size_t j = 0; j < quarter_size; j += 16 * kGroup)
-                inverse_inner<kSmall, kFour>(f, base + j, t, (part * quarter_size + j) / 16);
-        Vector bound = f.two_p();
-        for (std::size_t levels = kFour ? 4 : 3; levels; --levels) bound = f.next_bound(bound);
-        for (std::size_t size = 4 * kLast, blocks = quarter_size / size; size <= quarter_size; size *= 4, blocks /= 4) {
-            for (std::size_t block = 0; block < blocks; ++block)
-                inverse_block(f, base + block * size, size / 4, t, (4 + part) * blocks + block, bound);
-            bound = f.next_bound(f.next_bound(bound));
-        }
-        outer_bound = bound;
-    }
-    inverse_outer(f, x, t, outer_bound);
+    if (t.n == 64)
+        inverse_64<kSmall, true>(f, x, t, 1);
+    else
+        inverse_block<kSmall, true>(f, x, t.n, t, 1);
 }
 
 }  // namespace
 
-void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t) {
-    const bool four = __builtin_ctzll(t.n) % 2 == 0;
+void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t, bool lazy) {
     if (t.p < kSmallNttLimit)
-        four ? forward<true, true>(x, t) : forward<true, false>(x, t);
+        lazy ? forward<true, true>(x, t) : forward<true, false>(x, t);
     else
-        four ? forward<false, true>(x, t) : forward<false, false>(x, t);
+        lazy ? forward<false, true>(x, t) : forward<false, false>(x, t);
 }
 
-void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) {
-    const bool four = __builtin_ctzll(t.n) % 2 == 0;
-    if (t.p < kSmallNttLimit)
-        four ? inverse<true, true>(x, t) : inverse<true, false>(x, t);
-    else
-        four ? inverse<false, true>(x, t) : inverse<false, false>(x, t);
-}
+void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) { t.p < kSmallNttLimit ? inverse<true>(x, t) : inverse<false>(x, t); }
 
 }  // namespace flash::lattice::kernels

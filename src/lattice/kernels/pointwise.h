@@ -14,7 +14,7 @@ struct WideModulus {
     std::uint64_t minus_inverse;  ///< -1/p mod 2^52
 };
 
-inline constexpr std::size_t kMaxSummands = 4;
+inline constexpr std::size_t kMaxSummands = 3;
 
 struct Pointwise {
     void (*quotients)(const WideModulus&, const std::uint64_t* factor, std::uint64_t* out, std::size_t count);

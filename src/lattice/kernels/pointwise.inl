@@ -31,8 +31,9 @@ void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const 
     }
 }
 
-/// The low and high halves of all products are summed apart: high below 4 p^2 / 2^52 + 4 < 2^50, low below 2^54. The carry of low moves
-/// to high; high times 2^52 and what is left of low are then reduced to [0, 2p) each, and out is below p: 5p < 2^53 in all.
+/// The low and high halves of all products are summed apart. With x < p and y < 4p < 2^52, high is below 12 p^2 / 2^52 + 3 < 2^52 (with p < 2^38
+/// and y < 2^43 far below), low below 2^54. The carry of low moves to high; high times 2^52 and what is left of low are then reduced to
+/// [0, 2p) each, and out is below p.
 template <std::size_t kSummands>
 void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y, std::uint64_t* out,
                        std::size_t count) {
@@ -58,7 +59,6 @@ void add_products(const WideModulus& modulus, const std::uint64_t* const* x, con
         case 1: return add_some_products<1>(modulus, x, y, out, count);
         case 2: return add_some_products<2>(modulus, x, y, out, count);
         case 3: return add_some_products<3>(modulus, x, y, out, count);
-        case 4: return add_some_products<4>(modulus, x, y, out, count);
     }
 }
 

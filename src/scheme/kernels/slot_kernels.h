@@ -39,7 +39,7 @@ struct SlotKernels {
     void (*narrow)(const std::uint64_t* x, std::size_t count, std::uint32_t* out);
     /// The representative in (-T/2, T/2) of coefficients mod T, mod p.
     void (*lift_centred)(std::uint64_t plain, std::uint64_t p, const std::uint64_t* x, std::uint64_t* out);
-    /// out[i] = round(q/T m) + error mod p_i.
+    /// out[i] = round(q/T m) + error mod p_i, in [0, 4p_i): for a transform, which takes that.
     void (*scale_up)(const SlotConstants&, const std::uint64_t* m, const std::int8_t* error, std::uint64_t* const* out);
     /// out = round(2^t / q (x + error)) mod 2^t for x given by its residues x[i].
     void (*switch_down)(const SlotConstants&, const std::uint64_t* const* x, const std::int8_t* error, std::uint64_t* out);

@@ -84,9 +84,9 @@ public:
         const Vector product = plain_.from_two_p(plain_.multiply(m, factor_, quotient_));
         return Lanes::subtract(half_, Lanes::subtract_if_at_least(Lanes::add(product, half_), plain_.p));
     }
-    /// In [0, 2p).
+    /// In [0, 2p). The rest, of size below p, is made positive by adding p.
     static Vector residue(Vector rest, const Prime& prime, Vector inverse, Vector inverse_quotient) {
-        return prime.multiply(prime.from_signed(rest), inverse, inverse_quotient);
+        return prime.multiply(Lanes::add(rest, prime.p), inverse, inverse_quotient);
     }
 
 private:
@@ -143,7 +143,7 @@ void scale_up_primes(const SlotConstants& c, const std::uint64_t* m, const std::
         const Vector rest = scaling.rest(Lanes::load(m + j)), e = Lanes::load(error + j);
         primes.each([&](std::size_t i, const PrimeConstants& p) {
             const Vector scaled = Scaling::residue(rest, p.prime, p.inverse, p.inverse_quotient);
-            Lanes::store(out[i] + j, p.prime.from_four_p(Lanes::add(scaled, p.prime.from_signed(e))));
+            Lanes::store(out[i] + j, Lanes::add(scaled, Lanes::add(e, p.prime.p)));
         });
     }
 }
@@ -156,7 +156,7 @@ void switch_down_primes(const SlotConstants& c, const std::uint64_t* const* x, c
         const Vector e = Lanes::load(error + j);
         Vector sum = Lanes::zero();
         primes.each([&](std::size_t i, const PrimeConstants& p) {
-            sum = p.add_fraction(sum, Lanes::add(Lanes::load(x[i] + j), p.prime.from_signed(e)));
+            sum = p.add_fraction(sum, Lanes::add(Lanes::load(x[i] + j), Lanes::add(e, p.prime.p)));
         });
         Lanes::store(out + j, round(sum));
     }
