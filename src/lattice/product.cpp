@@ -17,37 +17,34 @@ void ExactProduct::check_size(std::size_t size) const {
     require(size == ntt_.size(), ErrorKind::kInternal, "product of polynomials of different sizes");
 }
 
-void ExactProduct::transform(std::span<const std::uint32_t> words, std::span<std::uint64_t> out) const {
-    check_size(words.size());
+template <class Coefficient>
+void ExactProduct::lift(std::span<const Coefficient> polynomial, std::span<std::uint64_t> out) const {
+    check_size(polynomial.size());
     check_size(out.size());
-    pointwise_.lift(words, out);
-    ntt_.forward(out, set_);
+    pointwise_.lift(polynomial, out);
+}
+
+void ExactProduct::transform(std::span<const std::uint32_t> words, std::span<std::uint64_t> out) const {
+    lift(words, out);
+    ntt_.forward_lazy(out, set_);
 }
 
 void ExactProduct::transform(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const {
-    check_size(small.size());
-    check_size(out.size());
-    pointwise_.lift(small, out);
-    ntt_.forward(out, set_);
+    lift(small, out);
+    ntt_.forward_lazy(out, set_);
 }
 
-PreparedFactor ExactProduct::prepare_transformed(SecretVector<std::uint64_t> values) const {
-    PreparedFactor factor{std::move(values), SecretVector<std::uint64_t>(size())};
+template <class Coefficient>
+PreparedFactor ExactProduct::prepared(std::span<const Coefficient> polynomial) const {
+    PreparedFactor factor{SecretVector<std::uint64_t>(size()), SecretVector<std::uint64_t>(size())};
+    lift(polynomial, std::span<std::uint64_t>(factor.values));
+    ntt_.forward(factor.values, set_);
     pointwise_.quotients(factor.values, factor.quotients);
     return factor;
 }
 
-PreparedFactor ExactProduct::prepare(std::span<const std::uint32_t> words) const {
-    SecretVector<std::uint64_t> values(size());
-    transform(words, values);
-    return prepare_transformed(std::move(values));
-}
-
-PreparedFactor ExactProduct::prepare(std::span<const std::int8_t> small) const {
-    SecretVector<std::uint64_t> values(size());
-    transform(small, values);
-    return prepare_transformed(std::move(values));
-}
+PreparedFactor ExactProduct::prepare(std::span<const std::uint32_t> words) const { return prepared(words); }
+PreparedFactor ExactProduct::prepare(std::span<const std::int8_t> small) const { return prepared(small); }
 
 void ExactProduct::accumulate(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial,
                               std::span<std::uint64_t> workspace, std::span<std::uint32_t> out, bool subtract) const {

@@ -25,7 +25,8 @@ public:
     explicit ExactProduct(std::size_t n, InstructionSet set = best_instruction_set());
     std::size_t size() const { return ntt_.size(); }
 
-    /// Transform of words mod 2^32 lifted to [-2^31, 2^31).
+    /// Transform of words mod 2^32 lifted to [-2^31, 2^31), for the products below only: the values are not reduced, and how far they are
+    /// depends on the instruction set.
     void transform(std::span<const std::uint32_t> words, std::span<std::uint64_t> out) const;
     /// Transform of a small polynomial.
     void transform(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const;
@@ -40,7 +41,10 @@ public:
                           std::span<std::uint32_t> out) const;
 
 private:
-    PreparedFactor prepare_transformed(SecretVector<std::uint64_t> values) const;
+    template <class Coefficient>
+    void lift(std::span<const Coefficient> polynomial, std::span<std::uint64_t> out) const;
+    template <class Coefficient>
+    PreparedFactor prepared(std::span<const Coefficient> polynomial) const;
     void accumulate(const PreparedFactor& factor, std::span<const std::uint64_t> polynomial, std::span<std::uint64_t> workspace,
                     std::span<std::uint32_t> out, bool subtract) const;
     void check_size(std::size_t size) const;

@@ -46,13 +46,11 @@ TEST(ExactProduct, InstructionSetsAgreeAtEverySize) {
         for (std::size_t i = 0; i < n; ++i) small[i] = static_cast<std::int8_t>(static_cast<int>(words[i] % 3) - 1);
         const std::vector<std::uint32_t> expected = reference::negacyclic_words(words, small);
         for (InstructionSet set : supported_instruction_sets()) {
-            const ExactProduct ring(n, set), portable(n, InstructionSet::kPortable);
-            std::vector<std::uint64_t> transformed(n), same(n);
+            const ExactProduct ring(n, set);
+            std::vector<std::uint64_t> transformed(n), workspace(n);
             ring.transform(words, transformed);
-            portable.transform(words, same);
-            ASSERT_EQ(transformed, same) << n << " " << to_string(set);
             std::vector<std::uint32_t> out(n);
-            ring.subtract_product(ring.prepare(small), transformed, same, out);
+            ring.subtract_product(ring.prepare(small), transformed, workspace, out);
             for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], 0u - expected[i]) << n << " " << to_string(set);
         }
     }
