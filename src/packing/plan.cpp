@@ -73,7 +73,7 @@ void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& w
 }
 
 /// g1 that sends the fewest bytes: uploads are whole polynomials of upload_bits a word (near enough), results are whole `a` polynomials of
-/// m + 8 bits (their b coefficients do not depend on the choice).
+/// response_a_bits (their b coefficients do not depend on the choice).
 int choose_channels_per_input(int blocks, const std::vector<const Stream*>& streams,
                               const std::vector<std::pair<const model::Layer*, int>>& layers) {
     std::int64_t best_bytes = 0;
@@ -83,7 +83,7 @@ int choose_channels_per_input(int blocks, const std::vector<const Stream*>& stre
         std::int64_t bytes = 0;
         for (const Stream* s : streams) bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * kDegree * s->upload_bits / 8;
         for (const auto& [layer, bands] : layers)
-            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (kDegree * (layer->share_bits + 8) / 8);
+            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (kDegree * scheme::response_a_bits(layer->share_bits) / 8);
         if (best == 0 || bytes < best_bytes) {
             best = g1;
             best_bytes = bytes;
