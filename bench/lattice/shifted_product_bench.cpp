@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "lattice/bare_loops.h"
+#include "app/bench/kernels/bare_loops.h"
 #include "lattice/shifted_product.h"
 
 namespace flash::lattice {
@@ -69,9 +69,7 @@ void bare(benchmark::State& state, double (*loop)(std::uint64_t)) {
 const bool registered = [] {
     for (InstructionSet set : supported_instruction_sets()) {
         const std::string suffix(to_string(set));
-        if (set == InstructionSet::kAvx2) benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, bench::bare_words_avx2);
-        if (set == InstructionSet::kAvx512) benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, bench::bare_bytes_avx512);
-        if (set == InstructionSet::kAmx) benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, bench::bare_bytes_amx);
+        if (bench::bare_loop(set)) benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, bench::bare_loop(set));
         for (const Shape& shape : kShapes)
             for (int zero_low_bytes : {0, 1}) {
                 const std::string name = "ShiftedProduct/" + std::string(shape.name) + "/" + std::to_string(32 - 8 * zero_low_bytes) + "bit/" + suffix;
