@@ -284,6 +284,31 @@ TEST(Handshake, HostileArchitectures) {
     }
 }
 
+TEST(Handshake, AnArchitectureThatWouldFillTheMemoryIsRefused) {
+    // A few hundred bytes: five layers of 2^26 values, all of which the last layer reads, so that the client would keep its shares of all.
+    model::Architecture large = small_model().architecture();
+    large.preprocessing = {};
+    large.classes = {};
+    large.input = {1, 32, 32};
+    model::Layer last = large.layers.back(), wide = large.layers.front();
+    wide.terms.resize(1);
+    wide.terms[0] = model::Term{};
+    wide.output = {65536, 32, 32};
+    last.terms.clear();
+    last.output = {1, 32, 32};
+    large.layers.clear();
+    for (int i = 1; i <= 5; ++i) {
+        large.layers.push_back(wide);
+        last.terms.push_back({});
+        last.terms.back().source = i;
+    }
+    large.layers.push_back(last);
+    ASSERT_NO_THROW(model::validate(large));
+    ServerHello hello;
+    hello.architecture = model::serialize(large);
+    EXPECT_EQ(client_with(encode(hello)), ErrorKind::kUnsupported);
+}
+
 TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {
     // One client breaks the protocol in the middle while another one works.
     const auto input = flash::testing::random_input(small_model().architecture(), 4);
