@@ -135,9 +135,12 @@ public:
                 }
         });
     }
-    /// Waits until one more chunk's keys may be taken from the channel: a server that does not wait for answers must not fill the client's
-    /// memory with a whole layer of them. An honest one has no more than this unanswered. False if a task has failed.
-    bool room_for_keys() { return unanswered_.acquire(key_bytes_); }
+    /// Before another chunk's keys are taken from the channel: no more than an honest server sends without answers may be in memory. At
+    /// that point it waits for answers, so this thread makes them, if nobody else does; there may be no other thread. Rethrows as wait().
+    void make_room_for_keys() {
+        if ((taken_ - answered_ + 1) * key_bytes_ > kAheadBytes) tasks_.wait();
+        ++taken_;
+    }
     void keys(std::size_t chunk, Message message) {
         keys_[chunk] = std::move(message);
         arrived(chunk, 1);
@@ -159,7 +162,7 @@ private:
         if (missing_[chunk].fetch_sub(count) != count) return;
         run([this, chunk] {
             sender_.put(chunk, inference_.answer(layer_, chunk, std::exchange(keys_[chunk], {})));
-            unanswered_.release(key_bytes_);
+            ++answered_;
         });
     }
     /// A task that fails ends the inference at once: the thread that receives may be waiting for what will never come.
@@ -183,7 +186,6 @@ private:
             const std::lock_guard lock(failure_mutex_);
             if (!failure_) failure_ = std::current_exception();
         }
-        unanswered_.cancel();
         inference_.channel_.fail(sentence);
     }
 
@@ -193,7 +195,8 @@ private:
     std::vector<Message> keys_;
     OrderedSender sender_;
     const std::size_t key_bytes_;
-    AheadWindow unanswered_{kAheadBytes};  // keys that were received and not answered
+    std::size_t taken_ = 0;                // chunks whose keys were asked for
+    std::atomic<std::size_t> answered_ = 0;
     std::mutex failure_mutex_;
     std::exception_ptr failure_;  // of a task, the first one
     tbb::task_group tasks_;
@@ -219,7 +222,7 @@ void ClientInference::run_layer(int layer) {
         uploads_->answered(layer);
         for (std::size_t chunk = 0; description.activation && chunk < chunk_count(description.output.size()); ++chunk) {
             Message keys;
-            if (!work.room_for_keys()) break;
+            work.make_room_for_keys();
             {
                 ProfileSpan span(profile_, layer, Phase::kWaitKeys);
                 keys = receive_expected(channel_, MessageType::kActivationKeys, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
