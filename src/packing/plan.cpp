@@ -132,7 +132,10 @@ void mark_sent(const model::Architecture& architecture, Plan& plan) {
         for (std::size_t t = 0; t < layer.terms.size(); ++t) {
             const auto id = static_cast<std::size_t>(linear.term_streams[t]);
             std::vector<bool> shifts(kCircle, false);
-            const std::vector<Tap> taps = taps_of(plan.streams[id], layer.terms[t].window);
+            // Before the taps are enumerated, which takes so many steps even where few are found.
+            const model::Window& window = layer.terms[t].window;
+            spend(plan.streams[id].phases.size() * static_cast<std::size_t>(window.kernel_h) * static_cast<std::size_t>(window.kernel_w), layer);
+            const std::vector<Tap> taps = taps_of(plan.streams[id], window);
             spend(taps.size() * static_cast<std::size_t>(grid.channels_per_input * grid.channels_per_output), layer);
             for (const Tap& tap : taps)
                 for (int packed = 0; packed < grid.channels_per_input; ++packed)

@@ -138,6 +138,13 @@ TEST(Plan, RefusesArchitecturesThatAskForTooMuch) {
     model::Architecture phases = architecture({1, 4096, 4096});
     phases.layers.push_back(convolution(0, {512, 512, 512, 512, 0, 0, 0, 0}, {1, 8, 8}));
     EXPECT_TRUE(refused(phases));
+    // 2^18 taps, but 4096 phases to look for each of them in.
+    model::Architecture taps = architecture({1, 64, 4096});
+    taps.layers.push_back(convolution(0, {64, 4096, 1, 4096, 0, 0, 0, 0}, {1, 1, 1}));
+    taps.layers[0].activation = false;
+    taps.output_scale = 1;
+    EXPECT_NO_THROW(model::validate(taps));
+    EXPECT_TRUE(refused(taps));
     model::Architecture many = architecture({65536, 1, 1});
     many.layers.push_back(convolution(0, {1, 1, 1, 1, 0, 0, 4095, 2047}, {8, 4096, 2048}));
     EXPECT_TRUE(refused(many));
