@@ -52,15 +52,22 @@ void check(const Case& c, const std::vector<CoefficientRange>& ranges, int zero_
     const CoefficientTiles tiles(ranges);
     const std::vector<std::uint32_t> start = reference::random_words(c.rows * tiles.words(), 7);
     for (InstructionSet set : supported_instruction_sets()) {
-        std::vector<std::uint32_t> out = start;
-        ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, set).apply(c.in, tiles, zero_low_bytes, out);
-        for (std::size_t r = 0; r < c.rows; ++r)
-            for (const CoefficientRange& range : ranges)
-                for (std::uint32_t j = range.begin; j < range.end; ++j) {
-                    const std::size_t at = r * tiles.words() + tiles.compact(j);
-                    ASSERT_EQ(out[at], start[at] + expected[r * c.n + j])
-                        << to_string(set) << " n " << c.n << " rows " << c.rows << " columns " << c.columns.size() << " row " << r << " coefficient " << j;
-                }
+        std::vector<std::uint32_t> direct;
+        for (ProductMethod method : {ProductMethod::kDirect, ProductMethod::kTransform}) {
+            std::vector<std::uint32_t> out = start;
+            ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, method}, set).apply(c.in, tiles, zero_low_bytes, out);
+            for (std::size_t r = 0; r < c.rows; ++r)
+                for (const CoefficientRange& range : ranges)
+                    for (std::uint32_t j = range.begin; j < range.end; ++j) {
+                        const std::size_t at = r * tiles.words() + tiles.compact(j);
+                        ASSERT_EQ(out[at], start[at] + expected[r * c.n + j])
+                            << to_string(set) << (method == ProductMethod::kDirect ? " direct" : " transform") << " n " << c.n << " rows " << c.rows
+                            << " columns " << c.columns.size() << " row " << r << " coefficient " << j;
+                    }
+            // Also where nobody asked: tiles that run past a range or the end.
+            if (method == ProductMethod::kDirect) direct = out;
+            ASSERT_EQ(out, direct) << to_string(set);
+        }
     }
 }
 
