@@ -58,8 +58,10 @@ const kernels::TransformKernels& kernels_of(InstructionSet set) {
     return set == InstructionSet::kAvx2 ? kernels::kTransformAvx2 : kernels::kTransformPortable;
 }
 
-/// Whether 2^bits * 128 * columns < p / 2 for a word's integers of at most 2^bits. The prime is above 2^50 - 2^20 (tests).
-bool exact(std::size_t n, std::size_t columns, int bits) { return columns < (ring_of(n).ntt.modulus().value() / 2 >> (bits + 7)); }
+/// Whether 2^bits * 128 * columns < p / 2 for integers of at most 2^bits in absolute value.
+bool exact(const Ring& ring, std::size_t columns, int bits) { return columns < (ring.ntt.modulus().value() / 2 >> (bits + 7)); }
+
+int parts_of(const Ring& ring, std::size_t columns, int zero_low_bytes) { return exact(ring, columns, 31 - 8 * zero_low_bytes) ? 1 : 2; }
 
 /// How a part of a word is read, and what its result counts.
 struct Part {
@@ -97,7 +99,7 @@ public:
 
     void apply(std::span<const std::uint32_t> in, Starts starts, int zero_low_bytes, std::span<std::uint32_t> out) const override {
         std::vector<Part> parts = {{8 * zero_low_bytes, ~std::uint32_t{0}, 8 * zero_low_bytes}};
-        if (transform_parts(n_, columns_, zero_low_bytes) == 2) parts = {{0, 0xffff, 0}, {16, ~std::uint32_t{0}, 16}};
+        if (parts_of(ring_, columns_, zero_low_bytes) == 2) parts = {{0, 0xffff, 0}, {16, ~std::uint32_t{0}, 16}};
 
         // Wiped, as everything here: an input may hold a share of its owner.
         SecretBuffer<std::uint64_t> factors(parts.size() * inputs_ * n_);
@@ -130,7 +132,7 @@ public:
 
     std::size_t memory_bytes() const override { return weights_.size() * sizeof(std::uint64_t); }
     double multiply_adds(std::size_t, int zero_low_bytes) const override {
-        return static_cast<double>(weights_.size()) * transform_parts(n_, columns_, zero_low_bytes);
+        return static_cast<double>(weights_.size()) * parts_of(ring_, columns_, zero_low_bytes);
     }
 
 private:
@@ -172,9 +174,11 @@ double fastest(const Run& run) {
 
 }  // namespace
 
-bool transforms_fit(std::size_t n, std::size_t columns) { return n >= kLeastDegree && n <= kMostDegree && exact(n, columns, 16); }
+bool transforms_fit(std::size_t n, std::size_t columns) { return n >= kLeastDegree && n <= kMostDegree && exact(ring_of(n), columns, 16); }
 
-int transform_parts(std::size_t n, std::size_t columns, int zero_low_bytes) { return exact(n, columns, 31 - 8 * zero_low_bytes) ? 1 : 2; }
+int transform_parts(std::size_t n, std::size_t columns, int zero_low_bytes) {
+    return parts_of(ring_of(n), columns, zero_low_bytes);
+}
 
 std::size_t transform_memory_bytes(std::size_t n, std::size_t inputs, std::size_t rows) { return sizeof(std::uint64_t) * rows * inputs * n; }
 
