@@ -74,7 +74,7 @@ lattice::ShiftedProduct build_product(const model::Layer& layer, const model::Te
         }
     }
     return lattice::ShiftedProduct(scheme::kDirectDegree, static_cast<std::size_t>(stream.polynomials_per_band), shifted, entries, rows,
-                                   static_cast<std::uint32_t>(weights.multiplier));
+                                   static_cast<std::uint32_t>(weights.multiplier), {linear.tiles.count(), stream.zero_low_bytes(), {}});
 }
 
 ScaleTerm build_scale(const model::Layer& layer, const model::TermWeights& weights, const packing::LinearPlan& linear) {
