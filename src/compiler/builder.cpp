@@ -50,83 +50,154 @@ std::optional<Relation> relate(const Quadratic& p, const Quadratic& q) {
     return relation;
 }
 
+bool padded(const model::Window& w) { return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0; }
+
+/// Calls body(part, its first channel).
+template <class Parts, class Body>
+void for_each_part(Parts& parts, Body&& body) {
+    std::size_t first = 0;
+    for (auto& part : parts) {
+        body(part, first);
+        first += part.channels();
+    }
+}
+
+std::vector<double> slice(const std::vector<double>& values, std::size_t first, std::size_t count) {
+    return {values.begin() + static_cast<std::ptrdiff_t>(first), values.begin() + static_cast<std::ptrdiff_t>(first + count)};
+}
+
+void rescale(Quadratic& poly, std::span<const double> scale, std::span<const double> shift) {
+    for (std::size_t c = 0; c < scale.size(); ++c) {
+        poly.a[c] *= scale[c];
+        poly.b[c] *= scale[c];
+        poly.c[c] = poly.c[c] * scale[c] + shift[c];
+    }
+}
+
+bool same_parts(const Tensor& left, const Tensor& right) {
+    return std::ranges::equal(left.parts, right.parts, {}, &Part::channels, &Part::channels);
+}
+
 }  // namespace
 
-Builder::Builder(const model::Shape& input) : input_(input) { bases_.push_back({identity(0, input), {}, {}}); }
+Builder::Builder(const model::Shape& input, std::set<int> spanned) : input_(input), spanned_(std::move(spanned)) {
+    bases_.push_back({identity(0, input), {}, {}, 0, {}});
+}
 
-Tensor Builder::input() const { return {0, unit(input_.channels), input_, false, {}}; }
+Tensor Builder::input() const { return {{{0, unit(input_.channels)}}, input_}; }
 
 Tensor Builder::from_linear(Linear expression) {
     if (expression.terms.size() > static_cast<std::size_t>(model::kMaxTerms))
         refuse(expression.name, fmt::format("it adds up {} linear maps of earlier activations; Flash allows {}", expression.terms.size(), model::kMaxTerms));
-    Tensor tensor{static_cast<int>(bases_.size()), unit(expression.shape.channels), expression.shape, false, {}};
-    bases_.push_back({std::move(expression), {}, {}});
+    Tensor tensor{{{static_cast<int>(bases_.size()), unit(expression.shape.channels)}}, expression.shape};
+    bases_.push_back({std::move(expression), {}, {}, 0, {}});
     return tensor;
 }
 
 Tensor Builder::affine(Tensor tensor, const std::vector<double>& scale, const std::vector<double>& shift) const {
-    for (std::size_t c = 0; c < scale.size(); ++c) {
-        tensor.poly.a[c] *= scale[c];
-        tensor.poly.b[c] *= scale[c];
-        tensor.poly.c[c] = tensor.poly.c[c] * scale[c] + shift[c];
-    }
+    for_each_part(tensor.parts, [&](Part& part, std::size_t first) {
+        rescale(part.poly, std::span(scale).subspan(first, part.channels()), std::span(shift).subspan(first, part.channels()));
+    });
     return tensor;
 }
 
 Tensor Builder::normalise(const Tensor& tensor, const std::vector<double>& scale, const std::vector<double>& shift, const std::string& node) {
-    if (quadratic(tensor.poly)) return affine(tensor, scale, shift);
-    Linear expression = linear(tensor, true, node);
-    scale_channels(expression, scale, shift);
-    if (expression.name.empty()) expression.name = node;
-    Tensor result = from_linear(std::move(expression));
-    result.flat = tensor.flat;
+    // What others may read with another batch norm stays one expression: then all its activations are polynomials of the same.
+    if (tensor.concatenated) return affine(tensor, scale, shift);
+    Tensor result = tensor;
+    for_each_part(result.parts, [&](Part& part, std::size_t first) {
+        const std::vector<double> own_scale = slice(scale, first, part.channels()), own_shift = slice(shift, first, part.channels());
+        if (quadratic(part.poly)) return rescale(part.poly, own_scale, own_shift);
+        Linear expression = linear(part, true, node);
+        scale_channels(expression, own_scale, own_shift);
+        if (expression.name.empty()) expression.name = node;
+        part = from_linear(std::move(expression)).parts[0];
+    });
     return result;
+}
+
+int Builder::add_layer(const Base& from, Linear linear, const Quadratic& poly, const std::string& node) {
+    layers_.push_back({from.linear.name.empty() ? node : from.linear.name, std::move(linear.terms), std::move(linear.bias), linear.shape, poly});
+    return static_cast<int>(layers_.size());
+}
+
+void Builder::refuse_linear_activation(int base, const Quadratic& poly, const std::string& node) const {
+    for (std::size_t c = 0; c < poly.a.size(); ++c)
+        if (poly.a[c] == 0 && poly.b[c] != 0)
+            refuse(node, fmt::format("the activation of {} is linear in channel {} (its quadratic coefficient is zero there). Give every channel "
+                                     "a quadratic coefficient that is not zero",
+                                     bases_[static_cast<std::size_t>(base)].linear.name, c));
 }
 
 int Builder::materialise(int base, const Quadratic& poly, const std::string& node) {
     Base& from = bases_[static_cast<std::size_t>(base)];
     for (const auto& [known, value] : from.values)
         if (known == poly) return value;
-    for (std::size_t c = 0; c < poly.a.size(); ++c)
-        if (poly.a[c] == 0 && poly.b[c] != 0)
-            refuse(node, fmt::format("the activation of {} is linear in channel {} (its quadratic coefficient is zero there). Give every channel "
-                                     "a quadratic coefficient that is not zero",
-                                     from.linear.name, c));
-    layers_.push_back({from.linear.name.empty() ? node : from.linear.name, from.linear.terms, from.linear.bias, from.linear.shape, poly});
-    const auto value = static_cast<int>(layers_.size());
-    if (value >= model::kMaxLayers) refuse(node, fmt::format("the network has more than {} layers", model::kMaxLayers));
+    refuse_linear_activation(base, poly, node);
+    const int value = add_layer(from, from.linear, poly, node);
     from.values.emplace_back(poly, value);
     return value;
+}
+
+std::optional<Linear> Builder::combine(const Part& part, const std::string& node) {
+    Base& from = bases_[static_cast<std::size_t>(part.base)];
+    const std::size_t channels = part.channels();
+    if (!from.span) {
+        for (double a : part.poly.a)
+            if (a == 0) return std::nullopt;
+        // a x^2 + b x + c and a x^2 - b x: their half sum and half difference are the square and the linear part.
+        Quadratic both = part.poly;
+        for (std::size_t c = 0; c < channels; ++c) {
+            both.a.push_back(both.a[c]);
+            both.b.push_back(both.b[c] != 0 ? -both.b[c] : both.a[c]);
+            both.c.push_back(0);
+        }
+        const int width = 2 * from.linear.shape.channels;
+        Linear twice = compiler::add(embed(from.linear, 0, width), embed(from.linear, width / 2, width), 1);
+        from.span.emplace(both, add_layer(from, std::move(twice), both, node));
+    }
+    const Quadratic& both = from.span->first;
+    const model::Shape& shape = from.linear.shape;
+    FloatTerm term{from.span->second, {}, model::TermKind::kConvolution, {}, std::vector<double>(channels * 2 * channels, 0.0)};
+    Linear result{"", shape, {}, std::vector<double>(channels, 0.0)};
+    for (std::size_t c = 0; c < channels; ++c) {
+        const double a1 = both.a[c], b1 = both.b[c], a2 = both.a[c + channels], b2 = both.b[c + channels];
+        const double determinant = a1 * b2 - a2 * b1;
+        const double first = (part.poly.a[c] * b2 - a2 * part.poly.b[c]) / determinant, second = (a1 * part.poly.b[c] - part.poly.a[c] * b1) / determinant;
+        term.weights[c * 2 * channels + c] = first;
+        term.weights[c * 2 * channels + channels + c] = second;
+        result.bias[c] = part.poly.c[c] - first * both.c[c] - second * both.c[c + channels];
+    }
+    result.terms.push_back(std::move(term));
+    return result;
 }
 
 int Builder::base_of_value(int base, const Quadratic& poly, int value) {
     for (std::size_t i = 0; i < bases_.size(); ++i)
         if (bases_[i].origin && bases_[i].origin->first == base && bases_[i].origin->second == poly) return static_cast<int>(i);
-    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly)});
+    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly), 0, {}});
     return static_cast<int>(bases_.size()) - 1;
 }
 
-void Builder::align(Tensor& left, Tensor& right) const {
+void Builder::align(Part& left, Part& right) const {
     if (left.base == right.base) return;
-    const auto rebase = [&](Tensor& tensor, int target) {
+    const auto rebase = [&](Part& part, int target) {
         const auto& origin = bases_[static_cast<std::size_t>(target)].origin;
-        if (!origin || origin->first != tensor.base) return false;
-        const std::optional<Relation> relation = relate(tensor.poly, origin->second);
+        if (!origin || origin->first != part.base) return false;
+        const std::optional<Relation> relation = relate(part.poly, origin->second);
         if (!relation) return false;
-        tensor.base = target;
-        tensor.poly = {std::vector<double>(relation->scale.size(), 0.0), relation->scale, relation->shift};
+        part.base = target;
+        part.poly = {std::vector<double>(relation->scale.size(), 0.0), relation->scale, relation->shift};
         return true;
     };
     if (!rebase(left, right.base)) rebase(right, left.base);
 }
 
-Tensor Builder::add(Tensor& left, Tensor& right, double sign, const std::string& node) {
-    if (left.shape != right.shape || left.flat != right.flat)
-        refuse(node, "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel");
+Part Builder::add(Part& left, Part& right, double sign, const std::string& node) {
     align(left, right);
     if (left.base == right.base) {
-        Tensor sum = left;
-        for (std::size_t c = 0; c < sum.poly.a.size(); ++c) {
+        Part sum = left;
+        for (std::size_t c = 0; c < sum.channels(); ++c) {
             sum.poly.a[c] += sign * right.poly.a[c];
             sum.poly.b[c] += sign * right.poly.b[c];
             sum.poly.c[c] += sign * right.poly.c[c];
@@ -135,13 +206,24 @@ Tensor Builder::add(Tensor& left, Tensor& right, double sign, const std::string&
     }
     Linear sum = compiler::add(linear(left, true, node), linear(right, true, node), sign);
     sum.name = node;
-    Tensor result = from_linear(std::move(sum));
-    result.flat = left.flat;
+    return from_linear(std::move(sum)).parts[0];
+}
+
+Tensor Builder::add(Tensor& left, Tensor& right, double sign, const std::string& node) {
+    if (left.shape != right.shape || left.flat != right.flat)
+        refuse(node, "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel");
+    Tensor result = left;
+    if (same_parts(left, right)) {
+        for (std::size_t p = 0; p < left.parts.size(); ++p) result.parts[p] = add(left.parts[p], right.parts[p], sign, node);
+        return result;
+    }
+    Linear sum = compiler::add(linear(left, true, node), linear(right, true, node), sign);
+    sum.name = node;
+    result.parts = from_linear(std::move(sum)).parts;
     return result;
 }
 
-Tensor Builder::multiply(Tensor& left, Tensor& right, const std::string& node) {
-    if (left.shape != right.shape || left.flat != right.flat) refuse(node, "it multiplies tensors of different shapes");
+Part Builder::multiply(Part& left, Part& right, const std::string& node) {
     align(left, right);
     if (left.base != right.base)
         refuse(node, "it multiplies two different tensors. Flash multiplies a tensor by itself (the activation x*x + x) and by constants per channel");
@@ -159,18 +241,18 @@ Tensor Builder::multiply(Tensor& left, Tensor& right, const std::string& node) {
         if (quadratic(left.poly) && quadratic(right.poly) && relate(left.poly, target)) {
             const int value = materialise(right.base, target, node);
             const int base = base_of_value(right.base, target, value);
-            for (Tensor* tensor : {&left, &right}) {
-                if (tensor->base == base) continue;  // both operands are one tensor
-                const Relation relation = *relate(tensor->poly, target);
-                tensor->base = base;
-                tensor->poly = {std::vector<double>(relation.scale.size(), 0.0), relation.scale, relation.shift};
+            for (Part* part : {&left, &right}) {
+                if (part->base == base) continue;  // both operands are one part
+                const Relation relation = *relate(part->poly, target);
+                part->base = base;
+                part->poly = {std::vector<double>(relation.scale.size(), 0.0), relation.scale, relation.shift};
             }
         }
         if (too_high())
             refuse(node, "this product makes a polynomial of degree three or more. Flash runs activations of degree two, a*x*x + b*x + c, with a "
                          "linear layer between two of them");
     }
-    Tensor product = left;
+    Part product = left;
     for (std::size_t c = 0; c < product.poly.a.size(); ++c) {
         const double a1 = left.poly.a[c], b1 = left.poly.b[c], c1 = left.poly.c[c];
         const double a2 = right.poly.a[c], b2 = right.poly.b[c], c2 = right.poly.c[c];
@@ -181,22 +263,147 @@ Tensor Builder::multiply(Tensor& left, Tensor& right, const std::string& node) {
     return product;
 }
 
-Linear Builder::linear(const Tensor& tensor, bool allow_bias, const std::string& node) {
-    const Base& base = bases_[static_cast<std::size_t>(tensor.base)];
-    if (!quadratic(tensor.poly)) {
+Tensor Builder::multiply(Tensor& left, Tensor& right, const std::string& node) {
+    if (left.shape != right.shape || left.flat != right.flat) refuse(node, "it multiplies tensors of different shapes");
+    if (!same_parts(left, right)) refuse(node, "it multiplies two different tensors, of which one is a concatenation");
+    Tensor result = left;
+    for (std::size_t p = 0; p < left.parts.size(); ++p) result.parts[p] = multiply(left.parts[p], right.parts[p], node);
+    return result;
+}
+
+Tensor Builder::concatenate(const std::vector<Tensor>& tensors, const std::string& node) const {
+    Tensor result = tensors[0];
+    result.parts.clear();
+    result.shape.channels = 0;
+    result.concatenated = true;
+    for (const Tensor& tensor : tensors) {
+        if (tensor.flat != result.flat || tensor.shape.height != result.shape.height || tensor.shape.width != result.shape.width)
+            refuse(node, "it concatenates maps of different height or width");
+        result.parts.insert(result.parts.end(), tensor.parts.begin(), tensor.parts.end());
+        result.shape.channels += tensor.shape.channels;
+        if (result.shape.channels > model::kMaxChannels) refuse(node, fmt::format("it makes more than {} channels", model::kMaxChannels));
+    }
+    return result;
+}
+
+Tensor Builder::convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels, const model::Window& window,
+                         const std::vector<double>& bias, const std::string& node, int groups) {
+    if (tensor.parts.size() == 1) return from_linear(compiler::convolve(linear(tensor.parts[0], !padded(window), node), weights, out_channels, window, bias, node, groups));
+    const auto outputs = static_cast<std::size_t>(out_channels), inputs = static_cast<std::size_t>(tensor.shape.channels);
+    const std::size_t kernel = static_cast<std::size_t>(window.kernel_h) * static_cast<std::size_t>(window.kernel_w);
+    if (groups == 1) {
+        Linear sum;
+        for_each_part(tensor.parts, [&](const Part& part, std::size_t first) {
+            std::vector<double> own;
+            own.reserve(outputs * part.channels() * kernel);
+            for (std::size_t o = 0; o < outputs; ++o) {
+                const auto begin = weights.begin() + static_cast<std::ptrdiff_t>((o * inputs + first) * kernel);
+                own.insert(own.end(), begin, begin + static_cast<std::ptrdiff_t>(part.channels() * kernel));
+            }
+            Linear term = compiler::convolve(linear(part, !padded(window), node), own, out_channels, window, first == 0 ? bias : std::vector<double>(outputs, 0.0), node);
+            sum = first == 0 ? std::move(term) : compiler::add(std::move(sum), std::move(term), 1);
+        });
+        return from_linear(std::move(sum));
+    }
+    const std::size_t group_inputs = inputs / static_cast<std::size_t>(groups), group_outputs = outputs / static_cast<std::size_t>(groups);
+    Tensor result;
+    for_each_part(tensor.parts, [&](const Part& part, std::size_t first) {
+        if (first % group_inputs != 0 || part.channels() % group_inputs != 0) refuse(node, "a group of this convolution reads from several parts of a concatenation");
+        const std::size_t own_groups = part.channels() / group_inputs, from = first / group_inputs * group_outputs, count = own_groups * group_outputs;
+        const Tensor own = from_linear(compiler::convolve(linear(part, !padded(window), node), slice(weights, from * group_inputs * kernel, count * group_inputs * kernel),
+                                                          static_cast<int>(count), window, slice(bias, from, count), node, static_cast<int>(own_groups)));
+        result.parts.push_back(own.parts[0]);
+        result.shape = own.shape;
+    });
+    result.shape.channels = out_channels;
+    return result;
+}
+
+Tensor Builder::average_pool(const Tensor& tensor, const model::Window& window, const std::string& node) {
+    Tensor result = tensor;
+    result.pads = {};
+    for (Part& part : result.parts) {
+        const Tensor pooled = from_linear(compiler::average_pool(linear(part, !padded(window), node), window, node));
+        part = pooled.parts[0];
+        result.shape.height = pooled.shape.height;
+        result.shape.width = pooled.shape.width;
+    }
+    return result;
+}
+
+Tensor Builder::clip(Tensor tensor, double low, double high, const std::string& node) {
+    for (const Part& part : tensor.parts) clips_.push_back({part, low, high, node});
+    return tensor;
+}
+
+Linear Builder::linear(const Part& part, bool allow_bias, const std::string& node) {
+    Base& base = bases_[static_cast<std::size_t>(part.base)];
+    if (!quadratic(part.poly)) {
         Linear result = base.linear;
-        scale_channels(result, tensor.poly.b, tensor.poly.c);
+        scale_channels(result, part.poly.b, part.poly.c);
         return result;
     }
+    if (allow_bias && spanned_.contains(part.base))
+        if (std::optional<Linear> combination = combine(part, node)) return *combination;
     for (const auto& [known, value] : base.values) {
-        if (known == tensor.poly) break;
-        const std::optional<Relation> relation = relate(tensor.poly, known);
+        if (known == part.poly) break;
+        const std::optional<Relation> relation = relate(part.poly, known);
         if (!relation || (relation->shifted() && !allow_bias)) continue;
-        Linear result = identity(value, tensor.shape);
+        Linear result = identity(value, base.linear.shape);
         scale_channels(result, relation->scale, relation->shift);
         return result;
     }
-    return identity(materialise(tensor.base, tensor.poly, node), tensor.shape);
+    const std::size_t before = base.values.size();
+    const int value = materialise(part.base, part.poly, node);
+    if (allow_bias && base.values.size() > before) ++base.combinable;
+    return identity(value, base.linear.shape);
+}
+
+Linear Builder::linear(const Tensor& tensor, bool allow_bias, const std::string& node) {
+    if (tensor.parts.size() == 1) return linear(tensor.parts[0], allow_bias, node);
+    Linear sum;
+    for_each_part(tensor.parts, [&](const Part& part, std::size_t first) {
+        Linear own = embed(linear(part, allow_bias, node), static_cast<int>(first), tensor.shape.channels);
+        sum = first == 0 ? std::move(own) : compiler::add(std::move(sum), std::move(own), 1);
+    });
+    return sum;
+}
+
+std::set<int> Builder::several_activations() const {
+    std::set<int> found;
+    for (std::size_t i = 0; i < bases_.size(); ++i)
+        if (bases_[i].combinable > 1) found.insert(static_cast<int>(i));
+    return found;
+}
+
+std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbered, const Part& last) const {
+    std::vector<LeftOutClip> result;
+    for (const Clip& clip : clips_) {
+        // The layer whose linear result the clipped tensor is a polynomial of.
+        Part part = clip.part;
+        const Base* base = &bases_[static_cast<std::size_t>(part.base)];
+        if (base->origin && !quadratic(part.poly)) {
+            Quadratic poly = base->origin->second;
+            rescale(poly, part.poly.b, part.poly.c);
+            part = {base->origin->first, poly};
+            base = &bases_[static_cast<std::size_t>(part.base)];
+        }
+        int layer = 0;
+        for (const auto& [poly, value] : base->values) layer = std::max(layer, renumbered[static_cast<std::size_t>(value)]);
+        if (base->span) layer = std::max(layer, renumbered[static_cast<std::size_t>(base->span->second)]);
+        if (layer == 0 && part.base == last.base && !quadratic(last.poly)) {
+            // The result layer computes last.poly of it.
+            const std::optional<Relation> relation = relate(part.poly, last.poly);
+            if (relation) {
+                part.poly = {std::vector<double>(part.channels(), 0.0), relation->scale, relation->shift};
+                layer = renumbered.back();
+            }
+        }
+        if (layer == 0)
+            refuse(clip.node, "no activation follows it, so its range is not calibrated. Remove it, or put the activation x*x + x behind it");
+        result.push_back({clip.node, static_cast<std::size_t>(layer) - 1, part.poly, clip.low, clip.high});
+    }
+    return result;
 }
 
 Network Builder::finish(const Tensor& result, const std::string& node) {
@@ -217,6 +424,8 @@ Network Builder::finish(const Tensor& result, const std::string& node) {
         network.layers.push_back(std::move(layers_[i]));
         renumbered[i + 1] = static_cast<int>(network.layers.size());
     }
+    if (network.layers.size() > static_cast<std::size_t>(model::kMaxLayers)) refuse(node, fmt::format("the network has more than {} layers", model::kMaxLayers));
+    network.clips = left_out_clips(renumbered, result.parts.back());
     network.prepare();
     return network;
 }

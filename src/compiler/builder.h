@@ -1,10 +1,11 @@
 // Symbolic evaluation of a network: every tensor is a per-channel polynomial of degree at most two of one linear
-// expression. Batch norms, constants and the activation in any algebraic shape reduce to it; a polynomial of degree two
-// becomes a layer (a value) when something linear is applied to it.
+// expression, or a concatenation of such parts. Batch norms, constants and the activation in any algebraic shape reduce to it; a
+// polynomial of degree two becomes a layer (a value) when something linear is applied to it.
 #pragma once
 
 #include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,18 +14,28 @@
 
 namespace flash::compiler {
 
-/// A tensor of the graph:  poly(bases[base])  channel by channel.
-struct Tensor {
+/// Some consecutive channels of a tensor:  poly(bases[base])  channel by channel.
+struct Part {
     int base = 0;
     Quadratic poly;
+    std::size_t channels() const { return poly.a.size(); }
+};
+
+/// A tensor of the graph: its parts, one after the other along the channels.
+struct Tensor {
+    std::vector<Part> parts;
     model::Shape shape;
     bool flat = false;                ///< its ONNX shape is [N, C*H*W]
+    bool channels_last = false;       ///< its ONNX shape is [N, H, W, C], or that flattened
+    bool concatenated = false;        ///< its parts may be read by others too, each with a batch norm of its own
     std::array<int, 4> pads{};        ///< zeros that a Pad node put around it: top, left, bottom, right
 };
 
 class Builder {
 public:
-    explicit Builder(const model::Shape& input);
+    /// spanned: bases of which a first pass over the same graph made several activations (several_activations()). Their layers get every
+    /// channel twice, with two activations that span all polynomials of degree two; the others are linear combinations of them.
+    explicit Builder(const model::Shape& input, std::set<int> spanned = {});
 
     Tensor input() const;
     /// A tensor that is the expression itself.
@@ -36,26 +47,53 @@ public:
     /// left + sign * right and left * right. The operands may be rewritten to an equal form on another base.
     Tensor add(Tensor& left, Tensor& right, double sign, const std::string& node);
     Tensor multiply(Tensor& left, Tensor& right, const std::string& node);
+    /// Tensors of equal height and width, one after the other along the channels.
+    Tensor concatenate(const std::vector<Tensor>& tensors, const std::string& node) const;
+    /// Convolution with weights [out][in / groups][kernel_h][kernel_w]; over a concatenation it is a sum over the parts.
+    Tensor convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels, const model::Window& window,
+                    const std::vector<double>& bias, const std::string& node, int groups = 1);
+    /// Average over windows; padding counts as zeros in the average.
+    Tensor average_pool(const Tensor& tensor, const model::Window& window, const std::string& node);
+    /// The tensor itself, with a note that it must stay within these bounds.
+    Tensor clip(Tensor tensor, double low, double high, const std::string& node);
 
     /// The tensor as a linear expression of values; a polynomial of degree two becomes a value. With allow_bias, a value that
     /// differs from an existing one by a factor and a constant is expressed through it.
     Linear linear(const Tensor& tensor, bool allow_bias, const std::string& node);
     /// The network that ends in this tensor, without layers that it does not need.
     Network finish(const Tensor& result, const std::string& node);
+    /// Bases of which more than one activation became a layer of its own, where linear combinations of two would do.
+    std::set<int> several_activations() const;
 
 private:
     struct Base {
         Linear linear;
         std::vector<std::pair<Quadratic, int>> values;          // activations of this expression that are values
         std::optional<std::pair<int, Quadratic>> origin;        // this expression is a value: that polynomial of that base
+        int combinable = 0;                                     // of the values, those whose readers bear a constant
+        std::optional<std::pair<Quadratic, int>> span;          // both activations of every channel, and their value
     };
+    struct Clip {
+        Part part;
+        double low, high;
+        std::string node;
+    };
+    Linear linear(const Part& part, bool allow_bias, const std::string& node);
+    std::optional<Linear> combine(const Part& part, const std::string& node);
     int materialise(int base, const Quadratic& poly, const std::string& node);
+    void refuse_linear_activation(int base, const Quadratic& poly, const std::string& node) const;
+    int add_layer(const Base& from, Linear linear, const Quadratic& poly, const std::string& node);
     int base_of_value(int base, const Quadratic& poly, int value);
-    void align(Tensor& left, Tensor& right) const;
+    void align(Part& left, Part& right) const;
+    Part add(Part& left, Part& right, double sign, const std::string& node);
+    Part multiply(Part& left, Part& right, const std::string& node);
+    std::vector<LeftOutClip> left_out_clips(const std::vector<int>& renumbered, const Part& last) const;
 
     model::Shape input_;
+    std::set<int> spanned_;
     std::vector<Base> bases_;
     std::vector<FloatLayer> layers_;
+    std::vector<Clip> clips_;
 };
 
 }  // namespace flash::compiler

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <optional>
 
@@ -134,6 +135,28 @@ double pixel_bound(const model::Preprocessing& p) {
     return bound;
 }
 
+/// A Clip may be left out only where nothing reaches its bounds: for all |x| up to the calibrated range of its layer times the margin.
+void prove_clips_idle(const Network& network, const Ranges& ranges, const CompileOptions& options) {
+    for (const LeftOutClip& clip : network.clips) {
+        const double margin = std::max(options.margin, ranges.tail(clip.layer, options.overflow_rate));
+        double low = std::numeric_limits<double>::infinity(), high = -low;
+        for (std::size_t c = 0; c < clip.poly.a.size(); ++c) {
+            const double a = clip.poly.a[c], b = clip.poly.b[c], range = margin * ranges.channels[clip.layer][c];
+            std::vector<double> extremes{-range, range};
+            if (a != 0 && std::abs(b / (2 * a)) < range) extremes.push_back(-b / (2 * a));
+            for (double x : extremes) {
+                const double y = (a * x + b) * x + clip.poly.c[c];
+                low = std::min(low, y);
+                high = std::max(high, y);
+            }
+        }
+        if (low < clip.low || high > clip.high)
+            throw Error(ErrorKind::kUnsupported, fmt::format("node {}: it limits values to {:.4g} .. {:.4g}, but those of layer {} ({}) reach {:.4g} .. {:.4g} (calibrated "
+                                                             "range times the margin of {:.2f}). Private inference cannot limit values: train the network without it",
+                                                             clip.node, clip.low, clip.high, clip.layer, network.layers[clip.layer].name, low, high, margin));
+    }
+}
+
 /// The integer arithmetic includes the error of quantisation; at least half of the margin must be left after it.
 void prove_range(const Check& result, const Network& network, double margin) {
     for (std::size_t i = 0; i < result.use.size(); ++i) {
@@ -158,6 +181,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
         });
     };
     const Ranges ranges = calibrate(network, calibration, report_progress(0, 0.5, "calibrating"));
+    prove_clips_idle(network, ranges, options);
 
     CompileResult result;
     Report& report = result.report;

@@ -26,11 +26,14 @@ void scale_channels(Linear& expression, std::span<const double> scale, std::span
 /// left + sign * right, of equal shapes. Terms that read the same thing the same way are merged.
 Linear add(Linear left, Linear right, double sign);
 
-// The next two throw Error(kUnsupported), naming `node`, where the composition is not one layer.
+// The next ones throw Error(kUnsupported), naming `node`, where the composition is not one layer.
 
-/// Convolution with weights [out][in][kernel_h][kernel_w] on top of the expression.
+/// Convolution with weights [out][in / groups][kernel_h][kernel_w] on top of the expression.
 Linear convolve(const Linear& expression, const std::vector<double>& weights, int out_channels, const model::Window& window,
-                const std::vector<double>& bias, const std::string& node);
+                const std::vector<double>& bias, const std::string& node, int groups = 1);
+
+/// The expression as channels [first, first + its channels) of a wider one, of `channels`, that is zero elsewhere.
+Linear embed(const Linear& expression, int first, int channels);
 
 /// Average over windows; padding counts as zeros in the average.
 Linear average_pool(const Linear& expression, const model::Window& window, const std::string& node);

@@ -44,7 +44,7 @@ void Network::prepare() {
         for (const FloatTerm& term : layer.terms)
             prepared.push_back(term.kind == model::TermKind::kScale
                                    ? nullptr
-                                   : std::make_unique<model::Convolution>(term.weights, layer.output.channels, pooled_shape(term), term.window));
+                                   : std::make_unique<model::Convolution>(term.weights, layer.output.channels, pooled_shape(term), term.window, term.groups));
     }
 }
 

@@ -20,7 +20,8 @@ struct FloatTerm {
     std::optional<model::Window> pool;
     model::TermKind kind = model::TermKind::kScale;
     model::Window window;
-    std::vector<double> weights;  ///< kConvolution: [out][in][kernel_h][kernel_w]; kScale: one per channel
+    std::vector<double> weights;  ///< kConvolution: [out][in / groups][kernel_h][kernel_w]; kScale: one per channel
+    int groups = 1;
 };
 
 /// Per-channel polynomial  a x^2 + b x + c.
@@ -37,9 +38,18 @@ struct FloatLayer {
     std::optional<Quadratic> activation; ///< absent for the result layer
 };
 
+/// A Clip that was left out. That is right as long as poly(x), channel by channel of the layer's first channels, stays within its bounds.
+struct LeftOutClip {
+    std::string node;
+    std::size_t layer = 0;
+    Quadratic poly;
+    double low = 0, high = 0;
+};
+
 struct Network {
     model::Shape input;
     std::vector<FloatLayer> layers;
+    std::vector<LeftOutClip> clips;
 
     const model::Shape& value_shape(int value) const;
     model::Shape pooled_shape(const FloatTerm& term) const;

@@ -16,6 +16,7 @@ using model::Window;
 
 namespace {
 constexpr std::uintmax_t kMaxFileBytes = 0x7fffffff;  // protobuf's own limit
+constexpr const char* kChannelsLast = "the order of axes must stay [N, C, H, W]. Only flattening and a fully connected layer may follow a transposition";
 }
 
 void Importer::check_opset() const {
@@ -57,7 +58,7 @@ Shape Importer::read_input() {
         throw Error(ErrorKind::kUnsupported, "the input is larger than Flash allows");
     if (dims[0].has_dim_value() && dims[0].dim_value() > 1)
         throw Error(ErrorKind::kUnsupported, fmt::format("the input {} has a fixed batch of {}. Export the network for batches of 1", input->name(), dims[0].dim_value()));
-    builder_.emplace(shape);
+    builder_.emplace(shape, spanned_);
     Tensor tensor = builder_->input();
     tensor.flat = dims.size() == 2;
     tensors_[input->name()] = tensor;
@@ -94,18 +95,26 @@ Tensor& Importer::tensor(const onnx::NodeProto& node, int index) {
 
 Tensor& Importer::plain(const onnx::NodeProto& node, int index) {
     Tensor& found = tensor(node, index);
+    if (found.channels_last) unsupported(label(node), kChannelsLast);
     if (found.pads != std::array<int, 4>{}) unsupported(label(node), "a Pad is supported in front of a convolution or an average pooling only");
     return found;
 }
 
+Tensor& Importer::features(const onnx::NodeProto& node) {
+    Tensor& found = tensor(node, 0);
+    return found.channels_last ? found : plain(node, 0);
+}
+
 Tensor& Importer::image(const onnx::NodeProto& node, int index) {
     Tensor& found = tensor(node, index);
+    if (found.channels_last) unsupported(label(node), kChannelsLast);
     if (found.flat) unsupported(label(node), "it applies to a flattened tensor; Flash expects [N, C, H, W] here");
     return found;
 }
 
 std::vector<std::int64_t> Importer::dims(const Tensor& t) const {
     if (t.flat) return {1, t.shape.size()};
+    if (t.channels_last) return {1, t.shape.height, t.shape.width, t.shape.channels};
     return {1, t.shape.channels, t.shape.height, t.shape.width};
 }
 
@@ -131,9 +140,11 @@ Window Importer::window(const onnx::NodeProto& node, const Tensor& t, std::vecto
     };
     if (kernel.size() != 2) unsupported(label(node), "it is not two-dimensional");
     const std::vector<std::int64_t> stride = pair("strides", 1), dilation = pair("dilations", 1);
-    if (dilation[0] != 1 || dilation[1] != 1) unsupported(label(node), "dilation is not supported. Use dilation 1 with a larger kernel");
-    for (std::int64_t value : {kernel[0], kernel[1], stride[0], stride[1]})
-        if (value < 1 || value > model::kMaxExtent) unsupported(label(node), fmt::format("a kernel extent or stride is not in 1..{}", model::kMaxExtent));
+    for (std::int64_t value : {kernel[0], kernel[1], stride[0], stride[1], dilation[0], dilation[1]})
+        if (value < 1 || value > model::kMaxExtent) unsupported(label(node), fmt::format("a kernel extent, stride or dilation is not in 1..{}", model::kMaxExtent));
+    const std::int64_t reach[] = {(kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1};
+    for (std::int64_t value : reach)
+        if (value > model::kMaxExtent) unsupported(label(node), fmt::format("its dilated kernel reaches over more than {} pixels", model::kMaxExtent));
     std::vector<std::int64_t> pads = integers_attribute(node, "pads");
     const std::string mode = string_attribute(node, "auto_pad", "NOTSET");
     if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
@@ -141,7 +152,7 @@ Window Importer::window(const onnx::NodeProto& node, const Tensor& t, std::vecto
         const std::int64_t extent[] = {t.shape.height + t.pads[0] + t.pads[2], t.shape.width + t.pads[1] + t.pads[3]};
         for (std::size_t i = 0; i < 2; ++i) {
             const std::int64_t out = (extent[i] + stride[i] - 1) / stride[i];
-            const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * stride[i] + kernel[i] - extent[i]);
+            const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * stride[i] + reach[i] - extent[i]);
             pads[i] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
             pads[i + 2] = total - pads[i];
         }
@@ -156,7 +167,8 @@ Window Importer::window(const onnx::NodeProto& node, const Tensor& t, std::vecto
         if (pads[i] > model::kMaxExtent) unsupported(label(node), "its padding is too large");
     }
     return {static_cast<int>(kernel[0]), static_cast<int>(kernel[1]), static_cast<int>(stride[0]), static_cast<int>(stride[1]),
-            static_cast<int>(pads[0]),   static_cast<int>(pads[1]),   static_cast<int>(pads[2]),   static_cast<int>(pads[3])};
+            static_cast<int>(pads[0]),   static_cast<int>(pads[1]),   static_cast<int>(pads[2]),   static_cast<int>(pads[3]),
+            static_cast<int>(dilation[0]), static_cast<int>(dilation[1])};
 }
 
 ImportedModel Importer::run(const std::string& default_name) {
@@ -187,7 +199,10 @@ ImportedModel import_onnx(std::span<const std::uint8_t> bytes, const std::string
     if (bytes.empty() || bytes.size() > kMaxFileBytes || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
         broken("not an ONNX file, or truncated");
     if (!model.has_graph() || model.graph().node_size() == 0) broken("it holds no graph: not an ONNX file, or truncated");
-    return Importer(model).run(name);
+    Importer importer(model);
+    ImportedModel imported = importer.run(name);
+    const std::set<int> spanned = importer.several_activations();
+    return spanned.empty() ? imported : Importer(model, spanned).run(name);
 }
 
 ImportedModel import_onnx(const std::filesystem::path& path) {

@@ -33,8 +33,10 @@ void read_metadata(const onnx::ModelProto& model, const std::string& default_nam
 
 class Importer {
 public:
-    explicit Importer(const onnx::ModelProto& model) : model_(model), graph_(model.graph()) {}
+    /// spanned: see Builder.
+    explicit Importer(const onnx::ModelProto& model, std::set<int> spanned = {}) : model_(model), graph_(model.graph()), spanned_(std::move(spanned)) {}
     ImportedModel run(const std::string& default_name);
+    std::set<int> several_activations() const { return builder_->several_activations(); }
 
 private:
     void check_opset() const;
@@ -51,11 +53,14 @@ private:
     bool has_input(const onnx::NodeProto& node, int index) const { return index < node.input_size() && !node.input(index).empty(); }
     Tensor& tensor(const onnx::NodeProto& node, int index);
     Tensor& plain(const onnx::NodeProto& node, int index);  // ... that no Pad waits on
+    Tensor& features(const onnx::NodeProto& node);          // input 0, without a Pad, its channels first or last
     Tensor& image(const onnx::NodeProto& node, int index);  // ... of rank 4
     std::vector<std::int64_t> dims(const Tensor& t) const;
     std::vector<double> per_channel(const onnx::NodeProto& node, const Constant& c, const Tensor& t) const;
     model::Window window(const onnx::NodeProto& node, const Tensor& t, std::vector<std::int64_t> kernel) const;
 
+    Tensor concatenation(const onnx::NodeProto& node);
+    Tensor clip(const onnx::NodeProto& node);
     Tensor convolution(const onnx::NodeProto& node);
     Tensor batch_norm(const onnx::NodeProto& node);
     Tensor sum(const onnx::NodeProto& node, double sign);
@@ -66,13 +71,14 @@ private:
     Tensor mean(const onnx::NodeProto& node);
     Tensor gemm(const onnx::NodeProto& node);
     Tensor matmul(const onnx::NodeProto& node);
-    Tensor fully_connected(const onnx::NodeProto& node, Tensor& in, const std::vector<double>& weights, std::int64_t outputs, const std::vector<double>& bias);
+    Tensor fully_connected(const onnx::NodeProto& node, Tensor& in, std::vector<double> weights, std::int64_t outputs, const std::vector<double>& bias);
     Tensor reshape(const onnx::NodeProto& node);
     Tensor pad(const onnx::NodeProto& node);
     Tensor global_pool(const onnx::NodeProto& node, Tensor& in, bool flat);
 
     const onnx::ModelProto& model_;
     const onnx::GraphProto& graph_;
+    std::set<int> spanned_;
     std::map<std::string, Constant> constants_;
     std::map<std::string, Tensor> tensors_;
     std::optional<Builder> builder_;

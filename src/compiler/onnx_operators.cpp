@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "compiler/onnx_importer.h"
@@ -45,7 +46,6 @@ std::string advice(const std::string& op) {
     if (op == "QuantizeLinear" || op == "DequantizeLinear" || op == "QLinearConv" || op == "ConvInteger")
         return "Flash quantises by itself. Export the network in 32-bit float";
     if (op == "ConvTranspose") return "transposed convolutions are not supported. Use ordinary convolutions";
-    if (op == "Concat") return "concatenation of maps is not supported. Add the branches instead (a residual connection)";
     return "this operator is not supported. Flash runs Conv, BatchNormalization, x*x + x, Add, average pooling, Flatten and Gemm (see docs/compiler.md)";
 }
 
@@ -59,16 +59,35 @@ Tensor Importer::convolution(const onnx::NodeProto& node) {
     Tensor& in = image(node, 0);
     const Constant& weights = constant_input(node, 1, "the weights of a convolution");
     if (weights.dims.size() != 4) unsupported(label(node), "it is not a two-dimensional convolution");
-    if (integer_attribute(node, "group", 1) != 1) unsupported(label(node), "grouped and depthwise convolutions are not supported. Use groups=1");
-    if (weights.dims[1] != in.shape.channels) broken("node " + label(node) + ": its weights do not fit its input");
+    const std::int64_t groups = integer_attribute(node, "group", 1);
+    if (groups < 1 || in.shape.channels % groups != 0 || weights.dims[0] % groups != 0 || weights.dims[1] != in.shape.channels / groups)
+        broken("node " + label(node) + ": its weights do not fit its input");
     const Window w = window(node, in, {weights.dims[2], weights.dims[3]});
     if (weights.dims[0] < 1 || weights.dims[0] > model::kMaxChannels) unsupported(label(node), "it has too many output channels");
     const auto outputs = static_cast<std::size_t>(weights.dims[0]);
     std::vector<double> bias(outputs, 0.0);
     if (has_input(node, 2)) bias = constant_input(node, 2, "the bias of a convolution").values;
     if (bias.size() != outputs) broken("node " + label(node) + ": its bias does not fit its weights");
-    const Linear source = builder_->linear(in, !padded(w), layer_name(node));
-    return builder_->from_linear(convolve(source, weights.values, static_cast<int>(outputs), w, bias, layer_name(node)));
+    return builder_->convolve(in, weights.values, static_cast<int>(outputs), w, bias, layer_name(node), static_cast<int>(groups));
+}
+
+Tensor Importer::concatenation(const onnx::NodeProto& node) {
+    std::vector<Tensor> tensors;
+    for (int i = 0; i < node.input_size(); ++i) tensors.push_back(plain(node, i));
+    const std::int64_t axis = integer_attribute(node, "axis", 0), rank = tensors[0].flat ? 2 : 4;
+    if (axis != 1 && axis != 1 - rank) unsupported(label(node), "Flash concatenates along the channels only (axis 1)");
+    return builder_->concatenate(tensors, layer_name(node));
+}
+
+Tensor Importer::clip(const onnx::NodeProto& node) {
+    const auto bound = [&](int index, const char* name, double fallback) {
+        if (!has_input(node, index)) return float_attribute(node, name, fallback);
+        const auto value = as_scalar(constant_input(node, index, "the bounds of a Clip"));
+        if (!value) unsupported(label(node), "its bounds are not single numbers");
+        return *value;
+    };
+    const double infinity = std::numeric_limits<double>::infinity();
+    return builder_->clip(plain(node, 0), bound(1, "min", -infinity), bound(2, "max", infinity), label(node));
 }
 
 Tensor Importer::batch_norm(const onnx::NodeProto& node) {
@@ -140,7 +159,7 @@ Tensor Importer::power(const onnx::NodeProto& node) {
 
 Tensor Importer::average_pool(const onnx::NodeProto& node) {
     Tensor& in = image(node, 0);
-    const Window own = window(node, Tensor{0, {}, in.shape, false, {}}, integers_attribute(node, "kernel_shape"));
+    const Window own = window(node, Tensor{{}, in.shape}, integers_attribute(node, "kernel_shape"));
     Window w = window(node, in, integers_attribute(node, "kernel_shape"));
     if (string_attribute(node, "auto_pad", "NOTSET").starts_with("SAME") && in.pads != std::array<int, 4>{})
         unsupported(label(node), "a Pad in front of auto_pad is not supported");
@@ -151,13 +170,11 @@ Tensor Importer::average_pool(const onnx::NodeProto& node) {
         if (partial(in.shape.height, w.pad_top, w.pad_bottom, w.kernel_h, w.stride_h) || partial(in.shape.width, w.pad_left, w.pad_right, w.kernel_w, w.stride_w))
             unsupported(label(node), "ceil_mode with windows that stick out is not supported. Use ceil_mode=False");
     }
-    const Linear source = builder_->linear(in, !padded(w), layer_name(node));
-    return builder_->from_linear(compiler::average_pool(source, w, layer_name(node)));
+    return builder_->average_pool(in, w, layer_name(node));
 }
 
 Tensor Importer::global_pool(const onnx::NodeProto& node, Tensor& in, bool flat) {
-    const Linear source = builder_->linear(in, true, layer_name(node));
-    Tensor out = builder_->from_linear(compiler::average_pool(source, {in.shape.height, in.shape.width}, layer_name(node)));
+    Tensor out = builder_->average_pool(in, {in.shape.height, in.shape.width}, layer_name(node));
     out.flat = flat;
     return out;
 }
@@ -172,18 +189,25 @@ Tensor Importer::mean(const onnx::NodeProto& node) {
     return global_pool(node, in, integer_attribute(node, "keepdims", 1) == 0);
 }
 
-Tensor Importer::fully_connected(const onnx::NodeProto& node, Tensor& in, const std::vector<double>& weights, std::int64_t outputs,
+Tensor Importer::fully_connected(const onnx::NodeProto& node, Tensor& in, std::vector<double> weights, std::int64_t outputs,
                                  const std::vector<double>& bias) {
     if (!in.flat) unsupported(label(node), "its input is not flattened. Put a Flatten in front of it");
+    if (in.channels_last) {  // from [out][row][column][channel] to [out][channel][row][column]
+        const std::size_t channels = size(in.shape.channels), area = size(in.shape.height) * size(in.shape.width);
+        std::vector<double> turned(weights.size());
+        for (std::size_t o = 0; o < size(static_cast<int>(outputs)); ++o)
+            for (std::size_t p = 0; p < area; ++p)
+                for (std::size_t c = 0; c < channels; ++c) turned[(o * channels + c) * area + p] = weights[(o * area + p) * channels + c];
+        weights = std::move(turned);
+    }
     // A flattened map is read in the order channel, row, column: the fully connected layer is a convolution whose kernel is the map.
-    const Linear source = builder_->linear(in, true, layer_name(node));
-    Tensor out = builder_->from_linear(convolve(source, weights, static_cast<int>(outputs), {in.shape.height, in.shape.width}, bias, layer_name(node)));
+    Tensor out = builder_->convolve(in, weights, static_cast<int>(outputs), {in.shape.height, in.shape.width}, bias, layer_name(node));
     out.flat = true;
     return out;
 }
 
 Tensor Importer::gemm(const onnx::NodeProto& node) {
-    Tensor& in = plain(node, 0);
+    Tensor& in = features(node);
     const Constant& matrix = constant_input(node, 1, "the weights of Gemm");
     if (integer_attribute(node, "transA", 0) != 0) unsupported(label(node), "transA is not supported");
     if (matrix.dims.size() != 2) broken("node " + label(node) + ": its weights are not a matrix");
@@ -201,23 +225,23 @@ Tensor Importer::gemm(const onnx::NodeProto& node) {
         if (c.values.size() != 1 && c.values.size() != bias.size()) broken("node " + label(node) + ": its bias does not fit its weights");
         for (std::size_t o = 0; o < bias.size(); ++o) bias[o] = beta * c.values[c.values.size() == 1 ? 0 : o];
     }
-    return fully_connected(node, in, weights, outputs, bias);
+    return fully_connected(node, in, std::move(weights), outputs, bias);
 }
 
 Tensor Importer::matmul(const onnx::NodeProto& node) {
     const Constant& matrix = constant_input(node, 1, "the right-hand side of MatMul");
-    Tensor& in = plain(node, 0);
+    Tensor& in = features(node);
     if (matrix.dims.size() != 2) unsupported(label(node), "its right-hand side is not a matrix");
     const std::int64_t inputs = matrix.dims[0], outputs = matrix.dims[1];
     if (inputs != in.shape.size() || outputs < 1 || outputs > model::kMaxChannels) broken("node " + label(node) + ": its weights do not fit its input");
     std::vector<double> weights(matrix.values.size());
     for (std::int64_t o = 0; o < outputs; ++o)
         for (std::int64_t i = 0; i < inputs; ++i) weights[static_cast<std::size_t>(o * inputs + i)] = matrix.values[static_cast<std::size_t>(i * outputs + o)];
-    return fully_connected(node, in, weights, outputs, std::vector<double>(static_cast<std::size_t>(outputs), 0.0));
+    return fully_connected(node, in, std::move(weights), outputs, std::vector<double>(static_cast<std::size_t>(outputs), 0.0));
 }
 
 Tensor Importer::reshape(const onnx::NodeProto& node) {
-    Tensor out = plain(node, 0);
+    Tensor out = features(node);
     const std::string& op = node.op_type();
     const std::vector<std::int64_t> from = dims(out);
     std::vector<std::int64_t> to;
@@ -231,10 +255,12 @@ Tensor Importer::reshape(const onnx::NodeProto& node) {
     } else if (op == "Reshape") {
         to = reshape_dims(from, as_integers(constant_input(node, 1, "the target of a Reshape")), integer_attribute(node, "allowzero", 0) != 0);
     } else if (op == "Transpose") {
-        const std::vector<std::int64_t> perm = integers_attribute(node, "perm");
-        bool same = perm.size() == from.size();
-        for (std::size_t i = 0; same && i < perm.size(); ++i) same = perm[i] == static_cast<std::int64_t>(i);
-        if (!same) unsupported(label(node), "the order of axes must stay [N, C, H, W]. Remove the transposition");
+        using Order = std::vector<std::int64_t>;
+        const Order perm = integers_attribute(node, "perm");
+        if (out.flat ? perm == Order{0, 1} : perm == Order{0, 1, 2, 3}) return out;
+        if (out.flat || perm != (out.channels_last ? Order{0, 3, 1, 2} : Order{0, 2, 3, 1}))
+            unsupported(label(node), "the order of axes must stay [N, C, H, W]. Remove the transposition");
+        out.channels_last = !out.channels_last;
         return out;
     } else {  // Squeeze, Unsqueeze: let the constant rules work out the shape
         Constant shape{from, {}};
@@ -243,7 +269,8 @@ Tensor Importer::reshape(const onnx::NodeProto& node) {
         to = fold(node, inputs)->dims;
     }
     const bool to_flat = to.size() == 2 && to[0] == 1;
-    const bool same_map = to.size() == 4 && to[0] == 1 && to[1] == out.shape.channels && to[2] == out.shape.height && to[3] == out.shape.width;
+    const std::vector<std::int64_t> map = dims({{}, out.shape, false, out.channels_last});
+    const bool same_map = to == map;
     if (!to_flat && !same_map)
         unsupported(label(node), "Flash reshapes [N, C, H, W] to [N, C*H*W] only, as Flatten does (and drops or adds spatial axes of extent 1)");
     out.flat = to_flat;
@@ -308,6 +335,8 @@ void Importer::import(const onnx::NodeProto& node) {
         image(node, 0);
         result = global_pool(node, plain(node, 0), false);
     }
+    else if (op == "Concat") result = concatenation(node);
+    else if (op == "Clip") result = clip(node);
     else if (op == "ReduceMean") result = mean(node);
     else if (op == "Gemm") result = gemm(node);
     else if (op == "MatMul") result = matmul(node);

@@ -76,11 +76,14 @@ private:
 
     template <class Body>
     void for_each_weight(const FloatTerm& term, Body&& body, std::size_t in) const {
-        const std::size_t kernel = term.weights.size() / (channels_ * in);
+        const auto groups = static_cast<std::size_t>(term.groups);
+        const std::size_t group_in = in / groups, group_out = channels_ / groups, kernel = term.weights.size() / (channels_ * group_in);
         std::size_t k = 0;
-        for (std::size_t o = 0; o < channels_; ++o)
-            for (std::size_t c = 0; c < in; ++c)
+        for (std::size_t o = 0; o < channels_; ++o) {
+            const std::size_t first = o / group_out * group_in;
+            for (std::size_t c = first; c < first + group_in; ++c)
                 for (std::size_t i = 0; i < kernel; ++i, ++k) body(o, c, k, term.weights[k]);
+        }
     }
 
     /// One multiplier per convolution term, so that every weight fits int8; stretches delta of single channels where that
@@ -143,15 +146,17 @@ private:
                        inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
             }
             const auto width = static_cast<std::size_t>(term.window.kernel_w), kernel = width * static_cast<std::size_t>(term.window.kernel_h);
+            std::vector<double> seen(kernel);  // how much of a channel each kernel position sees
+            for (std::size_t i = 0; i < kernel; ++i)
+                seen[i] = share_inside(static_cast<int>(i / width) * term.window.dilation_h, term.window.stride_h, term.window.pad_top, pooled.height, layer_.output.height) *
+                          share_inside(static_cast<int>(i % width) * term.window.dilation_w, term.window.stride_w, term.window.pad_left, pooled.width, layer_.output.width);
             for_each_weight(term, [&](std::size_t o, std::size_t c, std::size_t k, double w) {
                 if (constant(o)) return;
                 const bool scaled = term.kind == TermKind::kScale;
                 if (scaled) c = o;
                 const std::size_t i = scaled ? 0 : k % kernel;
                 const double integer = scaled ? out.terms[t].scale[o] : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
-                const double seen = share_inside(static_cast<int>(i / width), term.window.stride_h, term.window.pad_top, pooled.height, layer_.output.height) *
-                                    share_inside(static_cast<int>(i % width), term.window.stride_w, term.window.pad_left, pooled.width, layer_.output.width);
-                error[o] += (w * scale[c] / unit(o) - integer) * mean[c] / scale[c] * area * seen;
+                error[o] += (w * scale[c] / unit(o) - integer) * mean[c] / scale[c] * area * seen[i];
             }, scaled_inputs(term, scale));
         }
         return error;
@@ -159,7 +164,7 @@ private:
 
     std::size_t scaled_inputs(const FloatTerm& term, const std::vector<double>& scale) const { return term.kind == TermKind::kScale ? 1 : scale.size(); }
 
-    /// Of the output positions, the share at which kernel position `at` lies within the map.
+    /// Of the output positions, the share at which the pixel `at` pixels into the kernel lies within the map.
     static double share_inside(int at, int stride, int pad, int extent, int outputs) {
         int count = 0;
         for (int y = 0; y < outputs; ++y) count += y * stride - pad + at >= 0 && y * stride - pad + at < extent;
@@ -271,7 +276,7 @@ Quantised quantise(const Network& network, const Ranges& ranges, double pixel_bo
         }
         model::Layer& out = a.layers.emplace_back();
         out.name = layer.name;
-        for (const FloatTerm& term : layer.terms) out.terms.push_back({term.source, term.pool, term.kind, term.window});
+        for (const FloatTerm& term : layer.terms) out.terms.push_back({term.source, term.pool, term.kind, term.window, term.groups});
         out.output = layer.output;
         out.share_bits = m;
         out.activation = layer.activation.has_value();

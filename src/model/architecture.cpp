@@ -16,8 +16,8 @@ void check(bool condition, const std::string& what) {
     if (!condition) refuse(what);
 }
 
-int window_extent(int extent, int pad_before, int pad_after, int kernel, int stride) {
-    const int room = extent + pad_before + pad_after - kernel;
+int window_extent(int extent, int pad_before, int pad_after, int reach, int stride) {
+    const int room = extent + pad_before + pad_after - reach;
     return room < 0 || stride < 1 ? 0 : room / stride + 1;
 }
 
@@ -35,6 +35,10 @@ void check_shape(const Shape& shape, const std::string& what) {
 void check_window(const Window& window, const std::string& what) {
     for (int kernel : {window.kernel_h, window.kernel_w})
         check(in_range(kernel, 1, kMaxExtent), fmt::format("{}: kernel extent {}, allowed are 1 to {}", what, kernel, kMaxExtent));
+    for (int dilation : {window.dilation_h, window.dilation_w})
+        check(in_range(dilation, 1, kMaxExtent), fmt::format("{}: dilation {}, allowed are 1 to {}", what, dilation, kMaxExtent));
+    for (int reach : {window.reach_h(), window.reach_w()})
+        check(reach <= kMaxExtent, fmt::format("{}: a kernel that reaches over {} pixels, allowed are {}", what, reach, kMaxExtent));
     for (int stride : {window.stride_h, window.stride_w})
         check(in_range(stride, 1, kMaxExtent), fmt::format("{}: stride {}, allowed are 1 to {}", what, stride, kMaxExtent));
     for (int pad : {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right})
@@ -45,6 +49,7 @@ void check_term(const Architecture& architecture, const Layer& layer, const Term
     check(in_range(term.source, 0, index), fmt::format("{}: reads value {}, which does not exist before it", what, term.source));
     if (term.pool) {
         check_window(*term.pool, what + ", pooling");
+        check(term.pool->dilation_h == 1 && term.pool->dilation_w == 1, what + ", pooling: it has no dilation");
         check_shape(architecture.pooled_shape(term), what + ", pooled source");
     }
     const Shape pooled = architecture.pooled_shape(term);
@@ -52,10 +57,13 @@ void check_term(const Architecture& architecture, const Layer& layer, const Term
     if (term.kind == TermKind::kScale) {
         check(term.window == Window{}, what + ": a per-channel scale has no window");
         check(pooled == layer.output, what + ": a per-channel scale must keep the shape of its source");
+        check(term.groups == 1, what + ": a per-channel scale has no groups");
         return;
     }
     check(term.kind == TermKind::kConvolution, what + ": unknown kind");
-    check(std::int64_t{pooled.channels} * term.window.kernel_h * term.window.kernel_w <= kMaxInnerDimension,
+    check(term.groups >= 1 && pooled.channels % term.groups == 0 && layer.output.channels % term.groups == 0,
+          fmt::format("{}: {} groups do not divide its channels", what, term.groups));
+    check(architecture.fan_in(term) <= kMaxInnerDimension,
           fmt::format("{}: more than {} weights per output channel", what, kMaxInnerDimension));
     check(term.window.out_height(pooled.height) == layer.output.height && term.window.out_width(pooled.width) == layer.output.width,
           what + ": the window does not lead from the source's shape to the output's");
@@ -76,8 +84,8 @@ void check_preprocessing(const Architecture& architecture) {
 
 }  // namespace
 
-int Window::out_height(int height) const { return window_extent(height, pad_top, pad_bottom, kernel_h, stride_h); }
-int Window::out_width(int width) const { return window_extent(width, pad_left, pad_right, kernel_w, stride_w); }
+int Window::out_height(int height) const { return window_extent(height, pad_top, pad_bottom, reach_h(), stride_h); }
+int Window::out_width(int width) const { return window_extent(width, pad_left, pad_right, reach_w(), stride_w); }
 
 const Shape& Architecture::value_shape(int value) const {
     return value == 0 ? input : layers.at(static_cast<std::size_t>(value - 1)).output;
@@ -90,6 +98,10 @@ Shape Architecture::pooled_shape(const Term& term) const {
         shape.width = term.pool->out_width(shape.width);
     }
     return shape;
+}
+
+std::int64_t Architecture::fan_in(const Term& term) const {
+    return std::int64_t{pooled_shape(term).channels} / term.groups * term.window.kernel_h * term.window.kernel_w;
 }
 
 int Architecture::upload_bits(int value) const {

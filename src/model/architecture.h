@@ -23,9 +23,9 @@ inline constexpr int kMinPlainBits = 24;  ///< of kPlainModuli[0]
 inline constexpr int kMaxLayers = 2048;
 inline constexpr int kMaxTerms = 64;                                  ///< per layer
 inline constexpr int kMaxChannels = 65536;
-inline constexpr int kMaxExtent = 4096;                               ///< of maps, kernels, strides and paddings
+inline constexpr int kMaxExtent = 4096;                               ///< of maps, kernels and their reach, strides, paddings and dilations
 inline constexpr std::int64_t kMaxMapValues = std::int64_t{1} << 26;  ///< channels * height * width
-inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< channels * kernel_h * kernel_w of a convolution
+inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< channels / groups * kernel_h * kernel_w of a convolution
 inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
 inline constexpr int kMinUploadBits = 16, kMaxUploadBits = 32;
 inline constexpr int kMaxPictureExtent = 65536;
@@ -39,19 +39,23 @@ struct Shape {
     bool operator==(const Shape&) const = default;
 };
 
-/// A sliding window: kernel, stride and zero padding (top, left, bottom, right).
+/// A sliding window: kernel, stride, zero padding (top, left, bottom, right) and dilation: kernel positions lie that far apart.
 struct Window {
     int kernel_h = 1, kernel_w = 1;
     int stride_h = 1, stride_w = 1;
     int pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
+    int dilation_h = 1, dilation_w = 1;
     bool operator==(const Window&) const = default;
-    /// Output extent on an input of this height (width): floor((extent + pads - kernel) / stride) + 1; < 1 if it does not fit.
+    /// Rows (columns) from the first to the last that the kernel covers.
+    int reach_h() const { return (kernel_h - 1) * dilation_h + 1; }
+    int reach_w() const { return (kernel_w - 1) * dilation_w + 1; }
+    /// Output extent on an input of this height (width): floor((extent + pads - reach) / stride) + 1; < 1 if it does not fit.
     int out_height(int height) const;
     int out_width(int width) const;
 };
 
 enum class TermKind {
-    kConvolution,  ///< dense convolution (groups = 1) with int8 weights; a fully connected layer is one whose kernel is the map
+    kConvolution,  ///< convolution with int8 weights, dense or in groups; a fully connected layer is one whose kernel is the map
     kScale,        ///< per-channel multiplication by a wide integer: an identity shortcut
 };
 
@@ -61,6 +65,7 @@ struct Term {
     std::optional<Window> pool;  ///< sum pooling of the source first (local on shares; the divisor is in the weights)
     TermKind kind = TermKind::kConvolution;
     Window window;               ///< of the convolution; the 1x1 stride-1 window for kScale
+    int groups = 1;              ///< of the convolution: outputs of one of the equal parts of the channels read that part of the source only
 };
 
 /// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties.
@@ -101,6 +106,8 @@ struct Architecture {
     const Shape& value_shape(int value) const;
     /// Shape after a term's pooling (equals the source's shape when there is none).
     Shape pooled_shape(const Term& term) const;
+    /// Weights per output channel of a convolution term: channels / groups * kernel_h * kernel_w.
+    std::int64_t fan_in(const Term& term) const;
     /// Top bits of a ciphertext coefficient that travel when this value is uploaded.
     int upload_bits(int value) const;
     const Shape& output_shape() const { return layers.back().output; }

@@ -39,11 +39,17 @@ void put(const Window& from, wire::Window* to) {
     to->set_pad_left(from.pad_left);
     to->set_pad_bottom(from.pad_bottom);
     to->set_pad_right(from.pad_right);
+    if (from.dilation_h != 1) to->set_dilation_h(from.dilation_h);
+    if (from.dilation_w != 1) to->set_dilation_w(from.dilation_w);
 }
 
+/// Fields that are 1 where they are absent, as in files from before there was a choice.
+int one_if_absent(int field) { return field == 0 ? 1 : field; }
+
 Window get(const wire::Window& from) {
-    return {from.kernel_h(), from.kernel_w(), from.stride_h(),   from.stride_w(),
-            from.pad_top(),  from.pad_left(), from.pad_bottom(), from.pad_right()};
+    return {from.kernel_h(), from.kernel_w(),   from.stride_h(),  from.stride_w(),
+            from.pad_top(),  from.pad_left(),   from.pad_bottom(), from.pad_right(),
+            one_if_absent(from.dilation_h()), one_if_absent(from.dilation_w())};
 }
 
 wire::Architecture to_wire(const Architecture& from) {
@@ -69,6 +75,7 @@ wire::Architecture to_wire(const Architecture& from) {
             if (term.pool) put(*term.pool, t->mutable_pool());
             t->set_kind(term.kind == TermKind::kScale ? wire::SCALE : wire::CONVOLUTION);
             put(term.window, t->mutable_window());
+            if (term.groups != 1) t->set_groups(term.groups);
         }
         put(layer.output, out->mutable_output());
         out->set_share_bits(layer.share_bits);
@@ -111,6 +118,7 @@ Architecture from_wire(const wire::Architecture& from) {
                     "model architecture: a term of a kind that this version does not know");
             t.kind = term.kind() == wire::SCALE ? TermKind::kScale : TermKind::kConvolution;
             t.window = get(term.window());
+            t.groups = one_if_absent(term.groups());
         }
         out.output = get(layer.output());
         out.share_bits = layer.share_bits();

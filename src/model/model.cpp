@@ -45,8 +45,7 @@ void validate(const Model& model) {
                 check_channels(values.scale, channels, std::int64_t{kMaxMultiplier} + 1, what + ", scale");
                 continue;
             }
-            const std::int64_t count = std::int64_t{layer.output.channels} * architecture.pooled_shape(term).channels *
-                                       term.window.kernel_h * term.window.kernel_w;
+            const std::int64_t count = layer.output.channels * architecture.fan_in(term);
             check(static_cast<std::int64_t>(values.weights.size()) == count, what + ": wrong number of weights");
             check(std::ranges::find(values.weights, std::int8_t{-128}) == values.weights.end(), what + ": a weight is out of range");
             check(values.multiplier >= 1 && values.multiplier <= kMaxMultiplier, what + ": the multiplier is out of range");

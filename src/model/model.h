@@ -17,7 +17,7 @@ namespace flash::model {
 inline constexpr std::int32_t kMaxMultiplier = (1 << 24) - 1;  ///< of TermWeights::multiplier and |TermWeights::scale|
 
 struct TermWeights {
-    /// kConvolution: [out][in][kernel_h][kernel_w], values in -127..127.
+    /// kConvolution: [out][in / groups][kernel_h][kernel_w], values in -127..127.
     std::vector<std::int8_t> weights;
     /// kConvolution: one positive integer that multiplies the whole int8 product of this term (the same for all outputs,
     /// since several outputs share a polynomial), 1..kMaxMultiplier.

@@ -53,7 +53,7 @@ Twin::Twin(const Model& model) : model_(model) {
             std::unique_ptr<Convolution>& convolution = prepared.convolutions.emplace_back();
             if (term.kind == TermKind::kConvolution)
                 convolution = std::make_unique<Convolution>(model.weights.layers[i].terms[t].weights, layer.output.channels,
-                                                            model.architecture.pooled_shape(term), term.window);
+                                                            model.architecture.pooled_shape(term), term.window, term.groups);
         }
     }
 }

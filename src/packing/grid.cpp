@@ -12,16 +12,16 @@ constexpr int kDegree = static_cast<int>(scheme::kDirectDegree);
 }
 
 Demand demand_of(const model::Shape& input, const model::Window& window, const model::Shape& output) {
-    // Output (i, j) reads input row i * s + dy - pad = s * (i + offset) + phase.
+    // Output (i, j) reads input row i * s + dy * dilation - pad = s * (i + offset) + phase.
     Demand d;
     d.phase_rows = (input.height + window.stride_h - 1) / window.stride_h;
     d.phase_columns = (input.width + window.stride_w - 1) / window.stride_w;
     d.out_rows = output.height;
     d.out_columns = output.width;
     d.offset_row_min = floor_div(-window.pad_top, window.stride_h);
-    d.offset_row_max = floor_div(window.kernel_h - 1 - window.pad_top, window.stride_h);
+    d.offset_row_max = floor_div(window.reach_h() - 1 - window.pad_top, window.stride_h);
     d.offset_column_min = floor_div(-window.pad_left, window.stride_w);
-    d.offset_column_max = floor_div(window.kernel_w - 1 - window.pad_left, window.stride_w);
+    d.offset_column_max = floor_div(window.reach_w() - 1 - window.pad_left, window.stride_w);
     return d;
 }
 

@@ -21,7 +21,7 @@ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 /// Streams are the same if source, pooling and stride are.
 using StreamKey = std::array<int, 11>;
 StreamKey key_of(const model::Term& term) {
-    const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0});
+    const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
     return {term.source, term.window.stride_h, term.window.stride_w, pool.kernel_h, pool.kernel_w, pool.stride_h, pool.stride_w,
             pool.pad_top, pool.pad_left, pool.pad_bottom, pool.pad_right};
 }
@@ -48,19 +48,19 @@ private:
     std::vector<std::size_t> parent_;
 };
 
-/// Phases that a window reads: row r = i * s + dy - pad has phase (dy - pad) mod s.
-std::vector<bool> phases_read(int kernel, int stride, int pad) {
+/// Phases that a window reads: row r = i * s + dy * dilation - pad has phase (dy * dilation - pad) mod s.
+std::vector<bool> phases_read(int kernel, int stride, int pad, int dilation) {
     std::vector<bool> read(static_cast<std::size_t>(stride), false);
     for (int d = 0; d < kernel; ++d) {
-        const int r = d - pad;
+        const int r = d * dilation - pad;
         read[static_cast<std::size_t>(r - floor_div(r, stride) * stride)] = true;
     }
     return read;
 }
 
 void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& window) {
-    const auto rows = phases_read(window.kernel_h, window.stride_h, window.pad_top);
-    const auto columns = phases_read(window.kernel_w, window.stride_w, window.pad_left);
+    const auto rows = phases_read(window.kernel_h, window.stride_h, window.pad_top, window.dilation_h);
+    const auto columns = phases_read(window.kernel_w, window.stride_w, window.pad_left, window.dilation_w);
     for (int r = 0; r < window.stride_h; ++r)
         for (int c = 0; c < window.stride_w; ++c) {
             if (!rows[static_cast<std::size_t>(r)] || !columns[static_cast<std::size_t>(c)]) continue;

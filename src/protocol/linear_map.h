@@ -13,13 +13,16 @@
 
 namespace flash::protocol {
 
-/// One convolution term: out[row] += multiplier * sum_c weights[row][c] * X^shift_c * in[input_c]; the same in every band.
+/// A convolution term, or the part of one in groups that some result polynomials share, all indices within a band:
+/// out[first_row + r] += multiplier * sum_c weights[r][c] * X^shift_c * in[first_input + input_c]; the same in every band.
 struct TermMatrix {
     int stream = 0;
+    std::size_t first_input = 0, first_row = 0;
     lattice::ShiftedProduct product;
 };
 
-/// One channel of an identity shortcut: out[output] += scale * X^shift * in[input], indices within a band.
+/// One channel of an identity shortcut, or one weight of a depthwise convolution: out[output] += scale * X^shift * in[input], indices
+/// within a band.
 struct ScaledShift {
     std::uint32_t input = 0, output = 0;
     std::int32_t shift = 0;
@@ -28,7 +31,8 @@ struct ScaledShift {
 
 struct ScaleTerm {
     int stream = 0;
-    std::vector<ScaledShift> channels;  ///< by channel: the outputs ascend
+    std::size_t per_output = 0;       ///< entries of a result polynomial; the last one may have fewer
+    std::vector<ScaledShift> entries; ///< the outputs ascend
 };
 
 struct LinearMap {

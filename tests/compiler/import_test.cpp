@@ -213,6 +213,127 @@ TEST(Import, ReshapeFromShapeArithmetic) {
     EXPECT_EQ(imported.output(), (model::Shape{5, 1, 1}));
 }
 
+Name grouped(OnnxWriter& w, const Name& in, I from, I to, I kernel, I groups, I dilation = 1, I stride = 1, std::uint64_t seed = 1) {
+    const I pad = (kernel - 1) * dilation / 2;
+    return w.node("Conv", {in, w.floats({to, from / groups, kernel, kernel}, noise(static_cast<std::size_t>(to * from / groups * kernel * kernel), seed))},
+                  {{"kernel_shape", std::vector<I>{kernel, kernel}}, {"pads", std::vector<I>{pad, pad, pad, pad}}, {"strides", std::vector<I>{stride, stride}},
+                   {"group", groups}, {"dilations", std::vector<I>{dilation, dilation}}});
+}
+
+TEST(Import, GroupsAndDilation) {
+    const auto body = [](OnnxWriter& w) { return square_plus(w, conv(w, w.input, 3, 8, 3, 1)); };
+    for (const I groups : {1, 2, 4, 8})
+        for (const I dilation : {1, 2}) {
+            const ImportedModel imported = expect_equal([&](OnnxWriter& w) { return conv(w, square_plus(w, grouped(w, body(w), 8, 16, 3, groups, dilation, 2)), 16, 2, 1); });
+            EXPECT_EQ(imported.network->layers[1].terms[0].groups, groups);
+            EXPECT_EQ(imported.network->layers[1].terms[0].window.dilation_h, dilation);
+        }
+    // A depthwise and a pointwise convolution with nothing between fold into a dense one; two depthwise ones stay depthwise.
+    const ImportedModel separable = expect_equal([&](OnnxWriter& w) { return square_plus(w, conv(w, grouped(w, body(w), 8, 8, 3, 8), 8, 5, 1)); });
+    EXPECT_EQ(separable.network->layers[1].terms[0].groups, 1);
+    const ImportedModel twice = expect_equal([&](OnnxWriter& w) { return grouped(w, norm(w, grouped(w, body(w), 8, 8, 3, 8, 2), 8), 8, 8, 1, 8); });
+    EXPECT_EQ(twice.network->layers[1].terms[0].groups, 8);
+    EXPECT_EQ(twice.network->layers[1].terms[0].window.dilation_h, 2);
+    expect_equal([&](OnnxWriter& w) { return conv(w, grouped(w, body(w), 8, 6, 3, 2, 2, 2), 6, 3, 2); });
+    expect_equal([&](OnnxWriter& w) { return grouped(w, conv(w, body(w), 8, 6, 1, 0, 2), 6, 6, 1, 3); });
+    expect_equal([&](OnnxWriter& w) { return w.node("Conv", {conv(w, body(w), 8, 6, 1, 0, 2), w.floats({2, 6, 2, 2}, noise(48, 3))}, {{"dilations", std::vector<I>{2, 1}}}); });
+}
+
+TEST(Import, LinearBottlenecksFoldIntoTheExpansionBehindThem) {
+    // MobileNetV2: expand, activate, depthwise, activate, project, add, expand ...: nothing is activated between project and expand.
+    const auto block = [](OnnxWriter& w, const Name& x, std::uint64_t seed) {
+        const Name expanded = square_plus(w, norm(w, conv(w, x, 4, 8, 1, 0, 1, seed), 8, seed));
+        const Name spatial = square_plus(w, norm(w, grouped(w, expanded, 8, 8, 3, 8, 1, 1, seed), 8, seed + 3));
+        return norm(w, conv(w, spatial, 8, 4, 1, 0, 1, seed + 1), 4, seed + 6);
+    };
+    const ImportedModel imported = expect_equal([&](OnnxWriter& w) {
+        Name x = norm(w, conv(w, square_plus(w, conv(w, w.input, 3, 6, 3, 1, 2)), 6, 4, 1), 4);
+        x = w.node("Add", {x, block(w, x, 10)});
+        x = w.node("Add", {x, block(w, x, 20)});
+        return conv(w, square_plus(w, conv(w, x, 4, 9, 1)), 9, 2, 1);
+    });
+    EXPECT_EQ(imported.activation_layers(), 6);
+    EXPECT_EQ(imported.network->layers[5].terms.size(), 3u) << "the stem and both bottlenecks";
+}
+
+TEST(Import, Concatenation) {
+    const auto branch = [](OnnxWriter& w, const Name& x, I from, I to, I kernel, std::uint64_t seed) { return square_plus(w, conv(w, x, from, to, kernel, kernel / 2, 1, seed)); };
+    const auto fire = [&](OnnxWriter& w) {
+        const Name x = branch(w, w.input, 3, 4, 3, 1);
+        return w.node("Concat", {branch(w, x, 4, 3, 1, 2), branch(w, x, 4, 5, 3, 3)}, {{"axis", 1}});
+    };
+    const ImportedModel squeeze = expect_equal([&](OnnxWriter& w) { return conv(w, fire(w), 8, 2, 3, 1); });
+    EXPECT_EQ(squeeze.network->layers.back().terms.size(), 2u);
+    expect_equal([&](OnnxWriter& w) { return conv(w, norm(w, fire(w), 8), 8, 2, 1); });
+    expect_equal([&](OnnxWriter& w) { return conv(w, w.node("AveragePool", {fire(w)}, {{"kernel_shape", std::vector<I>{2, 2}}}), 8, 2, 1); });
+    expect_equal([&](OnnxWriter& w) { const Name v = fire(w); return conv(w, square_plus(w, w.node("Add", {v, conv(w, v, 8, 8, 3, 1)})), 8, 2, 1); });
+    expect_equal([&](OnnxWriter& w) { const Name v = fire(w); return conv(w, w.node("Mul", {v, v}), 8, 2, 1); });
+    expect_equal([&](OnnxWriter& w) { return conv(w, square_plus(w, grouped(w, fire(w), 8, 8, 3, 8)), 8, 2, 1); });
+    expect_equal([&](OnnxWriter& w) { return w.node("Gemm", {w.node("Flatten", {fire(w)}), w.floats({5, 336}, noise(1680, 2))}, {{"transB", 1}}); });
+    expect_equal([&](OnnxWriter& w) {  // linear branches, one activation behind them
+        const Name x = branch(w, w.input, 3, 4, 3, 1);
+        return conv(w, square_plus(w, norm(w, w.node("Concat", {conv(w, x, 4, 3, 1), conv(w, x, 4, 5, 3, 1), x}, {{"axis", -3}}), 12)), 12, 2, 3, 1);
+    });
+}
+
+TEST(Import, DenseBlocksActivateEveryFeatureOnce) {
+    // x -> BN -> act -> 1x1 -> BN -> act -> 3x3, appended to x; every layer reads all earlier features with a batch norm of its own.
+    const ImportedModel imported = expect_equal([](OnnxWriter& w) {
+        Name x = square_plus(w, conv(w, w.input, 3, 6, 3, 1));
+        I channels = 6;
+        std::vector<Name> features{w.node("AveragePool", {x}, {{"kernel_shape", std::vector<I>{2, 2}}})};
+        for (std::uint64_t layer = 0; layer < 2; ++layer, channels += 3) {
+            x = square_plus(w, norm(w, w.node("Concat", features, {{"axis", 1}}), channels, 10 * layer));
+            x = square_plus(w, norm(w, conv(w, x, channels, 5, 1, 0, 1, layer), 5, 10 * layer + 5));
+            features.push_back(conv(w, x, 5, 3, 3, 1, 1, layer + 50));
+        }
+        x = square_plus(w, norm(w, w.node("Concat", features, {{"axis", 1}}), channels, 77));
+        x = w.node("AveragePool", {conv(w, x, channels, 4, 1)}, {{"kernel_shape", std::vector<I>{2, 2}}, {"strides", std::vector<I>{2, 2}}});
+        return w.node("Gemm", {w.node("Flatten", {w.node("GlobalAveragePool", {square_plus(w, norm(w, x, 4))})}), w.floats({2, 4}, noise(8, 9))}, {{"transB", 1}});
+    });
+    // The stem, the block's input, two bottlenecks, their features (the last of which only the transition reads), the transition.
+    EXPECT_EQ(imported.activation_layers(), 1 + 1 + 2 + 2 + 1);
+}
+
+TEST(Import, ChannelsLastAroundTheClassifier) {
+    const auto body = [](OnnxWriter& w) { return square_plus(w, conv(w, w.input, 3, 2, 3, 1)); };
+    expect_equal([&](OnnxWriter& w) {  // as TensorFlow's converters write it
+        const Name turned = w.node("Transpose", {body(w)}, {{"perm", std::vector<I>{0, 2, 3, 1}}});
+        return w.node("Gemm", {w.node("Reshape", {turned, w.integers({1, -1})}), w.floats({5, 84}, noise(420, 2)), w.floats({5}, noise(5, 3))}, {{"transB", 1}});
+    });
+    expect_equal([&](OnnxWriter& w) {
+        const Name there = w.node("Transpose", {body(w)}, {{"perm", std::vector<I>{0, 2, 3, 1}}});
+        return conv(w, w.node("Transpose", {there}, {{"perm", std::vector<I>{0, 3, 1, 2}}}), 2, 3, 3, 1);
+    });
+}
+
+TEST(Import, ClipIsLeftOutWhereItIsProvedIdle) {
+    const auto build = [](double bound) {
+        return [bound](OnnxWriter& w) {
+            const Name x = w.node("Clip", {conv(w, w.input, 3, 4, 3, 1), w.floats({}, {-bound}), w.floats({}, {bound})});
+            return conv(w, w.node("Clip", {square_plus(w, x), w.floats({}, {-1}), w.floats({}, {1e6})}), 4, 2, 1);
+        };
+    };
+    const auto compiled = [&](double bound) {
+        OnnxWriter w({-1, 3, 7, 6});
+        const ImportedModel imported = import_onnx(w.finish(build(bound)(w)), "test");
+        const std::vector<std::vector<float>> images{picture(imported.input, 1), picture(imported.input, 2)};
+        CompileOptions options;
+        options.plain_bits = 26;
+        options.share_bits = 10;
+        return compile(imported, images, options);
+    };
+    expect_equal(build(1000));
+    EXPECT_NO_THROW(compiled(1000));
+    try {
+        compiled(1);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kUnsupported);
+        for (const char* word : {"Clip_", "-1 .. 1", "Conv_", "margin"}) EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+    }
+}
+
 TEST(Import, EveryOpsetOfTheRangeAndNoOther) {
     const Build build = [](OnnxWriter& w) { return square_plus(w, conv(w, w.input, 3, 4, 3, 1)); };
     for (I opset = 11; opset <= 17; ++opset) expect_equal(build, opset);
@@ -233,7 +354,7 @@ TEST(Import, RefusesWithNodeReasonAndRemedy) {
     using List = std::vector<I>;
     expect_refused([](OnnxWriter& w) { return w.node("Relu", {conv(w, w.input, 3, 4, 3)}); }, no, {"Relu_", "x*x + x", "retrain", "docs/training.md"});
     expect_refused([&](OnnxWriter& w) { return w.node("MaxPool", {body(w)}, {{"kernel_shape", List{2, 2}}}); }, no, {"MaxPool_", "average pooling"});
-    for (const char* op : {"Sigmoid", "Softmax", "LayerNormalization", "LSTM", "Resize", "Concat", "Sqrt"})
+    for (const char* op : {"Sigmoid", "Softmax", "LayerNormalization", "LSTM", "Resize", "Sqrt"})
         expect_refused([&](OnnxWriter& w) { return w.node(op, {body(w)}); }, no, {op});
     expect_refused([&](OnnxWriter& w) { const Name v = body(w); return w.node("Mul", {w.node("Mul", {v, w.node("Add", {v, w.floats({}, {1})})}), v}); }, no, {"degree three"});
     expect_refused([&](OnnxWriter& w) { return w.node("Pow", {body(w), w.floats({}, {3})}); }, no, {"exponent"});
@@ -241,13 +362,21 @@ TEST(Import, RefusesWithNodeReasonAndRemedy) {
     expect_refused([&](OnnxWriter& w) { return w.node("Add", {body(w), conv(w, w.input, 3, 4, 3, 0)}); }, no, {"different shapes"});
     expect_refused([&](OnnxWriter& w) { return conv(w, conv(w, w.input, 3, 4, 3, 1), 4, 4, 3, 1); }, no, {"two linear layers without an activation"});
     expect_refused([&](OnnxWriter& w) { return conv(w, w.node("Add", {w.input, w.floats({3, 1, 1}, {1, 2, 3})}), 3, 4, 3, 1); }, no, {"flash.input"});
-    expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({3, 1, 3, 3}, noise(27, 1))}, {{"group", 3}}); }, no, {"groups=1"});
-    expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({3, 3, 2, 2}, noise(36, 1))}, {{"dilations", List{2, 2}}}); }, no, {"dilation"});
+    expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({4, 1, 3, 3}, noise(36, 1))}, {{"group", 3}}); }, ErrorKind::kFile, {"do not fit"});
+    expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({3, 3, 2, 2}, noise(36, 1))}, {{"dilations", List{7, 2}}}); }, no, {"8 x 3 window", "7 x 6 input"});
     expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({3, 3, 9, 9}, noise(729, 1))}); }, no, {"larger than its 7 x 6 input"});
     expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {body(w)}, {{"kernel_shape", List{3, 3}}, {"pads", List{1, 1, 1, 1}}}); }, no, {"count_include_pad"});
     expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {body(w)}, {{"kernel_shape", List{2, 2}}, {"strides", List{2, 2}}, {"ceil_mode", 1}}); }, no, {"ceil_mode"});
     expect_refused([&](OnnxWriter& w) { return w.node("ReduceMean", {body(w)}, {{"axes", List{1}}}); }, no, {"spatial"});
-    expect_refused([&](OnnxWriter& w) { return w.node("Transpose", {body(w)}, {{"perm", List{0, 2, 3, 1}}}); }, no, {"order of axes"});
+    expect_refused([&](OnnxWriter& w) { return w.node("Transpose", {body(w)}, {{"perm", List{0, 1, 3, 2}}}); }, no, {"order of axes"});
+    expect_refused([&](OnnxWriter& w) { return conv(w, w.node("Transpose", {body(w)}, {{"perm", List{0, 2, 3, 1}}}), 6, 2, 1); }, no, {"transposition"});
+    expect_refused([&](OnnxWriter& w) { const Name v = body(w); return w.node("Concat", {v, v}, {{"axis", 2}}); }, no, {"axis 1"});
+    expect_refused([&](OnnxWriter& w) { return w.node("Concat", {body(w), conv(w, w.input, 3, 4, 3)}, {{"axis", 1}}); }, no, {"different height"});
+    expect_refused([&](OnnxWriter& w) { return conv(w, w.node("Clip", {conv(w, w.input, 3, 4, 1), w.floats({}, {0}), w.floats({}, {6})}), 4, 2, 1); }, no, {"Clip_", "x*x + x"});
+    expect_refused([&](OnnxWriter& w) {  // a group of two channels across the seam of two parts of three
+        const Name v = square_plus(w, conv(w, w.input, 3, 3, 3, 1)), u = square_plus(w, conv(w, w.input, 3, 3, 3, 1, 1, 2));
+        return w.node("Conv", {w.node("Concat", {v, u}, {{"axis", 1}}), w.floats({3, 2, 1, 1}, noise(6, 1))}, {{"group", 3}});
+    }, no, {"several parts"});
     expect_refused([&](OnnxWriter& w) { return w.node("Reshape", {body(w), w.integers({1, 2, -1, 6})}); }, no, {"Flatten"});
     expect_refused([&](OnnxWriter& w) {  // linear in one channel
         const Name x = conv(w, w.input, 3, 2, 3);

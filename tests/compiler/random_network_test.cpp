@@ -52,7 +52,7 @@ std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std:
     const std::size_t plane = static_cast<std::size_t>(term.window.out_height(pooled.height)) * static_cast<std::size_t>(term.window.out_width(pooled.width));
     std::vector<double> out(static_cast<std::size_t>(outputs) * plane, 0.0);
     if (term.kind == model::TermKind::kConvolution) {
-        model::Convolution(weights, outputs, pooled, term.window).add_to(map, out);
+        model::Convolution(weights, outputs, pooled, term.window, term.groups).add_to(map, out);
     } else {
         for (std::size_t i = 0; i < out.size(); ++i) out[i] = weights[i / plane] * map[i];
     }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/arithmetic.h"
+#include "model/file.h"
 #include "sample_model.h"
 
 namespace flash::model {
@@ -47,12 +48,14 @@ std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index
                         continue;
                     }
                     std::int64_t product = 0;
-                    std::size_t k = static_cast<std::size_t>(o * pooled.channels * term.window.kernel_h * term.window.kernel_w);
-                    for (int c = 0; c < pooled.channels; ++c)
+                    const int inputs = pooled.channels / term.groups, group = o / (layer.output.channels / term.groups);
+                    std::size_t k = static_cast<std::size_t>(o * inputs * term.window.kernel_h * term.window.kernel_w);
+                    for (int c = group * inputs; c < (group + 1) * inputs; ++c)
                         for (int ky = 0; ky < term.window.kernel_h; ++ky)
                             for (int kx = 0; kx < term.window.kernel_w; ++kx, ++k)
                                 product += w.terms[t].weights[k] *
-                                           operand(c, y * term.window.stride_h - term.window.pad_top + ky, x * term.window.stride_w - term.window.pad_left + kx);
+                                           operand(c, y * term.window.stride_h - term.window.pad_top + ky * term.window.dilation_h,
+                                                   x * term.window.stride_w - term.window.pad_left + kx * term.window.dilation_w);
                     sum += w.terms[t].multiplier * product;
                 }
                 acc.push_back(sum);
@@ -131,6 +134,35 @@ TEST(Twin, RefusesAWrongInputSize) {
     EXPECT_THROW(twin.run(std::vector<std::int32_t>(3)), Error);
     EXPECT_THROW(twin.accumulate(0, {}), Error);
     EXPECT_THROW(twin.accumulate(9, {}), Error);
+}
+
+/// Every way of summing a convolution: dense, in groups of some channels, depthwise.
+TEST(Twin, GroupsAndDilationAgreeWithTheDefinition) {
+    for (const int groups : {1, 2, 4, 12})
+        for (const int dilation : {1, 2, 3}) {
+            Model model = testing::sample_model(7);
+            Architecture& a = model.architecture;
+            a.input = {12, 9, 8};
+            a.preprocessing = {};
+            const Term term{0, {}, TermKind::kConvolution, {3, 2, 2, 1, 3, 1, 2, 0, dilation, dilation + 1}, groups};
+            a.layers = {{"grouped", {term}, {24, term.window.out_height(9), term.window.out_width(8)}, 9, true, {}}, a.layers.back()};
+            a.layers[1].terms = {{1, {}, TermKind::kConvolution, {a.layers[0].output.height, a.layers[0].output.width}}};
+            std::mt19937_64 random(static_cast<std::uint64_t>(groups + 100 * dilation));
+            const auto draw = [&](std::int64_t count) {
+                std::vector<std::int8_t> weights(static_cast<std::size_t>(count));
+                for (std::int8_t& w : weights) w = static_cast<std::int8_t>(static_cast<int>(random() % 7) - 3);
+                return weights;
+            };
+            model.weights.layers = {{{{draw(24 * a.fan_in(term)), 2, {}}}, std::vector<std::int32_t>(24, 5), std::vector<std::int32_t>(24, 1), std::vector<std::int32_t>(24, 0), {}, {}},
+                                    {{{draw(3 * a.fan_in(a.layers[1].terms[0])), 1, {}}}, std::vector<std::int32_t>(3, 0), {}, {}, {}, {}}};
+            validate(model);
+            const std::vector<std::int32_t> input = testing::sample_input(model, 3);
+            const TwinResult result = Twin(model).run(input, {}, true);
+            EXPECT_EQ(result.layers[0].acc, naive_accumulate(model, 0, {{input.begin(), input.end()}})) << groups << " groups, dilation " << dilation;
+            EXPECT_EQ(serialize(parse(serialize(model))), serialize(model));
+            EXPECT_EQ(parse(serialize(model)).architecture.layers[0].terms[0].groups, groups);
+            EXPECT_EQ(parse(serialize(model)).architecture.layers[0].terms[0].window, term.window);
+        }
 }
 
 // A CIFAR-sized network; prints the speed, and fails only if it is far from useful.

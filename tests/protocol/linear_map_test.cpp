@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "model/arithmetic.h"
 #include "model/twin.h"
 #include "support/random_model.h"
@@ -105,11 +107,29 @@ TEST(LinearMap, PaddingLargerThanTheKernelReaches) {
     check(flash::testing::single_convolution({2, 1, 1}, 3, {1, 1, 2, 2, 1, 1, 1, 1}, 11), 11);
 }
 
+TEST(LinearMap, GroupsAndDilation) {
+    const model::Window same{3, 3, 1, 1, 1, 1, 1, 1}, down{3, 3, 2, 2, 1, 1, 1, 1}, wide{3, 2, 1, 1, 2, 0, 2, 3, 2, 3};
+    std::uint64_t seed = 20;
+    for (const auto& [channels, outputs, groups] : std::vector<std::array<int, 3>>{{24, 24, 24}, {12, 36, 12}, {24, 36, 6}, {64, 8, 4}, {30, 45, 15}, {40, 60, 2}})
+        for (const model::Window& window : {same, down, wide})
+            for (const int side : {1, 5, 12, 50}) {
+                ++seed;
+                check(flash::testing::single_convolution({channels, side, side + 1}, outputs, window, seed, 10, groups), seed);
+            }
+}
+
 TEST(LinearMap, AllPackingSplitsAgree) {
     model::Model model = flash::testing::single_convolution({6, 7, 7}, 9, {3, 3, 1, 1, 1, 1, 1, 1}, 12);
     for (int g1 = 1; g1 <= 12; ++g1) {
         model.architecture.layers[0].packing.channels_per_input = g1;
         check(model, 12);
+    }
+    for (const int groups : {2, 3, 6}) {
+        model::Model grouped = flash::testing::single_convolution({6, 7, 7}, 12, {3, 3, 2, 2, 1, 1, 1, 1, 2, 2}, 13, 10, groups);
+        for (int g1 = 1; g1 <= 12; ++g1) {
+            grouped.architecture.layers[0].packing.channels_per_input = g1;
+            check(grouped, 13);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -92,9 +93,9 @@ Array elementwise(const Array& x, const Array& y, Op op) {
 }
 
 Array conv(const onnx::NodeProto& n, const Array& x, const Array& w, const Array* b) {
-    const I C = x.dims[1], H = x.dims[2], W = x.dims[3], O = w.dims[0], kh = w.dims[2], kw = w.dims[3];
-    const Dims s = get_list(n, "strides", {1, 1}), p = get_list(n, "pads", {0, 0, 0, 0});
-    const I oh = (H + p[0] + p[2] - kh) / s[0] + 1, ow = (W + p[1] + p[3] - kw) / s[1] + 1;
+    const I H = x.dims[2], W = x.dims[3], O = w.dims[0], C = w.dims[1], kh = w.dims[2], kw = w.dims[3], group_outputs = O / get_i(n, "group", 1);
+    const Dims s = get_list(n, "strides", {1, 1}), p = get_list(n, "pads", {0, 0, 0, 0}), d = get_list(n, "dilations", {1, 1});
+    const I oh = (H + p[0] + p[2] - (kh - 1) * d[0] - 1) / s[0] + 1, ow = (W + p[1] + p[3] - (kw - 1) * d[1] - 1) / s[1] + 1;
     Array out{{1, O, oh, ow}, std::vector<double>(U(O * oh * ow))};
     for (I o = 0; o < O; ++o) {
         double* target = out.v.data() + o * oh * ow;
@@ -104,11 +105,11 @@ Array conv(const onnx::NodeProto& n, const Array& x, const Array& w, const Array
                 for (I j = 0; j < kw; ++j) {
                     const double weight = w.v[U(((o * C + c) * kh + i) * kw + j)];
                     for (I y = 0; y < oh; ++y) {
-                        const I sy = y * s[0] - p[0] + i;
+                        const I sy = y * s[0] - p[0] + i * d[0];
                         if (sy < 0 || sy >= H) continue;
                         for (I q = 0; q < ow; ++q) {
-                            const I sx = q * s[1] - p[1] + j;
-                            if (sx >= 0 && sx < W) target[y * ow + q] += weight * x.v[U((c * H + sy) * W + sx)];
+                            const I sx = q * s[1] - p[1] + j * d[1];
+                            if (sx >= 0 && sx < W) target[y * ow + q] += weight * x.v[U(((o / group_outputs * C + c) * H + sy) * W + sx)];
                         }
                     }
                 }
@@ -158,6 +159,31 @@ Array gemm(const Array& x, const Array& w, bool transposed, double alpha) {
     return out;
 }
 
+Array transpose(const Array& x, const Dims& perm) {
+    Array out;
+    for (I axis : perm) out.dims.push_back(x.dims[U(axis)]);
+    for (I n = 0; n < total(out.dims); ++n) {
+        I rest = n, at = 0;
+        for (std::size_t i = perm.size(); i-- > 0;) {
+            I stride = 1;
+            for (std::size_t j = U(perm[i]) + 1; j < x.dims.size(); ++j) stride *= x.dims[j];
+            at += rest % out.dims[i] * stride;
+            rest /= out.dims[i];
+        }
+        out.v.push_back(x.v[U(at)]);
+    }
+    return out;
+}
+
+Array concat(const std::vector<const Array*>& in) {  // along axis 1, batch 1
+    Array out = *in[0];
+    for (std::size_t i = 1; i < in.size(); ++i) {
+        out.dims[1] += in[i]->dims[1];
+        out.v.insert(out.v.end(), in[i]->v.begin(), in[i]->v.end());
+    }
+    return out;
+}
+
 Array batch_norm(const onnx::NodeProto& n, const Array& x, const std::vector<const Array*>& p) {
     Array out = x;
     const I C = x.dims[1], plane = total(x.dims) / C;
@@ -197,6 +223,13 @@ Array evaluate_node(const onnx::NodeProto& n, const std::vector<const Array*>& i
         return out;
     }
     if (op == "MatMul") return gemm(x, *in.at(1), false, 1);
+    if (op == "Transpose") return transpose(x, get_list(n, "perm", {}));
+    if (op == "Concat") return concat(in);
+    if (op == "Clip") {
+        Array out = x;
+        for (double& value : out.v) value = std::clamp(value, in.at(1)->v[0], in.at(2)->v[0]);
+        return out;
+    }
     if (op == "Pad") return pad(x, *in.at(1));
     if (op == "Identity" || op == "Dropout" || op == "Cast") return x;
     throw std::runtime_error("reference: operator " + op);

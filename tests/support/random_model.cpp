@@ -101,7 +101,7 @@ private:
             for (int c = 0; c < output.channels; ++c) weights.scale.push_back(pick(-limit, limit));
             return weights;
         }
-        const int fan = in.channels * term.window.kernel_h * term.window.kernel_w;
+        const int fan = in.channels / term.groups * term.window.kernel_h * term.window.kernel_w;
         const double each = budget / (value * fan);  // average weight allowed
         const int amplitude = static_cast<int>(std::clamp(each, 1.0, 127.0));
         const double density = std::min(1.0, each / amplitude);
@@ -147,6 +147,7 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
         Window window;
         do {
             window = {pick(1, 5), pick(1, 5), pick(1, 3), pick(1, 3), pick(0, 2), pick(0, 2), pick(0, 2), pick(0, 2)};
+            if (pick(0, 3) == 0) window.dilation_h = pick(1, 3), window.dilation_w = pick(1, 3);
         } while (window.out_height(pooled.height) < 1 || window.out_width(pooled.width) < 1);
         const int kind = pick(0, 3);
         if (kind == 0 && current > 0) {  // residual block with identity: y' = act(conv(act(conv y)) + y)
@@ -164,8 +165,14 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
             builder.layer({builder.convolution(current + 1, same), builder.convolution(current, project)}, half, true, options.share_bits);
             current += 2;
         } else {
-            const Term term = builder.convolution(current, window, pool);
-            builder.layer({term}, builder.output_of(term, channels), true, options.share_bits);
+            Term term = builder.convolution(current, window, pool);
+            int outputs = channels;
+            if (pick(0, 2) == 0) {  // in groups, down to one channel each
+                do term.groups = pick(1, in.channels);
+                while (in.channels % term.groups != 0);
+                outputs = term.groups * pick(1, std::max(1, options.max_channels / term.groups));
+            }
+            builder.layer({term}, builder.output_of(term, outputs), true, options.share_bits);
             current += 1;
         }
     }
@@ -177,9 +184,10 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     return builder.take();
 }
 
-model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits) {
+model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits, int groups) {
     Builder builder(seed, input, 26, share_bits);
-    const Term term = builder.convolution(0, window);
+    Term term = builder.convolution(0, window);
+    term.groups = groups;
     const Shape output = builder.output_of(term, outputs);
     builder.layer({term}, output, true, share_bits);
     builder.layer({builder.convolution(1, Window{})}, {2, output.height, output.width}, false, 16);

@@ -16,11 +16,11 @@ struct RandomModelOptions {
     int max_extent = 14;
 };
 
-/// A random valid model: convolutions of many shapes, strides, pads, pools, residual scales, projections.
+/// A random valid model: convolutions of many shapes, strides, pads, dilations and groups, pools, residual scales, projections.
 model::Model random_model(std::uint64_t seed, const RandomModelOptions& options = {});
 
 /// One convolution layer with a result layer after it, for targeted shapes.
-model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits = 10);
+model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits = 10, int groups = 1);
 
 /// Random integer input within the model's limit.
 std::vector<std::int32_t> random_input(const model::Architecture& architecture, std::uint64_t seed);

@@ -33,10 +33,14 @@ public:
         const int blocks = range(options_.min_layers, options_.max_layers);
         map = activate(normalise(convolve(map, random_channels(), true)));
         for (int i = 1; i < blocks; ++i) {
-            const int kind = range(0, 5);
+            const int kind = range(0, 9);
             if (kind == 0) map = activate(add(normalise(convolve_same(map, map.shape.channels)), map));
             else if (kind == 1) map = projection_block(map);
             else if (kind == 2) map = pre_activation_block(map);
+            else if (kind == 6) map = separable_block(map);
+            else if (kind == 7) map = inverted_residual(map);
+            else if (kind == 8) map = activate(normalise(convolve(branches(map), random_channels(), false)));
+            else if (kind == 9) map = dense_block(map);
             else if (kind == 3 && map.shape.height > 3 && map.shape.width > 3) map = average(map);
             else map = activate(normalise(convolve(map, random_channels(), true)));
         }
@@ -88,13 +92,13 @@ private:
         return convolve(in, channels, model::Window{k, k, 1, 1, k / 2, k / 2, k / 2, k / 2});
     }
 
-    Map convolve(const Map& in, int channels, const model::Window& w) {
+    Map convolve(const Map& in, int channels, const model::Window& w, int groups = 1) {
         const Shape out{channels, w.out_height(in.shape.height), w.out_width(in.shape.width)};
-        std::vector<std::string> inputs{in.name, weights({channels, in.shape.channels, w.kernel_h, w.kernel_w}, static_cast<std::size_t>(channels))};
+        std::vector<std::string> inputs{in.name, weights({channels, in.shape.channels / groups, w.kernel_h, w.kernel_w}, static_cast<std::size_t>(channels))};
         if (chance(3)) inputs.push_back(vector(channels, 0.3));
         return {writer_.node("Conv", inputs,
-                             {{"dilations", std::vector<I>{1, 1}},
-                              {"group", 1},
+                             {{"dilations", std::vector<I>{w.dilation_h, w.dilation_w}},
+                              {"group", groups},
                               {"kernel_shape", std::vector<I>{w.kernel_h, w.kernel_w}},
                               {"pads", std::vector<I>{w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}},
                               {"strides", std::vector<I>{w.stride_h, w.stride_w}}}),
@@ -170,6 +174,62 @@ private:
         const Map sum = add(convolve_same(in, in.shape.channels), in);
         const Map branch = convolve_same(activate(normalise(sum)), in.shape.channels);
         return activate(normalise(add(branch, sum)));
+    }
+
+    /// A 3x3 convolution in groups, down to one channel each, possibly dilated, and perhaps a pointwise one behind it.
+    Map separable_block(const Map& in) {
+        int groups = in.shape.channels;
+        while (chance(3) && groups > 1) do --groups;
+            while (in.shape.channels % groups != 0);
+        const int d = chance(3) ? range(1, 2) : 1, stride = range(1, 2);
+        const Map spatial = normalise(convolve(in, in.shape.channels * range(1, 2), model::Window{3, 3, stride, stride, d, d, d, d, d, d}, groups));
+        if (chance(3)) return activate(normalise(convolve(spatial, random_channels(), model::Window{})));  // nothing activated between
+        return activate(normalise(convolve(activate(spatial), random_channels(), model::Window{})));
+    }
+
+    /// Linear bottlenecks: the sums are not activated before the next expansion.
+    Map inverted_residual(const Map& in) {
+        Map x = normalise(convolve(in, range(1, 6), model::Window{}));
+        for (int i = range(1, 2); i > 0; --i) {
+            const Map expanded = activate(normalise(convolve(x, 2 * x.shape.channels, model::Window{})));
+            const Map spatial = activate(normalise(convolve(expanded, expanded.shape.channels, model::Window{3, 3, 1, 1, 1, 1, 1, 1}, expanded.shape.channels)));
+            x = add(normalise(convolve(spatial, x.shape.channels, model::Window{})), x);
+        }
+        return activate(normalise(convolve(x, random_channels(), model::Window{})));
+    }
+
+    Map concatenate(const std::vector<Map>& parts) {
+        std::vector<std::string> names;
+        Shape shape = parts[0].shape;
+        shape.channels = 0;
+        for (const Map& part : parts) {
+            names.push_back(part.name);
+            shape.channels += part.shape.channels;
+        }
+        return {writer_.node("Concat", names, {{"axis", chance(2) ? 1 : -3}}), shape};
+    }
+
+    /// Side by side: activated branches, or linear ones that are activated together; with the input or without it.
+    Map branches(const Map& in) {
+        const bool together = chance(2);
+        std::vector<Map> parts;
+        if (chance(2)) parts.push_back(in);
+        for (int i = range(1, 3); i > 0 || parts.empty(); --i) {
+            const Map part = normalise(convolve_same(in, range(1, 8)));
+            parts.push_back(together ? part : activate(part));
+        }
+        const Map all = concatenate(parts);
+        return together ? activate(normalise(all)) : all;
+    }
+
+    /// Every layer activates all features so far, each with a batch norm of its own, and appends some.
+    Map dense_block(const Map& in) {
+        std::vector<Map> features{in};
+        for (int i = range(1, 3); i > 0; --i) {
+            const Map bottleneck = activate(normalise(convolve(activate(normalise(concatenate(features))), range(2, 8), model::Window{})));
+            features.push_back(convolve_same(bottleneck, range(1, 4)));
+        }
+        return activate(normalise(convolve(activate(normalise(concatenate(features))), random_channels(), model::Window{})));
     }
 
     Map average(const Map& in) {

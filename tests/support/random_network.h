@@ -24,7 +24,7 @@ struct RandomNetwork {
 };
 
 /// Kernels 1 to 7, strides 1 to 3, odd and non-square maps, asymmetric padding, residual blocks with identity and projection
-/// shortcuts, pre-activation blocks, average and global pools, fully connected layers, per-channel activation coefficients,
+/// shortcuts, pre-activation blocks, grouped, depthwise and dilated convolutions, linear bottlenecks, concatenations, dense blocks, average and global pools, fully connected layers, per-channel activation coefficients,
 /// all-zero filters. Every pre-activation is normalised, so that depth does not make values grow or vanish. Deterministic.
 RandomNetwork random_network(std::uint64_t seed, const RandomNetworkOptions& options = {});
 

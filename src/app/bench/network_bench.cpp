@@ -30,7 +30,7 @@ std::int64_t multiply_adds(const model::Architecture& architecture) {
     for (const model::Layer& layer : architecture.layers)
         for (const model::Term& term : layer.terms)
             if (term.kind == model::TermKind::kConvolution)
-                count += layer.output.size() * architecture.pooled_shape(term).channels * term.window.kernel_h * term.window.kernel_w;
+                count += layer.output.size() * architecture.fan_in(term);
     return count;
 }
 
