@@ -271,6 +271,16 @@ Plan make_plan(const model::Architecture& architecture) {
             const int last_rows = output.height - (plan.layers[l].bands - 1) * grid.band_rows;
             plan.layers[l].tiles = lattice::CoefficientTiles(result_ranges(grid, output, std::min(grid.band_rows, output.height)));
             plan.layers[l].last_tiles = lattice::CoefficientTiles(result_ranges(grid, output, last_rows));
+            const auto positions_of = [&](int rows) {
+                std::vector<std::uint16_t> positions;
+                for (int slot = 0; slot < std::min(grid.channels_per_output, output.channels); ++slot)
+                    for (int row = 0; row < rows; ++row)
+                        for (int column = 0; column < output.width; ++column)
+                            positions.push_back(static_cast<std::uint16_t>(grid.position(slot * grid.channels_per_input, 0, row, column)));
+                return positions;
+            };
+            plan.layers[l].positions = positions_of(std::min(grid.band_rows, output.height));
+            plan.layers[l].last_positions = positions_of(last_rows);
         }
     }
     mark_sent(architecture, plan);
@@ -328,6 +338,12 @@ std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& o
                             static_cast<std::uint32_t>(plan.grid.position((channel - block.first) * plan.grid.channels_per_input, block.band, row, 0)),
                             static_cast<std::uint32_t>(output.width)});
     return runs;
+}
+
+std::span<const std::uint16_t> result_positions(const LinearPlan& plan, const model::Shape& output, int polynomial) {
+    // A polynomial with fewer channels carries the first of them.
+    const bool last = polynomial / plan.polynomials_per_band + 1 == plan.bands;
+    return std::span(last ? plan.last_positions : plan.positions).first(result_count(plan, output, polynomial));
 }
 
 std::size_t result_count(const LinearPlan& plan, const model::Shape& output, int polynomial) {

@@ -243,7 +243,8 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     ProfileSpan span(profile_, layer, Phase::kDecrypt);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
     const auto runs = packing::result_runs(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
-    const std::size_t count = packing::result_count(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
+    const auto positions = packing::result_positions(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
+    const std::size_t count = positions.size();
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);
     const std::size_t a_bytes = lattice::packed_bytes(kDegree, a_bits);
     // As received: public to this party.
@@ -252,10 +253,6 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     lattice::unpack(std::span<const std::uint8_t>(response.payload).subspan(a_bytes), b_bits, std::span<std::uint32_t>(b));
     lattice::from_top_bits(a, a_bits);
     lattice::from_top_bits(b, b_bits);
-    std::vector<std::uint16_t> positions(count);
-    std::size_t next = 0;
-    for (const packing::ResultRun& run : runs)
-        for (std::uint32_t i = 0; i < run.count; ++i) positions[next++] = static_cast<std::uint16_t>(run.position + i);
     SecretBuffer<std::uint32_t> phase(count);
     key_->decrypt(a, positions, b, phase);
     const std::uint32_t* from = phase.data();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
@@ -53,6 +54,9 @@ TEST(Plan, EveryElementHasExactlyOneResultCoefficient) {
                     EXPECT_NO_THROW(tiles.compact(run.position + i));
                 }
             EXPECT_EQ(count, result_count(plan.layers[l], a.layers[l].output, p));
+            const auto listed = result_positions(plan.layers[l], a.layers[l].output, p);
+            EXPECT_EQ(std::set<std::uint32_t>(listed.begin(), listed.end()), positions);
+            EXPECT_TRUE(std::ranges::is_sorted(listed));
         }
         EXPECT_EQ(elements.size(), static_cast<std::size_t>(a.layers[l].output.size()));
     }
