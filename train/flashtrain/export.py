@@ -78,6 +78,8 @@ def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
         return x[0] + x[1]
     if operator == "Constant":
         return torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy())
+    if operator == "Transpose":
+        return x[0].permute(*attributes["perm"])
     if operator == "Concat":
         return torch.cat(x, attributes["axis"])
     if operator == "Pad":
