@@ -81,7 +81,7 @@ bool same_parts(const Tensor& left, const Tensor& right) {
 }  // namespace
 
 Builder::Builder(const model::Shape& input, std::set<int> spanned) : input_(input), spanned_(std::move(spanned)) {
-    bases_.push_back({identity(0, input), {}, {}, 0, {}});
+    bases_.push_back({identity(0, input), {}, {}, 0, {}, {}});
 }
 
 Tensor Builder::input() const { return {{{0, unit(input_.channels)}}, input_}; }
@@ -90,7 +90,7 @@ Tensor Builder::from_linear(Linear expression) {
     if (expression.terms.size() > static_cast<std::size_t>(model::kMaxTerms))
         refuse(expression.name, fmt::format("it adds up {} linear maps of earlier activations; Flash allows {}", expression.terms.size(), model::kMaxTerms));
     Tensor tensor{{{static_cast<int>(bases_.size()), unit(expression.shape.channels)}}, expression.shape};
-    bases_.push_back({std::move(expression), {}, {}, 0, {}});
+    bases_.push_back({std::move(expression), {}, {}, 0, {}, {}});
     return tensor;
 }
 
@@ -139,34 +139,49 @@ int Builder::materialise(int base, const Quadratic& poly, const std::string& nod
     return value;
 }
 
+/// The polynomial of an expression x as one of u = b x + c, its normalised form.
+Quadratic Builder::in_normalised(const Base& base, const Quadratic& poly) const {
+    Quadratic result = poly;
+    for (std::size_t c = 0; base.normalised && c < poly.a.size(); ++c) {
+        const double scale = base.normalised->b[c], shift = base.normalised->c[c] / scale;  // x = u / scale - shift
+        result.a[c] = poly.a[c] / (scale * scale);
+        result.b[c] = (poly.b[c] - 2 * poly.a[c] * shift) / scale;
+        result.c[c] = (poly.a[c] * shift - poly.b[c]) * shift + poly.c[c];
+    }
+    return result;
+}
+
 std::optional<Linear> Builder::combine(const Part& part, const std::string& node) {
     Base& from = bases_[static_cast<std::size_t>(part.base)];
     const std::size_t channels = part.channels();
+    const Quadratic poly = in_normalised(from, part.poly);
     if (!from.span) {
-        for (double a : part.poly.a)
+        for (double a : poly.a)
             if (a == 0) return std::nullopt;
-        // a x^2 + b x + c and a x^2 - b x: their half sum and half difference are the square and the linear part.
-        Quadratic both = part.poly;
+        // a u^2 + b u + c and a u^2 - b' u, with b' = b if b is large enough beside a: their differences are then well-conditioned. u has a mean
+        // near zero, which x need not have; where it has not, x^2 and x say almost the same.
+        Quadratic both = poly;
         for (std::size_t c = 0; c < channels; ++c) {
             both.a.push_back(both.a[c]);
-            both.b.push_back(both.b[c] != 0 ? -both.b[c] : both.a[c]);
+            both.b.push_back(-std::copysign(std::max(std::abs(both.b[c]), std::sqrt(std::abs(both.a[c]))), both.b[c]));
             both.c.push_back(0);
         }
-        const int width = 2 * from.linear.shape.channels;
-        Linear twice = compiler::add(embed(from.linear, 0, width), embed(from.linear, width / 2, width), 1);
+        Linear normalised = from.linear;
+        if (from.normalised) scale_channels(normalised, from.normalised->b, from.normalised->c);
+        const int width = 2 * normalised.shape.channels;
+        Linear twice = compiler::add(embed(normalised, 0, width), embed(normalised, width / 2, width), 1);
         from.span.emplace(both, add_layer(from, std::move(twice), both, node));
     }
     const Quadratic& both = from.span->first;
-    const model::Shape& shape = from.linear.shape;
     FloatTerm term{from.span->second, {}, model::TermKind::kConvolution, {}, std::vector<double>(channels * 2 * channels, 0.0)};
-    Linear result{"", shape, {}, std::vector<double>(channels, 0.0)};
+    Linear result{"", from.linear.shape, {}, std::vector<double>(channels, 0.0)};
     for (std::size_t c = 0; c < channels; ++c) {
         const double a1 = both.a[c], b1 = both.b[c], a2 = both.a[c + channels], b2 = both.b[c + channels];
         const double determinant = a1 * b2 - a2 * b1;
-        const double first = (part.poly.a[c] * b2 - a2 * part.poly.b[c]) / determinant, second = (a1 * part.poly.b[c] - part.poly.a[c] * b1) / determinant;
+        const double first = (poly.a[c] * b2 - a2 * poly.b[c]) / determinant, second = (a1 * poly.b[c] - poly.a[c] * b1) / determinant;
         term.weights[c * 2 * channels + c] = first;
         term.weights[c * 2 * channels + channels + c] = second;
-        result.bias[c] = part.poly.c[c] - first * both.c[c] - second * both.c[c + channels];
+        result.bias[c] = poly.c[c] - first * both.c[c] - second * both.c[c + channels];
     }
     result.terms.push_back(std::move(term));
     return result;
@@ -175,7 +190,7 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
 int Builder::base_of_value(int base, const Quadratic& poly, int value) {
     for (std::size_t i = 0; i < bases_.size(); ++i)
         if (bases_[i].origin && bases_[i].origin->first == base && bases_[i].origin->second == poly) return static_cast<int>(i);
-    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly), 0, {}});
+    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly), 0, {}, {}});
     return static_cast<int>(bases_.size()) - 1;
 }
 
@@ -252,6 +267,9 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
             refuse(node, "this product makes a polynomial of degree three or more. Flash runs activations of degree two, a*x*x + b*x + c, with a "
                          "linear layer between two of them");
     }
+    std::optional<Quadratic>& normalised = bases_[static_cast<std::size_t>(left.base)].normalised;
+    const bool usable = std::ranges::all_of(left.poly.a, [](double a) { return a == 0; }) && std::ranges::none_of(left.poly.b, [](double b) { return b == 0; });
+    if (!normalised && usable) normalised = left.poly;
     Part product = left;
     for (std::size_t c = 0; c < product.poly.a.size(); ++c) {
         const double a1 = left.poly.a[c], b1 = left.poly.b[c], c1 = left.poly.c[c];
@@ -390,7 +408,10 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
         }
         int layer = 0;
         for (const auto& [poly, value] : base->values) layer = std::max(layer, renumbered[static_cast<std::size_t>(value)]);
-        if (base->span) layer = std::max(layer, renumbered[static_cast<std::size_t>(base->span->second)]);
+        if (base->span && renumbered[static_cast<std::size_t>(base->span->second)] > 0) {
+            layer = renumbered[static_cast<std::size_t>(base->span->second)];
+            part.poly = in_normalised(*base, part.poly);
+        }
         if (layer == 0 && part.base == last.base && !quadratic(last.poly)) {
             // The result layer computes last.poly of it.
             const std::optional<Relation> relation = relate(part.poly, last.poly);

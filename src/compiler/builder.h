@@ -71,7 +71,8 @@ private:
         std::vector<std::pair<Quadratic, int>> values;          // activations of this expression that are values
         std::optional<std::pair<int, Quadratic>> origin;        // this expression is a value: that polynomial of that base
         int combinable = 0;                                     // of the values, those whose readers bear a constant
-        std::optional<std::pair<Quadratic, int>> span;          // both activations of every channel, and their value
+        std::optional<Quadratic> normalised;                    // the first linear function of it that was squared
+        std::optional<std::pair<Quadratic, int>> span;          // both activations of every channel, as polynomials of that function, and their value
     };
     struct Clip {
         Part part;
@@ -79,6 +80,7 @@ private:
         std::string node;
     };
     Linear linear(const Part& part, bool allow_bias, const std::string& node);
+    Quadratic in_normalised(const Base& base, const Quadratic& poly) const;
     std::optional<Linear> combine(const Part& part, const std::string& node);
     int materialise(int base, const Quadratic& poly, const std::string& node);
     void refuse_linear_activation(int base, const Quadratic& poly, const std::string& node) const;

@@ -26,6 +26,7 @@ public:
         : random_(seed * 0x9e3779b97f4a7c15u + 1), options_(options), input_{range(1, 4), range(5, options.max_extent), range(5, options.max_extent)},
           writer_({chance(2) ? -1 : 1, input_.channels, input_.height, input_.width}, range(11, 17)) {
         wide_ = chance(6);
+        deep_ = chance(2);
     }
 
     RandomNetwork run() {
@@ -33,13 +34,13 @@ public:
         const int blocks = range(options_.min_layers, options_.max_layers);
         map = activate(normalise(convolve(map, random_channels(), true)));
         for (int i = 1; i < blocks; ++i) {
-            const int kind = range(0, 9);
+            const int kind = range(0, deep_ ? 9 : 7);
             if (kind == 0) map = activate(add(normalise(convolve_same(map, map.shape.channels)), map));
             else if (kind == 1) map = projection_block(map);
             else if (kind == 2) map = pre_activation_block(map);
             else if (kind == 6) map = separable_block(map);
-            else if (kind == 7) map = inverted_residual(map);
-            else if (kind == 8) map = activate(normalise(convolve(branches(map), random_channels(), false)));
+            else if (kind == 7) map = activate(normalise(convolve(branches(map), random_channels(), false)));
+            else if (kind == 8) map = inverted_residual(map);
             else if (kind == 9) map = dense_block(map);
             else if (kind == 3 && map.shape.height > 3 && map.shape.width > 3) map = average(map);
             else map = activate(normalise(convolve(map, random_channels(), true)));
@@ -115,8 +116,8 @@ private:
     Map normalise(const Map& in) {
         const auto count = static_cast<std::size_t>(in.shape.channels);
         Values gamma(count), beta(count);
-        for (double& g : gamma) g = uniform(0.15, 0.35) * (chance(2) ? 1 : -1);
-        for (double& b : beta) b = 0.1 * normal();
+        for (double& g : gamma) g = (deep_ ? 0.3 : 1) * uniform(0.1, 0.25) * (chance(2) ? 1 : -1);
+        for (double& b : beta) b = (deep_ ? 0.03 : 0.1) * normal();
         const std::vector<I> dims{in.shape.channels};
         return {writer_.node("BatchNormalization",
                              {in.name, writer_.floats(dims, gamma), writer_.floats(dims, beta), writer_.floats(dims, Values(count, 0.0)),
@@ -225,7 +226,7 @@ private:
     /// Every layer activates all features so far, each with a batch norm of its own, and appends some.
     Map dense_block(const Map& in) {
         std::vector<Map> features{in};
-        for (int i = range(1, 3); i > 0; --i) {
+        for (int i = range(1, 2); i > 0; --i) {
             const Map bottleneck = activate(normalise(convolve(activate(normalise(concatenate(features))), range(2, 8), model::Window{})));
             features.push_back(convolve_same(bottleneck, range(1, 4)));
         }
@@ -294,6 +295,7 @@ private:
     Shape input_;
     OnnxWriter writer_;
     bool wide_ = false;
+    bool deep_ = false;  // with blocks of many layers, whose values are kept smaller: squares of squares have heavy tails
 };
 
 }  // namespace

@@ -65,10 +65,10 @@ def run_onnx(path: Path, image: Tensor) -> Tensor:
 def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
     if operator == "Conv":
         pads = attributes["pads"]
-        if pads[:2] != pads[2:] or attributes.get("group", 1) != 1:
-            raise NotImplementedError("asymmetric padding or groups")
-        return torch.conv2d(x[0], x[1], x[2] if len(x) > 2 else None,
-                            attributes["strides"], pads[:2], attributes["dilations"])
+        if pads[:2] != pads[2:]:
+            raise NotImplementedError("asymmetric padding")
+        return torch.conv2d(x[0], x[1], x[2] if len(x) > 2 else None, attributes["strides"],
+                            pads[:2], attributes["dilations"], attributes.get("group", 1))
     if operator == "BatchNormalization":
         return torch.batch_norm(x[0], x[1], x[2], x[3], x[4], False, 0.0,
                                 attributes["epsilon"], False)
@@ -76,12 +76,28 @@ def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
         return x[0] * x[1]
     if operator == "Add":
         return x[0] + x[1]
+    if operator == "Constant":
+        return torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy())
+    if operator == "Transpose":
+        return x[0].permute(*attributes["perm"])
+    if operator == "Concat":
+        return torch.cat(x, attributes["axis"])
+    if operator == "Pad":
+        pads = [int(p) for p in x[1]]
+        rank = len(pads) // 2
+        return torch.nn.functional.pad(x[0], [p for axis in reversed(range(rank)) for p in (pads[axis], pads[axis + rank])])
+    if operator == "AveragePool":
+        pads = attributes.get("pads", [0, 0, 0, 0])
+        if pads[:2] != pads[2:] or attributes.get("ceil_mode", 0):
+            raise NotImplementedError("asymmetric padding or partial windows")
+        return torch.nn.functional.avg_pool2d(x[0], attributes["kernel_shape"], attributes["strides"], pads[:2],
+                                              count_include_pad=bool(attributes.get("count_include_pad", 0)))
     if operator == "GlobalAveragePool":
         return x[0].mean((2, 3), keepdim=True)
     if operator == "Flatten":
         return torch.flatten(x[0], attributes.get("axis", 1))
     if operator == "Gemm" and attributes.get("transB") and not attributes.get("transA"):
         return x[0] @ x[1].T + x[2]
-    if operator == "Identity":
+    if operator in ("Identity", "Dropout"):
         return x[0]
     raise NotImplementedError(f"operator {operator} {attributes}")
