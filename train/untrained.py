@@ -3,8 +3,9 @@
 
     python3 untrained.py resnet32 --classes 100 --out resnet32.onnx
 
-Batch normalisations are set on random pictures, so that the activations keep
-their range and the file compiles like a trained one.
+Batch normalisations are set on pictures, random ones unless --images names a
+folder, so that the activations keep their range and the file compiles like a
+trained one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from flashtrain import networks, zoo
+from flashtrain import data, networks, zoo
 from flashtrain.export import run_onnx, write_onnx
 
 
@@ -28,7 +29,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pictures", type=int, default=128,
-                        help="random pictures that set the batch normalisations")
+                        help="number of pictures that set the batch normalisations")
+    parser.add_argument("--images", type=Path,
+                        help="folder of JPEG or PNG files to take them from (needs PIL)")
     parser.add_argument("--opset", type=int, default=13)
     arguments = parser.parse_args()
 
@@ -37,7 +40,11 @@ def main() -> None:
     generator = torch.Generator().manual_seed(arguments.seed)
     torch.manual_seed(arguments.seed)
     model = entry.build(classes)
-    zoo.settle(model, zoo.smooth_noise(arguments.pictures, entry.side, generator))
+    if arguments.images:
+        settling = data.read_folder(arguments.images, arguments.pictures, entry.side)
+    else:
+        settling = zoo.smooth_noise(arguments.pictures, entry.side, generator)
+    zoo.settle(model, settling)
     write_onnx(model, arguments.out, f"{arguments.network} (untrained)", arguments.opset,
                side=entry.side, labels=())
 

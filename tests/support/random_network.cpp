@@ -116,7 +116,9 @@ private:
     Map normalise(const Map& in) {
         const auto count = static_cast<std::size_t>(in.shape.channels);
         Values gamma(count), beta(count);
-        for (double& g : gamma) g = (deep_ ? 0.3 : 1) * uniform(0.1, 0.25) * (chance(2) ? 1 : -1);
+        // Single pixels, whose statistics are poor, are kept small, or a few images would have most of the range.
+        const double scale = (deep_ ? 0.3 : 1) * (in.shape.height * in.shape.width < 4 ? 0.5 : 1);
+        for (double& g : gamma) g = scale * uniform(0.1, 0.25) * (chance(2) ? 1 : -1);
         for (double& b : beta) b = (deep_ ? 0.03 : 0.1) * normal();
         const std::vector<I> dims{in.shape.channels};
         return {writer_.node("BatchNormalization",

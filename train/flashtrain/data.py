@@ -51,6 +51,27 @@ def test_set(directory: Path) -> Images:
     return read_file(directory / "test_batch.bin")
 
 
+def read_folder(directory: Path, count: int, side: int) -> Tensor:
+    """`count` pictures, evenly spread over a folder's, standardised: float32 [N, 3, side, side].
+
+    The short side is resized to `side`, the centre cut out.
+    """
+    from PIL import Image  # needed for nothing else
+
+    names = sorted(p for p in directory.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    pictures = []
+    for index in range(min(count, len(names))):
+        picture = Image.open(names[index * len(names) // min(count, len(names))]).convert("RGB")
+        width, height = picture.size
+        scale = side / min(width, height)
+        width, height = max(side, round(width * scale)), max(side, round(height * scale))
+        picture = picture.resize((width, height), Image.BILINEAR)
+        left, top = (width - side) // 2, (height - side) // 2
+        cut = np.asarray(picture.crop((left, top, left + side, top + side)))
+        pictures.append(torch.from_numpy(cut.copy()).permute(2, 0, 1))
+    return standardise(torch.stack(pictures))
+
+
 def standardise(pixels: Tensor) -> Tensor:
     """uint8 [N, 3, H, W] -> float32, (pixel / 255 - mean) / std per channel."""
     mean = torch.tensor(MEAN).view(1, 3, 1, 1)

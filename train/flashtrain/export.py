@@ -98,6 +98,8 @@ def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
         return torch.flatten(x[0], attributes.get("axis", 1))
     if operator == "Gemm" and attributes.get("transB") and not attributes.get("transA"):
         return x[0] @ x[1].T + x[2]
+    if operator == "MatMul":
+        return x[0] @ x[1]
     if operator in ("Identity", "Dropout"):
         return x[0]
     raise NotImplementedError(f"operator {operator} {attributes}")
