@@ -26,4 +26,14 @@ int best_class(std::span<const float> logits) {
     return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
+double logit_bound(const model::Twin& twin, std::span<const std::int32_t> input, std::span<const float> logits, double output_scale) {
+    constexpr std::uint64_t kTwins = 8;
+    double sum = 0;
+    for (std::uint64_t seed = 1; seed <= kTwins; ++seed) {
+        const auto other = twin.run(input, {model::Rounding::Mode::kStochastic, seed}).logits;
+        for (std::size_t i = 0; i < logits.size(); ++i) sum += std::pow(static_cast<double>(other[i]) - static_cast<double>(logits[i]), 2);
+    }
+    return kLogitBoundSigmas * std::sqrt(sum / (kTwins * static_cast<double>(logits.size()))) + output_scale;
+}
+
 }  // namespace flash::app

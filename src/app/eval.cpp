@@ -58,17 +58,6 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
     result.images_per_minute = 60 * static_cast<double>(result.images) / seconds_since(begin);
 }
 
-/// What random rounding alone does to the logits of one picture: root mean square over twins and classes.
-double rounding_spread(const model::Twin& twin, std::span<const std::int32_t> input, const std::vector<float>& logits) {
-    constexpr std::uint64_t kTwins = 8;
-    double sum = 0;
-    for (std::uint64_t seed = 1; seed <= kTwins; ++seed) {
-        const auto other = twin.run(input, {model::Rounding::Mode::kStochastic, seed}).logits;
-        for (std::size_t i = 0; i < logits.size(); ++i) sum += std::pow(static_cast<double>(other[i]) - logits[i], 2);
-    }
-    return std::sqrt(sum / (kTwins * static_cast<double>(logits.size())));
-}
-
 /// Signals the end of each inference at the server, so that its probe is read only then.
 class Turnstile {
 public:
@@ -132,8 +121,7 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         double difference = 0;
         for (std::size_t k = 0; k < expected.size(); ++k)
             difference = std::max(difference, std::abs(static_cast<double>(expected[k]) - result.logits[k]));
-        // One unit of the result layer is always possible.
-        const double bound = kLogitBoundSigmas * rounding_spread(twin, input, expected) + source.architecture.output_scale;
+        const double bound = logit_bound(twin, input, expected, source.architecture.output_scale);
         agreement.largest_logit_difference = std::max(agreement.largest_logit_difference, difference);
         agreement.largest_relative_difference = std::max(agreement.largest_relative_difference, difference / bound);
         progress.advance();

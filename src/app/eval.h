@@ -47,8 +47,6 @@ struct EvalResult {
 /// Largest rounding error of one truncation, in units, that is accepted as "one unit": 1 and a margin for the encryption noise, which
 /// the compiler keeps below half a unit at ten sigma.
 inline constexpr double kUnitTolerance = 1.5;
-/// A private logit may differ from the twin's by this many times the root mean square difference of twins with random rounding.
-inline constexpr double kLogitBoundSigmas = 6;
 
 EvalResult evaluate(const EvalCommand& command);
 /// Prints the result; Error(kInternal) if a private run was wrong by more than rounding explains.

@@ -28,7 +28,9 @@ struct ConnectionResult {
     // An inference of its own with the shares of both parties laid open (protocol/audit.h); it is not timed.
     double largest_rounding_error = 0;  ///< in units of X; one is allowed, plus the encryption noise
     std::int64_t out_of_range = 0, wrong_activations = 0;
-    bool correct(int runs) const { return same_class == runs && out_of_range == 0 && wrong_activations == 0; }
+    double logit_bound = 0;             ///< app::logit_bound of this input
+    /// Every run's logits are the twin's up to random rounding. (Classes whose logits are closer than that may change places.)
+    bool correct() const { return largest_logit_difference <= logit_bound && out_of_range == 0 && wrong_activations == 0; }
 };
 
 struct NetworkResult {
