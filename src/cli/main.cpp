@@ -5,11 +5,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/memory.h"
 #include "base/error.h"
 #include "base/table.h"
 #include "cli/commands.h"
 
 int main(int argc, char** argv) {
+    flash::app::keep_freed_memory();
     // Results go to standard output, everything else to standard error.
     spdlog::set_default_logger(spdlog::stderr_color_mt("flash"));
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");

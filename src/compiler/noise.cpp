@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "scheme/parameters.h"
+
 namespace flash::compiler {
 namespace {
 
@@ -37,7 +39,8 @@ double phase_noise(double weight_energy, int upload_bits, int share_bits) {
     const int dropped_bits = 32 - upload_bits;
     const double upload_variance = kErrorVariance + kRoundingVariance + dropped(dropped_bits) + std::max(kRoundingVariance, dropped(dropped_bits / 8 * 8));
     const double variance = weight_energy * upload_variance + 2 * kErrorVariance * kTernaryWeight +
-                            dropped(32 - (share_bits + 8)) * kTernaryWeight + dropped(32 - (share_bits + 4));
+                            dropped(32 - scheme::response_a_bits(share_bits)) * kTernaryWeight +
+                            dropped(32 - scheme::response_b_bits(share_bits));
     return kSigmas * std::sqrt(variance);
 }
 

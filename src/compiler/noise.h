@@ -11,7 +11,7 @@ double weight_energy(const model::LayerWeights& weights, int channels);
 /// Ten standard deviations of the phase of one output coefficient, in units of 1 out of q = 2^32.
 ///   weight_energy   sum of squares of the integers that multiply ciphertext coefficients, multipliers and scales included
 ///   upload_bits     of those ciphertexts: their low 32 - upload_bits bits do not travel
-///   share_bits      m: the server drops all but m + 8 top bits of a'' and all but m + 4 of b''
+///   share_bits      m: the server keeps scheme::response_a_bits(m) top bits of a'' and response_b_bits(m) of b''
 double phase_noise(double weight_energy, int upload_bits, int share_bits);
 
 /// The bound that the compiler enforces: half a unit of X, 2^(32 - m) / 2.

@@ -1,19 +1,23 @@
 // The linear layer's inner loop: integer combinations of negacyclic shifts of polynomials mod (X^n + 1, 2^32), int8 weights.
 // With byte-wise multiply-accumulate instructions (VNNI, AMX) a word is taken apart into its four bytes: the sum over the inputs is then
 // four products of unsigned bytes and signed weights, put together with byte shifts mod 2^32. Inputs are interleaved by fours, so that every
-// shift is a pointer offset (docs/protocol.md, "The linear layer").
+// shift is a pointer offset (docs/protocol.md, "The linear layer"). Where many columns meet in few polynomials, transforms may be cheaper
+// (lattice/transform_product.h). Every way gives the same bits.
 // Time depends on the sizes alone: neither on the coefficients nor on the weights, which are the server's secret.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/instruction_set.h"
 #include "lattice/coefficient_tiles.h"
 
 namespace flash::lattice {
+
+class Arrangement;
 
 /// One column of the product: input polynomial `input` times X^shift, -n <= shift < n, where X^n = -1.
 struct ShiftedInput {
@@ -22,13 +26,25 @@ struct ShiftedInput {
     bool operator==(const ShiftedInput&) const = default;
 };
 
+enum class ProductMethod {
+    kDirect,     ///< on words or bytes
+    kTransform,  ///< through number-theoretic transforms; not for all sizes (lattice/transform_product.h)
+};
+
+/// How a product will be applied most of the time: for the choice of the method only.
+struct ProductUse {
+    std::size_t tiles = 0;  ///< tiles that apply() will be asked for; 0: all coefficients
+    int zero_low_bytes = 0;
+    std::optional<ProductMethod> method;  ///< forced; chosen if empty (lattice/product_choice.h)
+};
+
 /// A product with its weights arranged for one instruction set: made once, when a model is loaded. Immutable.
 class ShiftedProduct {
 public:
     /// weights: int8, row-major, rows x columns. n: a power of two, 64 to 65536. Error(kInternal) on inconsistent sizes or a column out
-    /// of range.
+    /// of range, or where a method is forced that is not for these sizes.
     ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns, std::span<const std::int8_t> weights,
-                   std::size_t rows, std::uint32_t multiplier, InstructionSet set = best_instruction_set());
+                   std::size_t rows, std::uint32_t multiplier, const ProductUse& use = {}, InstructionSet set = best_instruction_set());
     ~ShiftedProduct();
     ShiftedProduct(ShiftedProduct&&) noexcept;
     ShiftedProduct& operator=(ShiftedProduct&&) noexcept;
@@ -43,15 +59,15 @@ public:
 
     std::size_t rows() const;
     std::size_t inputs() const;
-    /// Bytes held: arranged weights and columns.
+    ProductMethod method() const { return method_; }
+    /// Bytes held: arranged weights and columns. Transformed weights take 8 n bytes for each row and input.
     std::size_t memory_bytes() const;
     /// Multiply-adds of words in one apply(): rows x columns x computed coefficients, tiles rounded up.
     double multiply_adds(const CoefficientTiles& tiles) const;
 
-    class Arranged;  ///< what differs between the families of kernels; internal
-
 private:
-    std::unique_ptr<const Arranged> arranged_;
+    std::unique_ptr<const Arrangement> arrangement_;
+    ProductMethod method_ = ProductMethod::kDirect;
     std::size_t n_, inputs_, rows_, columns_;
 };
 

@@ -73,7 +73,7 @@ void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& w
 }
 
 /// g1 that sends the fewest bytes: uploads are whole polynomials of upload_bits a word (near enough), results are whole `a` polynomials of
-/// m + 8 bits (their b coefficients do not depend on the choice).
+/// response_a_bits (their b coefficients do not depend on the choice).
 int choose_channels_per_input(int blocks, const std::vector<const Stream*>& streams,
                               const std::vector<std::pair<const model::Layer*, int>>& layers) {
     std::int64_t best_bytes = 0;
@@ -83,7 +83,7 @@ int choose_channels_per_input(int blocks, const std::vector<const Stream*>& stre
         std::int64_t bytes = 0;
         for (const Stream* s : streams) bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * kDegree * s->upload_bits / 8;
         for (const auto& [layer, bands] : layers)
-            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (kDegree * (layer->share_bits + 8) / 8);
+            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (kDegree * scheme::response_a_bits(layer->share_bits) / 8);
         if (best == 0 || bytes < best_bytes) {
             best = g1;
             best_bytes = bytes;
@@ -132,7 +132,10 @@ void mark_sent(const model::Architecture& architecture, Plan& plan) {
         for (std::size_t t = 0; t < layer.terms.size(); ++t) {
             const auto id = static_cast<std::size_t>(linear.term_streams[t]);
             std::vector<bool> shifts(kCircle, false);
-            const std::vector<Tap> taps = taps_of(plan.streams[id], layer.terms[t].window);
+            // Before the taps are enumerated, which takes so many steps even where few are found.
+            const model::Window& window = layer.terms[t].window;
+            spend(plan.streams[id].phases.size() * static_cast<std::size_t>(window.kernel_h) * static_cast<std::size_t>(window.kernel_w), layer);
+            const std::vector<Tap> taps = taps_of(plan.streams[id], window);
             spend(taps.size() * static_cast<std::size_t>(grid.channels_per_input * grid.channels_per_output), layer);
             for (const Tap& tap : taps)
                 for (int packed = 0; packed < grid.channels_per_input; ++packed)
@@ -268,6 +271,16 @@ Plan make_plan(const model::Architecture& architecture) {
             const int last_rows = output.height - (plan.layers[l].bands - 1) * grid.band_rows;
             plan.layers[l].tiles = lattice::CoefficientTiles(result_ranges(grid, output, std::min(grid.band_rows, output.height)));
             plan.layers[l].last_tiles = lattice::CoefficientTiles(result_ranges(grid, output, last_rows));
+            const auto positions_of = [&](int rows) {
+                std::vector<std::uint16_t> positions;
+                for (int slot = 0; slot < std::min(grid.channels_per_output, output.channels); ++slot)
+                    for (int row = 0; row < rows; ++row)
+                        for (int column = 0; column < output.width; ++column)
+                            positions.push_back(static_cast<std::uint16_t>(grid.position(slot * grid.channels_per_input, 0, row, column)));
+                return positions;
+            };
+            plan.layers[l].positions = positions_of(std::min(grid.band_rows, output.height));
+            plan.layers[l].last_positions = positions_of(last_rows);
         }
     }
     mark_sent(architecture, plan);
@@ -325,6 +338,12 @@ std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& o
                             static_cast<std::uint32_t>(plan.grid.position((channel - block.first) * plan.grid.channels_per_input, block.band, row, 0)),
                             static_cast<std::uint32_t>(output.width)});
     return runs;
+}
+
+std::span<const std::uint16_t> result_positions(const LinearPlan& plan, const model::Shape& output, int polynomial) {
+    // A polynomial with fewer channels carries the first of them.
+    const bool last = polynomial / plan.polynomials_per_band + 1 == plan.bands;
+    return std::span(last ? plan.last_positions : plan.positions).first(result_count(plan, output, polynomial));
 }
 
 std::size_t result_count(const LinearPlan& plan, const model::Shape& output, int polynomial) {

@@ -76,6 +76,8 @@ struct LinearPlan {
     std::vector<int> uploads;           ///< streams that are uploaded before this layer
     /// Where the results of a polynomial are computed, and that of the last band, which may have fewer rows.
     lattice::CoefficientTiles tiles, last_tiles;
+    /// The coefficients that carry the results of a whole polynomial, in their order, and those of the last band.
+    std::vector<std::uint16_t> positions, last_positions;
 
     int polynomials() const { return bands * polynomials_per_band; }
     const lattice::CoefficientTiles& tiles_of_band(int band) const { return band + 1 == bands ? last_tiles : tiles; }
@@ -110,6 +112,8 @@ void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> v
 
 /// The results that one result polynomial of a layer carries, by increasing position.
 std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& output, int polynomial);
+/// The same as coefficients alone: a view of LinearPlan::positions or last_positions.
+std::span<const std::uint16_t> result_positions(const LinearPlan& plan, const model::Shape& output, int polynomial);
 /// How many those are.
 std::size_t result_count(const LinearPlan& plan, const model::Shape& output, int polynomial);
 

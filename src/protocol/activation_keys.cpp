@@ -20,12 +20,14 @@ void result_mask(const StreamKey& masks, int layer, int polynomial, std::span<st
 }
 
 void store_server_shares(std::span<const packing::ResultRun> runs, std::span<const std::uint32_t> rho, int share_bits, std::span<std::uint32_t> shares) {
-    std::size_t next = 0;
-    for (const packing::ResultRun& run : runs) {
-        std::uint32_t* to = shares.data() + run.element;
-        const std::uint32_t* from = rho.data() + next;
-        for (std::uint32_t i = 0; i < run.count; ++i) to[i] = server_pre_activation(from[i], share_bits);
-        next += run.count;
+    const std::uint32_t* from = rho.data();
+    for (std::size_t r = 0; r < runs.size();) {
+        // The rows of a channel follow each other: one piece.
+        std::uint32_t* to = shares.data() + runs[r].element;
+        std::uint32_t count = 0;
+        for (const std::uint32_t first = runs[r].element; r < runs.size() && runs[r].element == first + count; ++r) count += runs[r].count;
+        for (std::uint32_t i = 0; i < count; ++i) to[i] = server_pre_activation(from[i], share_bits);
+        from += count;
     }
 }
 

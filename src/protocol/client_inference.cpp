@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <mutex>
+#include <string>
 
 #include "lattice/bitpack.h"
 #include "lattice/words.h"
@@ -57,8 +60,8 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
     try {
         return run_layers(input, number, progress);
     } catch (const Error& error) {
-        // What stopped the producer explains more than what that did to this thread.
-        const std::exception_ptr cause = uploads_ ? uploads_->failure() : nullptr;
+        // What stopped the producer explains more than the closed channel that this thread was left with. Any other error is the cause itself.
+        const std::exception_ptr cause = uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
         channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
         if (cause) std::rethrow_exception(cause);
@@ -113,13 +116,14 @@ public:
           layer_(layer),
           missing_(activation ? chunk_count(static_cast<std::int64_t>(values)) : 0),
           keys_(missing_.size()),
-          sender_(inference.channel_, missing_.size(), inference.profile_, layer) {
+          sender_(inference.channel_, missing_.size(), inference.profile_, layer),
+          key_bytes_(transport::kFrameHeaderBytes + activation_keys_bytes(inference.slots_)) {
         for (std::size_t chunk = 0; chunk < missing_.size(); ++chunk)
             missing_[chunk] = std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree) + 1;  // one more for the keys
     }
 
     void decrypt(int polynomial, Message response) {
-        tasks_.run([this, polynomial, response = std::move(response)] {
+        run([this, polynomial, response = std::move(response)] {
             inference_.decrypt(layer_, polynomial, response);
             if (missing_.empty()) return;
             const model::Shape& output = inference_.model_.architecture.layers[static_cast<std::size_t>(layer_)].output;
@@ -131,21 +135,58 @@ public:
                 }
         });
     }
+    /// Before another chunk's keys are taken from the channel: no more than an honest server sends without answers may be in memory. At
+    /// that point it waits for answers, so this thread makes them, if nobody else does; there may be no other thread. Rethrows as wait().
+    void make_room_for_keys() {
+        if ((taken_ - answered_ + 1) * key_bytes_ > kAheadBytes) tasks_.wait();
+        ++taken_;
+    }
     void keys(std::size_t chunk, Message message) {
         keys_[chunk] = std::move(message);
         arrived(chunk, 1);
     }
     /// Until everything that was handed in is done; rethrows what went wrong.
     void wait() { tasks_.wait(); }
+    /// Ends what was begun; rethrows what went wrong in a task, if anything did.
     void abandon() {
         tasks_.cancel();
-        tasks_.wait();
+        try {
+            tasks_.wait();
+        } catch (...) {  // kept in failure_
+        }
+        if (failure_) std::rethrow_exception(failure_);
     }
 
 private:
     void arrived(std::size_t chunk, std::size_t count) {
         if (missing_[chunk].fetch_sub(count) != count) return;
-        tasks_.run([this, chunk] { sender_.put(chunk, inference_.answer(layer_, chunk, std::exchange(keys_[chunk], {}))); });
+        run([this, chunk] {
+            sender_.put(chunk, inference_.answer(layer_, chunk, std::exchange(keys_[chunk], {})));
+            ++answered_;
+        });
+    }
+    /// A task that fails ends the inference at once: the thread that receives may be waiting for what will never come.
+    template <class Task>
+    void run(Task task) {
+        tasks_.run([this, task = std::move(task)] {
+            try {
+                task();
+            } catch (const Error& error) {
+                failed(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
+                throw;
+            } catch (...) {
+                failed("internal error of the client");
+                throw;
+            }
+        });
+    }
+    /// In a handler. What went wrong first is kept before anybody is woken by it.
+    void failed(const std::string& sentence) {
+        {
+            const std::lock_guard lock(failure_mutex_);
+            if (!failure_) failure_ = std::current_exception();
+        }
+        inference_.channel_.fail(sentence);
     }
 
     ClientInference& inference_;
@@ -153,6 +194,11 @@ private:
     std::vector<std::atomic<std::size_t>> missing_;  // of each chunk: values that are not decrypted yet, and the keys
     std::vector<Message> keys_;
     OrderedSender sender_;
+    const std::size_t key_bytes_;
+    std::size_t taken_ = 0;                // chunks whose keys were asked for
+    std::atomic<std::size_t> answered_ = 0;
+    std::mutex failure_mutex_;
+    std::exception_ptr failure_;  // of a task, the first one
     tbb::task_group tasks_;
 };
 
@@ -176,6 +222,7 @@ void ClientInference::run_layer(int layer) {
         uploads_->answered(layer);
         for (std::size_t chunk = 0; description.activation && chunk < chunk_count(description.output.size()); ++chunk) {
             Message keys;
+            work.make_room_for_keys();
             {
                 ProfileSpan span(profile_, layer, Phase::kWaitKeys);
                 keys = receive_expected(channel_, MessageType::kActivationKeys, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
@@ -196,7 +243,8 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     ProfileSpan span(profile_, layer, Phase::kDecrypt);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
     const auto runs = packing::result_runs(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
-    const std::size_t count = packing::result_count(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
+    const auto positions = packing::result_positions(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
+    const std::size_t count = positions.size();
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);
     const std::size_t a_bytes = lattice::packed_bytes(kDegree, a_bits);
     // As received: public to this party.
@@ -205,10 +253,6 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     lattice::unpack(std::span<const std::uint8_t>(response.payload).subspan(a_bytes), b_bits, std::span<std::uint32_t>(b));
     lattice::from_top_bits(a, a_bits);
     lattice::from_top_bits(b, b_bits);
-    std::vector<std::uint16_t> positions(count);
-    std::size_t next = 0;
-    for (const packing::ResultRun& run : runs)
-        for (std::uint32_t i = 0; i < run.count; ++i) positions[next++] = static_cast<std::uint16_t>(run.position + i);
     SecretBuffer<std::uint32_t> phase(count);
     key_->decrypt(a, positions, b, phase);
     const std::uint32_t* from = phase.data();

@@ -87,6 +87,15 @@ std::size_t client_queue_bytes(const InferenceCost& cost) {
     return static_cast<std::size_t>(bytes);
 }
 
+void check_client_shares(const InferenceCost& cost) {
+    std::uint64_t bytes = 0;
+    for (const LayerCost& layer : cost.layers) bytes += static_cast<std::uint64_t>(layer.activation_values) * sizeof(std::uint32_t);
+    // Small messages can describe any number of large layers: the memory has to be looked at by itself.
+    if (bytes > kMaxClientShareBytes)
+        throw Error(ErrorKind::kUnsupported, "the client's shares of the activations of the server's model take " + std::to_string(bytes) +
+                                                 " bytes; at most " + std::to_string(kMaxClientShareBytes) + " are accepted");
+}
+
 std::size_t client_payload_bytes(const model::Architecture& architecture) {
     const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
     const model::Layer& last = architecture.layers.back();

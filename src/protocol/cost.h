@@ -43,6 +43,10 @@ std::size_t server_queue_bytes(const InferenceCost& cost);
 std::size_t client_queue_bytes(const InferenceCost& cost);
 inline constexpr std::uint64_t kMaxClientQueueBytes = std::uint64_t{1} << 30;
 
+/// Error(kUnsupported) if the client's shares of all activations, which may have to be kept to the end, take more than kMaxClientShareBytes.
+void check_client_shares(const InferenceCost& cost);
+inline constexpr std::uint64_t kMaxClientShareBytes = std::uint64_t{1} << 30;
+
 /// Largest single payload that a client gets during inferences.
 std::size_t client_payload_bytes(const model::Architecture& architecture);
 

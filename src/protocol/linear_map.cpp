@@ -46,7 +46,7 @@ public:
                 const packing::Stream& stream, int stream_id)
         : term_(term), weights_(weights), grid_(linear.grid), stream_(stream), stream_id_(stream_id), rows_(linear.polynomials_per_band),
           outputs_(layer.output.channels), inputs_(stream.shape.channels), group_inputs_(inputs_ / term.groups), group_outputs_(outputs_ / term.groups),
-          taps_(packing::taps_of(stream, term.window)) {}
+          tiles_(linear.tiles.count()), taps_(packing::taps_of(stream, term.window)) {}
 
     void build(LinearMap& map) const {
         const int phases = static_cast<int>(stream_.phases.size());
@@ -110,7 +110,7 @@ private:
         }
         return {stream_id_, static_cast<std::size_t>(first_input), static_cast<std::size_t>(begin),
                 lattice::ShiftedProduct(scheme::kDirectDegree, static_cast<std::size_t>(last_input - first_input + 1), shifted, entries, rows,
-                                        static_cast<std::uint32_t>(weights_.multiplier))};
+                                        static_cast<std::uint32_t>(weights_.multiplier), {tiles_, stream_.zero_low_bytes(), {}})};
     }
 
     /// One channel per group: a few scaled shifts for each output. There is nothing to share between outputs, so a matrix would only hold zeros.
@@ -133,6 +133,7 @@ private:
     const packing::Grid& grid_;
     const packing::Stream& stream_;
     int stream_id_, rows_, outputs_, inputs_, group_inputs_, group_outputs_;
+    std::size_t tiles_;
     std::vector<packing::Tap> taps_;
 };
 

@@ -52,9 +52,8 @@ StartReply decode_start_reply(std::span<const std::uint8_t> payload, const schem
 std::vector<std::uint8_t> encode_words(std::span<const std::uint32_t> words);
 void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t> words, const char* what);
 
-/// Bits kept of a linear response's coefficients (protocol.md section 3, step 3).
-constexpr int response_a_bits(int share_bits) { return share_bits + 8; }
-constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
+using scheme::response_a_bits;
+using scheme::response_b_bits;
 
 /// The coefficients of a b half (n words) that travel, rounded to their top upload_bits, and back: what did not travel is zero.
 /// Error(kProtocol) if the payload is not exactly as long as it should be.

@@ -25,6 +25,7 @@ ResponsePreparer::ResponsePreparer(const ClientModel& model, transport::Channel&
           return first;
       }()),
       claimed_(first_.back(), false),
+      taken_(first_.back(), false),
       thread_(channel, "internal error of the client", kPreparedBytes, [this](AheadWindow& window) { run(window); }) {}
 
 scheme::PreparedResponse ResponsePreparer::prepare(int layer, std::size_t chunk) const {
@@ -69,6 +70,9 @@ void ResponsePreparer::run(AheadWindow& window) {
 scheme::PreparedResponse ResponsePreparer::take(int layer, std::size_t chunk) {
     const std::size_t item = first_[static_cast<std::size_t>(layer)] + chunk;
     std::unique_lock lock(mutex_);
+    // A second response from the same streams would reveal the difference of two answers; and nothing would ever come to be taken.
+    require(!taken_[item], ErrorKind::kInternal, "a product response was asked for twice");
+    taken_[item] = true;
     if (!claimed_[item]) {
         claimed_[item] = true;
         lock.unlock();

@@ -21,8 +21,8 @@ public:
     /// Starts the thread. All references must outlive this object.
     ResponsePreparer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, const scheme::SlotEvaluator& evaluator, Profile* profile);
 
-    /// The prepared response of a chunk, once for each; if the thread has not come to it yet, it is made here and now. Error(kInternal) if
-    /// the thread has failed.
+    /// The prepared response of a chunk; if the thread has not come to it yet, it is made here and now. Error(kInternal) if it was taken
+    /// before, or if the thread has failed.
     scheme::PreparedResponse take(int layer, std::size_t chunk);
 
 private:
@@ -38,6 +38,7 @@ private:
     std::mutex mutex_;
     std::condition_variable ready_;
     std::vector<bool> claimed_;                             // by the thread or by take()
+    std::vector<bool> taken_;
     std::map<std::size_t, scheme::PreparedResponse> made_;  // by the thread, not taken yet
     bool failed_ = false;
     AheadThread thread_;  // last: it uses the others

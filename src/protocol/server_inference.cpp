@@ -155,17 +155,15 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
 
     // Results with their bias, in the order of the message, and a uniform mask for each.
     const auto runs = packing::result_runs(linear, description.output, polynomial);
-    const std::size_t count = packing::result_count(linear, description.output, polynomial);
-    std::vector<std::uint16_t> positions(count);
+    const auto positions = packing::result_positions(linear, description.output, polynomial);
+    const std::size_t count = positions.size();
     SecretBuffer<std::uint32_t> b(count), rho(count);
     std::size_t next = 0;
     for (const packing::ResultRun& run : runs) {
         const std::uint32_t* from = compact.data() + tiles.compact(run.position);
         const std::uint32_t constant = bias[run.element / map];
-        for (std::uint32_t i = 0; i < run.count; ++i) {
-            positions[next + i] = static_cast<std::uint16_t>(run.position + i);
-            b[next + i] = from[i] + constant;
-        }
+        std::uint32_t* to = b.data() + next;
+        for (std::uint32_t i = 0; i < run.count; ++i) to[i] = from[i] + constant;
         next += run.count;
     }
     result_mask(masks_, layer, polynomial, rho);

@@ -14,6 +14,12 @@ inline constexpr std::size_t kDirectDegree = 2048;
 inline constexpr int kDirectModulusBits = 32;
 static_assert(lattice::is_secure(kDirectDegree, kDirectModulusBits));
 
+/// Top bits that a linear response keeps beyond the m of its shares. A dropped bit of a'' is multiplied by the ternary secret, one of b'' is
+/// not. With one bit less of a'' its rounding would be most of the noise that a layer may have (ten sigma of it 0.42 of a unit, half a unit being
+/// the limit), and every upload would need a bit or two more.
+constexpr int response_a_bits(int share_bits) { return share_bits + 9; }
+constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
+
 /// Activations (slot scheme, BFV): n = 4096 slots mod T.
 inline constexpr std::size_t kSlotDegree = 4096;
 

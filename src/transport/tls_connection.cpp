@@ -259,6 +259,8 @@ void TlsConnection::or_give_up(Step step) {
 }
 
 void TlsConnection::on_read_end(const asio::error_code& code) {
+    if (code == asio::error::no_buffer_space)
+        end_with(Error(ErrorKind::kProtocol, peer_ + " asked for too many changes of keys"), nullptr);
     inbox_.end(lost(code));
     drop_unsent();
     if (code == asio::error::eof) {

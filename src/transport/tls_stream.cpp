@@ -19,22 +19,30 @@ namespace {
 // What one system call may bring: some eight records, small enough to stay in the second-level cache until it is decrypted.
 constexpr std::size_t kInputBytes = std::size_t{128} << 10;
 
-// A BIO that appends what OpenSSL writes to a vector. It never blocks and never fails but for lack of memory.
-int sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
+long sink_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+}  // namespace
+
+// A BIO that appends what OpenSSL writes to a vector. It never blocks, and fails only for lack of memory and for too many answers: a
+// single call of SSL_read may answer any number of a peer's requests.
+int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
+    auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
+    if (stream.reading_ && stream.answer_bytes_ + size > kMaxAnswerBytes) {
+        stream.refused_ = true;
+        return 0;
+    }
     try {
-        auto& output = *static_cast<std::vector<std::uint8_t>*>(BIO_get_data(bio));
         const auto* bytes = reinterpret_cast<const std::uint8_t*>(data);  // of the vector's type, so that this is one memcpy
-        output.insert(output.end(), bytes, bytes + size);
+        stream.output_.insert(stream.output_.end(), bytes, bytes + size);
     } catch (const std::exception&) {
         return 0;
     }
+    if (stream.reading_) stream.answer_bytes_ += size;
     *written = size;
     return 1;
 }
 
-long sink_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
-
-BIO_METHOD* sink_method() {
+BIO_METHOD* TlsStream::sink_method() {
     static BIO_METHOD* const method = [] {
         BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "output buffer");
         if (made == nullptr || BIO_meth_set_write_ex(made, sink_write) != 1 || BIO_meth_set_ctrl(made, sink_control) != 1)
@@ -43,8 +51,6 @@ BIO_METHOD* sink_method() {
     }();
     return method;
 }
-
-}  // namespace
 
 void TlsStream::Free::operator()(SSL* ssl) const { SSL_free(ssl); }
 
@@ -57,7 +63,7 @@ TlsStream::TlsStream(asio::ip::tcp::socket socket, asio::ssl::context& context)
         BIO_free(sink);
         throw std::bad_alloc();
     }
-    BIO_set_data(sink, &output_);
+    BIO_set_data(sink, this);
     BIO_set_init(sink, 1);
     SSL_set_bio(ssl_.get(), input, sink);
     SSL_set_read_ahead(ssl_.get(), 1);
@@ -97,8 +103,10 @@ std::size_t TlsStream::read_some(std::span<std::uint8_t> out, asio::error_code& 
     ERR_clear_error();
     errno = 0;
     std::size_t bytes = 0;
+    reading_ = true;
     const int result = SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes);
-    code = result == 1 ? asio::error_code{} : error_of(result);
+    reading_ = false;
+    code = result == 1 ? asio::error_code{} : refused_ ? asio::error_code(asio::error::no_buffer_space) : error_of(result);
     return bytes;
 }
 
@@ -133,6 +141,7 @@ std::size_t TlsStream::flush(asio::error_code& code) {
     if (pending() == 0) {
         output_.clear();
         flushed_ = 0;
+        answer_bytes_ = 0;
     }
     return taken;
 }

@@ -40,7 +40,8 @@ public:
     void async_handshake(Side side, Handler handler);
 
     /// Decrypted bytes that are there now. Codes: would_block (wait until the socket is readable), eof (the peer said
-    /// farewell), stream_truncated (it ended without), others for what broke. Output may be pending() afterwards.
+    /// farewell), stream_truncated (it ended without), no_buffer_space (it asked for so many changes of keys, without taking OpenSSL's
+    /// answers, that they would fill the memory), others for what broke. Output may be pending() afterwards.
     std::size_t read_some(std::span<std::uint8_t> out, asio::error_code& code);
     /// Encrypts all bytes into the output buffer.
     void write(std::span<const std::uint8_t> bytes, asio::error_code& code);
@@ -56,12 +57,20 @@ private:
         void operator()(SSL* ssl) const;
     };
 
+    /// Of answers that reading may make until the socket has taken everything: more than 2000 changes of keys.
+    static constexpr std::size_t kMaxAnswerBytes = std::size_t{64} << 10;
+
+    static BIO_METHOD* sink_method();
+    static int sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept;
     void continue_handshake(Handler handler);
     asio::error_code error_of(int result) const;
 
     asio::ip::tcp::socket socket_;
     std::vector<std::uint8_t> output_;
-    std::size_t flushed_ = 0;  // of output_
+    std::size_t flushed_ = 0;       // of output_
+    bool reading_ = false;          // OpenSSL was asked for input: what it writes is an answer
+    std::size_t answer_bytes_ = 0;  // in output_, at most
+    bool refused_ = false;          // an answer that would have been too much
     std::unique_ptr<SSL, Free> ssl_;
 };
 

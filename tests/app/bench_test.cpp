@@ -14,6 +14,7 @@
 #include "app/bench/replay.h"
 #include "app/bench/scaling.h"
 #include "base/error.h"
+#include "compiler/noise.h"
 #include "data/npy.h"
 #include "model/twin.h"
 
@@ -50,6 +51,7 @@ model::Model two_layer_model() {
     weights.bias = {0, 7};
     weights.x_scale = {1, 1};
     model.weights.layers.push_back(weights);
+    compiler::choose_upload_bits(model.architecture, model.weights);
     model::validate(model);
     return model;
 }

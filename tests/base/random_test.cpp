@@ -1,9 +1,11 @@
 #include "base/random.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <new>
 #include <set>
 #include <vector>
@@ -44,6 +46,46 @@ TEST(AesCtr, KeyStreamOfTheStandard) {
             << to_string(set);
     }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// Two neighbouring round keys give the whole key, so none may stay behind. The kernels run in a thread whose stack is ours to search.
+TEST(AesCtr, NoRoundKeyStaysOnTheStack) {
+    struct Task {
+        InstructionSet set;
+        kernels::AesKey* key;
+        std::uint8_t* out;
+    };
+    constexpr std::size_t kBlocks = 71;
+    for (InstructionSet set : supported_instruction_sets()) {
+        if (set < InstructionSet::kAvx2) continue;  // OpenSSL's own affair
+        const auto key = std::make_unique<kernels::AesKey>();
+        Prng(SecretSeed::for_testing(8), "key").fill(std::span(key->bytes).first(32));
+        std::vector<std::uint8_t> out(16 * kBlocks);
+        Task task{set, key.get(), out.data()};
+        std::vector<std::uint8_t> stack(std::size_t{1} << 20);
+        void* begin = stack.data();
+        std::size_t space = stack.size();
+        ASSERT_NE(std::align(4096, stack.size() - 4096, begin, space), nullptr);
+        pthread_attr_t attributes;
+        pthread_attr_init(&attributes);
+        ASSERT_EQ(pthread_attr_setstack(&attributes, begin, stack.size() - 4096), 0);
+        pthread_t thread;
+        const auto body = [](void* argument) -> void* {
+            const Task& t = *static_cast<Task*>(argument);
+            kernels::aes256_expand_avx2(*t.key);
+            (t.set == InstructionSet::kAvx2 ? kernels::aes256_ctr_avx2 : kernels::aes256_ctr_avx512)(*t.key, 1, 2, t.out, kBlocks);
+            return nullptr;
+        };
+        ASSERT_EQ(pthread_create(&thread, &attributes, body, &task), 0);
+        pthread_join(thread, nullptr);
+        pthread_attr_destroy(&attributes);
+        for (std::size_t round = 0; round < 15; ++round) {
+            const std::span round_key = std::span(key->bytes).subspan(16 * round, 16);
+            EXPECT_TRUE(std::ranges::search(stack, round_key).empty()) << to_string(set) << ", round key " << round;
+        }
+    }
+}
+#endif
 
 TEST(AesCtr, InstructionSetsAgreeAtEveryLength) {
     Prng rng(SecretSeed::for_testing(3), "keys");

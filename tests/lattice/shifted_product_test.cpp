@@ -52,15 +52,22 @@ void check(const Case& c, const std::vector<CoefficientRange>& ranges, int zero_
     const CoefficientTiles tiles(ranges);
     const std::vector<std::uint32_t> start = reference::random_words(c.rows * tiles.words(), 7);
     for (InstructionSet set : supported_instruction_sets()) {
-        std::vector<std::uint32_t> out = start;
-        ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, set).apply(c.in, tiles, zero_low_bytes, out);
-        for (std::size_t r = 0; r < c.rows; ++r)
-            for (const CoefficientRange& range : ranges)
-                for (std::uint32_t j = range.begin; j < range.end; ++j) {
-                    const std::size_t at = r * tiles.words() + tiles.compact(j);
-                    ASSERT_EQ(out[at], start[at] + expected[r * c.n + j])
-                        << to_string(set) << " n " << c.n << " rows " << c.rows << " columns " << c.columns.size() << " row " << r << " coefficient " << j;
-                }
+        std::vector<std::uint32_t> direct;
+        for (ProductMethod method : {ProductMethod::kDirect, ProductMethod::kTransform}) {
+            std::vector<std::uint32_t> out = start;
+            ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, method}, set).apply(c.in, tiles, zero_low_bytes, out);
+            for (std::size_t r = 0; r < c.rows; ++r)
+                for (const CoefficientRange& range : ranges)
+                    for (std::uint32_t j = range.begin; j < range.end; ++j) {
+                        const std::size_t at = r * tiles.words() + tiles.compact(j);
+                        ASSERT_EQ(out[at], start[at] + expected[r * c.n + j])
+                            << to_string(set) << (method == ProductMethod::kDirect ? " direct" : " transform") << " n " << c.n << " rows " << c.rows
+                            << " columns " << c.columns.size() << " row " << r << " coefficient " << j;
+                    }
+            // Also where nobody asked: tiles that run past a range or the end.
+            if (method == ProductMethod::kDirect) direct = out;
+            ASSERT_EQ(out, direct) << to_string(set);
+        }
     }
 }
 
@@ -110,6 +117,57 @@ TEST(ShiftedProduct, EdgeValues) {
                 check_whole(c);
             }
         }
+}
+
+TEST(ShiftedProduct, LargestIntegersThatTransformsMustHold) {
+    // Everything meets in one coefficient, at the extremes of words and weights: with 2047 columns a word is transformed whole, and the integer
+    // is just below half of the prime; with 2048 it has to be split. 20,000 columns fit whole where a low byte is dropped.
+    for (std::size_t columns : {2047u, 2048u})
+        for (std::int32_t shift : {0, 5, -64})
+            for (int weight : {-128, 127})
+                for (std::uint32_t word : {0x80000000u, 0x7fffffffu, 0x80007fffu, 0xffffffffu}) {
+                    Case c = random_case(64, 2, 1, columns, columns);
+                    for (ShiftedInput& column : c.columns) column.shift = shift;
+                    c.in.assign(c.in.size(), word);
+                    c.weights.assign(c.weights.size(), static_cast<std::int8_t>(weight));
+                    check_whole(c);
+                }
+    Case c = random_case(64, 2, 1, 20'000, 7);
+    for (ShiftedInput& column : c.columns) column.shift = 1;
+    c.weights.assign(c.weights.size(), -128);
+    c.in.assign(c.in.size(), 0x80000000u);
+    for (int zero_low_bytes : {0, 1, 3}) check(c, {{0, 64}}, zero_low_bytes);
+}
+
+TEST(ShiftedProduct, ManyInputsAreReducedInBetween) {
+    Case c = random_case(64, 2100, 6, 2100, 31);
+    for (std::uint32_t i = 0; i < c.columns.size(); ++i) c.columns[i].input = i;
+    check_whole(c);
+    for (std::uint32_t& word : c.in) word &= 0xffffff00u;
+    check(c, {{3, 60}}, 1);
+}
+
+TEST(ShiftedProduct, ChoosesBySizesAlone) {
+    // Four thousand columns for each row and input, at all coefficients: far more than a transform costs, whatever the machine.
+    Case dense = random_case(2048, 8, 8, 8 * 4000, 1);
+    const auto method = [](const Case& c, const ProductUse& use, InstructionSet set) {
+        return ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, use, set).method();
+    };
+    // One tap, at one tile.
+    const Case sparse = random_case(2048, 64, 64, 64, 2);
+    const Case long_polynomials = random_case(16384, 1, 1, 1, 3);
+    for (InstructionSet set : supported_instruction_sets()) {
+        EXPECT_EQ(method(dense, {}, set), ProductMethod::kTransform) << to_string(set);
+        EXPECT_EQ(method(dense, {0, 0, ProductMethod::kDirect}, set), ProductMethod::kDirect) << to_string(set);
+        EXPECT_EQ(method(sparse, {1, 0, {}}, set), ProductMethod::kDirect) << to_string(set);
+        EXPECT_EQ(method(sparse, {1, 0, ProductMethod::kTransform}, set), ProductMethod::kTransform) << to_string(set);
+        EXPECT_EQ(method(long_polynomials, {}, set), ProductMethod::kDirect) << to_string(set);
+        EXPECT_THROW(method(long_polynomials, {0, 0, ProductMethod::kTransform}, set), Error) << to_string(set);
+        const ShiftedProduct held(sparse.n, 64, sparse.columns, sparse.weights, 64, 1, {0, 0, ProductMethod::kTransform}, set);
+        EXPECT_EQ(held.memory_bytes(), 64u * 64u * 2048u * 8u);
+        dense.weights.assign(dense.weights.size(), 0);
+        EXPECT_EQ(method(dense, {}, set), ProductMethod::kTransform) << to_string(set);
+    }
 }
 
 TEST(ShiftedProduct, RefusesInconsistentSizes) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
@@ -53,6 +54,9 @@ TEST(Plan, EveryElementHasExactlyOneResultCoefficient) {
                     EXPECT_NO_THROW(tiles.compact(run.position + i));
                 }
             EXPECT_EQ(count, result_count(plan.layers[l], a.layers[l].output, p));
+            const auto listed = result_positions(plan.layers[l], a.layers[l].output, p);
+            EXPECT_EQ(std::set<std::uint32_t>(listed.begin(), listed.end()), positions);
+            EXPECT_TRUE(std::ranges::is_sorted(listed));
         }
         EXPECT_EQ(elements.size(), static_cast<std::size_t>(a.layers[l].output.size()));
     }
@@ -138,6 +142,13 @@ TEST(Plan, RefusesArchitecturesThatAskForTooMuch) {
     model::Architecture phases = architecture({1, 4096, 4096});
     phases.layers.push_back(convolution(0, {512, 512, 512, 512, 0, 0, 0, 0}, {1, 8, 8}));
     EXPECT_TRUE(refused(phases));
+    // 2^18 taps, but 4096 phases to look for each of them in.
+    model::Architecture taps = architecture({1, 64, 4096});
+    taps.layers.push_back(convolution(0, {64, 4096, 1, 4096, 0, 0, 0, 0}, {1, 1, 1}));
+    taps.layers[0].activation = false;
+    taps.output_scale = 1;
+    EXPECT_NO_THROW(model::validate(taps));
+    EXPECT_TRUE(refused(taps));
     model::Architecture many = architecture({65536, 1, 1});
     many.layers.push_back(convolution(0, {1, 1, 1, 1, 0, 0, 4095, 2047}, {8, 4096, 2048}));
     EXPECT_TRUE(refused(many));

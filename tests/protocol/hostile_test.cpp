@@ -125,6 +125,47 @@ TEST(HostilePeer, RandomContentOfTheRightSizeNeverCrashes) {
     }
 }
 
+TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
+    // Two chunks of activations. The keys of the first hold a coefficient that is not below its prime, those of the second never come: the
+    // client must not wait for them, and must say what was wrong.
+    const PreparedModel model(flash::testing::single_convolution({2, 40, 40}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 79));
+    ASSERT_GT(model.architecture().layers[0].output.size(), static_cast<std::int64_t>(scheme::kSlotDegree));
+    transport::LoopbackOptions options;
+    options.limits.timeout = 60s;  // of the client
+    options.second_to_first = [](Message m) -> std::optional<Message> {
+        if (m.type != MessageType::kActivationKeys || m.layer != 0) return m;
+        if (m.index > 0) return std::nullopt;
+        std::ranges::fill(m.payload, std::uint8_t{0xff});
+        return m;
+    };
+    auto [client_end, server_end] = transport::make_loopback(std::move(options));
+    ErrorKind told{};
+    std::string sentence;
+    std::thread server([&, end = server_end.get()] {
+        ServerSessionOptions server_options;
+        server_options.timeout = 5s;  // the server gives up first if the client says nothing
+        try {
+            serve_session(model, *end, server_options);
+        } catch (const Error& error) {
+            told = error.kind();
+            sentence = error.what();
+        }
+    });
+    try {
+        ClientSessionOptions client_options;
+        client_options.timeout = 60s;
+        ClientSession client(std::move(client_end), client_options);
+        client.infer_integers(flash::testing::random_input(model.architecture(), 1));
+        ADD_FAILURE() << "the malformed keys were accepted";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kProtocol) << error.what();
+        EXPECT_NE(std::string(error.what()).find("outside its modulus"), std::string::npos) << error.what();
+    }
+    server.join();
+    EXPECT_EQ(told, ErrorKind::kRemote) << sentence;
+    EXPECT_NE(sentence.find("outside its modulus"), std::string::npos) << sentence;
+}
+
 // ------------------------------------------------------------------------------------------------------------ handshakes
 
 /// Serves one raw client; returns the error that the session ended with, if any.
@@ -241,6 +282,31 @@ TEST(Handshake, HostileArchitectures) {
             EXPECT_TRUE(error.kind() == ErrorKind::kProtocol || error.kind() == ErrorKind::kUnsupported) << error.what();
         }
     }
+}
+
+TEST(Handshake, AnArchitectureThatWouldFillTheMemoryIsRefused) {
+    // A few hundred bytes: five layers of 2^26 values, all of which the last layer reads, so that the client would keep its shares of all.
+    model::Architecture large = small_model().architecture();
+    large.preprocessing = {};
+    large.classes = {};
+    large.input = {1, 32, 32};
+    model::Layer last = large.layers.back(), wide = large.layers.front();
+    wide.terms.resize(1);
+    wide.terms[0] = model::Term{};
+    wide.output = {65536, 32, 32};
+    last.terms.clear();
+    last.output = {1, 32, 32};
+    large.layers.clear();
+    for (int i = 1; i <= 5; ++i) {
+        large.layers.push_back(wide);
+        last.terms.push_back({});
+        last.terms.back().source = i;
+    }
+    large.layers.push_back(last);
+    ASSERT_NO_THROW(model::validate(large));
+    ServerHello hello;
+    hello.architecture = model::serialize(large);
+    EXPECT_EQ(client_with(encode(hello)), ErrorKind::kUnsupported);
 }
 
 TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {

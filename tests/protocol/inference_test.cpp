@@ -1,7 +1,11 @@
 // The private run against the clear-text twin, layer by layer: exact up to the one-unit rounding of each truncation.
 #include <gtest/gtest.h>
+#include <tbb/global_control.h>
+
+#include <chrono>
 
 #include "model/twin.h"
+#include "protocol/messages.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -51,6 +55,17 @@ TEST(PrivateInference, BandedLayer) {
     const PreparedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 3));
     expect_exact(run, model, "banded");
+}
+
+TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
+    // The server stops sending keys when 64 MiB are unanswered: a client whose only thread waits for more keys must have answered these.
+    const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
+    const PreparedModel model(flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
+    ASSERT_GT(model.cost().layers[0].activation_keys, kAheadBytes);
+    transport::LoopbackOptions options;
+    options.limits.timeout = std::chrono::seconds(15);
+    const auto result = flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1), 1, 2, std::move(options));
+    EXPECT_EQ(result.x.size(), static_cast<std::size_t>(model.architecture().output_shape().size()));
 }
 
 TEST(PrivateInference, ExtremeInputs) {

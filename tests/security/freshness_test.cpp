@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "protocol/client_session.h"
+#include "protocol/response_preparer.h"
 #include "protocol/server_session.h"
 #include "scheme/direct.h"
 #include "support/private_run.h"
@@ -46,6 +47,24 @@ TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
     static_assert(!std::is_copy_constructible_v<scheme::DirectSecretKey>);
     static_assert(!std::is_copy_constructible_v<SecretSeed>);
     static_assert(!std::is_copy_constructible_v<SecretVector<int>>);
+}
+
+TEST(Freshness, APreparedResponseIsGivenOutOnce) {
+    const protocol::PreparedModel prepared(flash::testing::random_model(4));
+    const protocol::ClientModel model(prepared.architecture(), prepared.fingerprint());
+    ASSERT_TRUE(model.architecture.layers[0].activation);
+    const scheme::SlotParameters& slots = scheme::slot_parameters(model.architecture.plain_modulus);
+    const SecretSeed seed = SecretSeed::for_testing(5);
+    Prng rng(seed, "test");
+    const PublicSeed public_seed{};
+    std::vector<std::uint8_t> public_key;
+    scheme::SlotSecretKey(slots, public_seed, rng).append_public_key(public_key);
+    const scheme::SlotEvaluator evaluator(slots, public_seed, public_key);
+    const auto channels = transport::make_loopback();
+    protocol::ResponsePreparer preparer(model, *channels.first, seed, evaluator, nullptr);
+    EXPECT_FALSE(preparer.take(0, 0).empty());
+    // Whether the thread had prepared it or take() did: never again, and no endless wait for it.
+    EXPECT_THROW(preparer.take(0, 0), Error);
 }
 
 TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {

@@ -141,6 +141,8 @@ public:
         }
         return {};
     }
+    /// Changes the keys and asks the other side to do so too; false if the connection has broken.
+    bool ask_for_new_keys() { return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1; }
     void say_farewell() { SSL_shutdown(ssl_.get()); }
 
 private:

@@ -184,6 +184,31 @@ TEST(HostileFlood, APeerThatDoesNotReadStallsSendButNotForever) {
     EXPECT_EQ(error.text, "the client took no data within 300 ms");
 }
 
+TEST(HostileFlood, AnswersToKeyUpdatesDoNotPileUp) {
+    // The peer takes nothing, so that the server's socket is full, and asks for new keys again and again.
+    ServerOptions options;
+    options.limits = quick_limits(20s);
+    options.limits.max_send_queue = 32'000'000;
+    std::promise<Seen> ended;
+    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
+        try {
+            while (true) channel->send(message(MessageType::kLinearResponse, 100'000));
+        } catch (const Error& error) {
+            ended.set_value(Seen(error));
+        }
+    });
+    auto peer = RawTls::connect(server.port());
+    ASSERT_TRUE(peer.ready());
+    std::this_thread::sleep_for(300ms);
+    auto future = ended.get_future();
+    int asked = 0;
+    while (asked < 20'000 && peer.ask_for_new_keys()) ++asked;
+    ASSERT_EQ(future.wait_for(5s), std::future_status::ready) << asked << " changes of keys were answered";
+    const Seen error = future.get();
+    EXPECT_EQ(error.kind, ErrorKind::kProtocol);
+    EXPECT_EQ(error.text, "the client asked for too many changes of keys");
+}
+
 TEST(HostileFlood, SilentConnectionsDoNotBlockStop) {
     EchoServer echo(quick_limits(10s));
     auto silent = RawSocket::connect(echo.port());

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "app/bench/kernels/bare_loops.h"
 #include "app/bench/machine.h"
 #include "app/bench/replay.h"
 #include "app/bench/report.h"
@@ -61,6 +63,17 @@ std::int64_t ring_multiply_adds(const protocol::PreparedModel& model) {
     return static_cast<std::int64_t>(sum);
 }
 
+/// Seconds that the bare loop of these kernels takes for as many multiply-adds as the product does, on one core.
+double bare_seconds(BareLoop loop, const protocol::PreparedModel& model, std::int64_t multiply_adds) {
+    constexpr std::uint64_t kRounds = 100'000;  // about a millisecond
+    // Byte-wise instructions multiply every byte of a word that is there.
+    const int parts = best_instruction_set() >= InstructionSet::kAvx512 ? 4 - model.plan().streams.front().zero_low_bytes() : 1;
+    const auto begin = std::chrono::steady_clock::now();
+    const double done = loop(kRounds);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return seconds * static_cast<double>(multiply_adds) * parts / done;
+}
+
 double server_online(const protocol::PreparedModel& model, const Recording& recording) {
     ReplayChannel channel(recording);
     replay_server(model, recording, channel);
@@ -88,6 +101,7 @@ LayerResult measure_layer(const LayerShape& shape, const LayerOptions& options) 
     server_online(model, recording);  // warms it up
     for (int run = 0; run < options.runs; ++run) {
         let_others_sleep();
+        if (const BareLoop loop = bare_loop(best_instruction_set())) result.bare.add(bare_seconds(loop, model, result.ring_multiply_adds));
         result.product.add(seconds_per_call(multiply, product_calls));
         result.online.add(server_online(model, recording));
         plain.run();
@@ -106,7 +120,12 @@ nlohmann::json to_json(const LayerResult& r) {
                         {"online", to_json(r.online)},
                         {"multiply_adds_per_s", static_cast<double>(r.shape.multiply_adds()) / r.product.median()},
                         {"ring_multiply_adds_per_s", static_cast<double>(r.ring_multiply_adds) / r.product.median()},
-                        {"plain", to_json(r.plain)}};
+                        {"plain", to_json(r.plain)},
+                        {"bare", nullptr}};
+    if (!r.bare.empty()) {
+        json["bare"] = to_json(r.bare);
+        json["bare_over_product"] = ratio_json(r.bare, r.product);
+    }
     if (!r.plain.empty()) {
         json["plain"]["multiply_adds_per_s"] = static_cast<double>(r.shape.multiply_adds()) / r.plain.seconds.median();
         json["product_over_plain"] = ratio_json(r.product, r.plain.seconds);
@@ -125,6 +144,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                  {"product", Align::kRight},
                  {"GMAC/s", Align::kRight},
                  {"ring GMAC/s", Align::kRight},
+                 {"of bare loop", Align::kRight},
                  {"server online", Align::kRight},
                  {"plain float32", Align::kRight},
                  {"GMAC/s", Align::kRight},
@@ -140,6 +160,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                                      human_seconds(r.product.median()),
                                      rate(r.shape.multiply_adds(), r.product),
                                      rate(r.ring_multiply_adds, r.product),
+                                     r.bare.empty() ? "" : fmt::format("{:.0f}%", 100 * r.bare.min() / r.product.min()),
                                      human_seconds(r.online.median())};
         if (!r.plain.empty())
             for (const std::string& cell : {human_seconds(r.plain.seconds.median()), rate(r.shape.multiply_adds(), r.plain.seconds), fmt::format("{}, {}", r.plain.algorithm, r.plain.threads),
@@ -173,7 +194,8 @@ void run_layers(const LayersCommand& command) {
     if (write_json(json, command.json)) return;
     fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
     fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
-               "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on ciphertext words. Ratios are those of the medians\n"
+               "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on ciphertext words; bare loop = nothing but\n"
+               "the kernel's multiply-accumulate instruction, on one core, fastest against fastest. Ratios are those of the medians\n"
                "and, in brackets, of the fastest runs; ~ marks those with a median far above the fastest: the machine was disturbed.\n",
                options.runs);
 }

@@ -19,6 +19,7 @@ struct LayerResult {
     int upload_ciphertexts = 0, response_ciphertexts = 0;
     Samples product;  ///< the `b` half alone
     Samples online;   ///< from the first upload awaited until the last response sent: receive, add the share, product, mask, pack
+    Samples bare;       ///< the bare multiply-accumulate loop of these kernels on one core, for as many multiply-adds; empty for portable ones
     PlainResult plain;  ///< float32 convolution
 };
 

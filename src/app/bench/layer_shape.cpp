@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <random>
 
 #include "base/error.h"
+#include "compiler/noise.h"
 
 namespace flash::bench {
 
@@ -100,7 +103,7 @@ model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed) {
     term.window = shape.window;
     layer.terms.push_back(term);
     layer.output = shape.output();
-    layer.share_bits = 10;
+    layer.share_bits = 9;
     layer.activation = false;
     architecture.layers.push_back(layer);
 
@@ -111,11 +114,15 @@ model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed) {
     auto& filter = weights.terms.front().weights;
     filter.resize(static_cast<std::size_t>(shape.outputs) * static_cast<std::size_t>(shape.input.channels) *
                   static_cast<std::size_t>(shape.window.kernel_h) * static_cast<std::size_t>(shape.window.kernel_w));
-    for (std::int8_t& w : filter) w = static_cast<std::int8_t>(draw(127));
+    // As large as a compiled model's: T limits the sum of the products, so weights shrink where there are many.
+    const double fan_in = static_cast<double>(filter.size()) / shape.outputs;
+    const int amplitude = std::max(1, static_cast<int>(127 * std::min(1.0, std::sqrt(576 / fan_in))));
+    for (std::int8_t& w : filter) w = static_cast<std::int8_t>(draw(amplitude));
     for (int c = 0; c < shape.outputs; ++c) weights.bias.push_back(draw(1000));
     weights.x_scale.assign(static_cast<std::size_t>(shape.outputs), 1.0);
     model.weights.layers.push_back(std::move(weights));
     model.weights.salt.assign(32, 1);
+    compiler::choose_upload_bits(model.architecture, model.weights);
     model::validate(model);
     return model;
 }

@@ -27,16 +27,20 @@ inline void expand(__m128i& even, __m128i& odd, std::uint8_t* to) {
     store(to + 16, odd);
 }
 
-/// The key stream of `count` blocks, count a constant for the compiler, all in flight together.
+/// The key stream of `count` blocks, count a constant for the compiler, all in flight together. The round keys are read where they are: a
+/// copy would not fit in the registers and stay behind on the stack.
 template <int kCount>
-inline void encrypt(const __m128i* round_keys, __m128i counter, std::uint8_t* out) {
+inline void encrypt(const AesKey& key, __m128i counter, std::uint8_t* out) {
     const __m128i swap = _mm_setr_epi8(7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8);
     __m128i x[kCount];
     for (int i = 0; i < kCount; ++i)
-        x[i] = _mm_xor_si128(_mm_shuffle_epi8(_mm_add_epi64(counter, _mm_set_epi64x(i, 0)), swap), round_keys[0]);
-    for (int round = 1; round < kRounds; ++round)
-        for (int i = 0; i < kCount; ++i) x[i] = _mm_aesenc_si128(x[i], round_keys[round]);
-    for (int i = 0; i < kCount; ++i) store(out + 16 * i, _mm_aesenclast_si128(x[i], round_keys[kRounds]));
+        x[i] = _mm_xor_si128(_mm_shuffle_epi8(_mm_add_epi64(counter, _mm_set_epi64x(i, 0)), swap), load(key.bytes));
+    for (int round = 1; round < kRounds; ++round) {
+        const __m128i round_key = load(key.bytes + 16 * round);
+        for (int i = 0; i < kCount; ++i) x[i] = _mm_aesenc_si128(x[i], round_key);
+    }
+    const __m128i last = load(key.bytes + 16 * kRounds);
+    for (int i = 0; i < kCount; ++i) store(out + 16 * i, _mm_aesenclast_si128(x[i], last));
 }
 
 }  // namespace
@@ -53,15 +57,13 @@ void aes256_expand_avx2(AesKey& key) {
 }
 
 void aes256_ctr_avx2(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out, std::size_t blocks) {
-    __m128i round_keys[kRounds + 1];
-    for (int i = 0; i <= kRounds; ++i) round_keys[i] = load(key.bytes + 16 * i);
     __m128i counter = _mm_set_epi64x(static_cast<long long>(block), static_cast<long long>(index));
     for (; blocks >= kLanes; blocks -= kLanes, out += 16 * kLanes) {
-        encrypt<kLanes>(round_keys, counter, out);
+        encrypt<kLanes>(key, counter, out);
         counter = _mm_add_epi64(counter, _mm_set_epi64x(kLanes, 0));
     }
     for (; blocks; --blocks, out += 16) {
-        encrypt<1>(round_keys, counter, out);
+        encrypt<1>(key, counter, out);
         counter = _mm_add_epi64(counter, _mm_set_epi64x(1, 0));
     }
 }

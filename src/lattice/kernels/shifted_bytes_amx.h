@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 
+#include "base/secret.h"
 #include "lattice/kernels/shifted_bytes.h"
 
 namespace flash::lattice::kernels {
@@ -18,11 +20,11 @@ template <class Tiles>
     constexpr std::size_t kWidth = 16, kWeights = kAmxRows * kAmxGroups * kGroup, kRowBytes = kAmxGroups * kGroup;
     const bool second_block = blocks[1].rows > 0;
     const std::size_t stride = in.group_stride * sizeof(std::uint32_t);
+    alignas(64) std::uint32_t sums[2][2][kAmxRows][kWidth], products[2][2][kAmxRows][kWidth];
     Tiles::configure();
     for (std::size_t t = 0; t < starts.size(); t += 2) {
         const bool second_tile = t + 1 < starts.size();
-        alignas(64) std::uint32_t sums[2][2][kAmxRows][kWidth] = {};
-        alignas(64) std::uint32_t products[2][2][kAmxRows][kWidth];
+        std::memset(sums, 0, sizeof sums);
         for (int b = 0; b < in.bytes; ++b) {
             const std::uint32_t* lanes = in.lanes + static_cast<std::size_t>(b) * in.byte_stride;
             Tiles::template zero<0>();
@@ -61,6 +63,9 @@ template <class Tiles>
                         blocks[block].out[r][kWidth * (t + tile) + i] += multiplier * sums[block][tile][r][i];
     }
     Tiles::release();
+    // Results that are not masked yet, and may hold a share of the inputs' owner.
+    wipe(sums, sizeof sums);
+    wipe(products, sizeof products);
 }
 
 }  // namespace flash::lattice::kernels

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "lattice/bare_loops.h"
+#include "app/bench/kernels/bare_loops.h"
 
 namespace flash::bench {
 

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "lattice/bare_loops.h"
+#include "app/bench/kernels/bare_loops.h"
 
 namespace flash::bench {
 
