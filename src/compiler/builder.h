@@ -52,7 +52,7 @@ public:
     /// Convolution with weights [out][in / groups][kernel_h][kernel_w]; over a concatenation it is a sum over the parts.
     Tensor convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels, const model::Window& window,
                     const std::vector<double>& bias, const std::string& node, int groups = 1);
-    /// Average over windows; padding counts as zeros in the average.
+    /// Average over windows; padding counts as zeros in the average, or not at all if the window is level.
     Tensor average_pool(const Tensor& tensor, const model::Window& window, const std::string& node);
     /// The tensor itself, with a note that it must stay within these bounds.
     Tensor clip(Tensor tensor, double low, double high, const std::string& node);

@@ -145,9 +145,13 @@ FloatTerm convolve_term(const FloatTerm& below, std::size_t middle, const std::v
     return result;
 }
 
-FloatTerm pool_term(const FloatTerm& term, std::size_t channels, const Window& window, const std::string& node) {
-    const double share = 1.0 / static_cast<double>(kernel_size(window));
+FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& window, const std::string& node) {
+    const std::size_t channels = size(shape.channels);
+    const double share = 1.0 / static_cast<double>(window.level ? static_cast<std::size_t>(model::pool_levels(shape, window).unit) : kernel_size(window));
     FloatTerm result = term;
+    if (window.level && (term.pool || (term.kind == TermKind::kConvolution && !single_pixels(term))))
+        refuse(node, "it averages over fewer pixels near the border, of a result that is no activation. Put the activation x*x + x in front of it, or "
+                     "export it with count_include_pad=True and ceil_mode=False");
     if (term.kind == TermKind::kConvolution && !single_pixels(term)) {
         result.window = compose(term.window, window);
         const std::size_t first_kernel = kernel_size(term.window), composed_kernel = kernel_size(result.window);
@@ -160,7 +164,7 @@ FloatTerm pool_term(const FloatTerm& term, std::size_t channels, const Window& w
                     add_shifted(&term.weights[p * first_kernel], term.window, window, by, bx, share, &result.weights[p * composed_kernel], result.window);
         return result;
     }
-    const bool tiles = term.pool && !padded(window) && term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
+    const bool tiles = term.pool && !padded(window) && !term.pool->level && term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
     if (!term.pool || tiles) {
         result.pool = term.pool ? compose(*term.pool, window) : window;
         for (double& w : result.weights) w *= share;
@@ -258,7 +262,7 @@ Linear average_pool(const Linear& expression, const Window& window, const std::s
     Linear result{expression.name.empty() ? node : expression.name, output_shape(expression.shape, expression.shape.channels, window, node), {}, expression.bias};
     if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !padded(window)) return expression;
     for (const FloatTerm& term : expression.terms)
-        result.terms.push_back(pool_term(term, size(expression.shape.channels), window, node));
+        result.terms.push_back(pool_term(term, expression.shape, window, node));
     merge(result.terms);
     return result;
 }

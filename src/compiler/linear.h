@@ -35,7 +35,7 @@ Linear convolve(const Linear& expression, const std::vector<double>& weights, in
 /// The expression as channels [first, first + its channels) of a wider one, of `channels`, that is zero elsewhere.
 Linear embed(const Linear& expression, int first, int channels);
 
-/// Average over windows; padding counts as zeros in the average.
+/// Average over windows; padding counts as zeros in the average, or not at all if the window is level.
 Linear average_pool(const Linear& expression, const model::Window& window, const std::string& node);
 
 }  // namespace flash::compiler

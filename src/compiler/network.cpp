@@ -9,6 +9,7 @@ namespace {
 
 void sum_pool(const std::vector<double>& in, const model::Shape& shape, const model::Window& window, std::vector<double>& out) {
     const int out_h = window.out_height(shape.height), out_w = window.out_width(shape.width);
+    const model::PoolLevels levels = model::pool_levels(shape, window);
     out.clear();
     out.reserve(static_cast<std::size_t>(shape.channels * out_h) * static_cast<std::size_t>(out_w));
     for (int c = 0; c < shape.channels; ++c)
@@ -21,7 +22,7 @@ void sum_pool(const std::vector<double>& in, const model::Shape& shape, const mo
                         sum += in[(static_cast<std::size_t>(c) * static_cast<std::size_t>(shape.height) + static_cast<std::size_t>(sy)) *
                                       static_cast<std::size_t>(shape.width) +
                                   static_cast<std::size_t>(sx)];
-                out.push_back(sum);
+                out.push_back(sum * static_cast<double>(levels.rows[static_cast<std::size_t>(y)] * levels.columns[static_cast<std::size_t>(x)]));
             }
 }
 

@@ -163,12 +163,30 @@ Tensor Importer::average_pool(const onnx::NodeProto& node) {
     Window w = window(node, in, integers_attribute(node, "kernel_shape"));
     if (string_attribute(node, "auto_pad", "NOTSET").starts_with("SAME") && in.pads != std::array<int, 4>{})
         unsupported(label(node), "a Pad in front of auto_pad is not supported");
-    if (padded(own) && integer_attribute(node, "count_include_pad", 0) == 0)
-        unsupported(label(node), "it averages over fewer pixels near the border. Export it with count_include_pad=True, or without padding");
+    const bool include = integer_attribute(node, "count_include_pad", 0) != 0;
+    w.level = padded(own) && !include;
     if (integer_attribute(node, "ceil_mode", 0) != 0) {
-        const auto partial = [](int extent, int before, int after, int kernel, int stride) { return (extent + before + after - kernel) % stride != 0; };
-        if (partial(in.shape.height, w.pad_top, w.pad_bottom, w.kernel_h, w.stride_h) || partial(in.shape.width, w.pad_left, w.pad_right, w.kernel_w, w.stride_w))
-            unsupported(label(node), "ceil_mode with windows that stick out is not supported. Use ceil_mode=False");
+        // Windows that stick out at the end: as many rows of padding as they need, which no mean counts. None begins beyond the map.
+        const auto stick_out = [](int extent, int before, int& after, int kernel, int stride) {
+            int last = (extent + before + after - kernel + stride - 1) / stride * stride;
+            if (last >= extent + before) last -= stride;
+            const int more = last + kernel - (extent + before + after);
+            after += std::max(more, 0);
+            return more > 0;
+        };
+        const bool rows = stick_out(in.shape.height, w.pad_top, w.pad_bottom, w.kernel_h, w.stride_h);
+        const bool columns = stick_out(in.shape.width, w.pad_left, w.pad_right, w.kernel_w, w.stride_w);
+        if ((rows || columns) && (in.pads != std::array<int, 4>{} || (padded(own) && include)))
+            unsupported(label(node), "ceil_mode with windows that stick out beyond a padding that counts is not supported. Use ceil_mode=False");
+        w.level = w.level || rows || columns;
+    }
+    if (w.level && in.pads != std::array<int, 4>{}) unsupported(label(node), "a Pad in front of padding that does not count is not supported");
+    if (w.level) {
+        try {
+            if (w.out_height(in.shape.height) > 0 && w.out_width(in.shape.width) > 0) model::pool_levels(in.shape, w);
+        } catch (const Error&) {
+            unsupported(label(node), "its windows hold too many different numbers of pixels near the border. Export it with count_include_pad=True, or without padding");
+        }
     }
     return builder_->average_pool(in, w, layer_name(node));
 }

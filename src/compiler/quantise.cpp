@@ -142,8 +142,11 @@ private:
             double area = 1;  // the pooled mean: the window's size, less what hangs over the border
             if (term.pool) {
                 const model::Shape& shape = network_.value_shape(term.source);
-                area = inside(term.pool->kernel_h, term.pool->stride_h, term.pool->pad_top, shape.height, pooled.height) *
-                       inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
+                if (term.pool->level)
+                    area = static_cast<double>(model::pool_levels(shape, *term.pool).unit);
+                else
+                    area = inside(term.pool->kernel_h, term.pool->stride_h, term.pool->pad_top, shape.height, pooled.height) *
+                           inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
             }
             const auto width = static_cast<std::size_t>(term.window.kernel_w), kernel = width * static_cast<std::size_t>(term.window.kernel_h);
             std::vector<double> seen(kernel);  // how much of a channel each kernel position sees

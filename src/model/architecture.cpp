@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -51,9 +52,11 @@ void check_term(const Architecture& architecture, const Layer& layer, const Term
         check_window(*term.pool, what + ", pooling");
         check(term.pool->dilation_h == 1 && term.pool->dilation_w == 1, what + ", pooling: it has no dilation");
         check_shape(architecture.pooled_shape(term), what + ", pooled source");
+        pool_levels(architecture.value_shape(term.source), *term.pool);
     }
     const Shape pooled = architecture.pooled_shape(term);
     check_window(term.window, what);
+    check(!term.window.level, what + ": only a pooling can be level");
     if (term.kind == TermKind::kScale) {
         check(term.window == Window{}, what + ": a per-channel scale has no window");
         check(pooled == layer.output, what + ": a per-channel scale must keep the shape of its source");
@@ -86,6 +89,26 @@ void check_preprocessing(const Architecture& architecture) {
 
 int Window::out_height(int height) const { return window_extent(height, pad_top, pad_bottom, reach_h(), stride_h); }
 int Window::out_width(int width) const { return window_extent(width, pad_left, pad_right, reach_w(), stride_w); }
+
+PoolLevels pool_levels(const Shape& shape, const Window& window) {
+    const auto axis = [&](int extent, int pad, int kernel, int stride, int outputs, std::vector<std::int64_t>& factors) {
+        std::int64_t unit = 1;
+        for (int at = 0; at < outputs; ++at) {
+            const int first = at * stride - pad;
+            factors.push_back(window.level ? std::min(first + kernel, extent) - std::max(first, 0) : 1);
+            check(factors.back() >= 1, "a level pooling has a window without a pixel");
+            unit = std::lcm(unit, factors.back());
+            check(unit <= kMaxPoolLevel, "a level pooling has windows of too many sizes");
+        }
+        for (std::int64_t& factor : factors) factor = unit / factor;
+        return unit;
+    };
+    PoolLevels levels;
+    levels.unit = axis(shape.height, window.pad_top, window.kernel_h, window.stride_h, window.out_height(shape.height), levels.rows) *
+                  axis(shape.width, window.pad_left, window.kernel_w, window.stride_w, window.out_width(shape.width), levels.columns);
+    check(levels.unit <= kMaxPoolLevel, "a level pooling has windows of too many sizes");
+    return levels;
+}
 
 const Shape& Architecture::value_shape(int value) const {
     return value == 0 ? input : layers.at(static_cast<std::size_t>(value - 1)).output;

@@ -26,6 +26,7 @@ inline constexpr int kMaxChannels = 65536;
 inline constexpr int kMaxExtent = 4096;                               ///< of maps, kernels and their reach, strides, paddings and dilations
 inline constexpr std::int64_t kMaxMapValues = std::int64_t{1} << 26;  ///< channels * height * width
 inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< channels / groups * kernel_h * kernel_w of a convolution
+inline constexpr std::int64_t kMaxPoolLevel = 4096;                   ///< unit of a level pooling
 inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
 inline constexpr int kMinUploadBits = 16, kMaxUploadBits = 32;
 inline constexpr int kMaxPictureExtent = 65536;
@@ -45,6 +46,7 @@ struct Window {
     int stride_h = 1, stride_w = 1;
     int pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
     int dilation_h = 1, dilation_w = 1;
+    bool level = false;  ///< of a sum pooling: sums of windows that hang over the border count as much as whole ones; see pool_levels()
     bool operator==(const Window&) const = default;
     /// Rows (columns) from the first to the last that the kernel covers.
     int reach_h() const { return (kernel_h - 1) * dilation_h + 1; }
@@ -82,6 +84,16 @@ struct Layer {
     PackingChoice packing;
     int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is uploaded
 };
+
+/// A level pooling multiplies the sum of a window that has `rows` x `columns` pixels within the map by
+/// (unit of rows / rows) * (unit of columns / columns), so that every sum is the unit times the window's mean. The unit of an axis is the
+/// least common multiple of what its windows hold.
+struct PoolLevels {
+    std::vector<std::int64_t> rows, columns;  ///< factor of each output row and column
+    std::int64_t unit = 1;                    ///< of both axes: at most kMaxPoolLevel
+};
+/// Of a window with `level`, or of ones where it is not set. Error(kProtocol) if a window holds no pixel or the unit is too large.
+PoolLevels pool_levels(const Shape& shape, const Window& window);
 
 /// How a picture becomes the network's input: resize the short side, centre crop, scale to 0..1, (x - mean) / std.
 struct Preprocessing {

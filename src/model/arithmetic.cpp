@@ -32,6 +32,8 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
     const std::size_t out_plane = static_cast<std::size_t>(window.out_height(shape.height)) * static_cast<std::size_t>(window.out_width(shape.width));
     const auto channels = static_cast<std::size_t>(shape.channels);
     require(in.size() == channels * plane && out.size() == channels * out_plane, ErrorKind::kInternal, "sum_pool: wrong size of a map");
+    const PoolLevels levels = pool_levels(shape, window);
+    const std::size_t out_width = levels.columns.size();
     for (std::size_t c = 0; c < channels; ++c) {
         const T* source = in.data() + c * plane;
         T* target = out.data() + c * out_plane;
@@ -41,7 +43,7 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
                 const T* row = source + static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width);
                 for (int x = left; x < right; ++x) sum += row[x];
             }
-            target[index] = finish(sum);
+            target[index] = finish(sum * static_cast<Sum>(levels.rows[index / out_width] * levels.columns[index % out_width]));
         });
     }
 }
@@ -64,7 +66,7 @@ std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::
 
 void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window, std::uint32_t modulus,
               std::span<std::uint32_t> out) {
-    // A window holds at most 2^26 values of 32 bits: a 64-bit sum cannot wrap. The values are shares, so the remainder is taken
+    // A window holds at most 2^24 values below 2^28, and its level is at most 2^12: a 64-bit sum cannot wrap. The values are shares, so the remainder is taken
     // without a division instruction, whose time depends on its operands.
     const lattice::Divider by_modulus(modulus);
     pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out, [&](std::uint64_t sum) {

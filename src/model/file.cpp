@@ -41,6 +41,7 @@ void put(const Window& from, wire::Window* to) {
     to->set_pad_right(from.pad_right);
     if (from.dilation_h != 1) to->set_dilation_h(from.dilation_h);
     if (from.dilation_w != 1) to->set_dilation_w(from.dilation_w);
+    if (from.level) to->set_level(true);
 }
 
 /// Fields that are 1 where they are absent, as in files from before there was a choice.
@@ -49,7 +50,7 @@ int one_if_absent(int field) { return field == 0 ? 1 : field; }
 Window get(const wire::Window& from) {
     return {from.kernel_h(), from.kernel_w(),   from.stride_h(),  from.stride_w(),
             from.pad_top(),  from.pad_left(),   from.pad_bottom(), from.pad_right(),
-            one_if_absent(from.dilation_h()), one_if_absent(from.dilation_w())};
+            one_if_absent(from.dilation_h()), one_if_absent(from.dilation_w()), from.level()};
 }
 
 wire::Architecture to_wire(const Architecture& from) {

@@ -19,11 +19,11 @@ constexpr int kDegree = static_cast<int>(scheme::kDirectDegree);
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /// Streams are the same if source, pooling and stride are.
-using StreamKey = std::array<int, 11>;
+using StreamKey = std::array<int, 12>;
 StreamKey key_of(const model::Term& term) {
     const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
     return {term.source, term.window.stride_h, term.window.stride_w, pool.kernel_h, pool.kernel_w, pool.stride_h, pool.stride_w,
-            pool.pad_top, pool.pad_left, pool.pad_bottom, pool.pad_right};
+            pool.pad_top, pool.pad_left, pool.pad_bottom, pool.pad_right, pool.level ? 1 : 0};
 }
 
 /// Adds to a count of polynomials and refuses what no real network needs.

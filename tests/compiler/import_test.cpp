@@ -172,6 +172,14 @@ TEST(Import, Pools) {
         const Name padded = w.node("Pad", {body(w), w.integers({0, 0, 1, 1, 0, 0, 1, 1})}, {{"mode", "constant"}});
         return conv(w, w.node("AveragePool", {padded}, {{"kernel_shape", List{3, 3}}, {"strides", List{1, 1}}}), 4, 2, 1);
     });
+    for (const auto& [kernel, stride, pads, ceil] : std::vector<std::tuple<List, List, List, I>>{
+             {{3, 3}, {2, 2}, {1, 1, 1, 1}, 0}, {{3, 2}, {1, 1}, {0, 1, 2, 0}, 0}, {{2, 2}, {2, 2}, {0, 0, 0, 0}, 1}, {{3, 3}, {2, 2}, {1, 0, 0, 1}, 1}, {{2, 2}, {3, 3}, {1, 1, 1, 1}, 1}}) {
+        // Padding, and what sticks out of the map, does not count.
+        const ImportedModel level = expect_equal([&](OnnxWriter& w) {
+            return conv(w, w.node("AveragePool", {body(w)}, {{"kernel_shape", kernel}, {"strides", stride}, {"pads", pads}, {"ceil_mode", ceil}}), 4, 2, 1);
+        });
+        EXPECT_TRUE(level.network->layers[1].terms[0].pool->level);
+    }
     expect_equal([&](OnnxWriter& w) {  // pooling of pooling: tiles, then overlapping windows
         const Name once = w.node("AveragePool", {body(w)}, {{"kernel_shape", List{2, 2}}, {"strides", List{2, 2}}});
         const Name twice = w.node("AveragePool", {once}, {{"kernel_shape", List{2, 2}}, {"strides", List{1, 1}}});
@@ -366,8 +374,9 @@ TEST(Import, RefusesWithNodeReasonAndRemedy) {
     expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({4, 1, 3, 3}, noise(36, 1))}, {{"group", 3}}); }, ErrorKind::kFile, {"do not fit"});
     expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({3, 3, 2, 2}, noise(36, 1))}, {{"dilations", List{7, 2}}}); }, no, {"8 x 3 window", "7 x 6 input"});
     expect_refused([&](OnnxWriter& w) { return w.node("Conv", {w.input, w.floats({3, 3, 9, 9}, noise(729, 1))}); }, no, {"larger than its 7 x 6 input"});
-    expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {body(w)}, {{"kernel_shape", List{3, 3}}, {"pads", List{1, 1, 1, 1}}}); }, no, {"count_include_pad"});
-    expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {body(w)}, {{"kernel_shape", List{2, 2}}, {"strides", List{2, 2}}, {"ceil_mode", 1}}); }, no, {"ceil_mode"});
+    expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {w.node("AveragePool", {body(w)}, {{"kernel_shape", List{2, 2}}})}, {{"kernel_shape", List{3, 3}}, {"pads", List{1, 1, 1, 1}}}); }, no, {"no activation", "count_include_pad"});
+    expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {body(w)}, {{"kernel_shape", List{7, 6}}, {"pads", List{4, 4, 4, 4}}}); }, no, {"too many different"});
+    expect_refused([&](OnnxWriter& w) { return w.node("AveragePool", {body(w)}, {{"kernel_shape", List{3, 3}}, {"strides", List{3, 3}}, {"pads", List{1, 1, 1, 1}}, {"count_include_pad", 1}, {"ceil_mode", 1}}); }, no, {"ceil_mode"});
     expect_refused([&](OnnxWriter& w) { return w.node("ReduceMean", {body(w)}, {{"axes", List{1}}}); }, no, {"spatial"});
     expect_refused([&](OnnxWriter& w) { return w.node("Transpose", {body(w)}, {{"perm", List{0, 1, 3, 2}}}); }, no, {"order of axes"});
     expect_refused([&](OnnxWriter& w) { return conv(w, w.node("Transpose", {body(w)}, {{"perm", List{0, 2, 3, 1}}}), 6, 2, 1); }, no, {"transposition"});

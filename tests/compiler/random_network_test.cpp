@@ -47,6 +47,11 @@ std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std:
         pooled = {shape.channels, term.pool->out_height(shape.height), term.pool->out_width(shape.width)};
         std::vector<double> sums(static_cast<std::size_t>(pooled.size()), 0.0);
         model::Convolution(ones, shape.channels, shape, *term.pool).add_to(map, sums);
+        if (term.pool->level) {
+            const model::PoolLevels levels = model::pool_levels(shape, *term.pool);
+            for (std::size_t i = 0; i < sums.size(); ++i)
+                sums[i] *= static_cast<double>(levels.rows[i / levels.columns.size() % levels.rows.size()] * levels.columns[i % levels.columns.size()]);
+        }
         map = std::move(sums);
     }
     const std::size_t plane = static_cast<std::size_t>(term.window.out_height(pooled.height)) * static_cast<std::size_t>(term.window.out_width(pooled.width));

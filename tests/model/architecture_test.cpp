@@ -66,6 +66,8 @@ TEST(Validate, RefusesEveryBrokenField) {
         {"dilation beyond the map", [](auto& a) { a.layers[0].terms[0].window.dilation_w = 4; }},
         {"huge dilation", [](auto& a) { a.layers[0].terms[0].window.dilation_w = std::numeric_limits<int>::max(); }},
         {"dilated pooling", [](auto& a) { a.layers[2].terms[1].pool->dilation_h = 2; }},
+        {"level convolution", [](auto& a) { a.layers[0].terms[0].window.level = true; }},
+        {"level pooling without pixels", [](auto& a) { *a.layers[2].terms[1].pool = {2, 2, 2, 2, 0, 0, 0, 1}; a.layers[2].terms[1].pool->level = true; a.layers[2].terms[1].pool->pad_top = 2; a.layers[2].terms[1].pool->kernel_h = 2; a.layers[2].terms[1].pool->pad_bottom = 0; }},
         {"no groups", [](auto& a) { a.layers[1].terms[0].groups = 0; }},
         {"groups that do not divide", [](auto& a) { a.layers[1].terms[0].groups = 3; }},
         {"groups of a scale", [](auto& a) { a.layers[2].terms[1].groups = 2; }},

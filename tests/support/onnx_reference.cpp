@@ -117,9 +117,11 @@ Array conv(const onnx::NodeProto& n, const Array& x, const Array& w, const Array
     return out;
 }
 
-Array average(const Array& x, I kh, I kw, const Dims& s, const Dims& p, bool include_pad) {
+Array average(const Array& x, I kh, I kw, const Dims& s, const Dims& p, bool include_pad, bool ceil_mode = false) {
     const I C = x.dims[1], H = x.dims[2], W = x.dims[3];
-    const I oh = (H + p[0] + p[2] - kh) / s[0] + 1, ow = (W + p[1] + p[3] - kw) / s[1] + 1;
+    I oh = (H + p[0] + p[2] - kh) / s[0] + 1, ow = (W + p[1] + p[3] - kw) / s[1] + 1;
+    if (ceil_mode && (H + p[0] + p[2] - kh) % s[0] != 0 && oh * s[0] < H + p[0]) ++oh;
+    if (ceil_mode && (W + p[1] + p[3] - kw) % s[1] != 0 && ow * s[1] < W + p[1]) ++ow;
     Array out{{1, C, oh, ow}, {}};
     for (I c = 0; c < C; ++c)
         for (I y = 0; y < oh; ++y)
@@ -207,7 +209,7 @@ Array evaluate_node(const onnx::NodeProto& n, const std::vector<const Array*>& i
     if (op == "Neg") return elementwise(x, Array{{}, {-1}}, std::multiplies<>());
     if (op == "AveragePool") {
         const Dims k = get_list(n, "kernel_shape", {});
-        return average(x, k.at(0), k.at(1), get_list(n, "strides", {1, 1}), get_list(n, "pads", {0, 0, 0, 0}), get_i(n, "count_include_pad", 0) != 0);
+        return average(x, k.at(0), k.at(1), get_list(n, "strides", {1, 1}), get_list(n, "pads", {0, 0, 0, 0}), get_i(n, "count_include_pad", 0) != 0, get_i(n, "ceil_mode", 0) != 0);
     }
     if (op == "GlobalAveragePool") return average(x, x.dims[2], x.dims[3], {1, 1}, {0, 0, 0, 0}, true);
     if (op == "ReduceMean") {

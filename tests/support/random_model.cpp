@@ -94,7 +94,7 @@ private:
     TermWeights draw(const Term& term, const Shape& output, double budget) {
         const Shape in = model_.architecture.pooled_shape(term);
         double value = bounds_[static_cast<std::size_t>(term.source)];
-        if (term.pool) value *= term.pool->kernel_h * term.pool->kernel_w;
+        if (term.pool) value *= std::max<double>(term.pool->kernel_h * term.pool->kernel_w, static_cast<double>(model::pool_levels(shape(term.source), *term.pool).unit));
         TermWeights weights;
         if (term.kind == TermKind::kScale) {
             const int limit = std::max(1, static_cast<int>(std::min(budget / value, 4000.0)));
@@ -142,6 +142,7 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
         Shape pooled = in;
         if (current > 0 && pick(0, 3) == 0 && in.height >= 2 && in.width >= 2) {
             pool = Window{2, 2, pick(1, 2), pick(1, 2), 0, 0, 0, 0};
+            if (pick(0, 1)) pool->pad_top = 1, pool->pad_right = pick(0, 1), pool->level = pick(0, 1);
             pooled = {in.channels, pool->out_height(in.height), pool->out_width(in.width)};
         }
         Window window;

@@ -243,7 +243,9 @@ private:
         std::string source = in.name;
         if (chance(3)) {
             w.pad_top = w.pad_left = 1;
-            if (chance(2)) {
+            if (chance(3)) {
+                attributes.push_back({"pads", std::vector<I>{1, 1, 0, 0}});  // which does not count
+            } else if (chance(2)) {
                 source = writer_.node("Pad", {source, writer_.integers({0, 0, 1, 1, 0, 0, 0, 0})});
             } else {
                 attributes.push_back({"pads", std::vector<I>{1, 1, 0, 0}});
