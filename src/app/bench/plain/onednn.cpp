@@ -37,6 +37,8 @@ std::vector<Choice> choices(int threads) {
 
 Dims dims_of(const model::Shape& s) { return {1, s.channels, s.height, s.width}; }
 Dims strides_of(const model::Window& w) { return {w.stride_h, w.stride_w}; }
+/// How many pixels are left out between two that the kernel meets.
+Dims gaps_of(const model::Window& w) { return {w.dilation_h - 1, w.dilation_w - 1}; }
 Dims before(const model::Window& w) { return {w.pad_top, w.pad_left}; }
 Dims after(const model::Window& w) { return {w.pad_bottom, w.pad_right}; }
 
@@ -115,23 +117,25 @@ std::unique_ptr<Plain> fastest(int threads, const Make& make) {
 memory::desc any_layout(const model::Shape& shape) { return {dims_of(shape), kFloat, kAny}; }
 
 /// Keeps the values of layer after layer of one size.
-float weight_size(const model::Shape& input, const model::Window& window) {
-    return 0.8f / std::sqrt(static_cast<float>(input.channels * window.kernel_h * window.kernel_w));
+float weight_size(const model::Shape& input, const model::Window& window, int groups = 1) {
+    return 0.8f / std::sqrt(static_cast<float>(input.channels / groups * window.kernel_h * window.kernel_w));
 }
 
 dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine, dnnl::algorithm kind, const model::Shape& input,
                                                    const model::Shape& output, const memory::desc& result, const model::Window& window,
-                                                   bool bias, const dnnl::post_ops& ops) {
+                                                   bool bias, const dnnl::post_ops& ops, int groups = 1) {
     const memory::desc source = any_layout(input);
-    const memory::desc weights({output.channels, input.channels, window.kernel_h, window.kernel_w}, kFloat, kAny);
+    Dims shape{output.channels / groups, input.channels / groups, window.kernel_h, window.kernel_w};
+    if (groups > 1) shape.insert(shape.begin(), groups);
+    const memory::desc weights(shape, kFloat, kAny);
     const memory::desc biases({output.channels}, kFloat, kAny);
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(ops);
     const auto description =
         bias ? dnnl::convolution_forward::desc(prop_kind::forward_inference, kind, source, weights, biases, result, strides_of(window),
-                                               before(window), after(window))
+                                               gaps_of(window), before(window), after(window))
              : dnnl::convolution_forward::desc(prop_kind::forward_inference, kind, source, weights, result, strides_of(window),
-                                               before(window), after(window));
+                                               gaps_of(window), before(window), after(window));
     return {description, attributes, engine};
 }
 
@@ -167,7 +171,7 @@ private:
         if (!term.pool) return source;
         const model::Shape shape = architecture_.pooled_shape(term);
         const model::Window& w = *term.pool;
-        const dnnl::pooling_forward::desc description(prop_kind::forward_inference, algorithm::pooling_avg_include_padding, source.get_desc(),
+        const dnnl::pooling_forward::desc description(prop_kind::forward_inference, w.level ? algorithm::pooling_avg_exclude_padding : algorithm::pooling_avg_include_padding, source.get_desc(),
                                                       {dims_of(shape), kFloat, kAny}, strides_of(w), {w.kernel_h, w.kernel_w}, before(w), after(w));
         const dnnl::pooling_forward::primitive_desc primitive(description, chain_->engine());
         memory result(primitive.dst_desc(), chain_->engine());
@@ -222,14 +226,14 @@ private:
     memory add_linear(const model::Term& term, const model::Shape& output, const dnnl::post_ops& ops, const std::optional<memory>& onto) {
         const model::Shape shape = architecture_.pooled_shape(term);
         const memory source = pooled(term);
-        const bool whole_map = output.height == 1 && output.width == 1 && term.window.kernel_h == shape.height && term.window.kernel_w == shape.width;
+        const bool whole_map = term.groups == 1 && output.height == 1 && output.width == 1 && term.window.kernel_h == shape.height && term.window.kernel_w == shape.width;
         if (whole_map && !onto) return fully_connected(source, shape, output, ops);
 
-        const auto primitive = convolution(shape, output, onto ? onto->get_desc() : any_layout(output), term.window, ops);
+        const auto primitive = convolution(shape, output, onto ? onto->get_desc() : any_layout(output), term.window, ops, term.groups);
         chain_->name(primitive.impl_info_str());
         const memory result = onto ? in_layout(*onto, primitive.dst_desc()) : memory(primitive.dst_desc(), chain_->engine());
         chain_->add(dnnl::convolution_forward(primitive), {{DNNL_ARG_SRC, in_layout(source, primitive.src_desc())},
-                                                           {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc(), weight_size(shape, term.window))},
+                                                           {DNNL_ARG_WEIGHTS, chain_->filled(primitive.weights_desc(), weight_size(shape, term.window, term.groups))},
                                                            {DNNL_ARG_BIAS, chain_->filled(primitive.bias_desc())},
                                                            {DNNL_ARG_DST, result}});
         return result;
@@ -238,16 +242,16 @@ private:
     /// The chosen algorithm where the library has it for this shape, else the direct one; with the wanted layout of the result if that
     /// runs in fast code, else with any.
     dnnl::convolution_forward::primitive_desc convolution(const model::Shape& input, const model::Shape& output, const memory::desc& wanted,
-                                                          const model::Window& window, const dnnl::post_ops& ops) const {
+                                                          const model::Window& window, const dnnl::post_ops& ops, int groups) const {
         for (const memory::desc& result : {wanted, any_layout(output)})
             for (algorithm kind : {choice_.value, algorithm::convolution_direct})
                 try {
-                    const auto primitive = describe(chain_->engine(), kind, input, output, result, window, true, ops);
+                    const auto primitive = describe(chain_->engine(), kind, input, output, result, window, true, ops, groups);
                     if (!is_slow(primitive.impl_info_str())) return primitive;
                 } catch (const dnnl::error&) {
                     continue;
                 }
-        return describe(chain_->engine(), algorithm::convolution_direct, input, output, any_layout(output), window, true, ops);
+        return describe(chain_->engine(), algorithm::convolution_direct, input, output, any_layout(output), window, true, ops, groups);
     }
 
     memory fully_connected(const memory& source, const model::Shape& shape, const model::Shape& output, const dnnl::post_ops& ops) {
