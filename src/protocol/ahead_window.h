@@ -24,7 +24,7 @@ public:
     /// Error(kProtocol) if so much is not out: an answer to something that was never sent.
     void release(std::size_t bytes) {
         const std::lock_guard lock(mutex_);
-        require(bytes <= used_, ErrorKind::kProtocol, "product-response: an answer came before its activation keys were sent");
+        require(bytes <= used_, ErrorKind::kProtocol, "an answer came to something that was not sent yet");
         used_ -= bytes;
         changed_.notify_all();
     }

@@ -61,7 +61,7 @@ class Shaped : public ::testing::TestWithParam<bool> {
 protected:
     bool tls() const { return GetParam(); }
 };
-INSTANTIATE_TEST_SUITE_P(Over, Shaped, ::testing::Values(false, true), [](const auto& info) { return info.param ? "Tls" : "Memory"; });
+INSTANTIATE_TEST_SUITE_P(Over, Shaped, ::testing::Values(false, true), [](const auto& which) { return which.param ? "Tls" : "Memory"; });
 
 TEST_P(Shaped, CarriesMessagesInOrderBothWays) {
     Ends ends(tls());
