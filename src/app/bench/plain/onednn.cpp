@@ -100,7 +100,7 @@ std::unique_ptr<Plain> fastest(int threads, const Make& make) {
             candidate.plain->run();
             candidates.push_back(std::move(candidate));
         } catch (const dnnl::error&) {
-            continue;  // not implemented for this shape
+            continue;  // oneDNN does not have this algorithm for this shape
         }
     }
     require(!candidates.empty(), ErrorKind::kInternal, "oneDNN has no implementation for this network");
