@@ -88,15 +88,6 @@ std::uint64_t Prng::u64() {
     return value;
 }
 
-std::uint64_t Prng::below(std::uint64_t bound) {
-    require(bound > 0 && bound <= (std::uint64_t{1} << 63), ErrorKind::kInternal, "Prng::below: bound out of range");
-    const std::uint64_t mask = std::bit_ceil(bound) - 1;
-    for (;;) {
-        const std::uint64_t value = u64() & mask;
-        if (value < bound) return value;
-    }
-}
-
 PublicSeed generate_public_seed() {
     PublicSeed seed;
     require(RAND_bytes(seed.data(), static_cast<int>(seed.size())) == 1, ErrorKind::kInternal,

@@ -48,8 +48,6 @@ public:
     void fill_u64(std::span<std::uint64_t> out) { take(reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes()); }
     std::uint32_t u32();
     std::uint64_t u64();
-    /// Uniform in [0, bound), 0 < bound <= 2^63, by rejection. Only rejected (discarded) draws influence the running time.
-    std::uint64_t below(std::uint64_t bound);
 
 private:
     friend class StreamKey;

@@ -63,8 +63,7 @@ struct Stream {
     std::size_t sent_coefficients() const;
     /// Low bytes of a received coefficient that are zero: (32 - upload_bits) / 8.
     int zero_low_bytes() const { return (32 - upload_bits) / 8; }
-    /// Packed channel index of (phase, channel): phases outermost, so that a stride that needs one phase reads few polynomials.
-    int packed_channel(int phase, int channel) const { return phase * shape.channels + channel; }
+    /// Channels are packed phase by phase, so that a stride that needs one phase reads few polynomials.
     int packed_channels() const { return static_cast<int>(phases.size()) * shape.channels; }
 };
 

@@ -112,21 +112,10 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
     }
 }
 
-void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b,
-                              std::span<std::uint32_t> phase) const {
-    check_direct_degree(b.size());
-    check_direct_degree(phase.size());
-    // a is the server's message, so its transform is no secret; the product is.
-    Residues32 memory;
-    const std::span<std::uint64_t> residues = memory.first(kDegree);
-    ring().transform(a, residues);
-    std::ranges::copy(b, phase.begin());
-    ring().add_product(secret_->s, residues, residues, phase);
-}
-
 void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions,
                               std::span<const std::uint32_t> b, std::span<std::uint32_t> phase) const {
     check_positions(positions, b.size(), phase.size());
+    // a is the server's message, so its transform is no secret; the product is.
     Residues32 memory;
     const std::span<std::uint64_t> residues = memory.first(kDegree);
     ring().transform(a, residues);

@@ -38,10 +38,8 @@ public:
     void encrypt(UploadId id, std::span<const std::uint32_t> plain, std::uint32_t plain_modulus, Prng& rng,
                  std::span<std::uint32_t> b);
 
-    /// phase = b + a s mod 2^32 (n words each). Time independent of s and of the phase.
-    void decrypt(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b, std::span<std::uint32_t> phase) const;
-    /// The phase of some coefficients only: phase[i] = b[i] + (a s)[positions[i]]. positions, b and phase have the same size; the
-    /// positions are public and below n, else Error(kInternal).
+    /// The phase b + a s mod 2^32 of some coefficients: phase[i] = b[i] + (a s)[positions[i]]. a: n words; positions, b and phase have the
+    /// same size; the positions are public and below n, else Error(kInternal). Time independent of s and of the phase.
     void decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions, std::span<const std::uint32_t> b,
                  std::span<std::uint32_t> phase) const;
 

@@ -208,17 +208,6 @@ TEST(StreamKey, KeysAndGeneratorsAreWiped) {
     EXPECT_TRUE(std::ranges::all_of(rng_memory, [](unsigned char b) { return b == 0; }));
 }
 
-TEST(Prng, BelowStaysBelowAndIsUniform) {
-    Prng rng(SecretSeed::for_testing(2), "below");
-    std::array<int, 5> counts{};
-    for (int i = 0; i < 50000; ++i) ++counts[rng.below(5)];
-    for (int count : counts) EXPECT_NEAR(count, 10000, 600);
-    EXPECT_EQ(rng.below(1), 0u);
-    for (int i = 0; i < 100; ++i) EXPECT_LT(rng.below((1ull << 62) + 1), (1ull << 62) + 1);
-    EXPECT_THROW(rng.below(0), Error);
-    EXPECT_THROW(rng.below((1ull << 63) + 1), Error);
-}
-
 TEST(Entropy, SeedsFromTheSystemDiffer) {
     EXPECT_NE(generate_public_seed(), generate_public_seed());
     const SecretSeed first = SecretSeed::generate(), second = SecretSeed::generate();
