@@ -59,7 +59,8 @@ struct Limits {
 class Channel {
 public:
     virtual ~Channel() = default;
-    /// Queues a message; blocks while the send queue is full. Throws Error(kTimeout) if a full queue does not move for
+    /// Queues a message; blocks while the send queue is full. Messages of one type arrive in the order in which they were sent; uploads and
+    /// activation keys, which are sent ahead of need, let all others pass (transport/send_queue.h). Throws Error(kTimeout) if a full queue does not move for
     /// the limit, and once the connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
     virtual void send(Message message) = 0;
     /// Next message of this type. Throws Error(kTimeout) after the limit, kRemote with the peer's sentence if it sent
