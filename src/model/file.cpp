@@ -82,6 +82,7 @@ wire::Architecture to_wire(const Architecture& from) {
         out->set_share_bits(layer.share_bits);
         out->set_activation(layer.activation);
         out->set_channels_per_input(layer.packing.channels_per_input);
+        if (layer.packing.degree != 0) out->set_degree(layer.packing.degree);
         out->set_upload_bits(layer.upload_bits);
     }
     to.set_output_scale(from.output_scale);
@@ -125,6 +126,7 @@ Architecture from_wire(const wire::Architecture& from) {
         out.share_bits = layer.share_bits();
         out.activation = layer.activation();
         out.packing.channels_per_input = layer.channels_per_input();
+        out.packing.degree = layer.degree();
         out.upload_bits = read_upload_bits(layer.upload_bits());
     }
     to.output_scale = from.output_scale();

@@ -72,7 +72,7 @@ private:
     Profile own_profile_{Party::kClient};
     Profile* profile_;  ///< the caller's or the own one
     const scheme::SlotParameters& slots_;
-    std::unique_ptr<scheme::DirectSecretKey> key_;
+    scheme::PerRing<scheme::DirectSecretKey> keys_;  ///< of the rings of the plan
     std::unique_ptr<UploadProducer> uploads_;
     std::unique_ptr<scheme::SlotEvaluator> evaluator_;
     std::unique_ptr<ResponsePreparer> preparer_;

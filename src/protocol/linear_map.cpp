@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "packing/taps.h"
-#include "scheme/parameters.h"
 
 namespace flash::protocol {
 
@@ -15,13 +14,12 @@ namespace {
 /// Applies the map to one band, at the tiles that are asked for; `aligned`: the streams' low bytes may be taken as zero.
 void apply_band(const LinearMap& map, const packing::Plan& plan, const packing::LinearPlan& linear, int band, const StreamPolynomials& streams,
                 bool aligned, const lattice::CoefficientTiles& tiles, std::span<std::uint32_t> out) {
-    const auto rows = static_cast<std::size_t>(linear.polynomials_per_band);
+    const std::size_t rows = static_cast<std::size_t>(linear.polynomials_per_band), n = linear.degree();
     const auto stream_of = [&](int id) -> const packing::Stream& { return plan.streams[static_cast<std::size_t>(id)]; };
     const auto band_of = [&](int id) {
-        const std::size_t size = static_cast<std::size_t>(stream_of(id).polynomials_per_band) * scheme::kDirectDegree;
+        const std::size_t size = static_cast<std::size_t>(stream_of(id).polynomials_per_band) * n;
         return streams(id).subspan(static_cast<std::size_t>(band) * size, size);
     };
-    constexpr std::size_t n = scheme::kDirectDegree;
     // Matrices one after the other: they add to the same words, and each is parallel in itself.
     for (const TermMatrix& matrix : map.matrices)
         matrix.product.apply(band_of(matrix.stream).subspan(matrix.first_input * n, matrix.product.inputs() * n), tiles,
@@ -109,7 +107,7 @@ private:
             }
         }
         return {stream_id_, static_cast<std::size_t>(first_input), static_cast<std::size_t>(begin),
-                lattice::ShiftedProduct(scheme::kDirectDegree, static_cast<std::size_t>(last_input - first_input + 1), shifted, entries, rows,
+                lattice::ShiftedProduct(stream_.degree(), static_cast<std::size_t>(last_input - first_input + 1), shifted, entries, rows,
                                         static_cast<std::uint32_t>(weights_.multiplier), {tiles_, stream_.zero_low_bytes(), {}})};
     }
 
@@ -179,9 +177,9 @@ std::size_t LinearMap::memory_bytes() const {
 
 void apply_whole(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams, std::span<std::uint32_t> out) {
     const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(index)];
-    const std::size_t words = static_cast<std::size_t>(linear.polynomials_per_band) * scheme::kDirectDegree;
+    const std::size_t words = static_cast<std::size_t>(linear.polynomials_per_band) * linear.degree();
     require(out.size() == static_cast<std::size_t>(linear.bands) * words, ErrorKind::kInternal, "linear map: wrong size of the result");
-    const lattice::CoefficientTiles whole = lattice::CoefficientTiles::whole(scheme::kDirectDegree);
+    const lattice::CoefficientTiles whole = lattice::CoefficientTiles::whole(linear.degree());
     for (int band = 0; band < linear.bands; ++band)
         apply_band(map, plan, linear, band, streams, false, whole, out.subspan(static_cast<std::size_t>(band) * words, words));
 }

@@ -58,16 +58,16 @@ void PreparedModel::compute_halves(const std::function<void(double)>& progress) 
         if (progress) progress(static_cast<double>(l) / count);
         const packing::LinearPlan& linear = plan_.layers[static_cast<std::size_t>(l)];
         for (int id : linear.uploads) {
-            const std::size_t polynomials = static_cast<std::size_t>(plan_.streams[static_cast<std::size_t>(id)].polynomials());
+            const packing::Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
+            const std::size_t polynomials = static_cast<std::size_t>(stream.polynomials()), n = stream.degree();
             std::vector<std::uint32_t>& a = streams[id];
-            a.resize(polynomials * scheme::kDirectDegree);
+            a.resize(polynomials * n);
             tbb::parallel_for(std::size_t{0}, polynomials, [&](std::size_t p) {
-                publics_.upload({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)},
-                                std::span(a).subspan(p * scheme::kDirectDegree, scheme::kDirectDegree));
+                publics_.upload({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, std::span(a).subspan(p * n, n));
             });
         }
         PreparedLayer& layer = layers_[static_cast<std::size_t>(l)];
-        layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree, 0);
+        layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * linear.degree(), 0);
         apply_whole(layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
         std::erase_if(streams, [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
     }

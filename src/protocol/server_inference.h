@@ -45,7 +45,7 @@ private:
     Profile* profile_;
     const scheme::SlotParameters& slots_;
     StreamKey masks_, rerandomisation_;
-    std::unique_ptr<scheme::DirectPublicKey> client_key_;
+    scheme::PerRing<scheme::DirectPublicKey> client_keys_;  ///< of the rings of the plan
     std::unique_ptr<scheme::SlotSecretKey> slot_key_;
     std::unique_ptr<ActivationKeyProducer> producer_;
     std::vector<SecretVector<std::uint32_t>> streams_;    ///< b halves with the server's share added, per stream

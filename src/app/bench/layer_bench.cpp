@@ -15,7 +15,6 @@
 #include "base/table.h"
 #include "protocol/linear_map.h"
 #include "protocol/prepared_model.h"
-#include "scheme/parameters.h"
 
 namespace flash::bench {
 
@@ -37,7 +36,7 @@ public:
     explicit Product(const protocol::PreparedModel& model) : model_(model) {
         std::mt19937 random(2);
         for (const packing::Stream& stream : model.plan().streams) {
-            auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
+            auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * stream.degree());
             for (auto& word : words) word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes()) << (8 * stream.zero_low_bytes());
         }
         for (int band = 0; band < model.plan().layers.front().bands; ++band) results_.emplace_back(model.plan().layers.front().result_words(band));
