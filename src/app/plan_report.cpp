@@ -42,6 +42,7 @@ std::string plan_table(const model::Model& model) {
                  {"m", Align::kRight},
                  {"scale of X", Align::kRight},
                  {"range used", Align::kRight},
+                 {"n", Align::kRight},
                  {"packing"},
                  {"ct up", Align::kRight},
                  {"ct down", Align::kRight},
@@ -55,15 +56,15 @@ std::string plan_table(const model::Model& model) {
         const auto [low, high] = scales(weights);
         table.add_row({layer.name, shape_text(layer.output), std::to_string(layer.share_bits),
                        low == high ? fmt::format("{:.3g}", low) : fmt::format("{:.2g}..{:.2g}", low, high),
-                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), packing_text(plan.layers[l]),
+                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), std::to_string(plan.layers[l].grid.degree), packing_text(plan.layers[l]),
                        with_separators(c.upload_ciphertexts), with_separators(c.response_ciphertexts),
                        with_separators(c.activation_values), with_separators(static_cast<long long>(c.up())),
                        with_separators(static_cast<long long>(c.down()))});
     }
     table.add_rule();
-    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", with_separators(static_cast<long long>(cost.start_up)),
+    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", "", with_separators(static_cast<long long>(cost.start_up)),
                    with_separators(static_cast<long long>(cost.start_down))});
-    table.add_row({"one inference", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
+    table.add_row({"one inference", "", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
                    with_separators(static_cast<long long>(cost.up())), with_separators(static_cast<long long>(cost.down()))});
     return table.str() +
            fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\nfingerprint {}\n",
@@ -90,6 +91,7 @@ nlohmann::json plan_json(const model::Model& model) {
                           {"x_scale_max", high},
                           {"range_used", weights.calibrated_use},
                           {"noise_bits", weights.noise_bits},
+                          {"degree", plan.layers[l].grid.degree},
                           {"channels_per_input", plan.layers[l].grid.channels_per_input},
                           {"channels_per_output", plan.layers[l].grid.channels_per_output},
                           {"bands", plan.layers[l].bands},

@@ -190,6 +190,10 @@ TEST(LayerBench, Report) {
     EXPECT_GE(json["ring_multiply_adds"], json["multiply_adds"]);
     EXPECT_GT(json["upload_ciphertexts"], 0);
     EXPECT_GT(json["response_ciphertexts"], 0);
+    for (int degree : {1024, 2048}) {
+        options.degree = degree;
+        EXPECT_EQ(measure_layer(parse_layer_shape("4x8x8-6-3x3s2"), options).degree, degree);
+    }
     for (const char* part : {"product", "online"}) {
         EXPECT_EQ(json[part]["runs_s"].size(), 2u) << part;
         EXPECT_GT(json[part]["median_s"], 0) << part;

@@ -75,7 +75,7 @@ void check_whole(const Case& c) { check(c, {{0, static_cast<std::uint32_t>(c.n)}
 
 TEST(ShiftedProduct, RandomShapes) {
     std::uint64_t seed = 1;
-    for (std::size_t n : {64u, 512u, 2048u})
+    for (std::size_t n : {64u, 512u, 1024u, 2048u})
         for (std::size_t rows : {1u, 2u, 3u, 4u, 5u, 9u})
             for (std::size_t columns : {1u, 7u, 40u}) check_whole(random_case(n, 1 + columns / 3, rows, columns, seed++));
     check_whole(random_case(64, 3, 17, 1100, seed++));  // several passes over the columns, many of one input and shift
@@ -86,7 +86,7 @@ TEST(ShiftedProduct, RandomShapes) {
 
 TEST(ShiftedProduct, OnlySomeCoefficients) {
     std::uint64_t seed = 50;
-    for (std::size_t n : {64u, 512u, 2048u})
+    for (std::size_t n : {64u, 512u, 1024u, 2048u})
         for (std::uint32_t step : {17u, 31u, 100u}) {
             std::vector<CoefficientRange> ranges;
             for (std::uint32_t at = step / 3; at < n; at += step) ranges.push_back({at, std::min(at + 1 + at % step, static_cast<std::uint32_t>(n))});

@@ -50,6 +50,17 @@ TEST(ModelFile, RoundTrip) {
     std::filesystem::remove(path);
 }
 
+TEST(ModelFile, RingsAreStoredAndOldFilesHaveNone) {
+    Model model = testing::sample_model();
+    const std::vector<std::uint8_t> without = serialize(model.architecture);
+    EXPECT_EQ(parse_architecture(without).layers[1].packing.degree, 0);
+    model.architecture.layers[1].packing.degree = 1024;
+    const std::vector<std::uint8_t> with = serialize(model.architecture);
+    EXPECT_EQ(with.size(), without.size() + 3) << "one field more; and none where no ring is named";
+    EXPECT_EQ(parse_architecture(with).layers[1].packing, (PackingChoice{0, 1024}));
+    EXPECT_EQ(parse_architecture(with).layers[0].packing.degree, 0);
+}
+
 TEST(ModelFile, Fingerprint) {
     Model model = testing::sample_model();
     const Sha256 before = fingerprint(model);

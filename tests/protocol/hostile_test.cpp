@@ -227,9 +227,11 @@ TEST(Handshake, AnInferenceMustStartWithTheNextNumber) {
         c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
         c.receive(MessageType::kServerHello);
     };
-    const std::vector<std::uint8_t> key(scheme::kDirectDegree * 4);
+    const std::vector<std::uint8_t> key(start_bytes(small_model().plan()));
     EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 1, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
     EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kUpload, 0, 0, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
+    for (std::size_t size : {key.size() - 1, key.size() + 1, std::size_t{0}})
+        EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(size)}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
     // A client that starts and then says nothing more.
     EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, key}); std::this_thread::sleep_for(600ms); }), ErrorKind::kTimeout);
     // A client that starts and goes away.
@@ -317,7 +319,7 @@ TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {
             session_with([&](transport::Channel& c) {
                 c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
                 c.receive(MessageType::kServerHello);
-                c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(scheme::kDirectDegree * 4)});
+                c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(start_bytes(small_model().plan()))});
                 c.send({MessageType::kUpload, 0, 0, {1}});
                 c.receive(MessageType::kLinearResponse);
             });

@@ -2,9 +2,12 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <chrono>
 
+#include "compiler/rings.h"
 #include "model/twin.h"
+#include "packing/alternatives.h"
 #include "protocol/messages.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -33,6 +36,51 @@ TEST(PrivateInference, RandomNetworksMatchTheTwinBitByBit) {
         const auto run = flash::testing::run_privately(model, input);
         expect_exact(run, model, "random network");
         EXPECT_EQ(run.client.logits.size(), static_cast<std::size_t>(model.architecture().output_shape().size()));
+    }
+}
+
+TEST(PrivateInference, NetworksInBothRings) {
+    int small = 0;
+    for (std::uint64_t seed = 200; seed < 212; ++seed) {
+        SCOPED_TRACE(seed);
+        flash::testing::RandomModelOptions options;
+        options.mixed_rings = false;
+        options.share_bits = seed % 2 ? 8 : 9;
+        options.layers = 3;
+        model::Model chosen = flash::testing::random_model(seed, options);
+        compiler::choose_rings(chosen.architecture, chosen.weights);
+        const PreparedModel model(std::move(chosen));
+        small += std::ranges::count(model.plan().degrees(), 1024u) > 0;
+        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)), model, "both rings");
+    }
+    EXPECT_GT(small, 6);
+}
+
+TEST(PrivateInference, EveryLayerInTheSmallRing) {
+    // The result layer too: with shares of 14 bits its noise fits.
+    for (const model::Shape& input : {model::Shape{3, 7, 7}, model::Shape{2, 40, 33}}) {
+        model::Model chosen = flash::testing::single_convolution(input, 5, {3, 3, 1, 1, 1, 1, 1, 1}, 41, 8);
+        chosen.architecture.layers.back().share_bits = 14;
+        flash::testing::use_ring(chosen, 1024);
+        const PreparedModel model(std::move(chosen));
+        EXPECT_EQ(model.plan().degrees(), std::vector<std::size_t>{1024});
+        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 1)), model, "small ring");
+    }
+}
+
+TEST(PrivateInference, AlternativesCountTheBytesThatAreSent) {
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+        const PreparedModel model(flash::testing::random_model(seed));
+        std::uint64_t counted = 0, sent = 0, frames = 0;
+        for (const auto& group : packing::layer_groups(model.architecture())) {
+            const packing::Alternative way = packing::packed_as(model.architecture(), group, packing::choice_of(model.architecture(), group));
+            counted += way.bytes();
+            frames += static_cast<std::uint64_t>(way.upload_ciphertexts + way.response_ciphertexts);
+        }
+        for (const LayerCost& layer : model.cost().layers) sent += layer.upload + layer.linear_response;
+        const model::Layer& last = model.architecture().layers.back();
+        const std::uint64_t result = transport::kFrameHeaderBytes + result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()));
+        EXPECT_EQ(counted + frames * transport::kFrameHeaderBytes + result, sent);
     }
 }
 
