@@ -30,7 +30,7 @@ std::vector<std::int32_t> input_of(const model::Model& model) {
 
 /// A model of two layers, so that there is an activation: a 3x3 convolution and one that sums its channels.
 model::Model two_layer_model() {
-    model::Model model = one_layer_model(parse_layer_shape("2x6x6-3-3x3s1"), 3);
+    model::Model model = one_layer_model(parse_layer_shape("2x6x6-3-3x3s1"), 3, model::kDefaultDegree);
     model.architecture.layers[0].activation = true;
     model::LayerWeights& first = model.weights.layers[0];
     first.kappa = {5, -3, 0};
