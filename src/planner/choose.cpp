@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 
 #include "packing/plan.h"
 #include "planner/work.h"
 #include "protocol/cost.h"
-#include "scheme/parameters.h"
 
 namespace flash::planner {
 
@@ -18,30 +16,11 @@ constexpr double kRange = 4;                 // g2 that is looked at: from a qua
 constexpr std::size_t kMostCandidates = 12;  // of a group
 constexpr double kSameTime = 1e-3;           // relative; times closer than that are the same
 
-/// Layers joined by their streams, in the order of their first layers.
-std::vector<std::vector<int>> groups_of(const packing::Plan& plan) {
-    std::vector<int> parent(plan.layers.size());
-    std::iota(parent.begin(), parent.end(), 0);
-    const auto find = [&](int l) {
-        while (parent[static_cast<std::size_t>(l)] != l) l = parent[static_cast<std::size_t>(l)];
-        return l;
-    };
-    for (std::size_t l = 0; l < plan.layers.size(); ++l)
-        for (int id : plan.layers[l].term_streams) {
-            const int a = find(static_cast<int>(l)), b = find(plan.streams[static_cast<std::size_t>(id)].first_layer);
-            parent[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
-        }
-    std::vector<std::vector<int>> groups(plan.layers.size());
-    for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) groups[static_cast<std::size_t>(find(l))].push_back(l);
-    std::erase_if(groups, [](const auto& group) { return group.empty(); });
-    return groups;
-}
-
 /// Values of g1 worth looking at, the default's first: the largest g1 for each g2, evenly spread (by ratio) where there are many.
 std::vector<int> candidates(const packing::Grid& grid) {
     std::vector<int> list{grid.channels_per_input};
     if (grid.banded) return list;
-    const int blocks = static_cast<int>(scheme::kDirectDegree) / grid.spacing;
+    const int blocks = grid.degree / grid.spacing;
     const double low = std::max(1.0, grid.channels_per_output / kRange), high = std::min<double>(blocks, grid.channels_per_output * kRange);
     std::set<int> found;
     for (std::size_t i = 0; i < kMostCandidates; ++i) {
@@ -66,13 +45,15 @@ struct Planned {
 
 std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting) {
     model::Architecture free = architecture;
-    for (model::Layer& layer : free.layers) layer.packing = {};
+    const auto groups = packing::layer_groups(architecture);
+    // Every group stays in its ring: whether the noise fits in another one, the architecture does not tell.
+    for (const auto& group : groups)
+        for (std::size_t l : group) free.layers[l].packing = {0, packing::choice_of(architecture, group).degree};
     const Planned standard(free, rates);
-    const auto groups = groups_of(standard.plan);
     std::vector<std::vector<int>> lists;
     std::size_t rounds = 0;
     for (const auto& group : groups) {
-        lists.push_back(candidates(standard.plan.layers[static_cast<std::size_t>(group.front())].grid));
+        lists.push_back(candidates(standard.plan.layers[group.front()].grid));
         rounds = std::max(rounds, lists.back().size());
     }
     std::vector<GroupChoice> choices(groups.size());
@@ -80,21 +61,20 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
     for (std::size_t round = 0; round < rounds; ++round) {
         model::Architecture tried = free;
         for (std::size_t g = 0; g < groups.size(); ++g)
-            for (int l : groups[g]) tried.layers[static_cast<std::size_t>(l)].packing.channels_per_input = lists[g][std::min(round, lists[g].size() - 1)];
+            for (std::size_t l : groups[g]) tried.layers[l].packing.channels_per_input = lists[g][std::min(round, lists[g].size() - 1)];
         const Planned planned(tried, rates);
         for (std::size_t g = 0; g < groups.size(); ++g) {
             if (round >= lists[g].size()) continue;
             std::vector<LayerWork> work = standard.work;
             Alternative alternative;
-            for (int l : groups[g]) {
-                const auto at = static_cast<std::size_t>(l);
+            for (std::size_t at : groups[g]) {
                 work[at] = planned.work[at];
                 alternative.bytes += work[at].bytes();
                 alternative.packing = tried.layers[at].packing;
                 alternative.channels_per_output = planned.plan.layers[at].grid.channels_per_output;
             }
             alternative.seconds = predict(work, rates, setting).seconds();
-            choices[g].layers = groups[g];
+            choices[g].layers.assign(groups[g].begin(), groups[g].end());
             choices[g].alternatives.push_back(alternative);
         }
     }

@@ -24,7 +24,7 @@ struct GroupChoice {
 };
 
 /// The alternatives of every group, in the order of the groups' first layers. Layers whose packing is fixed already are looked at as if it were
-/// not. The packing of a group of large maps leaves no choice: it has one alternative.
+/// not, but in the ring in which they are. The packing of a group of large maps leaves no choice: it has one alternative.
 std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting);
 
 /// Fixes the packing of every layer: of each group, the alternative that comes first.

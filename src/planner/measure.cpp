@@ -35,6 +35,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kRuns = 5;
 constexpr std::chrono::seconds kPatience{60};
 constexpr int kUploadBits = 24;
+constexpr std::size_t kDegree = model::kDefaultDegree;
 
 /// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps. Random weights.
 model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int layers, int channels, int extent, int channels_per_input) {
@@ -230,16 +231,16 @@ ChannelRates measure_tls() {
 /// Scaled shifts, on one thread.
 double measure_shift() {
     constexpr std::size_t kInputs = 64, kTimes = 20;
-    std::vector<std::uint32_t> in(kInputs * scheme::kDirectDegree, 1), out(scheme::kDirectDegree);
-    const lattice::CoefficientTiles tiles = lattice::CoefficientTiles::whole(scheme::kDirectDegree);
+    std::vector<std::uint32_t> in(kInputs * kDegree, 1), out(kDegree);
+    const lattice::CoefficientTiles tiles = lattice::CoefficientTiles::whole(kDegree);
     std::vector<double> seconds;
     for (std::size_t i = 0; i < kTimes; ++i) {
         const auto begin = Clock::now();
         for (std::size_t input = 0; input < kInputs; ++input)
-            lattice::add_scaled_shift(std::span<const std::uint32_t>(in).subspan(input * scheme::kDirectDegree, scheme::kDirectDegree), -7, 3, tiles, out);
+            lattice::add_scaled_shift(std::span<const std::uint32_t>(in).subspan(input * kDegree, kDegree), -7, 3, tiles, out);
         seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     }
-    return median(std::move(seconds)) / static_cast<double>(kInputs * scheme::kDirectDegree);
+    return median(std::move(seconds)) / static_cast<double>(kInputs * kDegree);
 }
 
 /// What a layer takes beyond its work: waking threads, handing messages over, waiting for the slower half. From a network of small layers.

@@ -7,7 +7,7 @@
 
 namespace flash::planner {
 
-/// Seconds, of one thread. A ciphertext is one of the linear layers, a chunk 4096 activation values.
+/// Seconds, of one thread. A ciphertext is one of the linear layers with n = 2048, a chunk 4096 activation values.
 struct Rates {
     // Client.
     double encrypt = 0;          ///< pack, encrypt and encode one upload

@@ -14,14 +14,17 @@ namespace flash::planner {
 
 namespace {
 
-constexpr std::size_t kDegree = scheme::kDirectDegree;
 constexpr double kLanes = 4;      // inputs that byte-wise kernels take at a time
 constexpr double kBlockRows = 4;  // rows that kernels take at a time
+
+/// The rates are those of polynomials of 2048 coefficients; most of the work on one is transforms, n log n.
+double relative_size(std::size_t n) { return static_cast<double>(n) * std::log2(static_cast<double>(n)) / (2048.0 * 11); }
 
 double blocks_of(double count, double size) { return std::ceil(count / size) * size; }
 
 /// A product of `rows` result and `inputs` uploaded polynomials of a band, with so many columns (weights of a row that are not padding).
 ProductWork product_work(double rows, double inputs, double columns, const packing::LinearPlan& linear, int zero_low_bytes, const Rates& rates) {
+    const std::size_t n = linear.degree();
     const bool bytes = best_instruction_set() >= InstructionSet::kAvx512;
     const double padded = bytes ? columns * blocks_of(inputs, kLanes) / inputs * blocks_of(rows, kBlockRows) : columns * rows;
     double tiles = 0;
@@ -31,10 +34,10 @@ ProductWork product_work(double rows, double inputs, double columns, const packi
     const double direct = padded * tiles * lattice::CoefficientTiles::kTile * word_bytes * rates.product.direct_multiply_add;
     double transforms = std::numeric_limits<double>::infinity();
     const auto column_count = static_cast<std::size_t>(columns);
-    const std::size_t transform_memory = lattice::transform_memory_bytes(kDegree, static_cast<std::size_t>(inputs), static_cast<std::size_t>(rows));
-    if (lattice::transforms_fit(kDegree, column_count) && transform_memory <= lattice::kMaxTransformBytes)
-        transforms = linear.bands * lattice::transform_parts(kDegree, column_count, zero_low_bytes) *
-                     ((inputs + rows) * rates.product.transform + inputs * rows * kDegree * rates.product.transform_multiply_add);
+    const std::size_t transform_memory = lattice::transform_memory_bytes(n, static_cast<std::size_t>(inputs), static_cast<std::size_t>(rows));
+    if (lattice::transforms_fit(n, column_count) && transform_memory <= lattice::kMaxTransformBytes)
+        transforms = linear.bands * lattice::transform_parts(n, column_count, zero_low_bytes) *
+                     ((inputs + rows) * relative_size(n) * rates.product.transform + inputs * rows * static_cast<double>(n) * rates.product.transform_multiply_add);
     const bool use_transforms = transforms < lattice::kWorthTransforms * direct;
     work.method = use_transforms ? lattice::ProductMethod::kTransform : lattice::ProductMethod::kDirect;
     work.seconds = use_transforms ? transforms : direct;
@@ -81,11 +84,12 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     const packing::LinearPlan& linear = plan.layers[at];
     const protocol::LayerCost& c = cost.layers[at];
     LayerWork work;
-    const double responses = static_cast<double>(c.response_ciphertexts), values = static_cast<double>(layer.output.size()), uploads = static_cast<double>(c.upload_ciphertexts);
-    work.encrypt = uploads * rates.encrypt;
-    work.decrypt = responses * rates.decrypt + values * rates.decrypt_value;
-    work.add_share = uploads * rates.add_share;
-    work.mask = responses * rates.mask + values * rates.mask_value;
+    const double responses = static_cast<double>(c.response_ciphertexts), values = static_cast<double>(layer.output.size()), size = relative_size(linear.degree());
+    const double uploads = static_cast<double>(c.upload_ciphertexts);
+    work.encrypt = uploads * size * rates.encrypt;
+    work.decrypt = responses * size * rates.decrypt + values * rates.decrypt_value;
+    work.add_share = uploads * size * rates.add_share;
+    work.mask = responses * size * rates.mask + values * rates.mask_value;
     if (layer.activation) {
         const double chunks = static_cast<double>(c.activation_chunks);
         work.encrypt += values * rates.draw_value;
@@ -108,7 +112,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     work.response = c.linear_response;
     work.key_bytes = c.activation_keys;
     work.answer = c.product_response;
-    work.half_memory = static_cast<std::size_t>(linear.polynomials()) * kDegree * sizeof(std::uint32_t);
+    work.half_memory = static_cast<std::size_t>(linear.polynomials()) * linear.degree() * sizeof(std::uint32_t);
     work.bands = linear.bands;
     return work;
 }

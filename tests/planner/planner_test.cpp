@@ -122,7 +122,7 @@ TEST(Choose, ItsAlternativesAreWhatThePlanThenCosts) {
                 // One group changed, the others by default: the alternative's time and bytes.
                 const Alternative& last = choice.alternatives.back();
                 model::Architecture changed = model.architecture;
-                for (model::Layer& layer : changed.layers) layer.packing = {};
+                for (model::Layer& layer : changed.layers) layer.packing.channels_per_input = 0;
                 for (int l : choice.layers) changed.layers[static_cast<std::size_t>(l)].packing = last.packing;
                 EXPECT_NEAR(seconds(changed, setting), last.seconds, 1e-9) << "seed " << seed;
                 std::uint64_t bytes = 0;
@@ -132,7 +132,7 @@ TEST(Choose, ItsAlternativesAreWhatThePlanThenCosts) {
             }
             EXPECT_EQ(layers, model.architecture.layers.size());
             model::Architecture standard = model.architecture, planned = model.architecture;
-            for (model::Layer& layer : standard.layers) layer.packing = {};
+            for (model::Layer& layer : standard.layers) layer.packing.channels_per_input = 0;
             fix_packing(choices, planned);
             EXPECT_LE(seconds(planned, setting), seconds(standard, setting) * 1.002) << "seed " << seed << " over " << link;
         }
