@@ -19,6 +19,7 @@ void add_compile(CLI::App& program) {
     sub->add_option("--share-bits", command->options.share_bits, "Bits m of a pre-activation share, 8 to 14 (default: chosen)");
     sub->add_option("--plain-bits", command->options.plain_bits, "Bits of the plaintext modulus T, 24 to 28 (default: chosen)");
     sub->add_option("--target-snr", command->options.target_snr_db, "Logit signal to quantisation noise that is good enough, in dB")->capture_default_str();
+    sub->add_flag("!--large-ring", command->options.small_ring, "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash");

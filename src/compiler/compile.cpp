@@ -237,7 +237,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
 
     const Check proof = check(network, result.model, chosen->shift, calibration, kProofImages, report_progress(0.8, 1, "checking ranges"));
     prove_range(proof, network, options.margin);
-    choose_rings(result.model.architecture, result.model.weights);
+    if (options.small_ring) choose_rings(result.model.architecture, result.model.weights);
     report.snr_db = proof.logits.db();
     report.agreement = static_cast<double>(proof.agree) / static_cast<double>(proof.images);
     report.check_images = proof.images;

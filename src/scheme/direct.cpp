@@ -23,28 +23,26 @@ void check_degree(const DirectRing& ring, std::size_t size) {
     require(size == ring.degree, ErrorKind::kInternal, "a polynomial of the linear layers has the wrong size for its ring");
 }
 
-// out += d e.
-void add_error(const DirectRing& ring, Prng& rng, std::span<std::uint32_t> out) {
-    Small error_memory;
-    const auto error = error_memory.first(ring.degree);
+// out += e.
+void add_error(Prng& rng, std::span<std::uint32_t> out) {
+    Small memory;
+    const auto error = memory.first(out.size());
     lattice::sample_error(rng, error);
-    if (ring.low_bits() == 0) {
-        lattice::add_small(error, out);
-        return;
-    }
-    Words scaled_memory;
-    const auto scaled = scaled_memory.first(ring.degree);
-    std::ranges::fill(scaled, 0u);
-    lattice::add_small(error, scaled);
-    for (std::uint32_t& word : scaled) word <<= ring.low_bits();
-    lattice::add(scaled, out);
+    lattice::add_small(error, out);
 }
 
-// To multiples of d, mod 2^32.
-void round_to_ring(const DirectRing& ring, std::span<std::uint32_t> words) {
-    if (ring.low_bits() == 0) return;
-    const std::uint32_t half = std::uint32_t{1} << (ring.low_bits() - 1), mask = ring.mask();
-    for (std::uint32_t& word : words) word = (word + half) & mask;
+// out += d e.
+void add_error(const DirectRing& ring, Prng& rng, std::span<std::uint32_t> out) {
+    if (ring.low_bits() == 0) {
+        add_error(rng, out);
+        return;
+    }
+    Words memory;
+    const auto scaled = memory.first(ring.degree);
+    std::ranges::fill(scaled, 0u);
+    add_error(rng, scaled);
+    lattice::from_top_bits(scaled, ring.modulus_bits);
+    lattice::add(scaled, out);
 }
 
 void check_plain_modulus(std::uint32_t plain_modulus) {
@@ -127,9 +125,10 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
     try {
         std::ranges::fill(b, 0u);
         require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal, "a plaintext value is not below the plaintext modulus");
-        // Before anything random is added: bits finer than d would be those of the plaintext, in the clear.
-        round_to_ring(ring_, b);
-        add_error(ring_, rng, b);
+        // In units of d: bits finer than that would be those of the plaintext, in the clear.
+        lattice::round_to_top_bits(b, ring_.modulus_bits);
+        add_error(rng, b);
+        lattice::from_top_bits(b, ring_.modulus_bits);
         direct_product(ring_.degree).subtract_product(secret_->s, a, residues, b);
     } catch (...) {
         wipe(b.data(), b.size_bytes());
