@@ -1,0 +1,159 @@
+#include "compiler/error_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "compiler/noise.h"
+#include "compiler/quantise.h"
+#include "compiler/term_walk.h"
+
+namespace flash::compiler {
+namespace {
+
+constexpr double kFill = 0.95;  // of a bound on Y that a prediction may use
+constexpr double kPooledCorrelation = 0.5;  // of the values in a pooling window, for the variance of their sum
+
+double square(double x) { return x * x; }
+
+/// Share of an accumulator's range that X can hold: unit_o is 4 R_o / T times this.
+double stretch(int share_bits) { return std::ldexp(1.0, share_bits - 2) / positions(share_bits); }
+
+double excess(double value, double bound) { return value > bound ? std::log2(value / bound) : 0; }
+
+}  // namespace
+
+double positions(int share_bits) { return std::ldexp(1.0, share_bits - 2) - 3.5; }
+
+ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound)
+    : signal_(calibration.logit_power()), pixel_bound_(pixel_bound) {
+    std::vector<std::vector<double>> worth;  // [value][channel]: error power of the logits for unit power of the error at every position of the channel
+    for (std::size_t v = 0; v <= network.layers.size(); ++v) worth.emplace_back(static_cast<std::size_t>(network.value_shape(static_cast<int>(v)).channels), 0.0);
+    layers_.resize(network.layers.size());
+    for (std::size_t l = network.layers.size(); l-- > 0;) {
+        const FloatLayer& from = network.layers[l];
+        const std::size_t channels = worth[l + 1].size();
+        const auto constant = [&](std::size_t o) { return from.activation && from.activation->a[o] == 0; };
+        std::vector<double> own = worth[l + 1], range(channels);  // worth of an error of x
+        Layer& layer = layers_[l];
+        layer.activation = from.activation.has_value();
+        for (std::size_t o = 0; o < channels; ++o) {
+            own[o] = from.activation ? own[o] * calibration.layers[l][o].slope : channels > 1 ? 1 - 1 / static_cast<double>(channels) : 1.0;
+            range[o] = ranges[l].channels[o];
+            if (constant(o)) {
+                own[o] = 0;
+                continue;
+            }
+            layer.rounding += own[o] * square(range[o]) / 6;
+            if (!from.activation) continue;
+            const double a = std::abs(from.activation->a[o]);
+            layer.kappa = std::max(layer.kappa, std::abs(from.activation->b[o]) / (a * range[o]));
+            layer.offset = std::max(layer.offset, std::abs(from.activation->c[o]) / (a * square(range[o])));
+        }
+        for (const FloatTerm& term : from.terms) {
+            const auto source = static_cast<std::size_t>(term.source);
+            const Coverage cover = coverage(network, from, term);
+            std::vector<double> unit(worth[source].size(), 1.0);  // of the source's Y where m gives it one position
+            if (source > 0)
+                for (std::size_t c = 0; c < unit.size(); ++c)
+                    unit[c] = std::abs(network.layers[source - 1].activation->a[c]) * square(ranges[source - 1].channels[c]);
+            const double pooled = cover.independent + kPooledCorrelation * (square(cover.sum) - cover.independent);
+            std::vector<double> variance(unit.size());  // of Y, pooled
+            for (std::size_t c = 0; c < unit.size(); ++c) {
+                const double y = source > 0 ? calibration.layers[source - 1][c].variance : calibration.input[c].variance;
+                variance[c] = unit[c] > 0 ? y / square(unit[c]) * pooled : 0;
+            }
+            Term out;
+            out.source = term.source;
+            out.scale = term.kind == model::TermKind::kScale;
+            std::vector<double> energy(channels, 0.0);
+            const std::size_t kernel = cover.seen.size();
+            for_each_weight(term, channels, [&](std::size_t o, std::size_t c, std::size_t k) {
+                if (constant(o)) return;
+                const double w = term.weights[k], seen = out.scale ? 1 : cover.seen[k % kernel], integer = std::abs(w) * unit[c] / range[o];
+                worth[source][c] += w * w * seen * cover.independent * own[o];
+                out.peak = std::max(out.peak, integer);
+                energy[o] += integer * integer;
+                out.rounding += seen * own[o] * square(range[o]) * variance[c];
+            });
+            out.energy = *std::ranges::max_element(energy);
+            out.weights = static_cast<double>(term.weights.size()) / static_cast<double>(channels);
+            layer.terms.push_back(out);
+        }
+    }
+    input_worth_ = std::accumulate(worth[0].begin(), worth[0].end(), 0.0);
+}
+
+double ErrorModel::input_scale(const Precision& precision) const {
+    double most = 0;
+    for (std::size_t l = 0; l < layers_.size(); ++l)
+        for (const Term& term : layers_[l].terms)
+            if (term.source == 0 && !term.scale) most = std::max(most, term.peak * precision.plain_modulus / (4 * stretch(precision.share_bits[l])));
+    return choose_input_scale(most, pixel_bound_);
+}
+
+double ErrorModel::weight_scale(const Precision& precision, std::size_t layer, const Term& term) const {
+    const double unit = 4 * stretch(precision.share_bits[layer]) / precision.plain_modulus;
+    if (term.source == 0) return input_scale(precision) / unit;
+    return 1 / (unit * square(positions(precision.share_bits[static_cast<std::size_t>(term.source) - 1])));
+}
+
+double ErrorModel::multiplier(double scale, const Term& term) const { return term.scale ? 1 : choose_multiplier(scale * term.peak); }
+
+std::vector<double> ErrorModel::layer_errors(const Precision& precision) const {
+    std::vector<double> errors;
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const int m = precision.share_bits[l];
+        double error = layers_[l].rounding / square(positions(m));
+        for (const Term& term : layers_[l].terms) {
+            const double scale = weight_scale(precision, l, term);
+            error += term.rounding * square(multiplier(scale, term) / scale) / 12;
+        }
+        errors.push_back(error);
+    }
+    return errors;
+}
+
+double ErrorModel::error(const Precision& precision) const {
+    const std::vector<double> errors = layer_errors(precision);
+    return std::accumulate(errors.begin(), errors.end(), input_worth_ * square(input_scale(precision)) / 12);
+}
+
+double ErrorModel::snr_db(double error) const { return signal_ > 0 && error > 0 ? 10 * std::log10(signal_ / error) : 0; }
+
+double ErrorModel::error_of(double snr_db) const { return signal_ / std::pow(10, snr_db / 10); }
+
+double ErrorModel::weight_energy(const Precision& precision, std::size_t layer) const {
+    double energy = 0;
+    for (const Term& term : layers_[layer].terms) {
+        const double scale = weight_scale(precision, layer, term), g = multiplier(scale, term);
+        energy += term.energy * square(scale) + term.weights * square(g) / 12;
+    }
+    return energy;
+}
+
+double ErrorModel::misfit(const Precision& precision) const {
+    const double half = kFill * precision.plain_modulus / 2;
+    double sum = 0;
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const Layer& layer = layers_[l];
+        const int m = precision.share_bits[l];
+        const double pos = positions(m);
+        if (layer.activation)
+            sum += excess(pos * pos * (1 + layer.kappa + layer.offset), half) + excess(pos * layer.kappa, half / 2) + excess(pos * pos * layer.offset, half / 2);
+        for (const Term& term : layer.terms) {
+            const double largest = weight_scale(precision, l, term) * term.peak;
+            sum += excess(term.scale ? largest : largest / 127, model::kMaxMultiplier);
+        }
+        sum += excess(phase_noise(weight_energy(precision, l), model::kMaxUploadBits, m), phase_noise_limit(m));
+    }
+    return sum;
+}
+
+std::vector<int> ErrorModel::sources(std::size_t layer) const {
+    std::vector<int> result;
+    for (const Term& term : layers_[layer].terms) result.push_back(term.source);
+    return result;
+}
+
+}  // namespace flash::compiler
