@@ -13,19 +13,19 @@
 namespace flash::compiler {
 namespace {
 
-/// Sums over positions and images.
+/// Sums over images of means over positions.
 struct Sums {
-    double largest = 0, power = 0, slope = 0, y = 0, y2 = 0;
+    double largest = 0, power = 0, y = 0, y2 = 0, mean2 = 0;
     void add(const Sums& other) {
         largest = std::max(largest, other.largest);
         power += other.power;
-        slope += other.slope;
         y += other.y;
         y2 += other.y2;
+        mean2 += other.mean2;
     }
-    ChannelStatistics mean_of(double count) const {
-        const double mean = y / count;
-        return {largest, power / count, slope / count, mean, std::max(0.0, y2 / count - mean * mean)};
+    ChannelStatistics mean_of(double images) const {
+        const double mean = y / images;
+        return {largest, power / images, mean, std::max(0.0, (y2 - mean2) / images), std::max(0.0, mean2 / images - mean * mean)};
     }
 };
 
@@ -34,13 +34,14 @@ using ChannelSums = std::vector<Sums>;
 Sums sums_of(const double* x, std::size_t count, double a, double b, double c) {
     Sums sums;
     for (std::size_t p = 0; p < count; ++p) {
-        const double y = (a * x[p] + b) * x[p] + c, slope = 2 * a * x[p] + b;
+        const double y = (a * x[p] + b) * x[p] + c;
         sums.largest = std::max(sums.largest, std::abs(x[p]));
         sums.power += x[p] * x[p];
-        sums.slope += slope * slope;
         sums.y += y;
         sums.y2 += y * y;
     }
+    for (double* sum : {&sums.power, &sums.y, &sums.y2}) *sum /= static_cast<double>(count);
+    sums.mean2 = sums.y * sums.y;
     return sums;
 }
 
@@ -117,13 +118,11 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
         if (progress) progress(static_cast<double>(count) / static_cast<double>(images.size()));
     });
     for (std::size_t value = 0; value < zero.size(); ++value) {
-        const model::Shape& shape = network.value_shape(static_cast<int>(value));
-        const double count = static_cast<double>(shape.height) * shape.width * static_cast<double>(images.size());
         std::vector<ChannelStatistics> channels;
         for (std::size_t c = 0; c < zero[value].size(); ++c) {
             Sums sum;
             for (const std::vector<ChannelSums>& sums : partial) sum.add(sums[value][c]);
-            channels.push_back(sum.mean_of(count));
+            channels.push_back(sum.mean_of(static_cast<double>(images.size())));
         }
         if (value == 0) result.input = std::move(channels);
         else result.layers.push_back(std::move(channels));

@@ -14,15 +14,15 @@ namespace flash::compiler {
 struct ChannelStatistics {
     double largest = 0;   ///< |x|
     double power = 0;     ///< E[x^2]
-    double slope = 0;     ///< E[(2 a x + b)^2]: by how much the activation enlarges the power of an error of x
     double mean = 0;      ///< E[y]
-    double variance = 0;  ///< of y: a constant error of a weight's product with the mean is given back by the bias
+    double variance = 0;  ///< of y within an image, from place to place
+    double common = 0;    ///< variance of the mean of y over an image. What is common to all images does not matter: the bias gives it back
 };
 
 struct Calibration {
     std::int64_t images = 0;
     std::vector<std::vector<ChannelStatistics>> layers;  ///< [layer][channel]
-    std::vector<ChannelStatistics> input;                ///< [channel]; only largest, mean and variance
+    std::vector<ChannelStatistics> input;                ///< [channel]; only largest and what is said of y
     std::vector<std::vector<float>> maxima;              ///< [layer][image * channels + channel]: largest |x| of a channel on an image
     std::vector<std::vector<double>> logits;             ///< [image]
 

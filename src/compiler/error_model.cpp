@@ -12,12 +12,15 @@ namespace flash::compiler {
 namespace {
 
 constexpr double kFill = 0.95;  // of a bound on Y that a prediction may use
-constexpr double kPooledCorrelation = 0.5;  // of the values in a pooling window, for the variance of their sum
+constexpr double kNear = 0.75;  // correlation of activations in a convolution's window
+constexpr double kFar = 0.5;    // in a pooling window
 
 double square(double x) { return x * x; }
 
 /// Share of an accumulator's range that X can hold: unit_o is 4 R_o / T times this.
 double stretch(int share_bits) { return std::ldexp(1.0, share_bits - 2) / positions(share_bits); }
+
+double mix(double share, double a, double b) { return share * a + (1 - share) * b; }
 
 double excess(double value, double bound) { return value > bound ? std::log2(value / bound) : 0; }
 
@@ -25,27 +28,18 @@ double excess(double value, double bound) { return value > bound ? std::log2(val
 
 double positions(int share_bits) { return std::ldexp(1.0, share_bits - 2) - 3.5; }
 
-ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound)
+ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, const std::vector<std::vector<Worth>>& worth, const std::vector<LayerRange>& ranges,
+                       double pixel_bound)
     : signal_(calibration.logit_power()), pixel_bound_(pixel_bound) {
-    std::vector<std::vector<double>> worth;  // [value][channel]: error power of the logits for unit power of the error at every position of the channel
-    for (std::size_t v = 0; v <= network.layers.size(); ++v) worth.emplace_back(static_cast<std::size_t>(network.value_shape(static_cast<int>(v)).channels), 0.0);
-    layers_.resize(network.layers.size());
-    for (std::size_t l = network.layers.size(); l-- > 0;) {
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
         const FloatLayer& from = network.layers[l];
-        const std::size_t channels = worth[l + 1].size();
-        const auto constant = [&](std::size_t o) { return from.activation && from.activation->a[o] == 0; };
-        std::vector<double> own = worth[l + 1], range(channels);  // worth of an error of x
-        Layer& layer = layers_[l];
+        const std::vector<double>& range = ranges[l].channels;
+        const std::size_t channels = range.size();
+        Layer& layer = layers_.emplace_back();
         layer.activation = from.activation.has_value();
         for (std::size_t o = 0; o < channels; ++o) {
-            own[o] = from.activation ? own[o] * calibration.layers[l][o].slope : channels > 1 ? 1 - 1 / static_cast<double>(channels) : 1.0;
-            range[o] = ranges[l].channels[o];
-            if (constant(o)) {
-                own[o] = 0;
-                continue;
-            }
-            layer.rounding += own[o] * square(range[o]) / 6;
-            if (!from.activation) continue;
+            layer.rounding += worth[l][o].white * square(range[o]) / 6;
+            if (!from.activation || from.activation->a[o] == 0) continue;
             const double a = std::abs(from.activation->a[o]);
             layer.kappa = std::max(layer.kappa, std::abs(from.activation->b[o]) / (a * range[o]));
             layer.offset = std::max(layer.offset, std::abs(from.activation->c[o]) / (a * square(range[o])));
@@ -53,35 +47,35 @@ ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, c
         for (const FloatTerm& term : from.terms) {
             const auto source = static_cast<std::size_t>(term.source);
             const Coverage cover = coverage(network, from, term);
-            std::vector<double> unit(worth[source].size(), 1.0);  // of the source's Y where m gives it one position
-            if (source > 0)
-                for (std::size_t c = 0; c < unit.size(); ++c)
-                    unit[c] = std::abs(network.layers[source - 1].activation->a[c]) * square(ranges[source - 1].channels[c]);
-            const double pooled = cover.independent + kPooledCorrelation * (square(cover.sum) - cover.independent);
-            std::vector<double> variance(unit.size());  // of Y, pooled
+            std::vector<double> unit(static_cast<std::size_t>(network.value_shape(term.source).channels), 1.0);  // what Y is worth where m gives X one position
+            std::vector<double> smooth(unit.size()), common(unit.size());  // power of pooled Y
+            const double correlated = mix(kFar, square(cover.sum), cover.independent);
             for (std::size_t c = 0; c < unit.size(); ++c) {
-                const double y = source > 0 ? calibration.layers[source - 1][c].variance : calibration.input[c].variance;
-                variance[c] = unit[c] > 0 ? y / square(unit[c]) * pooled : 0;
+                const ChannelStatistics& y = source > 0 ? calibration.layers[source - 1][c] : calibration.input[c];
+                if (source > 0) unit[c] = std::abs(network.layers[source - 1].activation->a[c]) * square(ranges[source - 1].channels[c]);
+                if (unit[c] == 0) continue;
+                smooth[c] = y.variance * correlated / square(unit[c]);
+                common[c] = y.common * square(cover.sum) / square(unit[c]);
             }
             Term out;
             out.source = term.source;
             out.scale = term.kind == model::TermKind::kScale;
             std::vector<double> energy(channels, 0.0);
             const std::size_t kernel = cover.seen.size();
+            const auto weights = static_cast<double>(out.scale ? 1 : kernel);
             for_each_weight(term, channels, [&](std::size_t o, std::size_t c, std::size_t k) {
-                if (constant(o)) return;
-                const double w = term.weights[k], seen = out.scale ? 1 : cover.seen[k % kernel], integer = std::abs(w) * unit[c] / range[o];
-                worth[source][c] += w * w * seen * cover.independent * own[o];
+                const double integer = std::abs(term.weights[k]) * unit[c] / range[o];
                 out.peak = std::max(out.peak, integer);
                 energy[o] += integer * integer;
-                out.rounding += seen * own[o] * square(range[o]) * variance[c];
+                if (!out.scale && (k + 1) % kernel != 0) return;
+                // The errors of a kernel's weights leave its sum exact to half a unit: of what its window has in common, that is one weight's error.
+                out.rounding += square(range[o]) * (worth[l][o].smooth * smooth[c] * mix(kNear, 1, weights) + worth[l][o].common * common[c]);
             });
             out.energy = *std::ranges::max_element(energy);
             out.weights = static_cast<double>(term.weights.size()) / static_cast<double>(channels);
             layer.terms.push_back(out);
         }
     }
-    input_worth_ = std::accumulate(worth[0].begin(), worth[0].end(), 0.0);
 }
 
 double ErrorModel::input_scale(const Precision& precision) const {
@@ -116,7 +110,7 @@ std::vector<double> ErrorModel::layer_errors(const Precision& precision) const {
 
 double ErrorModel::error(const Precision& precision) const {
     const std::vector<double> errors = layer_errors(precision);
-    return std::accumulate(errors.begin(), errors.end(), input_worth_ * square(input_scale(precision)) / 12);
+    return std::accumulate(errors.begin(), errors.end(), 0.0);
 }
 
 double ErrorModel::snr_db(double error) const { return signal_ > 0 && error > 0 ? 10 * std::log10(signal_ / error) : 0; }

@@ -4,9 +4,10 @@
 //   rounding of X    delta_o^2 / 6: floor or ceiling at random, the fraction uniform
 //   int8 weights     sum over the weights w_ock of  (unit_o g)^2 / 12 * Var(Y_c),  unit_o = 4 R_o / T, g the term's multiplier.
 //                    Y_c = y_c / (a_c delta_c^2), so it grows as 16^m of the source's m; g shrinks as 4^-m until it is 1.
-// An error of power e of x becomes e E[(2 a x + b)^2] of y, and w^2 times that of the next x; a backward pass over the network gives what
-// an error of each channel is worth at the logits. Errors are taken to be independent of each other and from place to place: the sum
-// of all of them is the predicted error of the logits.
+// Derivatives of the float network say what an error of x_o is worth at the logits (compiler/sensitivity.h). The rounding of X is independent
+// from place to place. That of a weight acts wherever its operand is not zero: on what an image's activations have in common, which pooling does
+// not average out, and on what varies slowly over the map. Errors are taken to be independent of each other and of the values that they act
+// on: the sum of all is the predicted error of the logits. The rounding of pixels is left out, it is small.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "compiler/calibrate.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/sensitivity.h"
 
 namespace flash::compiler {
 
@@ -26,8 +28,9 @@ struct Precision {
 
 class ErrorModel {
 public:
-    /// pixel_bound: no normalised pixel is larger.
-    ErrorModel(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound);
+    /// worth: sensitivity(). pixel_bound: no normalised pixel is larger.
+    ErrorModel(const Network& network, const Calibration& calibration, const std::vector<std::vector<Worth>>& worth, const std::vector<LayerRange>& ranges,
+               double pixel_bound);
 
     /// Power of the error of the logits (common to all classes: not counted), summed over the classes.
     double error(const Precision& precision) const;
@@ -52,7 +55,7 @@ private:
         double peak = 0;        // largest |w| a_c R_c^2 / R_o
         double energy = 0;      // largest sum over an output's weights of the square of that
         double weights = 0;     // per output
-        double rounding = 0;    // sum over all weights of worth_o R_o^2 Var(y_c) / (a_c R_c^2)^2
+        double rounding = 0;    // sum over all weights of what their unit errors are worth for Y of one position
     };
     struct Layer {
         bool activation = true;
@@ -67,7 +70,7 @@ private:
     double input_scale(const Precision& precision) const;
 
     std::vector<Layer> layers_;
-    double signal_ = 0, input_worth_ = 0, pixel_bound_ = 0;
+    double signal_ = 0, pixel_bound_ = 0;
 };
 
 /// Positions of X on one side of zero that a range may fill: less the guard bit, rounding by up to one unit, and the shift.

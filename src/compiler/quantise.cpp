@@ -18,6 +18,7 @@ using model::TermKind;
 using model::TermWeights;
 
 constexpr double kMaxInt8 = 127;
+constexpr double kRoundingVariance = 1.0 / 6;  // of X rounded up or down at random, without bias; the mean of X^2 grows by as much
 constexpr double kMaxStretch = 1.5;     // a channel may use this much less of T/4 where that halves a small multiplier
 constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
@@ -50,6 +51,12 @@ class NoiseError : public Error {
     using Error::Error;
 };
 
+/// The integers of a value, per channel.
+struct ValueScale {
+    std::vector<double> unit;    // y of Y = 1
+    std::vector<double> excess;  // mean of Y beyond the exact one, in its units: from rounding the offset, and X up or down at random
+};
+
 class LayerQuantiser {
 public:
     LayerQuantiser(const Network& network, std::size_t index, const Calibration& calibration, const LayerRange& range, std::uint32_t plain_modulus, int share_bits)
@@ -73,11 +80,11 @@ public:
         return result;
     }
 
-    void run(const std::vector<std::vector<double>>& value_scale, LayerWeights& out, std::vector<double>& shift) {
-        choose_multipliers(value_scale);
+    void run(const std::vector<ValueScale>& values, LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess) {
+        choose_multipliers(values);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t)
-            out.terms.push_back(quantise_term(layer_.terms[t], value_scale[static_cast<std::size_t>(layer_.terms[t].source)], multipliers_[t]));
-        quantise_activation(out, shift, mean_error(value_scale, out));
+            out.terms.push_back(quantise_term(layer_.terms[t], values[static_cast<std::size_t>(layer_.terms[t].source)].unit, multipliers_[t]));
+        quantise_activation(out, shift, excess, mean_error(values, out));
         check_noise(out);
     }
 
@@ -93,12 +100,12 @@ private:
 
     /// One multiplier per convolution term, so that every weight fits int8; stretches delta of single channels where that
     /// saves a step of a small multiplier.
-    void choose_multipliers(const std::vector<std::vector<double>>& value_scale) {
+    void choose_multipliers(const std::vector<ValueScale>& values) {
         std::vector<double> stretch(channels_, 1.0);
         for (const FloatTerm& term : layer_.terms) {
             double multiplier = 1;
             if (term.kind == TermKind::kConvolution) {
-                const std::vector<double> per_channel = largest(term, value_scale[static_cast<std::size_t>(term.source)]);
+                const std::vector<double> per_channel = largest(term, values[static_cast<std::size_t>(term.source)].unit);
                 double most = 0;
                 for (std::size_t o = 0; o < channels_; ++o)
                     if (!constant(o)) most = std::max(most, per_channel[o]);
@@ -140,27 +147,28 @@ private:
         return out;
     }
 
-    /// What rounding the weights takes away from the mean of the accumulator, per channel. Activations have means far from
-    /// zero (squares are positive), so this is the larger part of the error; the bias gives it back.
-    std::vector<double> mean_error(const std::vector<std::vector<double>>& value_scale, const LayerWeights& out) const {
+    /// What rounding the weights takes away from the mean of the accumulator, per channel, less what the operands have in excess. Activations have
+    /// means far from zero (squares are positive), so this is the larger part of the error; the bias gives it back.
+    std::vector<double> mean_error(const std::vector<ValueScale>& values, const LayerWeights& out) const {
         std::vector<double> error(channels_, 0.0);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
             const FloatTerm& term = layer_.terms[t];
             const auto source = static_cast<std::size_t>(term.source);
-            const std::vector<double>& scale = value_scale[source];
+            const std::vector<double>& scale = values[source].unit;
             const std::vector<ChannelStatistics>& statistics = source == 0 ? calibration_.input : calibration_.layers[source - 1];
             const Coverage cover = coverage(network_, layer_, term);
             const bool scaled = term.kind == TermKind::kScale;
             for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
                 if (constant(o)) return;
                 const double integer = scaled ? out.terms[t].scale[k] : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
-                error[o] += (term.weights[k] * scale[c] / unit(o) - integer) * statistics[c].mean / scale[c] * cover.sum * (scaled ? 1 : cover.seen[k % cover.seen.size()]);
+                const double rounding = term.weights[k] * scale[c] / unit(o) - integer;
+                error[o] += (rounding * statistics[c].mean / scale[c] - integer * values[source].excess[c]) * cover.sum * (scaled ? 1 : cover.seen[k % cover.seen.size()]);
             });
         }
         return error;
     }
 
-    void quantise_activation(LayerWeights& out, std::vector<double>& shift, const std::vector<double>& correction) const {
+    void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess, const std::vector<double>& correction) const {
         const double quarter = modulus_ / 4;
         const double steps = modulus_ / std::ldexp(1.0, m_);  // accumulator units per unit of X
         const auto bounded = [&](double value, double limit, const char* what) {
@@ -190,6 +198,7 @@ private:
             out.kappa.push_back(bounded(kappa, quarter, "a linear coefficient of the activation"));
             out.offset.push_back(bounded(offset, quarter, "a constant of the activation"));
             out.y_scale.push_back(y_scale);
+            excess.push_back(out.offset.back() - offset + (constant(o) ? 0 : kRoundingVariance));
             const double x = static_cast<double>(model::share_limit(m_));
             bounded(x * x + std::abs(kappa) * x + std::abs(offset), 2 * quarter, "an activation");
         }
@@ -264,16 +273,18 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
     a.input_scale = choose_input_scale(largest_on_pixels(network, calibration, ranges, precision), pixel_bound);
     a.input_limit = static_cast<std::int32_t>(std::ceil(pixel_bound / a.input_scale));
 
-    std::vector<std::vector<double>> value_scale{std::vector<double>(static_cast<std::size_t>(network.input.channels), a.input_scale)};
+    const auto inputs = static_cast<std::size_t>(network.input.channels);
+    std::vector<ValueScale> values{{std::vector<double>(inputs, a.input_scale), std::vector<double>(inputs, 0.0)}};
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
         int m = precision.share_bits[i];
         LayerWeights weights;
-        std::vector<double> shift;
+        std::vector<double> shift, excess;
         for (;; --m) {
             try {
                 weights = {};
                 shift.clear();
-                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m).run(value_scale, weights, shift);
+                excess.clear();
+                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m).run(values, weights, shift, excess);
                 break;
             } catch (const NoiseError&) {
                 // Where the noise of a layer's ciphertexts is too large for m bits, its operands do not carry as many: it gets fewer.
@@ -281,7 +292,7 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
             }
         }
         a.layers[i].share_bits = m;
-        value_scale.push_back(weights.y_scale);
+        values.push_back({weights.y_scale, std::move(excess)});
         if (!a.layers[i].activation) a.output_scale = weights.x_scale[0];
         result.weights.layers.push_back(std::move(weights));
         result.shift.push_back(std::move(shift));

@@ -19,6 +19,8 @@ constexpr double kWorthDb = 0.5;             // that another T must promise beyo
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
 constexpr double kCheckOperations = 2e10;    // multiply-adds that comparing one candidate may take
+constexpr std::size_t kLeastDerived = 4, kMostDerived = 64;
+constexpr double kDeriveOperations = 1e10;   // multiply-adds that derivatives may take
 constexpr double kWiden = 1.05;              // beyond what a check asks for
 
 double multiply_adds(const Network& network) {
@@ -44,6 +46,10 @@ public:
           costs_(bit_costs(network)), limits_{options.share_bits, options.result_bits} {
         const auto affordable = static_cast<std::size_t>(kCheckOperations / multiply_adds(network));
         checked_ = spread(std::clamp(affordable, kLeastChecked, kMostChecked), images.size());
+        std::vector<const std::vector<float>*> derived;
+        for (std::size_t i : spread(std::clamp(static_cast<std::size_t>(kDeriveOperations / multiply_adds(network)), kLeastDerived, kMostDerived), images.size()))
+            derived.push_back(&images[i]);
+        worth_ = sensitivity(network, derived, {});
         predict();
     }
 
@@ -68,7 +74,7 @@ private:
     };
 
     void predict() {
-        model_.emplace(network_, calibration_, ranges_, pixel_bound_);
+        model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_);
         choices_.resize(0);
         const int first = options_.plain_bits ? options_.plain_bits : model::kMinPlainBits;
         const int last = options_.plain_bits ? options_.plain_bits : model::kMinPlainBits + static_cast<int>(model::kPlainModuli.size()) - 1;
@@ -133,7 +139,8 @@ private:
             }
             report.fits = true;
             offset_ += report.snr_db - report.predicted_snr_db;
-            // The same T again only if it was cut down too far for what was measured.
+            if (getenv("FLASH_DEBUG")) { auto e = model_->layer_errors(plan.precision); for (size_t l = 0; l < e.size(); ++l) fprintf(stderr, "%zu m %d err %.2f dB\n", l, plan.precision.share_bits[l], model_->snr_db(e[l])); fprintf(stderr, "raw predicted %.2f measured %.2f\n", plan.snr_db, report.snr_db); }
+        // The same T again only if it was cut down too far for what was measured.
             if (!reached && !(trimmed && choice.precise.snr_db + offset_ >= options_.target_snr_db)) choice.excluded = true;
             if (promising) {
                 found.precision = plan.precision;
@@ -216,6 +223,7 @@ private:
     BitCosts costs_;
     PrecisionLimits limits_;
     std::vector<std::size_t> checked_;
+    std::vector<std::vector<Worth>> worth_;
     std::optional<ErrorModel> model_;
     std::vector<Choice> choices_;
     std::vector<int> excluded_;  // bits of T
