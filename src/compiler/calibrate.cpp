@@ -5,8 +5,11 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -28,6 +31,27 @@ struct Sums {
         return {largest, power / images, mean, std::max(0.0, (y2 - mean2) / images), std::max(0.0, mean2 / images - mean * mean)};
     }
 };
+
+constexpr std::size_t kSamples = 128;
+
+/// A place of a map, the same for all channels, anywhere.
+std::size_t random_place(std::size_t value, std::size_t sample, std::size_t places) {
+    std::uint64_t x = (value + 1) * 0x9e3779b97f4a7c15u + (sample + 1) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 30)) * 0x94d049bb133111ebu;
+    return (x ^ (x >> 31)) % places;
+}
+
+/// Mean of y over a place and its neighbours.
+float neighbourhood(const double* x, const model::Shape& shape, std::size_t place, double a, double b, double c) {
+    const int row = static_cast<int>(place) / shape.width, column = static_cast<int>(place) % shape.width;
+    double sum = 0, count = 0;
+    for (int y = std::max(row - 1, 0); y <= std::min(row + 1, shape.height - 1); ++y)
+        for (int z = std::max(column - 1, 0); z <= std::min(column + 1, shape.width - 1); ++z, ++count) {
+            const double value = x[static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width) + static_cast<std::size_t>(z)];
+            sum += (a * value + b) * value + c;
+        }
+    return static_cast<float>(sum / count);
+}
 
 using ChannelSums = std::vector<Sums>;
 
@@ -57,6 +81,30 @@ void check_images(const Network& network, std::span<const std::vector<float>> im
 }
 
 }  // namespace
+
+void Samples::centre() {
+    const std::size_t channels = count_ > 0 ? values_.size() / count_ : 0;
+    for (std::size_t c = 0; c < channels; ++c) {
+        float mean = 0, power = 0;
+        for (float value : of(c)) mean += value / static_cast<float>(count_);
+        for (float& value : of(c)) {
+            value -= mean;
+            power += value * value;
+        }
+        inverse_.push_back(power > std::numeric_limits<float>::min() ? 1 / power : 0);
+    }
+}
+
+double Samples::feedback(std::size_t channel, std::span<const float> left) const {
+    constexpr std::size_t kLanes = 8;  // sums that do not wait for each other
+    const std::span<const float> values = of(channel);
+    std::array<float, kLanes> sums{};
+    std::size_t n = 0;
+    for (; n + kLanes <= values.size(); n += kLanes)
+        for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += values[n + lane] * left[n + lane];
+    for (; n < values.size(); ++n) sums[0] += values[n] * left[n];
+    return static_cast<double>(std::accumulate(sums.begin(), sums.end(), 0.0F) * inverse_[channel]);
+}
 
 double Calibration::largest_input() const {
     double result = 0;
@@ -90,6 +138,8 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
         zero.emplace_back(static_cast<std::size_t>(layer.output.channels));
         result.maxima.emplace_back(images.size() * zero.back().size());
     }
+    for (const ChannelSums& channels : zero) result.samples.emplace_back(channels.size(), kSamples);
+    const auto first_sample = [&](std::size_t image) { return (image * kSamples + images.size() - 1) / images.size(); };  // of an image: they are spread evenly
     tbb::enumerable_thread_specific<std::vector<ChannelSums>> partial(zero);
     std::atomic<std::size_t> done{0};
     tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t i) {
@@ -97,6 +147,7 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
         const std::vector<double> pixels(images[i].begin(), images[i].end());
         const auto add = [&](std::size_t value, const std::vector<double>& x, const Quadratic* activation) {
             const std::size_t channels = sums[value].size(), plane = x.size() / channels;
+            const model::Shape& shape = network.value_shape(static_cast<int>(value));
             for (std::size_t c = 0; c < channels; ++c) {
                 const Sums own = activation ? sums_of(&x[c * plane], plane, activation->a[c], activation->b[c], activation->c[c])
                                             : sums_of(&x[c * plane], plane, 0, 1, 0);
@@ -107,6 +158,9 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
                                                                          i, value - 1, network.layers[value - 1].name));
                 sums[value][c].add(own);
                 if (value > 0) result.maxima[value - 1][i * channels + c] = static_cast<float>(own.largest);
+                for (std::size_t n = first_sample(i); n < first_sample(i + 1); ++n)
+                    result.samples[value].of(c)[n] = neighbourhood(&x[c * plane], shape, random_place(value, n, plane), activation ? activation->a[c] : 0,
+                                                                   activation ? activation->b[c] : 1, activation ? activation->c[c] : 0);
             }
         };
         add(0, pixels, nullptr);
@@ -117,6 +171,7 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
         const std::size_t count = ++done;
         if (progress) progress(static_cast<double>(count) / static_cast<double>(images.size()));
     });
+    for (Samples& samples : result.samples) samples.centre();
     for (std::size_t value = 0; value < zero.size(); ++value) {
         std::vector<ChannelStatistics> channels;
         for (std::size_t c = 0; c < zero[value].size(); ++c) {

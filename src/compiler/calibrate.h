@@ -19,12 +19,32 @@ struct ChannelStatistics {
     double common = 0;    ///< variance of the mean of y over an image. What is common to all images does not matter: the bias gives it back
 };
 
+/// Activations at random places of some images, less their mean: what channels have in common there.
+class Samples {
+public:
+    Samples() = default;
+    Samples(std::size_t channels, std::size_t count) : count_(count), values_(channels * count) {}
+    std::size_t count() const { return count_; }
+    std::span<float> of(std::size_t channel) { return std::span(values_).subspan(channel * count_, count_); }
+    std::span<const float> of(std::size_t channel) const { return std::span(values_).subspan(channel * count_, count_); }
+    /// To be called once, when all values are there.
+    void centre();
+    /// The multiple of a channel that is nearest to `left`.
+    double feedback(std::size_t channel, std::span<const float> left) const;
+
+private:
+    std::size_t count_ = 0;
+    std::vector<float> values_;   // [channel][sample]
+    std::vector<float> inverse_;  // [channel] of the sum of squares; 0 for a channel without values
+};
+
 struct Calibration {
     std::int64_t images = 0;
     std::vector<std::vector<ChannelStatistics>> layers;  ///< [layer][channel]
     std::vector<ChannelStatistics> input;                ///< [channel]; only largest and what is said of y
     std::vector<std::vector<float>> maxima;              ///< [layer][image * channels + channel]: largest |x| of a channel on an image
     std::vector<std::vector<double>> logits;             ///< [image]
+    std::vector<Samples> samples;                        ///< [value]; of small neighbourhoods of places
 
     double largest_input() const;
     double largest(std::size_t layer) const;  ///< |x| of a layer

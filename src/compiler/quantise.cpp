@@ -19,15 +19,14 @@ using model::TermWeights;
 
 constexpr double kMaxInt8 = 127;
 constexpr double kRoundingVariance = 1.0 / 6;  // of X rounded up or down at random, without bias; the mean of X^2 grows by as much
-constexpr double kMaxStretch = 1.5;     // a channel may use this much less of T/4 where that halves a small multiplier
 constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
+constexpr double kMostFeedback = 1;      // by which a kernel's sum may be moved
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
 constexpr double kTinyScale = 1e-30;
 
 /// Rounds the weights of one kernel to the nearest integers, but for those nearest to the middle between two where that brings their sum within half a unit
-/// of the exact one.
-void round_kernel(std::span<const double> exact, std::vector<double>& rounded) {
-    double missing = 0;
+/// of the exact one plus `missing`.
+void round_kernel(std::span<const double> exact, double missing, std::vector<double>& rounded) {
     rounded.clear();
     for (double value : exact) {
         rounded.push_back(std::clamp(std::round(value), -kMaxInt8, kMaxInt8));
@@ -98,10 +97,8 @@ private:
 
     [[noreturn]] void fail(const std::string& what) const { throw Error(ErrorKind::kRange, place() + ": " + what); }
 
-    /// One multiplier per convolution term, so that every weight fits int8; stretches delta of single channels where that
-    /// saves a step of a small multiplier.
+    /// One multiplier per convolution term, so that every weight fits int8.
     void choose_multipliers(const std::vector<ValueScale>& values) {
-        std::vector<double> stretch(channels_, 1.0);
         for (const FloatTerm& term : layer_.terms) {
             double multiplier = 1;
             if (term.kind == TermKind::kConvolution) {
@@ -113,16 +110,13 @@ private:
                 if (!(multiplier <= model::kMaxMultiplier))
                     fail(fmt::format("its weights need a multiplier of 2^{:.1f}; 24 bits are allowed, because its operands are small beside its range. Use fewer bits of T, or "
                                      "check the calibration images", std::log2(multiplier)));
-                for (std::size_t o = 0; o < channels_; ++o)
-                    if (!constant(o)) stretch[o] = std::max(stretch[o], per_channel[o] / (kMaxInt8 * multiplier));
             }
             multipliers_.push_back(multiplier);
         }
-        if (!layer_.activation) std::ranges::fill(stretch, *std::ranges::max_element(stretch));
-        for (std::size_t o = 0; o < channels_; ++o) delta_[o] *= stretch[o];
     }
 
     TermWeights quantise_term(const FloatTerm& term, const std::vector<double>& source_scale, double multiplier) const {
+        const auto source = static_cast<std::size_t>(term.source);
         TermWeights out;
         out.multiplier = static_cast<std::int32_t>(multiplier);
         if (term.kind == TermKind::kScale) {
@@ -136,12 +130,26 @@ private:
         }
         out.weights.resize(term.weights.size());
         const std::size_t size = static_cast<std::size_t>(term.window.kernel_h) * static_cast<std::size_t>(term.window.kernel_w);
+        // What the errors of an output's kernels add up to on the samples is kept, and the next kernel's sum is moved so as to take it back.
+        const Samples& samples = calibration_.samples[source];
         std::vector<double> kernel, rounded;
+        std::vector<float> left(samples.count());
+        std::size_t output = 0;
         for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
             kernel.push_back(constant(o) ? 0 : term.weights[k] * source_scale[c] / unit(o) / multiplier);
             if (kernel.size() < size) return;
-            round_kernel(kernel, rounded);
-            for (std::size_t i = 0; i < size; ++i) out.weights[k + 1 - size + i] = static_cast<std::int8_t>(rounded[i]);
+            if (o != output) std::ranges::fill(left, 0.0F);
+            output = o;
+            const std::span<const float> seen = samples.of(c);
+            double missing = samples.feedback(c, left) * source_scale[c];
+            round_kernel(kernel, std::clamp(missing, -kMostFeedback, kMostFeedback), rounded);
+            missing = 0;
+            for (std::size_t i = 0; i < size; ++i) {
+                out.weights[k + 1 - size + i] = static_cast<std::int8_t>(rounded[i]);
+                missing += kernel[i] - rounded[i];
+            }
+            const auto factor = static_cast<float>(missing / source_scale[c]);
+            for (std::size_t n = 0; n < left.size(); ++n) left[n] += factor * seen[n];
             kernel.clear();
         });
         return out;
@@ -239,10 +247,7 @@ double largest_on_pixels(const Network& network, const Calibration& calibration,
 
 }  // namespace
 
-double choose_multiplier(double largest) {
-    const double plain = std::max(1.0, std::ceil(largest / kMaxInt8 - 1e-9)), stretched = std::max(1.0, std::ceil(largest / kMaxInt8 / kMaxStretch));
-    return plain <= 3 ? stretched : plain;
-}
+double choose_multiplier(double largest) { return std::max(1.0, std::ceil(largest / kMaxInt8 - 1e-9)); }
 
 double choose_input_scale(double largest, double pixel_bound) {
     return std::clamp(largest > 0 ? kMaxInt8 / largest : 0.0, pixel_bound / kMaxInputLimit, pixel_bound / kMinInputLimit);

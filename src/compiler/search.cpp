@@ -139,7 +139,6 @@ private:
             }
             report.fits = true;
             offset_ += report.snr_db - report.predicted_snr_db;
-            if (getenv("FLASH_DEBUG")) { auto e = model_->layer_errors(plan.precision); for (size_t l = 0; l < e.size(); ++l) fprintf(stderr, "%zu m %d err %.2f dB\n", l, plan.precision.share_bits[l], model_->snr_db(e[l])); fprintf(stderr, "raw predicted %.2f measured %.2f\n", plan.snr_db, report.snr_db); }
         // The same T again only if it was cut down too far for what was measured.
             if (!reached && !(trimmed && choice.precise.snr_db + offset_ >= options_.target_snr_db)) choice.excluded = true;
             if (promising) {
