@@ -95,6 +95,14 @@ void Samples::centre() {
     }
 }
 
+Samples Samples::half(std::size_t first) const {
+    Samples result(inverse_.size(), (count_ - first + 1) / 2);
+    for (std::size_t c = 0; c < inverse_.size(); ++c)
+        for (std::size_t n = 0; n < result.count_; ++n) result.of(c)[n] = of(c)[2 * n + first];
+    result.centre();
+    return result;
+}
+
 double Samples::feedback(std::size_t channel, std::span<const float> left) const {
     constexpr std::size_t kLanes = 8;  // sums that do not wait for each other
     const std::span<const float> values = of(channel);

@@ -29,6 +29,8 @@ public:
     std::span<const float> of(std::size_t channel) const { return std::span(values_).subspan(channel * count_, count_); }
     /// To be called once, when all values are there.
     void centre();
+    /// Every second sample, from the first or the second on.
+    Samples half(std::size_t first) const;
     /// The multiple of a channel that is nearest to `left`.
     double feedback(std::size_t channel, std::span<const float> left) const;
 
