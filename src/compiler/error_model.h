@@ -24,6 +24,7 @@ namespace flash::compiler {
 struct Precision {
     std::uint32_t plain_modulus = 0;  ///< T
     std::vector<int> share_bits;      ///< m of every layer
+    bool operator==(const Precision&) const = default;
 };
 
 class ErrorModel {

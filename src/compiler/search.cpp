@@ -15,12 +15,15 @@ namespace {
 
 constexpr int kMostTries = 8;
 constexpr double kCloseDb = 0.3;             // a measured SNR that misses the target by less has reached it
+constexpr double kSurplusDb = 1.5;           // beyond the target, with which fewer bytes are tried once
 constexpr double kWorthDb = 0.5;             // that another T must promise beyond what was measured
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
 constexpr double kCheckOperations = 2e10;    // multiply-adds that comparing one candidate may take
 constexpr std::size_t kLeastDerived = 4, kMostDerived = 64;
 constexpr double kDeriveOperations = 1e10;   // multiply-adds that derivatives may take
+constexpr double kAimDb = 1.5;               // less error after a range that did not hold
+constexpr double kMostUse = 0.9;             // of T/4, if no choice leaves half of every margin
 constexpr double kWiden = 1.05;              // beyond what a check asks for
 
 double multiply_adds(const Network& network) {
@@ -56,8 +59,11 @@ public:
     Found run() {
         for (int number = 0; number < kMostTries; ++number) {
             const std::optional<std::size_t> choice = next();
-            if (!choice) break;
-            try_choice(*choice, static_cast<double>(number) / kMostTries);
+            if (!choice || !try_choice(*choice, static_cast<double>(number) / kMostTries)) break;
+        }
+        if (!best_ && tight_) {  // its ranges hold, with less than half of the margin left
+            best_ = std::move(tight_);
+            best_index_ = tight_index_;
         }
         if (!best_) refuse();
         if (best_->check.logits.db() < options_.least_snr_db) refuse_noise();
@@ -84,10 +90,12 @@ private:
         }
     }
 
-    /// The cheapest T that promises the target; else the one that promises most, if that is more than was measured.
-    std::optional<std::size_t> next() const {
+    /// The cheapest T that promises the target; else the one that promises most, if that is more than was measured. Once the target is reached,
+    /// nothing, or fewer bytes if it was passed by far.
+    std::optional<std::size_t> next() {
         const double reached = best_ ? best_->check.logits.db() : -200;
-        if (best_ && reached >= options_.target_snr_db - kCloseDb) return std::nullopt;
+        if (reached >= options_.target_snr_db - kCloseDb && (reached < options_.target_snr_db + kSurplusDb || refined_)) return std::nullopt;
+        refined_ = reached >= options_.target_snr_db - kCloseDb;
         std::optional<std::size_t> most;
         for (std::size_t i = 0; i < choices_.size(); ++i) {
             if (choices_[i].excluded) continue;
@@ -104,9 +112,11 @@ private:
         excluded_.push_back(choice.plain_bits);
     }
 
-    void try_choice(std::size_t index, double done) {
+    /// False if that is what was tried before.
+    bool try_choice(std::size_t index, double done) {
         Choice& choice = choices_[index];
-        const PrecisionPlan plan = cheapest(*model_, choice.precise, costs_, options_.target_snr_db - offset_, limits_);
+        const PrecisionPlan plan = cheapest(*model_, choice.precise, costs_, options_.target_snr_db + aim_ - offset_, limits_);
+        if (best_ && plan.precision == best_->precision) return false;
         CandidateReport report;
         report.plain_bits = choice.plain_bits;
         report.predicted_snr_db = plan.snr_db + offset_;
@@ -128,25 +138,28 @@ private:
             report.overflows = found.check.overflows;
             const bool trimmed = plan.snr_db < choice.precise.snr_db - 0.05;
             const bool reached = report.snr_db >= options_.target_snr_db - kCloseDb;
-            const bool promising = !best_ || report.snr_db > best_->check.logits.db();
+            const bool promising = !best_ || (refined_ ? reached : report.snr_db > best_->check.logits.db());
             const std::vector<std::size_t> furthest = first_of(furthest_images(calibration_, ranges_), kMostProved);
             if (promising && holds(found.check)) found.proof = check_logits(model, calibration_, images_, furthest, part(0.4, 1));
             found.proof.add(found.check);
             if (!holds(found.proof)) {
+                const bool tight = found.proof.overflows == 0 && largest_use(found.proof) < (tight_ ? largest_use(tight_->proof) : kMostUse);
+                if (tight) {
+                    complete(found, plan, report);
+                    tight_index_ = candidates_.size();
+                }
                 report.problem = widen(found.proof);
+                aim_ += kAimDb;
+                if (tight) tight_ = std::move(found);
                 candidates_.push_back(report);
-                return;
+                return true;
             }
             report.fits = true;
             offset_ += report.snr_db - report.predicted_snr_db;
         // The same T again only if it was cut down too far for what was measured.
             if (!reached && !(trimmed && choice.precise.snr_db + offset_ >= options_.target_snr_db)) choice.excluded = true;
             if (promising) {
-                found.precision = plan.precision;
-                found.checked = checked_;
-                found.ranges = ranges_;
-                found.layer_errors = model_->layer_errors(plan.precision);
-                found.predicted_snr_db = report.predicted_snr_db;
+                complete(found, plan, report);
                 best_ = std::move(found);
                 best_index_ = candidates_.size();
             }
@@ -156,7 +169,18 @@ private:
             exclude(choice);
         }
         candidates_.push_back(report);
+        return true;
     }
+
+    void complete(Found& found, const PrecisionPlan& plan, const CandidateReport& report) const {
+        found.precision = plan.precision;
+        found.checked = checked_;
+        found.ranges = ranges_;
+        found.layer_errors = model_->layer_errors(plan.precision);
+        found.predicted_snr_db = report.predicted_snr_db;
+    }
+
+    static double largest_use(const Check& result) { return *std::ranges::max_element(result.use); }
 
     static std::vector<std::size_t> first_of(std::vector<std::size_t> indices, std::size_t count) {
         indices.resize(std::min(indices.size(), count));
@@ -226,10 +250,14 @@ private:
     std::optional<ErrorModel> model_;
     std::vector<Choice> choices_;
     std::vector<int> excluded_;  // bits of T
+    bool refined_ = false;       // much more than the target was reached: fewer bytes were tried once
+    double aim_ = 0;             // dB beyond the target: a range that the error of quantisation leaves wants less of it
     double offset_ = 0;          // dB: measured less predicted
     std::vector<CandidateReport> candidates_;
     std::optional<Found> best_;
     std::size_t best_index_ = 0;
+    std::optional<Found> tight_;  // where less than half of the margin is left
+    std::size_t tight_index_ = 0;
 };
 
 }  // namespace
