@@ -71,8 +71,11 @@ void ShiftedProduct::apply(std::span<const std::uint32_t> in, const CoefficientT
     arrangement_->apply(in, tiles.starts(), zero_low_bytes, out);
 }
 
-void ShiftedProduct::apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out) const {
-    if (direct_ && passing_transforms_pay({n_, inputs_, rows_, {}}, direct_->multiply_adds(n_ / kTile, 0), columns_, product_rates(set_)))
+void ShiftedProduct::apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out, std::optional<ProductMethod> method) const {
+    const auto transforms_pay = [&] {
+        return passing_transforms_pay({n_, inputs_, rows_, {}}, direct_->multiply_adds(n_ / kTile, 0), columns_, product_rates(set_));
+    };
+    if (direct_ && (method ? *method == ProductMethod::kTransform : transforms_pay()))
         apply_passing_transforms(in, out);
     else
         apply(in, CoefficientTiles::whole(n_), 0, out);

@@ -67,7 +67,8 @@ public:
 
     /// The same for a product that is needed once: all coefficients, out: `rows` polynomials of n words. Where that takes less time, weights
     /// are transformed piece by piece on the way, a few MiB at a time, and not kept.
-    void apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out) const;
+    /// method: forced; chosen if empty, or where the weights are held transformed.
+    void apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out, std::optional<ProductMethod> method = {}) const;
 
     std::size_t rows() const;
     std::size_t inputs() const;

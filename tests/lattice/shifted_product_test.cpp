@@ -79,10 +79,13 @@ void check_whole(const Case& c) { check(c, {{0, static_cast<std::uint32_t>(c.n)}
 void check_once(const Case& c) {
     const std::vector<std::uint32_t> expected = expected_sums(c), start = reference::random_words(c.rows * c.n, 8);
     for (InstructionSet set : supported_instruction_sets())
-        for (ProductMethod method : {ProductMethod::kDirect, ProductMethod::kTransform}) {
-            std::vector<std::uint32_t> out = start;
-            ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, method}, set).apply_once(c.in, out);
-            for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], start[i] + expected[i]) << to_string(set) << " word " << i;
+        for (ProductMethod held : {ProductMethod::kDirect, ProductMethod::kTransform}) {
+            const ShiftedProduct product(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, held}, set);
+            for (std::optional<ProductMethod> method : {std::optional<ProductMethod>{}, {ProductMethod::kDirect}, {ProductMethod::kTransform}}) {
+                std::vector<std::uint32_t> out = start;
+                product.apply_once(c.in, out, method);
+                for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], start[i] + expected[i]) << to_string(set) << " word " << i;
+            }
         }
 }
 
@@ -161,9 +164,10 @@ TEST(ShiftedProduct, ManyInputsAreReducedInBetween) {
 }
 
 TEST(ShiftedProduct, OnceIsTheSame) {
-    check_once(random_case(64, 3, 5, 7, 1));      // direct
+    check_once(random_case(64, 3, 5, 7, 1));
     check_once(random_case(256, 1, 1, 1, 2));
-    // Transforms on the way: more inputs and rows than one piece, the last ones not full; two columns of one input and shift.
+    // More inputs and rows than one piece, the last ones not full; several columns of one input and shift; inputs without a column.
+    check_once(random_case(64, 50, 70, 20, 6));
     Case dense = random_case(64, 21, 37, 21 * 400, 3);
     dense.columns[5] = dense.columns[9] = dense.columns[17];
     check_once(dense);
