@@ -11,11 +11,12 @@
 #include <cstring>
 #include <fstream>
 
+#include "app/memory.h"
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/table.h"
-#include "model/file.h"
+#include "model/reader.h"
 #include "protocol/server_session.h"
 #include "transport/tls.h"
 
@@ -110,14 +111,18 @@ void run_serve(const ServeCommand& command) {
     const std::optional<std::filesystem::path> cache = cache_of(command);
     const auto begin = std::chrono::steady_clock::now();
     Progress progress("loading the model", 100);
-    const protocol::PreparedModel model(
-        model::load(command.model), [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache);
+    const protocol::PreparedModel model = [&] {
+        model::Reader reader(command.model);
+        return protocol::PreparedModel(
+            reader, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache, command.transform_bytes);
+    }();
     progress.finish();
+    return_freed_memory();
     const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - begin;
     if (cache) report(model.cache(), *cache);
-    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory, fingerprint {}", printable(model.architecture().name),
+    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory ({} transforms), fingerprint {}", printable(model.architecture().name),
                  model.architecture().layers.size(), loading.count(), model.cache().used ? "with" : "without",
-                 human_bytes(static_cast<double>(model.memory_bytes())), to_hex(model.fingerprint()));
+                 human_bytes(static_cast<double>(model.memory_bytes())), human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
 
     std::atomic<bool> stop{false};
     transport::ServerOptions options;

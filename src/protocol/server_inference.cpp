@@ -190,7 +190,7 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
 void ServerInference::activation(int layer) {
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
-    const model::LayerWeights& weights = model_.model().weights.layers[at];
+    const PreparedLayer& prepared = model_.layer(layer);
     const std::size_t values = pre_activations_.size();
     SecretVector<std::uint32_t> share(values);
     const auto finish_chunk = [&](std::size_t chunk, const Message& response) {
@@ -199,8 +199,8 @@ void ServerInference::activation(int layer) {
         const auto part = std::span<std::uint32_t>(share).subspan(first, count);
         slot_key_->decrypt(response.payload, part);
         SecretBuffer<std::int32_t> kappa(count), offset(count);
-        expand_channels(weights.kappa, description.output, first, kappa);
-        expand_channels(weights.offset, description.output, first, offset);
+        expand_channels(prepared.kappa, description.output, first, kappa);
+        expand_channels(prepared.offset, description.output, first, offset);
         finish_server_share(part, std::span<const std::uint32_t>(pre_activations_).subspan(first, count), kappa, offset,
                             model_.architecture().plain_modulus);
     };
