@@ -13,8 +13,6 @@ namespace flash::protocol {
 namespace {
 // Chunks encrypted in parallel before they are sent in order.
 constexpr std::size_t kBatch = 8;
-// Of the channel's queue: linear responses, for which the client waits, are never behind more than this.
-constexpr std::size_t kKeysUnsentBytes = std::size_t{4} << 20;
 }  // namespace
 
 void result_mask(const StreamKey& masks, int layer, int polynomial, std::span<std::uint32_t> rho) {
@@ -90,7 +88,7 @@ bool ActivationKeyProducer::run_layer(int layer, AheadWindow& window) {
         for (transport::Message& message : messages) {
             if (!window.acquire(chunk_bytes_)) return false;
             span.sent(chunk_bytes_);
-            channel_.send_behind(std::move(message), kKeysUnsentBytes);
+            channel_.send(std::move(message));
         }
     }
     return true;

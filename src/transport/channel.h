@@ -68,11 +68,6 @@ public:
         send(std::move(message));
         return true;
     }
-    /// send() for what nobody waits for yet: blocks while more than most_unsent bytes are queued, so that what others send leaves before it.
-    virtual void send_behind(Message message, std::size_t most_unsent) {
-        static_cast<void>(most_unsent);
-        send(std::move(message));
-    }
     /// Next message of this type. Throws Error(kTimeout) after the limit, kRemote with the peer's sentence if it sent
     /// kError, kNetwork if the connection ended, kProtocol if the peer broke the framing rules. Messages that arrived
     /// before a closed connection are still delivered; the peer's kError and broken rules take effect at once.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <string>
@@ -37,29 +36,26 @@ public:
         thread_.join();
     }
 
-    void send(Message message) override { send_behind(std::move(message), SIZE_MAX); }
-
-    void send_behind(Message message, std::size_t most_unsent) override {
+    void send(Message message) override {
+        const std::size_t bytes = frame_bytes(message);
         std::unique_lock lock(mutex_);
-        check_payload(message);
-        const auto ready = [&] { return room_for(frame_bytes(message), most_unsent); };
+        require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
+                "this side tried to send a message over its own size limit");
+        const auto ready = [&] { return broken_ || closing_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= limits_.max_send_queue; };
         const WaitingSender waiting(*this, ready());
         while (!ready()) {
             const std::uint64_t before = departed_;
             if (!room_.wait_for(lock, limits_.timeout, [&] { return ready() || departed_ != before; }))
                 throw Error(ErrorKind::kTimeout, "the link took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
-        queue(std::move(message));
-    }
-
-    bool try_send(Message& message) override {
-        const std::lock_guard lock(mutex_);
-        check_payload(message);
-        // What has left in the meantime; the thread looks only when somebody waits.
-        let_depart(Clock::now());
-        if (!room_for(frame_bytes(message), SIZE_MAX)) return false;
-        queue(std::move(message));
-        return true;
+        throw_if_broken();
+        const auto now = Clock::now();
+        line_free_ = std::max(line_free_, now) + seconds(8 * static_cast<double>(bytes) / link_.bits_per_second);
+        waiting_bytes_ += bytes;
+        sent_bytes_ += bytes;
+        ++sent_messages_;
+        frames_.push_back({line_free_, std::move(message)});
+        if (frames_.size() == 1) changed_.notify_one();  // otherwise the thread waits for an earlier moment already
     }
 
     Message receive(MessageType type) override { return inner_->receive(type); }
@@ -144,28 +140,6 @@ private:
         ShapedChannel& channel_;  // its mutex is held when this is made and when it goes
         const bool counts_;
     };
-
-    void check_payload(const Message& message) const {
-        require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
-                "this side tried to send a message over its own size limit");
-    }
-
-    // These two with the mutex held.
-    bool room_for(std::size_t bytes, std::size_t most_unsent) const {
-        return broken_ || closing_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= std::min(limits_.max_send_queue, most_unsent);
-    }
-
-    void queue(Message message) {
-        const std::size_t bytes = frame_bytes(message);
-        throw_if_broken();
-        const auto now = Clock::now();
-        line_free_ = std::max(line_free_, now) + seconds(8 * static_cast<double>(bytes) / link_.bits_per_second);
-        waiting_bytes_ += bytes;
-        sent_bytes_ += bytes;
-        ++sent_messages_;
-        frames_.push_back({line_free_, std::move(message)});
-        if (frames_.size() == 1) changed_.notify_one();  // otherwise the thread waits for an earlier moment already
-    }
 
     void throw_if_broken() const {
         if (const auto error = inner_->error()) throw Error(*error);

@@ -73,41 +73,24 @@ void TlsConnection::set_limits(const Limits& limits) {
     changed_.notify_all();
 }
 
-bool TlsConnection::room_for(std::size_t bytes, std::size_t most_unsent) const {
-    return closing_ || closed_ || unsent_bytes_ == 0 || unsent_bytes_ + bytes <= std::min(limits_.max_send_queue, most_unsent);
-}
-
-void TlsConnection::check_payload(const Message& message) const {
+void TlsConnection::send(Message message) {
+    std::unique_lock lock(mutex_);
     require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
             "this side tried to send a message over its own size limit");
-}
-
-void TlsConnection::send_behind(Message message, std::size_t most_unsent) {
-    std::unique_lock lock(mutex_);
-    check_payload(message);
-    const auto ready = [&] { return room_for(kFrameHeaderBytes + message.payload.size(), most_unsent); };
+    const std::size_t bytes = kFrameHeaderBytes + message.payload.size();
+    const auto ready = [&] {
+        return closing_ || closed_ || unsent_bytes_ == 0 || unsent_bytes_ + bytes <= limits_.max_send_queue;
+    };
     while (!ready()) {
         const std::uint64_t before = total_written_;
         if (!changed_.wait_for(lock, limits_.timeout, [&] { return ready() || total_written_ != before; })) {
             throw Error(ErrorKind::kTimeout, peer_ + " took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
     }
-    queue(lock, std::move(message));
-}
-
-bool TlsConnection::try_send(Message& message) {
-    std::unique_lock lock(mutex_);
-    check_payload(message);
-    if (!room_for(kFrameHeaderBytes + message.payload.size(), SIZE_MAX)) return false;
-    queue(lock, std::move(message));
-    return true;
-}
-
-void TlsConnection::queue(std::unique_lock<std::mutex>& lock, Message message) {
     if (const auto error = inbox_.error()) throw Error(*error);
     if (closing_ || closed_) throw Error(ErrorKind::kNetwork, kClosedHere);
     counters_.sent(message);
-    unsent_bytes_ += kFrameHeaderBytes + message.payload.size();
+    unsent_bytes_ += bytes;
     queue_.push_back(std::move(message));
     if (std::exchange(pump_active_, true)) return;
     lock.unlock();

@@ -11,12 +11,10 @@
 #include <asio/ssl/context.hpp>
 #include <chrono>
 #include <condition_variable>
-#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "transport/channel.h"
@@ -42,9 +40,7 @@ public:
     void abort_handshake();
 
     // The facade, from any thread; the meanings are those of Channel.
-    void send(Message message) { send_behind(std::move(message), SIZE_MAX); }
-    bool try_send(Message& message);
-    void send_behind(Message message, std::size_t most_unsent);
+    void send(Message message);
     Message receive(MessageType type) { return inbox_.take(type, limits().timeout); }
     Message receive_any(std::chrono::milliseconds wait) { return inbox_.take_any(wait); }
     void set_limits(const Limits& limits);
@@ -86,9 +82,6 @@ private:
     void hard_close();
     void drop_unsent();  // nobody is there to take it
 
-    bool room_for(std::size_t bytes, std::size_t most_unsent) const;  // mutex_ is held; also once nothing is sent any more
-    void queue(std::unique_lock<std::mutex>& lock, Message message);
-    void check_payload(const Message& message) const;
     Limits limits() const;
     void wake_writer();                       // from any thread
     // From any thread: fails the inbox, and the first call also replaces the send queue by a last message. Both happen
