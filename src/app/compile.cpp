@@ -89,12 +89,4 @@ void run_compile(const CompileCommand& command) {
     fmt::print("wrote {} ({})\n", out.string(), human_bytes(static_cast<double>(std::filesystem::file_size(out))));
 }
 
-void run_plan(const std::filesystem::path& file, bool json) {
-    const model::Model model = model::load(file);
-    if (json)
-        fmt::print("{}\n", plan_json(model).dump(2));
-    else
-        fmt::print("{}", plan_table(model));
-}
-
 }  // namespace flash::app

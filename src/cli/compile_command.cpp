@@ -25,14 +25,4 @@ void add_compile(CLI::App& program) {
     sub->callback([command] { app::run_compile(*command); });
 }
 
-void add_plan(CLI::App& program) {
-    auto file = std::make_shared<std::filesystem::path>();
-    auto json = std::make_shared<bool>(false);
-    CLI::App* sub = program.add_subcommand("plan", "Show the layers of a compiled model with exact bytes and round trips");
-    sub->add_option("model", *file, "Compiled model")->required();
-    sub->add_flag("--json", *json, "Print JSON instead of tables");
-    sub->footer("Example:\n  flash plan resnet.flash");
-    sub->callback([file, json] { app::run_plan(*file, *json); });
-}
-
 }  // namespace flash::cli

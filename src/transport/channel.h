@@ -60,7 +60,8 @@ struct Limits {
 class Channel {
 public:
     virtual ~Channel() = default;
-    /// Queues a message; blocks while the send queue is full. Throws Error(kTimeout) if a full queue does not move for
+    /// Queues a message; blocks while the send queue is full. Messages of one type arrive in the order in which they were sent; uploads and
+    /// activation keys, which are sent ahead of need, let all others pass (transport/send_queue.h). Throws Error(kTimeout) if a full queue does not move for
     /// the limit, and once the connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
     virtual void send(Message message) = 0;
     /// send() if it need not block; otherwise false, and the message stays as it is. (A channel that cannot tell sends.)

@@ -11,7 +11,6 @@
 #include <asio/ssl/context.hpp>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +20,7 @@
 #include "transport/counters.h"
 #include "transport/frame.h"
 #include "transport/inbox.h"
+#include "transport/send_queue.h"
 #include "transport/tls_stream.h"
 
 namespace flash::transport {
@@ -103,7 +103,6 @@ private:
     std::size_t arrived_bytes_ = 0;
     std::vector<std::uint8_t> record_;  // plain bytes of a record that is being filled
     std::vector<Message> batch_;        // messages that are being encrypted
-    std::size_t batch_bytes_ = 0;       // what they count in unsent_bytes_ until the socket has taken them
     bool reading_ = false;              // the read loop runs or waits
     bool writing_ = false;              // encrypted bytes wait for the socket
     bool linger_armed_ = false;
@@ -111,8 +110,8 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     Limits limits_;
-    std::deque<Message> queue_;
-    std::size_t unsent_bytes_ = 0;     // frames in queue_ and in the batch under way
+    SendQueue<Message> queue_;
+    std::size_t batch_bytes_ = 0;      // of frames that were taken out of it and that the socket has not taken yet
     std::uint64_t total_written_ = 0;  // grows with every write: the measure of progress
     bool pump_active_ = false;         // the write loop runs or is about to, and will look at queue_ before it rests
     bool closing_ = false;             // nothing more is queued
