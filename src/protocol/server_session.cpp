@@ -52,6 +52,7 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
     try {
         transport::Limits limits;
         limits.max_queued = server_queue_bytes(model.cost());
+        limits.max_send_queue = kSendQueueBytes;
         limits.timeout = options.timeout;
         channel.set_limits(limits);
         handshake(model, channel);
