@@ -31,7 +31,7 @@ constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 TEST(SessionMemory, DoesNotGrowWithTheNumberOfLayers) {
     // Deep enough for everything that runs ahead to have reached its bound.
-    const SessionMemory some = memory_of(chain(40)), more = memory_of(chain(80));
+    const SessionMemory some = memory_of(chain(60)), more = memory_of(chain(120));
     EXPECT_LT(more.server, some.server + kMiB) << "only the names of the ciphertexts that were sent grow";
     EXPECT_LT(more.client, some.client + kMiB);
     EXPECT_LT(more.server, 128 * kMiB);
