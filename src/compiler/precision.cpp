@@ -56,7 +56,7 @@ BitCosts bit_costs(const Network& network) {
     BitCosts costs;
     costs.upload.assign(network.layers.size() + 1, 0.0);
     for (std::size_t l = 0; l < network.layers.size(); ++l)
-        costs.response.push_back((static_cast<double>(plan.layers[l].polynomials()) * scheme::kDirectDegree + static_cast<double>(network.layers[l].output.size())) / 8);
+        costs.response.push_back((static_cast<double>(plan.layers[l].polynomials()) * static_cast<double>(plan.layers[l].degree()) + static_cast<double>(network.layers[l].output.size())) / 8);
     for (const packing::Stream& stream : plan.streams)
         costs.upload[static_cast<std::size_t>(stream.source)] += static_cast<double>(stream.polynomials()) * static_cast<double>(stream.sent_coefficients()) / 8;
     return costs;

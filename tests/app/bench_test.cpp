@@ -122,8 +122,9 @@ TEST(Samples, CallsAreCounted) {
 }
 
 TEST(Replay, ServerSaysTheSameAgain) {
-    const protocol::PreparedModel model(two_layer_model());
-    const Recording recording = record_inference(model, input_of(model.model()), 1, 2);
+    const model::Model source = two_layer_model();
+    const protocol::PreparedModel model(source);
+    const Recording recording = record_inference(model, input_of(source), 1, 2);
     const auto recorded = by_place(recording.server);
     EXPECT_EQ(recorded.size(), recording.server.size());
     for (int repetition = 0; repetition < 3; ++repetition) {
@@ -147,9 +148,10 @@ TEST(Replay, ServerSaysTheSameAgain) {
 }
 
 TEST(Replay, ScalingPoints) {
-    const protocol::PreparedModel model(two_layer_model());
+    const model::Model source = two_layer_model();
+    const protocol::PreparedModel model(source);
     const int cores = available_cores();
-    const auto points = measure_scaling(model, input_of(model.model()), 2, 2);
+    const auto points = measure_scaling(model, input_of(source), 2, 2);
     ASSERT_EQ(points.size(), 2u);
     EXPECT_EQ(points[0].threads, 1);
     EXPECT_EQ(points[1].threads, 2);

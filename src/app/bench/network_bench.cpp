@@ -59,12 +59,12 @@ std::vector<std::int32_t> picture(const NetworkCommand& command, const model::Ar
 /// One kind of connection: sessions, and what came of them.
 class Track {
 public:
-    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const model::Twin& twin,
-          std::span<const std::int32_t> input)
+    Track(std::string name, const Connection& connection, const model::Model& source, const protocol::PreparedModel& model,
+          const model::Twin& twin, std::span<const std::int32_t> input)
         : input_(input), expected_(twin.run(input).logits) {
         result_.name = std::move(name);
         result_.link = transport::to_string(connection.link);
-        protocol::Audit audit(model.model(), twin);
+        protocol::Audit audit(source, twin);
         LocalSession(model, connection, &audit.server()).infer(input, &audit.client());
         const protocol::AuditReport report = audit.check();
         result_.largest_rounding_error = report.largest_error();
@@ -125,7 +125,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     Progress progress("inferences", (static_cast<std::uint64_t>(command.runs) + 2) * (command.links.size() + 2));
     std::vector<std::unique_ptr<Track>> tracks;
     const auto add_track = [&](const std::string& name, const Connection& connection) {
-        tracks.push_back(std::make_unique<Track>(name, connection, prepared, twin, input));
+        tracks.push_back(std::make_unique<Track>(name, connection, model, prepared, twin, input));
         progress.advance(2);
     };
     add_track("memory", {});
