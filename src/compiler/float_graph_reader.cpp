@@ -102,6 +102,7 @@ private:
             if (poly == symbol.poly) return value;
         const int value = append({Kind::kQuadratic, {symbol.value}, symbol.shape, {}, 1, {}, {}, symbol.poly}).value;
         known.emplace_back(symbol.poly, value);
+        origins_.emplace(value, std::pair(symbol.value, symbol.poly));
         return value;
     }
 
@@ -121,13 +122,48 @@ private:
         return symbol;
     }
 
-    Symbol product(const onnx::NodeProto& node, const Symbol& left, const Symbol& right) const {
-        Symbol result = left;
+    /// Rewrites a tensor as scale * value + shift, if it is that polynomial of the value's own operand.
+    bool rebase(Symbol& symbol, int value) const {
+        const auto origin = origins_.find(value);
+        if (origin == origins_.end() || origin->second.first != symbol.value) return false;
+        const Quadratic &p = symbol.poly, &q = origin->second.second;
+        Quadratic line = unit(symbol.shape.channels);
+        const auto close = [](double x, double y) { return std::abs(x - y) <= 1e-9 * std::max(std::abs(x), std::abs(y)); };
+        for (std::size_t c = 0; c < p.a.size(); ++c) {
+            const double scale = q.a[c] != 0 ? p.a[c] / q.a[c] : q.b[c] != 0 ? p.b[c] / q.b[c] : 0;
+            if (!close(p.a[c], scale * q.a[c]) || !close(p.b[c], scale * q.b[c])) return false;
+            line.b[c] = scale;
+            line.c[c] = close(p.c[c], scale * q.c[c]) ? 0 : p.c[c] - scale * q.c[c];
+        }
+        symbol.value = value;
+        symbol.poly = std::move(line);
+        return true;
+    }
+    /// Two tensors that depend on one value, directly or through a polynomial of it that is a value itself, as polynomials of the same.
+    void align(Symbol& left, Symbol& right) const {
+        if (left.value != right.value && !rebase(left, right.value)) rebase(right, left.value);
+    }
+
+    static bool too_high(const Quadratic& left, const Quadratic& right) {
+        for (std::size_t c = 0; c < left.a.size(); ++c)
+            if ((left.a[c] != 0 && (right.a[c] != 0 || right.b[c] != 0)) || (right.a[c] != 0 && left.b[c] != 0)) return true;
+        return false;
+    }
+
+    Symbol product(const onnx::NodeProto& node, Symbol& left, Symbol& right) {
+        align(left, right);
+        if (left.value == right.value && too_high(left.poly, right.poly)) {
+            // An activation of an activation: the inner one becomes a value.
+            const int value = value_of(right);
+            rebase(left, value);
+            rebase(right, value);
+        }
         if (left.value != right.value) unsupported(label(node), "it multiplies two different maps");
+        if (too_high(left.poly, right.poly)) unsupported(label(node), "it makes a polynomial of degree three or more");
+        Symbol result = left;
         for (std::size_t c = 0; c < left.poly.a.size(); ++c) {
             const double a1 = left.poly.a[c], b1 = left.poly.b[c], c1 = left.poly.c[c];
             const double a2 = right.poly.a[c], b2 = right.poly.b[c], c2 = right.poly.c[c];
-            if ((a1 != 0 && (a2 != 0 || b2 != 0)) || (a2 != 0 && b1 != 0)) unsupported(label(node), "it makes a polynomial of degree three or more");
             result.poly.a[c] = a1 * c2 + b1 * b2 + c1 * a2;
             result.poly.b[c] = b1 * c2 + c1 * b2;
             result.poly.c[c] = c1 * c2;
@@ -135,7 +171,8 @@ private:
         return result;
     }
 
-    Symbol sum(const Symbol& left, const Symbol& right, double sign) {
+    Symbol sum(Symbol& left, Symbol& right, double sign) {
+        align(left, right);
         if (left.value == right.value) {
             Symbol result = left;
             for (std::size_t c = 0; c < left.poly.a.size(); ++c) {
@@ -290,7 +327,7 @@ private:
         else if (op == "AveragePool") {
             const Symbol& in = tensor(node, 0);
             model::Window w = window(node, in, integers_attribute(node, "kernel_shape"));
-            w.level = integer_attribute(node, "count_include_pad", 0) == 0 && !integers_attribute(node, "pads").empty();
+            w.level = integer_attribute(node, "count_include_pad", 0) == 0 && std::ranges::any_of(integers_attribute(node, "pads"), [](std::int64_t p) { return p != 0; });
             if (w.level && in.pads != std::array<int, 4>{}) unsupported(label(node), "a Pad stands in front of padding that does not count");
             result = average(node, w);
         } else if (op == "GlobalAveragePool" || op == "ReduceMean") result = average(node, {tensor(node, 0).shape.height, tensor(node, 0).shape.width});
@@ -310,6 +347,7 @@ private:
     std::map<std::string, Constant> constants_;
     std::map<std::string, Symbol> tensors_;
     std::map<int, std::vector<std::pair<Quadratic, int>>> polynomials_;  ///< of a value: those that are nodes
+    std::map<int, std::pair<int, Quadratic>> origins_;                   ///< the other way round
     FloatGraph result_;
 };
 

@@ -21,6 +21,7 @@ struct Choice {
     dnnl::algorithm value;
     const char* name;
     int threads;
+    bool in_place = false;  ///< parts of concatenations are written where the whole lies, which fixes their layout; else they are copied
 };
 
 class Chain : public Plain {

@@ -44,7 +44,7 @@ public:
         for (std::size_t i = 0; i < graph.nodes.size(); ++i)
             for (int input : graph.nodes[i].inputs) last_reader_[static_cast<std::size_t>(input)] = i;
         shared_[0] = true;
-        place_concatenations();
+        if (choice.in_place) place_concatenations();
     }
 
     std::unique_ptr<Chain> build() {

@@ -12,14 +12,18 @@ namespace {
 using dnnl::algorithm;
 using dnnl::memory;
 
-std::vector<Choice> choices(int threads) {
-    return {{algorithm::convolution_direct, "direct", threads}, {algorithm::convolution_winograd, "winograd", threads}, {algorithm::convolution_auto, "auto", threads}};
+std::vector<Choice> choices(int threads, bool concatenations) {
+    std::vector<Choice> list;
+    for (bool in_place : concatenations ? std::vector{false, true} : std::vector{false})
+        for (const auto& [value, name] : {std::pair{algorithm::convolution_direct, "direct"}, {algorithm::convolution_winograd, "winograd"}, {algorithm::convolution_auto, "auto"}})
+            list.push_back({value, name, threads, in_place});
+    return list;
 }
 
-/// The fastest of what `make` gives for all algorithms; it may throw dnnl::error where one does not apply. They take turns and the
+/// The fastest of what `make` gives for these choices; it may throw dnnl::error where one does not apply. They take turns and the
 /// shortest run of each counts, for a tenth of a second or more, so that a disturbance does not decide.
 template <class Make>
-std::unique_ptr<Plain> fastest(int threads, const Make& make) {
+std::unique_ptr<Plain> fastest(const std::vector<Choice>& choices, const Make& make) {
     using Clock = std::chrono::steady_clock;
     constexpr int kLeastRounds = 5, kMostRounds = 200;
     constexpr std::chrono::milliseconds kTrial{100};
@@ -28,7 +32,7 @@ std::unique_ptr<Plain> fastest(int threads, const Make& make) {
         Clock::duration best = Clock::duration::max();
     };
     std::vector<Candidate> candidates;
-    for (const Choice& choice : choices(threads)) {
+    for (const Choice& choice : choices) {
         try {
             Candidate candidate{make(choice)};
             candidate.plain->run();
@@ -57,7 +61,7 @@ public:
 
     std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window, int threads) const override {
         const model::Shape output{outputs, window.out_height(input.height), window.out_width(input.width)};
-        return fastest(threads, [&](const Choice& choice) {
+        return fastest(choices(threads, false), [&](const Choice& choice) {
             auto chain = std::make_unique<Chain>(choice);
             const auto primitive = describe_convolution(chain->engine(), choice.value, input, output, any_layout(output), window, false, {});
             chain->name(primitive.impl_info_str());
@@ -69,7 +73,8 @@ public:
     }
 
     std::unique_ptr<Plain> network(const compiler::FloatGraph& graph, int threads) const override {
-        return fastest(threads, [&](const Choice& choice) { return network_chain(graph, choice); });
+        const bool concatenations = std::ranges::any_of(graph.nodes, [](const auto& node) { return node.kind == compiler::GraphNode::Kind::kConcatenation; });
+        return fastest(choices(threads, concatenations), [&](const Choice& choice) { return network_chain(graph, choice); });
     }
 };
 
