@@ -57,12 +57,12 @@ void Chain::name(const std::string& implementation) {
 
 memory::dims dims_of(const model::Shape& s) { return {1, s.channels, s.height, s.width}; }
 
-dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind, const model::Shape& input, const model::Shape& output,
-                                                               const memory::desc& result, const model::Window& w, bool bias, const dnnl::post_ops& ops, int groups) {
-    const memory::desc source = any_layout(input);
-    memory::dims shape{output.channels / groups, input.channels / groups, w.kernel_h, w.kernel_w};
+dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind, const memory::desc& source, const memory::desc& result,
+                                                               const model::Window& w, bool bias, const dnnl::post_ops& ops, int groups) {
+    const std::int64_t inputs = source.dims()[1], outputs = result.dims()[1];
+    memory::dims shape{outputs / groups, inputs / groups, w.kernel_h, w.kernel_w};
     if (groups > 1) shape.insert(shape.begin(), groups);
-    const memory::desc weights(shape, kFloat, kAnyLayout), biases({output.channels}, kFloat, kAnyLayout);
+    const memory::desc weights(shape, kFloat, kAnyLayout), biases({outputs}, kFloat, kAnyLayout);
     const memory::dims strides{w.stride_h, w.stride_w}, before{w.pad_top, w.pad_left}, after{w.pad_bottom, w.pad_right};
     const memory::dims gaps{w.dilation_h - 1, w.dilation_w - 1};  // pixels left out between two that the kernel meets
     dnnl::primitive_attr attributes;

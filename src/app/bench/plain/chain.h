@@ -21,7 +21,7 @@ struct Choice {
     dnnl::algorithm value;
     const char* name;
     int threads;
-    bool in_place = false;  ///< parts of concatenations are written where the whole lies, which fixes their layout; else they are copied
+    bool in_place = false;  ///< parts of concatenations are written where the whole lies, in blocks of channels like everything else; else they are copied
 };
 
 class Chain : public Plain {
@@ -62,10 +62,10 @@ private:
 dnnl::memory::dims dims_of(const model::Shape& shape);
 inline dnnl::memory::desc any_layout(const model::Shape& shape) { return {dims_of(shape), kFloat, kAnyLayout}; }
 
-/// Error(dnnl::error) where the library does not have this algorithm for this shape.
-dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind, const model::Shape& input, const model::Shape& output,
-                                                               const dnnl::memory::desc& result, const model::Window& window, bool bias, const dnnl::post_ops& ops,
-                                                               int groups = 1);
+/// A convolution between maps of these layouts. dnnl::error where the library does not have this algorithm for them.
+dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind, const dnnl::memory::desc& source,
+                                                               const dnnl::memory::desc& result, const model::Window& window, bool bias,
+                                                               const dnnl::post_ops& ops = {}, int groups = 1);
 
 /// The network as a chain, with the choice's algorithm wherever the library has it.
 std::unique_ptr<Chain> network_chain(const compiler::FloatGraph& graph, const Choice& choice);

@@ -161,32 +161,31 @@ private:
         return result;
     }
 
-    /// One pass over the map: b x + c; or (s x + t)^2 and what is left of it; or (a x + b) x + c.
+    /// A depthwise convolution of one pixel computes b x + c, and with a square behind it (s x + t)^2 + c, in one pass over the map in any layout.
+    /// Where only some channels have a square it is (a x + b) x + c.
     memory quadratic(const GraphNode& node) {
         const Quadratic& poly = *node.activation;
-        const memory& x = value(node.inputs[0]);
-        PostOps post;
-        if (std::ranges::all_of(poly.a, [](double a) { return a == 0; })) {
-            post.binary(algorithm::binary_add, per_channel(poly.c));
-            return binary(algorithm::binary_mul, x, per_channel(poly.b), post);
-        }
-        if (std::ranges::any_of(poly.a, [](double a) { return a == 0; })) {
+        const bool linear = std::ranges::all_of(poly.a, [](double a) { return a == 0; });
+        if (!linear && std::ranges::any_of(poly.a, [](double a) { return a == 0; })) {
+            const memory x = in_layout(value(node.inputs[0]), {dims_of(node.output), kFloat, memory::format_tag::nhwc});
+            PostOps post;
             post.binary(algorithm::binary_add, per_channel(poly.b));
             post.binary(algorithm::binary_mul, x);
             post.binary(algorithm::binary_add, per_channel(poly.c));
             return binary(algorithm::binary_mul, x, per_channel(poly.a), post);
         }
-        std::vector<double> root, shift;
+        GraphNode pass{Kind::kConvolution, node.inputs, node.output, {}, node.output.channels, {}, {}, {}};
         Quadratic square = poly;
         for (std::size_t c = 0; c < poly.a.size(); ++c) {
-            root.push_back(std::sqrt(std::abs(poly.a[c])));
-            shift.push_back(root[c] * poly.b[c] / (2 * poly.a[c]));
+            const double root = std::sqrt(std::abs(poly.a[c]));
+            pass.weights.push_back(static_cast<float>(linear ? poly.b[c] : root));
+            pass.bias.push_back(static_cast<float>(linear ? poly.c[c] : root * poly.b[c] / (2 * poly.a[c])));
+            if (linear) continue;
             square.a[c] = std::copysign(1.0, poly.a[c]);
             square.c[c] = poly.c[c] - poly.b[c] * poly.b[c] / (4 * poly.a[c]);
         }
-        post.binary(algorithm::binary_add, per_channel(shift));
-        append_square(post, square);
-        return binary(algorithm::binary_mul, x, per_channel(root), post);
+        if (!linear) pass.activation = std::move(square);
+        return convolution(pass, true);
     }
 
     memory average(const GraphNode& node) {
@@ -223,7 +222,8 @@ private:
         return ours ? values_[number] : copy(values_[number], values_[number].get_desc());
     }
 
-    memory convolution(const GraphNode& node) {
+    /// keep_layout: the result lies as the source does.
+    memory convolution(const GraphNode& node, bool keep_layout = false) {
         const model::Shape& shape = graph_.value_shape(node.inputs[0]);
         const memory& source = value(node.inputs[0]);
         std::optional<memory> onto;
@@ -232,12 +232,14 @@ private:
             onto = addend(node);
             post.ops.append_sum(1.f);
         }
-        const bool whole_map = !onto && node.groups == 1 && node.output.height == 1 && node.output.width == 1 && node.window.kernel_h == shape.height && node.window.kernel_w == shape.width;
+        const bool whole_map = !onto && !keep_layout && node.groups == 1 && node.output.height == 1 && node.output.width == 1 && node.window.kernel_h == shape.height && node.window.kernel_w == shape.width;
         if (node.activation) append_square(post, *node.activation, whole_map);
         if (whole_map) return fully_connected(node, source, shape, post);
 
-        const memory::desc wanted = onto ? onto->get_desc() : slot() ? slot()->get_desc() : any_layout(node.output);
-        const auto primitive = best_convolution(node, shape, wanted, post.ops);
+        const bool blocks = chain_->choice().in_place && !is_picture(node.inputs[0]);
+        const memory::desc given = keep_layout || blocks ? source.get_desc() : any_layout(shape);
+        const memory::desc wanted = onto ? onto->get_desc() : slot() ? slot()->get_desc() : keep_layout ? given : blocks ? blocked(node.output) : any_layout(node.output);
+        const auto primitive = best_convolution(node, given, wanted, post.ops);
         chain_->name(primitive.impl_info_str());
         const memory result = onto ? in_layout(*onto, primitive.dst_desc()) : destination(primitive.dst_desc());
         const std::int64_t outputs = node.output.channels / node.groups, inputs = shape.channels / node.groups;
@@ -252,18 +254,22 @@ private:
         return result;
     }
 
-    /// The chosen algorithm where the library has it for this shape, else the direct one; with the wanted layout of the result if that
-    /// runs in fast code, else with any.
-    dnnl::convolution_forward::primitive_desc best_convolution(const GraphNode& node, const model::Shape& input, const memory::desc& wanted, const dnnl::post_ops& ops) const {
-        for (const memory::desc& result : {wanted, any_layout(node.output)})
+    /// The picture, which has few channels and no blocks of them.
+    static bool is_picture(int number) { return number == 0; }
+
+    /// The chosen algorithm where the library has it for this shape, else the direct one; between the given layouts if that runs in fast code, else
+    /// with any of the result, else of both.
+    dnnl::convolution_forward::primitive_desc best_convolution(const GraphNode& node, const memory::desc& source, const memory::desc& wanted, const dnnl::post_ops& ops) const {
+        const memory::desc any_source = any_layout(graph_.value_shape(node.inputs[0])), any_result = any_layout(node.output);
+        for (const auto& [from, to] : {std::pair{source, wanted}, {source, any_result}, {any_source, wanted}, {any_source, any_result}})
             for (algorithm kind : {chain_->choice().value, algorithm::convolution_direct})
                 try {
-                    const auto primitive = describe_convolution(chain_->engine(), kind, input, node.output, result, node.window, true, ops, node.groups);
+                    const auto primitive = describe_convolution(chain_->engine(), kind, from, to, node.window, true, ops, node.groups);
                     if (!is_slow(primitive.impl_info_str())) return primitive;
                 } catch (const dnnl::error&) {
                     continue;
                 }
-        return describe_convolution(chain_->engine(), algorithm::convolution_direct, input, node.output, any_layout(node.output), node.window, true, ops, node.groups);
+        return describe_convolution(chain_->engine(), algorithm::convolution_direct, any_source, any_result, node.window, true, ops, node.groups);
     }
 
     memory fully_connected(const GraphNode& node, const memory& source, const model::Shape& shape, PostOps& post) {
