@@ -60,9 +60,9 @@ private:
             if (constants_.contains(input.name())) continue;
             const auto& dims = input.type().tensor_type().shape().dim();
             if (dims.size() != 4) throw Error(ErrorKind::kUnsupported, "the input is not [N, C, H, W]");
+            for (int i = 1; i < 4; ++i)
+                if (dims[i].dim_value() < 1 || dims[i].dim_value() > model::kMaxExtent) throw Error(ErrorKind::kUnsupported, "the size of the input is not fixed, or too large");
             result_.input = {static_cast<int>(dims[1].dim_value()), static_cast<int>(dims[2].dim_value()), static_cast<int>(dims[3].dim_value())};
-            if (result_.input.channels < 1 || result_.input.height < 1 || result_.input.width < 1)
-                throw Error(ErrorKind::kUnsupported, "the size of the input is not fixed");
             tensors_[input.name()] = {0, unit(result_.input.channels), result_.input};
         }
     }
@@ -90,6 +90,8 @@ private:
     Symbol append(GraphNode node) {
         const model::Shape shape = node.output;
         if (shape.channels < 1 || shape.height < 1 || shape.width < 1) broken("a window does not fit its map");
+        if (shape.channels > model::kMaxChannels || shape.height > model::kMaxExtent || shape.width > model::kMaxExtent)
+            throw Error(ErrorKind::kUnsupported, "the ONNX model has a map that is larger than Flash allows");
         result_.nodes.push_back(std::move(node));
         return {static_cast<int>(result_.nodes.size()), unit(shape.channels), shape};
     }
@@ -171,7 +173,8 @@ private:
         return result;
     }
 
-    Symbol sum(Symbol& left, Symbol& right, double sign) {
+    Symbol sum(const onnx::NodeProto& node, Symbol& left, Symbol& right, double sign) {
+        if (left.shape != right.shape) unsupported(label(node), "it adds maps of different shapes");
         align(left, right);
         if (left.value == right.value) {
             Symbol result = left;
@@ -248,6 +251,7 @@ private:
         std::vector<double> weights(outputs * inputs);
         for (std::size_t o = 0; o < outputs; ++o)
             for (std::size_t i = 0; i < inputs; ++i) weights[o * inputs + i] = alpha * matrix.values[transposed ? o * inputs + i : i * outputs + o];
+        if (bias.size() > 1 && bias.size() != outputs) broken("node " + label(node) + ": its bias does not fit its weights");
         bias.resize(outputs, bias.size() == 1 ? bias[0] : 0.0);
         return convolve(in, weights, bias, static_cast<int>(outputs), {in.shape.height, in.shape.width}, 1);
     }
@@ -269,7 +273,7 @@ private:
         for (int i = 0; i < node.input_size(); ++i) {
             const Symbol in = tensor(node, i);
             if (in.shape.height != result.output.height || in.shape.width != result.output.width) unsupported(label(node), "it concatenates maps of different sizes");
-            result.output.channels += in.shape.channels;
+            result.output.channels = std::min(result.output.channels + in.shape.channels, model::kMaxChannels + 1);
             result.inputs.push_back(value_of(in));
         }
         return append(std::move(result));
@@ -280,7 +284,11 @@ private:
         const std::vector<std::int64_t> pads = as_integers(needed_constant(node, 1));
         if (string_attribute(node, "mode", "constant") != "constant" || pads.size() != 8 || (constant(node, 2) && as_scalar(*constant(node, 2)) != 0.0))
             unsupported(label(node), "only padding by zeros is supported");
-        for (std::size_t i = 0; i < 4; ++i) result.pads[i] += static_cast<int>(std::clamp<std::int64_t>(pads[(i / 2) * 4 + 2 + i % 2], 0, model::kMaxExtent));
+        for (std::size_t i = 0; i < 4; ++i) {
+            const std::int64_t pad = pads[(i / 2) * 4 + 2 + i % 2];
+            if (pad < 0 || pad + result.pads[i] > model::kMaxExtent) unsupported(label(node), "its padding is negative or too large");
+            result.pads[i] += static_cast<int>(pad);
+        }
         return result;
     }
 
@@ -291,17 +299,17 @@ private:
             if (as_scalar(needed_constant(node, 1)) != 2.0) unsupported(label(node), "its exponent is not 2");
             return product(node, tensor(node, 0), tensor(node, 0));
         }
-        if (!left && !right) return op == "Mul" ? product(node, tensor(node, 0), tensor(node, 1)) : op == "Div" ? (unsupported(label(node), "it divides by a map"), Symbol{}) : sum(tensor(node, 0), tensor(node, 1), op == "Add" ? 1 : -1);
+        if (op == "Div" && !right) unsupported(label(node), "it divides by a map");
+        if (!left && !right) return op == "Mul" ? product(node, tensor(node, 0), tensor(node, 1)) : sum(node, tensor(node, 0), tensor(node, 1), op == "Add" ? 1 : -1);
         const Symbol& in = tensor(node, left ? 1 : 0);
         std::vector<double> values = per_channel(node, left ? *left : *right, in);
         const std::vector<double> ones(values.size(), 1.0), zeros(values.size(), 0.0);
         if (op == "Mul") return affine(in, values, zeros);
         if (op == "Add") return affine(in, ones, values);
-        if (op == "Div" && right) {
+        if (op == "Div") {
             for (double& value : values) value = 1 / value;
             return affine(in, values, zeros);
         }
-        if (op == "Div") unsupported(label(node), "it divides by a map");
         if (left) return affine(in, std::vector<double>(values.size(), -1.0), values);
         for (double& value : values) value = -value;
         return affine(in, ones, values);
@@ -330,8 +338,13 @@ private:
             w.level = integer_attribute(node, "count_include_pad", 0) == 0 && std::ranges::any_of(integers_attribute(node, "pads"), [](std::int64_t p) { return p != 0; });
             if (w.level && in.pads != std::array<int, 4>{}) unsupported(label(node), "a Pad stands in front of padding that does not count");
             result = average(node, w);
-        } else if (op == "GlobalAveragePool" || op == "ReduceMean") result = average(node, {tensor(node, 0).shape.height, tensor(node, 0).shape.width});
-        else if (op == "Concat") result = concatenation(node);
+        } else if (op == "GlobalAveragePool" || op == "ReduceMean") {
+            std::vector<std::int64_t> axes = op == "ReduceMean" ? (constant(node, 1) ? as_integers(*constant(node, 1)) : integers_attribute(node, "axes")) : std::vector<std::int64_t>{2, 3};
+            for (std::int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
+            std::ranges::sort(axes);
+            if (axes != std::vector<std::int64_t>{2, 3}) unsupported(label(node), "Flash takes means over both spatial axes (2 and 3) only");
+            result = average(node, {tensor(node, 0).shape.height, tensor(node, 0).shape.width});
+        } else if (op == "Concat") result = concatenation(node);
         else if (op == "Gemm") result = gemm(node);
         else if (op == "MatMul") result = fully_connected(node, false, 1, {});
         else if (op == "Pad") result = pad(node);
