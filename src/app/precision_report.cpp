@@ -38,7 +38,8 @@ std::string layer_table(const compiler::Report& report) {
                        fmt::format("{:.1f}", l.noise_bits), fmt::format("{:.1f}", l.noise_limit), fmt::format("{:.1f} dB", l.snr_db),
                        fmt::format("{:.0f}%", 100 * l.error_share)});
     return table.str() +
-           "margin: what fits over the largest seen; used: of T/4; weights: bits and multiplier; noise: log2 of ten sigma; share: of the logits' noise, predicted\n";
+           "margin: what fits over the largest x seen; used: of T/4; weights: bits and multiplier; noise: log2 of ten sigma;\n"
+           "share: of the logits' quantisation noise, predicted\n";
 }
 
 std::string candidate_table(const compiler::Report& report) {
@@ -54,14 +55,14 @@ std::string candidate_table(const compiler::Report& report) {
 
 std::string precision_text(const compiler::Report& report, const std::string& images) {
     std::string text = layer_table(report) + "\n" + candidate_table(report) + "\n";
-    text += "most of the logits' noise comes from: ";
+    text += "most of the logits' noise comes from\n";
     for (std::size_t i = 0; i < report.worst.size(); ++i) {
         const compiler::LayerReport& layer = report.layers[report.worst[i]];
-        text += fmt::format("{}{} ({:.0f}%, m = {}, {})", i ? "; " : "", printable(layer.name), 100 * layer.error_share, layer.share_bits,
+        text += fmt::format("  {} ({:.0f}%, m = {}, {})\n", printable(layer.name), 100 * layer.error_share, layer.share_bits,
                             layer.multiplier <= 1 && layer.max_weight > 0 && layer.max_weight < 64 ? "its weights fill few of their bits" : "rounding of its X and weights");
     }
-    text += fmt::format("\n{}\n", report.margin);
-    text += fmt::format("calibrated on {} of {}; on {} of them the integer model keeps {:.1f} dB and {:.1f}% of the float model's classes; ranges proved on the {} that reach furthest\n",
+    text += report.margin + "\n";
+    text += fmt::format("calibrated on {} of {}\non {} of them the integer model keeps {:.1f} dB and {:.1f}% of the float model's classes; ranges hold on {}, among them the furthest\n",
                         report.calibration_images, images, report.check_images, report.snr_db, 100 * report.agreement, report.proof_images);
     return text;
 }

@@ -68,8 +68,8 @@ void prove_clips_idle(const Network& network, const std::vector<LayerRange>& ran
 std::string margin_text(const std::vector<LayerRange>& ranges, const CompileOptions& options, std::int64_t images) {
     if (ranges[0].source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
     if (ranges[0].source == MarginSource::kAssumed)
-        return fmt::format("margin of 2 assumed: {} calibration images are too few to measure how far others reach (100 are needed)", images);
-    return fmt::format("margins measured on {} images, so that at most about one image in {:.0f} leaves a range (95% confidence, if the images of use are like these)", images,
+        return fmt::format("margin of 2 assumed: {} images are too few to measure how far others reach (100 are needed)", images);
+    return fmt::format("margins measured on {} images: about one in {:.0f} like them may leave a range", images,
                        1 / options.overflow_rate);
 }
 
@@ -149,7 +149,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     report.margin = margin_text(ranges, options, calibration.images);
     report.calibration_images = calibration.images;
     report.check_images = found.check.images;
-    report.proof_images = found.proof.images - found.check.images;
+    report.proof_images = found.proof.images;
     return result;
 }
 

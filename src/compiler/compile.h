@@ -95,7 +95,7 @@ struct Report {
     std::string margin;          ///< how the margin was chosen and what that assumes
     std::int64_t calibration_images = 0;
     std::int64_t check_images = 0;  ///< spread evenly over the calibration images: SNR and agreement
-    std::int64_t proof_images = 0;  ///< those that reach furthest, on which no value may leave its range
+    std::int64_t proof_images = 0;  ///< these and those that reach furthest: no value may leave its range on them
 };
 
 struct CompileResult {

@@ -139,7 +139,7 @@ private:
             const bool trimmed = plan.snr_db < choice.precise.snr_db - 0.05;
             const bool reached = report.snr_db >= options_.target_snr_db - kCloseDb;
             const bool promising = !best_ || (refined_ ? reached : report.snr_db > best_->check.logits.db());
-            const std::vector<std::size_t> furthest = first_of(furthest_images(calibration_, ranges_), kMostProved);
+            const std::vector<std::size_t> furthest = furthest_unchecked();
             if (promising && holds(found.check)) found.proof = check_logits(model, calibration_, images_, furthest, part(0.4, 1));
             found.proof.add(found.check);
             if (!holds(found.proof)) {
@@ -182,9 +182,12 @@ private:
 
     static double largest_use(const Check& result) { return *std::ranges::max_element(result.use); }
 
-    static std::vector<std::size_t> first_of(std::vector<std::size_t> indices, std::size_t count) {
-        indices.resize(std::min(indices.size(), count));
-        return indices;
+    /// Of the images that reach furthest, those that are not checked anyway.
+    std::vector<std::size_t> furthest_unchecked() const {
+        std::vector<std::size_t> furthest = furthest_images(calibration_, ranges_);
+        furthest.resize(std::min(furthest.size(), kMostProved));
+        std::erase_if(furthest, [&](std::size_t image) { return std::ranges::binary_search(checked_, image); });
+        return furthest;
     }
 
     bool holds(const Check& result) const {
