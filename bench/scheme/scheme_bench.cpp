@@ -16,19 +16,20 @@ namespace {
 Prng generator() { return Prng(SecretSeed::for_testing(1), "bench"); }
 
 struct Direct {
+    const DirectRing ring;
     PublicPolynomials publics{Sha256{}};
     PublicTransforms transforms{publics, std::size_t{1} << 24};
     Prng rng = generator();
-    DirectPublicKey public_key{publics, DirectSecretKey(publics, rng).public_b()};
+    DirectPublicKey public_key{publics, ring, DirectSecretKey(publics, ring, rng).public_b()};
     std::unique_ptr<DirectSecretKey> key;
     std::uint32_t index = kPolynomials;
     std::vector<std::uint16_t> positions;
-    Poly32 a = Poly32(kDirectDegree, 3), plain = a, b = a;
+    Poly32 a = Poly32(ring.degree, 32), plain = a, b = a;
     std::vector<std::uint32_t> some_b, some_rho;
 
     // About as many results as a dense layer packs into one polynomial.
-    Direct() {
-        for (std::uint16_t i = 0; i < kDirectDegree; i = static_cast<std::uint16_t>(i + 2)) positions.push_back(i);
+    explicit Direct(const benchmark::State& state) : ring(direct_ring(static_cast<std::size_t>(state.range(0)))) {
+        for (std::uint16_t i = 0; i < ring.degree; i = static_cast<std::uint16_t>(i + 2)) positions.push_back(i);
         some_b.resize(positions.size());
         some_rho.resize(positions.size());
     }
@@ -36,7 +37,7 @@ struct Direct {
     void next_key(bool keep_transforms) {
         if (index < kPolynomials) return;
         index = 0;
-        key = std::make_unique<DirectSecretKey>(publics, rng, keep_transforms ? &transforms : nullptr);
+        key = std::make_unique<DirectSecretKey>(publics, ring, rng, keep_transforms ? &transforms : nullptr);
     }
     static constexpr std::uint32_t kPolynomials = 256;
 };
@@ -58,7 +59,7 @@ void fastest(benchmark::State& state, const Prepare& prepare, const Operation& o
 }
 
 void encrypt(benchmark::State& state, bool keep_transforms) {
-    Direct d;
+    Direct d(state);
     fastest(
         state, [&] { d.next_key(keep_transforms); },
         [&] { d.key->encrypt({0, d.index++}, d.plain, slot_parameters()[0].plain_modulus, d.rng, d.b); });
@@ -66,13 +67,13 @@ void encrypt(benchmark::State& state, bool keep_transforms) {
 void BM_DirectEncrypt(benchmark::State& state) { encrypt(state, false); }
 void BM_DirectEncryptKeptTransforms(benchmark::State& state) { encrypt(state, true); }
 void BM_DirectDecrypt(benchmark::State& state) {
-    Direct d;
+    Direct d(state);
     d.next_key(false);
     fastest(state, [] {}, [&] { d.key->decrypt(d.a, d.positions, d.some_b, d.some_rho); });
 }
 // What the client computes for one ciphertext of a linear layer, up and down.
 void BM_DirectClientEncryptAndDecrypt(benchmark::State& state) {
-    Direct d;
+    Direct d(state);
     fastest(
         state, [&] { d.next_key(true); },
         [&] {
@@ -82,11 +83,11 @@ void BM_DirectClientEncryptAndDecrypt(benchmark::State& state) {
 }
 // What the server adds to one response; the second with the drawing of its rho.
 void BM_DirectMask(benchmark::State& state) {
-    Direct d;
+    Direct d(state);
     fastest(state, [] {}, [&] { d.public_key.mask(d.a, d.positions, d.some_b, d.some_rho, d.rng); });
 }
 void BM_DirectMaskWithRho(benchmark::State& state) {
-    Direct d;
+    Direct d(state);
     const StreamKey masks(SecretSeed::for_testing(2), "bench");
     std::uint64_t index = 0;
     fastest(state, [] {}, [&] {
@@ -95,21 +96,21 @@ void BM_DirectMaskWithRho(benchmark::State& state) {
     });
 }
 void BM_DirectPublicPolynomial(benchmark::State& state) {
-    Direct d;
+    Direct d(state);
     fastest(state, [] {}, [&] { d.publics.upload({1, 2}, d.a); });
 }
 void BM_DirectKey(benchmark::State& state) {
-    Direct d;
-    fastest(state, [] {}, [&] { DirectSecretKey(d.publics, d.rng); });
+    Direct d(state);
+    fastest(state, [] {}, [&] { DirectSecretKey(d.publics, d.ring, d.rng); });
 }
-BENCHMARK(BM_DirectEncrypt)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectEncryptKeptTransforms)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectDecrypt)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectClientEncryptAndDecrypt)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectMask)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectMaskWithRho)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectPublicPolynomial)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(BM_DirectKey)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectEncrypt)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectEncryptKeptTransforms)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectDecrypt)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectClientEncryptAndDecrypt)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectMask)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectMaskWithRho)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectPublicPolynomial)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(BM_DirectKey)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace flash::scheme

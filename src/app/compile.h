@@ -21,7 +21,4 @@ struct CompileCommand {
 /// Writes the model, prints the table (or JSON) on standard output. Throws Error.
 void run_compile(const CompileCommand& command);
 
-/// `flash plan`: the table of a compiled model.
-void run_plan(const std::filesystem::path& file, bool json);
-
 }  // namespace flash::app

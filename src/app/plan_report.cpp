@@ -10,6 +10,7 @@
 #include "model/file.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
+#include "protocol/session_memory.h"
 
 namespace flash::app {
 
@@ -37,11 +38,13 @@ std::string plan_table(const model::Model& model) {
     const model::Architecture& architecture = model.architecture;
     const packing::Plan plan = packing::make_plan(architecture);
     const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
+    const protocol::SessionMemory memory = protocol::session_memory(architecture, plan, cost);
     Table table({{"layer"},
                  {"output"},
                  {"m", Align::kRight},
                  {"scale of X", Align::kRight},
                  {"range used", Align::kRight},
+                 {"n", Align::kRight},
                  {"packing"},
                  {"ct up", Align::kRight},
                  {"ct down", Align::kRight},
@@ -55,28 +58,30 @@ std::string plan_table(const model::Model& model) {
         const auto [low, high] = scales(weights);
         table.add_row({layer.name, shape_text(layer.output), std::to_string(layer.share_bits),
                        low == high ? fmt::format("{:.3g}", low) : fmt::format("{:.2g}..{:.2g}", low, high),
-                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), packing_text(plan.layers[l]),
+                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), std::to_string(plan.layers[l].grid.degree), packing_text(plan.layers[l]),
                        with_separators(c.upload_ciphertexts), with_separators(c.response_ciphertexts),
                        with_separators(c.activation_values), with_separators(static_cast<long long>(c.up())),
                        with_separators(static_cast<long long>(c.down()))});
     }
     table.add_rule();
-    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", with_separators(static_cast<long long>(cost.start_up)),
+    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", "", with_separators(static_cast<long long>(cost.start_up)),
                    with_separators(static_cast<long long>(cost.start_down))});
-    table.add_row({"one inference", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
+    table.add_row({"one inference", "", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
                    with_separators(static_cast<long long>(cost.up())), with_separators(static_cast<long long>(cost.down()))});
     return table.str() +
-           fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\nfingerprint {}\n",
+           fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
+                       "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
                        printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus, cost.round_trips,
                        human_bytes(static_cast<double>(cost.up() + cost.down())),
                        static_cast<double>(cost.up() + cost.down()) / static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
-                       to_hex(model::fingerprint(model)));
+                       human_bytes(static_cast<double>(memory.server)), human_bytes(static_cast<double>(memory.client)), to_hex(model::fingerprint(model)));
 }
 
 nlohmann::json plan_json(const model::Model& model) {
     const model::Architecture& architecture = model.architecture;
     const packing::Plan plan = packing::make_plan(architecture);
     const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
+    const protocol::SessionMemory memory = protocol::session_memory(architecture, plan, cost);
     nlohmann::json layers = nlohmann::json::array();
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
         const model::Layer& layer = architecture.layers[l];
@@ -90,6 +95,7 @@ nlohmann::json plan_json(const model::Model& model) {
                           {"x_scale_max", high},
                           {"range_used", weights.calibrated_use},
                           {"noise_bits", weights.noise_bits},
+                          {"degree", plan.layers[l].grid.degree},
                           {"channels_per_input", plan.layers[l].grid.channels_per_input},
                           {"channels_per_output", plan.layers[l].grid.channels_per_output},
                           {"bands", plan.layers[l].bands},
@@ -111,6 +117,7 @@ nlohmann::json plan_json(const model::Model& model) {
             {"layers", layers},
             {"activation_values", architecture.activation_values()},
             {"round_trips", cost.round_trips},
+            {"session_bytes", {{"server", memory.server}, {"client", memory.client}}},
             {"bytes_up", cost.up()},
             {"bytes_down", cost.down()}};
 }

@@ -16,6 +16,8 @@ void add_layers(CLI::App& bench) {
     auto command = std::make_shared<bench::LayersCommand>();
     CLI::App* sub = bench.add_subcommand("layers", "One linear layer at a time: the server's work beside the plain convolution");
     sub->add_option("--layer", command->layers, "Layers as CxHxW-OUTPUTS-KHxKWsSTRIDE (default: those of ResNet-18 and ResNet-32)");
+    sub->add_option("--degree", command->degree, "Degree of the ring, 1024 or 2048, whether the noise fits or not (default: as the compiler chooses)")
+        ->check(CLI::IsMember({1024, 2048}));
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
     sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(CLI::PositiveNumber);
     sub->add_option("--json", command->json, kJsonHelp);

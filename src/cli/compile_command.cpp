@@ -15,24 +15,17 @@ void add_compile(CLI::App& program) {
     sub->add_option("-o,--out", command->out, "Compiled model to write (default: the ONNX name with .flash)");
     sub->add_option("--calib-images", command->calibration_images, "Pictures to calibrate on")->capture_default_str()->check(CLI::PositiveNumber);
     sub->add_option("--name", command->options.name, "Name of the model (default: from the ONNX file)");
-    sub->add_option("--margin", command->options.margin, "Room above the calibrated ranges, as a factor")->capture_default_str()->check(CLI::Range(1.0, 16.0));
-    sub->add_option("--share-bits", command->options.share_bits, "Bits m of a pre-activation share, 8 to 14 (default: chosen)");
+    sub->add_option("--margin", command->options.margin, "Room above the calibrated ranges: a factor of 1 to 16, or auto: measured (default)")
+        ->transform(CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}))
+        ->check(CLI::Range(1.0, 16.0) | CLI::IsMember({"0"}));
+    sub->add_option("--share-bits", command->options.share_bits, "Bits m of all pre-activation shares, 6 to 16 (default: chosen for each layer)");
     sub->add_option("--plain-bits", command->options.plain_bits, "Bits of the plaintext modulus T, 24 to 28 (default: chosen)");
     sub->add_option("--target-snr", command->options.target_snr_db, "Logit signal to quantisation noise that is good enough, in dB")->capture_default_str();
+    sub->add_flag("!--large-ring", command->options.small_ring, "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash");
     sub->callback([command] { app::run_compile(*command); });
-}
-
-void add_plan(CLI::App& program) {
-    auto file = std::make_shared<std::filesystem::path>();
-    auto json = std::make_shared<bool>(false);
-    CLI::App* sub = program.add_subcommand("plan", "Show the layers of a compiled model with exact bytes and round trips");
-    sub->add_option("model", *file, "Compiled model")->required();
-    sub->add_flag("--json", *json, "Print JSON instead of tables");
-    sub->footer("Example:\n  flash plan resnet.flash");
-    sub->callback([file, json] { app::run_plan(*file, *json); });
 }
 
 }  // namespace flash::cli

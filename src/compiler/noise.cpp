@@ -4,18 +4,26 @@
 #include <cmath>
 #include <vector>
 
-#include "scheme/parameters.h"
+#include "packing/plan.h"
 
 namespace flash::compiler {
 namespace {
 
-constexpr double kRingDimension = 2048;
 constexpr double kErrorVariance = 10.5;          // of the encryption error, centred binomial with 21 pairs of bits
-constexpr double kRoundingVariance = 1.0 / 12;   // of rounding q/T * share to an integer
-constexpr double kTernaryWeight = kRingDimension * 2 / 3;  // expected squared norm of a ternary polynomial
+constexpr double kRoundingVariance = 1.0 / 12;   // of rounding to an integer
 constexpr double kSigmas = 10;                   // beyond this, a coefficient is wrong with probability below 2^-75
 
 double dropped(int bits) { return bits > 0 ? std::ldexp(1.0, 2 * bits) / 12 : 0; }
+
+/// The ring of each layer.
+std::vector<scheme::DirectRing> rings_of(const model::Architecture& architecture) {
+    std::vector<scheme::DirectRing> rings(architecture.layers.size());
+    for (const std::vector<std::size_t>& group : packing::layer_groups(architecture)) {
+        const auto degree = static_cast<std::size_t>(packing::choice_of(architecture, group).degree);
+        for (std::size_t layer : group) rings[layer] = scheme::direct_ring(degree);
+    }
+    return rings;
+}
 
 }  // namespace
 
@@ -32,43 +40,57 @@ double weight_energy(const model::LayerWeights& weights, int channels) {
     return *std::ranges::max_element(energy);
 }
 
-double phase_noise(double weight_energy, int upload_bits, int share_bits) {
-    // Each input ciphertext brings its error, the rounding of the client's share and what was dropped of it; the server rounds its share to
-    // whole bytes, the ones that its product then leaves out. Re-randomisation adds e_pk u + e1 s; the dropped bits of a'' are multiplied
-    // by s, those of b'' are not.
-    const int dropped_bits = 32 - upload_bits;
-    const double upload_variance = kErrorVariance + kRoundingVariance + dropped(dropped_bits) + std::max(kRoundingVariance, dropped(dropped_bits / 8 * 8));
-    const double variance = weight_energy * upload_variance + 2 * kErrorVariance * kTernaryWeight +
-                            dropped(32 - scheme::response_a_bits(share_bits)) * kTernaryWeight +
+std::vector<double> weight_energies(const model::Architecture& architecture, const model::SecretWeights& weights) {
+    std::vector<double> energies;
+    for (std::size_t i = 0; i < architecture.layers.size(); ++i) energies.push_back(weight_energy(weights.layers[i], architecture.layers[i].output.channels));
+    return energies;
+}
+
+double phase_noise(double weight_energy, int upload_bits, int share_bits, const scheme::DirectRing& ring) {
+    // Each input ciphertext brings its error and the rounding of the client's share, both in units of 2^32 / q, and what was dropped of it; the
+    // server rounds its share to whole bytes, the ones that its product then leaves out. Re-randomisation adds e_pk u + e1 s; the dropped
+    // bits of a'' are multiplied by s, those of b'' are not.
+    const double unit = std::ldexp(1.0, 2 * ring.low_bits());             // squared
+    const double ternary_weight = static_cast<double>(ring.degree) * 2 / 3;  // expected squared norm of a ternary polynomial
+    const int dropped_bits = upload_bits < ring.modulus_bits ? 32 - upload_bits : 0;
+    const double upload_variance =
+        unit * (kErrorVariance + kRoundingVariance) + dropped(dropped_bits) + std::max(kRoundingVariance, dropped(dropped_bits / 8 * 8));
+    const double variance = weight_energy * upload_variance + 2 * unit * kErrorVariance * ternary_weight +
+                            dropped(32 - scheme::response_a_bits(share_bits)) * ternary_weight +
                             dropped(32 - scheme::response_b_bits(share_bits));
     return kSigmas * std::sqrt(variance);
 }
 
 double phase_noise_limit(int share_bits) { return std::ldexp(0.5, 32 - share_bits); }
 
-int least_upload_bits(double weight_energy, int share_bits) {
+int least_upload_bits(double weight_energy, int share_bits, const scheme::DirectRing& ring) {
     int bits = model::kMinUploadBits;
-    while (bits < model::kMaxUploadBits && phase_noise(weight_energy, bits, share_bits) > phase_noise_limit(share_bits)) ++bits;
+    while (bits < ring.modulus_bits && phase_noise(weight_energy, bits, share_bits, ring) > phase_noise_limit(share_bits)) ++bits;
     return bits;
 }
 
-void choose_upload_bits(model::Architecture& architecture, model::SecretWeights& weights) {
+void choose_upload_bits(model::Architecture& architecture, const std::vector<double>& energies) {
     std::vector<model::Layer>& layers = architecture.layers;
+    const std::vector<scheme::DirectRing> rings = rings_of(architecture);
     std::vector<int> bits(layers.size(), model::kMinUploadBits);  // of the values that some layer reads: the result is not uploaded
-    std::vector<double> energy;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        energy.push_back(weight_energy(weights.layers[i], layers[i].output.channels));
+    for (std::size_t i = 0; i < layers.size(); ++i)
         for (const model::Term& term : layers[i].terms) {
             int& value = bits[static_cast<std::size_t>(term.source)];
-            value = std::max(value, least_upload_bits(energy[i], layers[i].share_bits));
+            value = std::max(value, least_upload_bits(energies[i], layers[i].share_bits, rings[i]));
         }
-    }
     architecture.input_upload_bits = bits[0];
     for (std::size_t i = 0; i + 1 < layers.size(); ++i) layers[i].upload_bits = bits[i + 1];
-    for (std::size_t i = 0; i < layers.size(); ++i) {
+}
+
+void choose_upload_bits(model::Architecture& architecture, model::SecretWeights& weights) {
+    const std::vector<double> energies = weight_energies(architecture, weights);
+    choose_upload_bits(architecture, energies);
+    const std::vector<scheme::DirectRing> rings = rings_of(architecture);
+    for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
+        const model::Layer& layer = architecture.layers[i];
         int fewest = model::kMaxUploadBits;
-        for (const model::Term& term : layers[i].terms) fewest = std::min(fewest, architecture.upload_bits(term.source));
-        weights.layers[i].noise_bits = std::log2(phase_noise(energy[i], fewest, layers[i].share_bits));
+        for (const model::Term& term : layer.terms) fewest = std::min(fewest, architecture.upload_bits(term.source));
+        weights.layers[i].noise_bits = std::log2(phase_noise(energies[i], fewest, layer.share_bits, rings[i]));
     }
 }
 

@@ -41,7 +41,7 @@ void round_to_top_bits(std::span<std::uint32_t> words, int bits, InstructionSet 
 
 void from_top_bits(std::span<std::uint32_t> words, int bits) {
     check_bits(bits);
-    for (std::uint32_t& word : words) word <<= 32 - bits;
+    if (bits < 32) kernels::shift_left(words.data(), words.size(), 32 - bits);
 }
 
 void add(std::span<const std::uint32_t> x, std::span<std::uint32_t> out) {

@@ -161,6 +161,8 @@ void validate(const Architecture& architecture) {
               fmt::format("{}: {} share bits, allowed are {} to {}", what, layer.share_bits, kMinShareBits, kMaxShareBits));
         check(layer.activation == (index + 1 < layers), what + ": every layer but the last, and only those, has an activation");
         check(in_range(layer.packing.channels_per_input, 0, kMaxChannels), what + ": the packing is out of range");
+        check(layer.packing.degree == 0 || std::ranges::count(kDegrees, layer.packing.degree) == 1,
+              fmt::format("{}: there is no ring of degree {}", what, layer.packing.degree));
         check(in_range(layer.upload_bits, kMinUploadBits, kMaxUploadBits), what + ": the width of its uploads is out of range");
         check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms), fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
         for (const Term& term : layer.terms) check_term(architecture, layer, term, index, what);

@@ -29,6 +29,9 @@ inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< 
 inline constexpr std::int64_t kMaxPoolLevel = 4096;                   ///< unit of a level pooling
 inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
 inline constexpr int kMinUploadBits = 16, kMaxUploadBits = 32;
+/// Degrees n of the rings of the linear layers (scheme::kDirectRings), and the one of layers that name none.
+inline constexpr std::array<int, 2> kDegrees{2048, 1024};
+inline constexpr int kDefaultDegree = 2048;
 inline constexpr int kMaxPictureExtent = 65536;
 inline constexpr std::size_t kMaxNameBytes = 1024;
 
@@ -70,9 +73,12 @@ struct Term {
     int groups = 1;              ///< of the convolution: outputs of one of the equal parts of the channels read that part of the source only
 };
 
-/// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties.
+/// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties. Layers that share uploads
+/// (packing::layer_groups) share their choice: of each field, the first one of the group that is not 0 counts.
 struct PackingChoice {
     int channels_per_input = 0;  ///< g1, blocks of distinct channels in one uploaded polynomial; 0: the planner's default
+    int degree = 0;              ///< n of the ring, one of kDegrees; 0: kDefaultDegree
+    bool operator==(const PackingChoice&) const = default;
 };
 
 struct Layer {
@@ -82,7 +88,7 @@ struct Layer {
     int share_bits = 0;       ///< m: pre-activation shares live mod 2^m
     bool activation = true;   ///< false: the result layer, reconstructed by the client
     PackingChoice packing;
-    int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is uploaded
+    int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is uploaded, at most those of q
 };
 
 /// A level pooling multiplies the sum of a window that has `rows` x `columns` pixels within the map by
@@ -120,7 +126,7 @@ struct Architecture {
     Shape pooled_shape(const Term& term) const;
     /// Weights per output channel of a convolution term: channels / groups * kernel_h * kernel_w.
     std::int64_t fan_in(const Term& term) const;
-    /// Top bits of a ciphertext coefficient that travel when this value is uploaded.
+    /// Top bits of a ciphertext coefficient that travel when this value is uploaded, in a ring that has as many.
     int upload_bits(int value) const;
     const Shape& output_shape() const { return layers.back().output; }
     /// Activation values per inference.

@@ -3,13 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "scheme/parameters.h"
 
 namespace flash::packing {
-
-namespace {
-constexpr int kDegree = static_cast<int>(scheme::kDirectDegree);
-}
 
 Demand demand_of(const model::Shape& input, const model::Window& window, const model::Shape& output) {
     // Output (i, j) reads input row i * s + dy * dilation - pad = s * (i + offset) + phase.
@@ -25,7 +20,7 @@ Demand demand_of(const model::Shape& input, const model::Window& window, const m
     return d;
 }
 
-GridBlocks fit_grid(const std::vector<Demand>& demands, const std::string& where) {
+GridBlocks fit_grid(const std::vector<Demand>& demands, int degree, const std::string& where) {
     int stride = 1, row_min = 0, row_max = 0, phase_rows = 1, out_rows = 1;
     for (const Demand& d : demands) {
         // Columns left of the map are the tail of the row before, so they must be unused; columns right of it may run into
@@ -49,26 +44,27 @@ GridBlocks fit_grid(const std::vector<Demand>& demands, const std::string& where
     extent = std::max(extent, last_pixel + 1 + reach_back);
 
     GridBlocks result;
+    result.grid.degree = degree;
     result.grid.row_stride = stride;
-    if (extent <= kDegree) {
+    if (extent <= degree) {
         result.grid.band_rows = out_rows;
         result.grid.spacing = extent;
-        result.blocks = kDegree / extent;
+        result.blocks = degree / extent;
         result.rows_per_band = phase_rows;
         return result;
     }
     // Bands: every row that is read, halo included, is present; only columns may reach into a neighbouring row's zeros.
     const int halo = row_max - row_min;
-    const int rows = kDegree / stride;
+    const int rows = degree / stride;
     if (rows - halo < 1)
         throw Error(ErrorKind::kUnsupported,
                     where + ": one output row with its halo needs " + std::to_string((halo + 1) * stride) +
-                        " coefficients, more than the " + std::to_string(kDegree) +
+                        " coefficients, more than the " + std::to_string(degree) +
                         " of a polynomial; use a smaller input width or kernel");
     result.grid.banded = true;
     result.grid.row_base = -row_min;
     result.grid.band_rows = std::min(rows - halo, out_rows);
-    result.grid.spacing = kDegree;
+    result.grid.spacing = degree;
     result.blocks = 1;
     result.rows_per_band = result.grid.band_rows + halo;
     return result;

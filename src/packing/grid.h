@@ -19,14 +19,14 @@ struct Demand {
 /// Demand of a window on a map of this shape.
 Demand demand_of(const model::Shape& input, const model::Window& window, const model::Shape& output);
 
-/// Smallest grid that satisfies all demands, with blocks (one input channel, all outputs) not yet divided between g1 and g2.
-/// `where` names the layer for the error message.
+/// Smallest grid in polynomials of n = `degree` coefficients that satisfies all demands, with blocks (one input channel, all outputs) not yet
+/// divided between g1 and g2. `where` names the layer for the error message.
 struct GridBlocks {
     Grid grid;
     int blocks = 1;
     int rows_per_band = 0;
 };
-GridBlocks fit_grid(const std::vector<Demand>& demands, const std::string& where);
+GridBlocks fit_grid(const std::vector<Demand>& demands, int degree, const std::string& where);
 
 /// floor(a / b) for b > 0.
 constexpr int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }

@@ -8,7 +8,7 @@
 //     uploaded polynomial, and outputs are placed g1 blocks apart, so g2 = channels_per_output = blocks / g1 outputs share a result.
 //     Blocks that are not output blocks hold meaningless sums; they are masked like everything else and never sent.
 //   * Maps larger than n are cut into bands of output rows; a band's input carries the halo rows it needs.
-// Layers that read the same value with the same stride share one upload ("stream") and therefore one Grid.
+// Layers that read the same value with the same stride share one upload ("stream") and therefore one Grid, and one ring: its degree n.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ namespace flash::packing {
 
 /// Geometry shared by the streams and results of a group of layers.
 struct Grid {
+    int degree = model::kDefaultDegree;  ///< n
     int row_stride = 0;          ///< S
     int row_base = 0;            ///< local row of the band's first output row: halo rows above it (0 when not banded)
     int band_rows = 0;           ///< output rows per band
@@ -54,11 +55,12 @@ struct Stream {
     int polynomials_per_band = 0;
     /// Coefficients of a ciphertext that some result depends on: only these travel. Ascending, the same for every polynomial.
     std::vector<lattice::CoefficientRange> sent;
-    int upload_bits = 0;                ///< of a coefficient that travels
+    int upload_bits = 0;                ///< of a coefficient that travels: the value's, at most those of q
     int first_layer = 0;                ///< uploaded before this layer
     int last_layer = 0;                 ///< last layer that reads it
 
     int polynomials() const { return bands * polynomials_per_band; }
+    std::size_t degree() const { return static_cast<std::size_t>(grid.degree); }
     /// Coefficients that travel of one polynomial.
     std::size_t sent_coefficients() const;
     /// Low bytes of a received coefficient that are zero: (32 - upload_bits) / 8.
@@ -79,6 +81,7 @@ struct LinearPlan {
     std::vector<std::uint16_t> positions, last_positions;
 
     int polynomials() const { return bands * polynomials_per_band; }
+    std::size_t degree() const { return static_cast<std::size_t>(grid.degree); }
     const lattice::CoefficientTiles& tiles_of_band(int band) const { return band + 1 == bands ? last_tiles : tiles; }
     /// Words of a band's result polynomials in compact form.
     std::size_t result_words(int band) const { return static_cast<std::size_t>(polynomials_per_band) * tiles_of_band(band).words(); }
@@ -87,6 +90,9 @@ struct LinearPlan {
 struct Plan {
     std::vector<Stream> streams;
     std::vector<LinearPlan> layers;
+
+    /// Degrees of the rings that some stream is in, in the order of scheme::kDirectRings.
+    std::vector<std::size_t> degrees() const;
 };
 
 /// Consecutive results, a row of a map: elements (CHW indices of the layer's output) and the coefficients that carry them.
@@ -103,8 +109,13 @@ inline constexpr std::int64_t kMaxPlanSteps = std::int64_t{1} << 28;        ///<
 inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;    ///< of one stream
 
 /// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a polynomial or
-/// if a cap above is passed.
+/// if a cap above is passed; Error(kProtocol) if the layers of a group name different rings or more channels than fit.
 Plan make_plan(const model::Architecture& architecture);
+
+/// Layers that share streams, directly or through each other, and so their grid and ring: their indices, ascending; groups by their first.
+std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture);
+/// What the layers of a group ask for together, with the degree that they get where they name none. Error(kProtocol) if they name different rings.
+model::PackingChoice choice_of(const model::Architecture& architecture, const std::vector<std::size_t>& group);
 
 /// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is packed.
 void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out);

@@ -1,7 +1,6 @@
 #include "packing/taps.h"
 
 #include "packing/grid.h"
-#include "scheme/parameters.h"
 
 namespace flash::packing {
 
@@ -23,10 +22,9 @@ std::vector<Tap> taps_of(const Stream& stream, const model::Window& window) {
 }
 
 std::int32_t shift_of(const Grid& grid, int packed, int slot, const Tap& tap) {
-    constexpr int kDegree = static_cast<int>(scheme::kDirectDegree);
     const int shift = (slot * grid.channels_per_input - packed) * grid.spacing - (tap.row * grid.row_stride + tap.column);
     // X^(2n) = 1: the representative in [-n, n).
-    return shift - floor_div(shift + kDegree, 2 * kDegree) * 2 * kDegree;
+    return shift - floor_div(shift + grid.degree, 2 * grid.degree) * 2 * grid.degree;
 }
 
 }  // namespace flash::packing

@@ -22,10 +22,6 @@ namespace flash::protocol {
 using transport::Message;
 using transport::MessageType;
 
-namespace {
-constexpr std::size_t kDegree = scheme::kDirectDegree;
-}
-
 PhaseSeconds phase_seconds(const Profile& profile) {
     PhaseSeconds seconds;
     for (const ProfileEntry& entry : summarise(profile)) switch (entry.phase) {
@@ -88,17 +84,22 @@ ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, st
 
 void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t number) {
     ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
-    // A fresh key for every inference: the public `a` polynomials are fixed per model, so a key must never live longer.
-    Prng rng(seed_, "client direct key");
-    key_ = std::make_unique<scheme::DirectSecretKey>(model_.publics->polynomials, rng, &model_.publics->transforms);
-    Message message{MessageType::kStart, 0, number, encode_words(key_->public_b())};
+    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials are fixed per model, so a key must never
+    // live longer.
+    Message message{MessageType::kStart, 0, number, {}};
+    for (std::size_t degree : model_.plan.degrees()) {
+        Prng rng(seed_, "client direct key", {degree});
+        const scheme::DirectSecretKey& key =
+            keys_.make(degree, model_.publics->polynomials, scheme::direct_ring(degree), rng, &model_.publics->transforms);
+        append_public_key(message.payload, key.ring(), key.public_b());
+    }
     span.sent(transport::kFrameHeaderBytes + message.payload.size());
     channel_.send(std::move(message));
 
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
         picture[i] = static_cast<std::uint32_t>(input[i]) + (model_.architecture.plain_modulus & (0u - static_cast<std::uint32_t>(input[i] < 0)));
-    uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, *key_, std::move(picture), probe_, profile_);
+    uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, std::move(picture), probe_, profile_);
 
     message = receive_expected(channel_, MessageType::kStartReply, 0, number, sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots_));
     span.received(transport::kFrameHeaderBytes + message.payload.size());
@@ -116,7 +117,7 @@ public:
           layer_(layer),
           missing_(activation ? chunk_count(static_cast<std::int64_t>(values)) : 0),
           keys_(missing_.size()),
-          sender_(inference.channel_, missing_.size(), inference.profile_, layer),
+          sender_(inference.channel_, inference.send_thread_, missing_.size(), inference.profile_, layer),
           key_bytes_(transport::kFrameHeaderBytes + activation_keys_bytes(inference.slots_)) {
         for (std::size_t chunk = 0; chunk < missing_.size(); ++chunk)
             missing_[chunk] = std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree) + 1;  // one more for the keys
@@ -146,7 +147,10 @@ public:
         arrived(chunk, 1);
     }
     /// Until everything that was handed in is done; rethrows what went wrong.
-    void wait() { tasks_.wait(); }
+    void wait() {
+        tasks_.wait();
+        sender_.finish();
+    }
     /// Ends what was begun; rethrows what went wrong in a task, if anything did.
     void abandon() {
         tasks_.cancel();
@@ -155,6 +159,7 @@ public:
         } catch (...) {  // kept in failure_
         }
         if (failure_) std::rethrow_exception(failure_);
+        if (const std::exception_ptr failure = sender_.failure()) std::rethrow_exception(failure);
     }
 
 private:
@@ -214,7 +219,7 @@ void ClientInference::run_layer(int layer) {
             {
                 ProfileSpan span(profile_, layer, Phase::kWaitLinear);
                 response = receive_expected(channel_, MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(p),
-                                            linear_response_bytes(description.share_bits, packing::result_count(linear, description.output, p)));
+                                            linear_response_bytes(linear.degree(), description.share_bits, packing::result_count(linear, description.output, p)));
                 span.received(transport::kFrameHeaderBytes + response.payload.size());
             }
             work.decrypt(p, std::move(response));
@@ -242,19 +247,20 @@ void ClientInference::run_layer(int layer) {
 void ClientInference::decrypt(int layer, int polynomial, const Message& response) {
     ProfileSpan span(profile_, layer, Phase::kDecrypt);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
-    const auto runs = packing::result_runs(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
-    const auto positions = packing::result_positions(model_.plan.layers[static_cast<std::size_t>(layer)], description.output, polynomial);
+    const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
+    const auto runs = packing::result_runs(linear, description.output, polynomial);
+    const auto positions = packing::result_positions(linear, description.output, polynomial);
     const std::size_t count = positions.size();
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);
-    const std::size_t a_bytes = lattice::packed_bytes(kDegree, a_bits);
+    const std::size_t a_bytes = lattice::packed_bytes(linear.degree(), a_bits);
     // As received: public to this party.
-    AlignedVector<std::uint32_t> a(kDegree), b(count);
+    AlignedVector<std::uint32_t> a(linear.degree()), b(count);
     lattice::unpack(std::span<const std::uint8_t>(response.payload).first(a_bytes), a_bits, std::span<std::uint32_t>(a));
     lattice::unpack(std::span<const std::uint8_t>(response.payload).subspan(a_bytes), b_bits, std::span<std::uint32_t>(b));
     lattice::from_top_bits(a, a_bits);
     lattice::from_top_bits(b, b_bits);
     SecretBuffer<std::uint32_t> phase(count);
-    key_->decrypt(a, positions, b, phase);
+    keys_.at(linear.degree()).decrypt(a, positions, b, phase);
     const std::uint32_t* from = phase.data();
     for (const packing::ResultRun& run : runs) {
         std::uint32_t* to = pre_activations_.data() + run.element;

@@ -12,6 +12,7 @@
 #include "protocol/client_model.h"
 #include "protocol/ordered_sender.h"
 #include "protocol/probe.h"
+#include "protocol/send_thread.h"
 #include "scheme/direct.h"
 #include "scheme/slots.h"
 #include "transport/channel.h"
@@ -72,10 +73,11 @@ private:
     Profile own_profile_{Party::kClient};
     Profile* profile_;  ///< the caller's or the own one
     const scheme::SlotParameters& slots_;
-    std::unique_ptr<scheme::DirectSecretKey> key_;
+    scheme::PerRing<scheme::DirectSecretKey> keys_;  ///< of the rings of the plan
     std::unique_ptr<UploadProducer> uploads_;
     std::unique_ptr<scheme::SlotEvaluator> evaluator_;
     std::unique_ptr<ResponsePreparer> preparer_;
+    SendThread send_thread_;
     SecretVector<std::uint32_t> pre_activations_;  ///< U_c of the current layer
 };
 

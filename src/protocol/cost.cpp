@@ -29,7 +29,7 @@ std::uint64_t InferenceCost::down() const {
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan) {
     const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
     InferenceCost cost;
-    cost.start_up = kHeader + start_bytes() + kHeader;
+    cost.start_up = kHeader + start_bytes(plan) + kHeader;
     cost.start_down = kHeader + sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots);
     cost.round_trips = static_cast<int>(architecture.layers.size());
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
@@ -43,7 +43,7 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
         }
         c.response_ciphertexts = linear.polynomials();
         for (int p = 0; p < linear.polynomials(); ++p)
-            c.linear_response += kHeader + linear_response_bytes(layer.share_bits, packing::result_count(linear, layer.output, p));
+            c.linear_response += kHeader + linear_response_bytes(linear.degree(), layer.share_bits, packing::result_count(linear, layer.output, p));
         if (layer.activation) {
             c.activation_values = layer.output.size();
             c.activation_chunks = static_cast<std::int64_t>(chunk_count(c.activation_values));
@@ -100,7 +100,7 @@ std::size_t client_payload_bytes(const model::Architecture& architecture) {
     const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
     const model::Layer& last = architecture.layers.back();
     return std::max({activation_keys_bytes(slots), sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots),
-                     linear_response_bytes(model::kMaxShareBits, scheme::kDirectDegree),
+                     linear_response_bytes(scheme::kMaxDirectDegree, model::kMaxShareBits, scheme::kMaxDirectDegree),
                      result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()))});
 }
 

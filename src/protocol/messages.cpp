@@ -81,17 +81,19 @@ StartReply decode_start_reply(std::span<const std::uint8_t> payload, const schem
     return reply;
 }
 
-std::vector<std::uint8_t> encode_words(std::span<const std::uint32_t> words) {
-    std::vector<std::uint8_t> out(words.size() * 4);
-    lattice::pack(words, 32, out);
-    return out;
+std::size_t public_key_bytes(const scheme::DirectRing& ring) { return lattice::packed_bytes(ring.degree, ring.modulus_bits); }
+
+void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring, std::span<const std::uint32_t> public_b) {
+    std::vector<std::uint32_t> residues(public_b.begin(), public_b.end());
+    for (std::uint32_t& word : residues) word >>= ring.low_bits();
+    const std::size_t at = out.size();
+    out.resize(at + public_key_bytes(ring));
+    lattice::pack(std::span<const std::uint32_t>(residues), ring.modulus_bits, std::span(out).subspan(at));
 }
 
-void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t> words, const char* what) {
-    if (payload.size() != words.size() * 4)
-        throw Error(ErrorKind::kProtocol, std::string(what) + ": expected " + std::to_string(words.size() * 4) +
-                                              " bytes, got " + std::to_string(payload.size()));
-    lattice::unpack(payload, 32, words);
+void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::DirectRing& ring, std::span<std::uint32_t> public_b) {
+    lattice::unpack(bytes, ring.modulus_bits, public_b);
+    lattice::from_top_bits(public_b, ring.modulus_bits);
 }
 
 std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream) {
@@ -120,14 +122,18 @@ void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes) {
     for (std::uint32_t& word : words) word = (word + half) & mask;
 }
 
-std::size_t start_bytes() { return scheme::kDirectDegree * 4; }
+std::size_t start_bytes(const packing::Plan& plan) {
+    std::size_t bytes = 0;
+    for (std::size_t degree : plan.degrees()) bytes += public_key_bytes(scheme::direct_ring(degree));
+    return bytes;
+}
 
 std::size_t upload_bytes(const packing::Stream& stream) {
     return lattice::packed_bytes(stream.sent_coefficients(), stream.upload_bits);
 }
 
-std::size_t linear_response_bytes(int share_bits, std::size_t results) {
-    return lattice::packed_bytes(scheme::kDirectDegree, response_a_bits(share_bits)) +
+std::size_t linear_response_bytes(std::size_t degree, int share_bits, std::size_t results) {
+    return lattice::packed_bytes(degree, response_a_bits(share_bits)) +
            lattice::packed_bytes(results, response_b_bits(share_bits));
 }
 

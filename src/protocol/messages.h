@@ -13,7 +13,7 @@
 
 namespace flash::protocol {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 /// Caps on what a peer may announce.
 inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;
@@ -23,6 +23,9 @@ inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
 /// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the server's memory.
 inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
+
+/// Of each kind (ahead of need, and not) that may wait for the line. Enough to keep any line busy while a party computes.
+inline constexpr std::size_t kSendQueueBytes = std::size_t{8} << 20;
 
 struct ClientHello {
     std::uint32_t version = kProtocolVersion;
@@ -48,9 +51,11 @@ ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
 ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
 StartReply decode_start_reply(std::span<const std::uint8_t> payload, const scheme::SlotParameters& parameters);
 
-/// Polynomial words as little-endian bytes and back; Error(kProtocol) if the payload is not exactly that long.
-std::vector<std::uint8_t> encode_words(std::span<const std::uint32_t> words);
-void decode_words(std::span<const std::uint8_t> payload, std::span<std::uint32_t> words, const char* what);
+/// The client's public keys: b of each ring that the plan uses, in the order of scheme::kDirectRings, packed at the bits of its q.
+std::size_t public_key_bytes(const scheme::DirectRing& ring);
+void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring, std::span<const std::uint32_t> public_b);
+/// bytes: exactly public_key_bytes; public_b: n words.
+void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::DirectRing& ring, std::span<std::uint32_t> public_b);
 
 using scheme::response_a_bits;
 using scheme::response_b_bits;
@@ -63,10 +68,11 @@ void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream&
 /// Rounds words to multiples of 2^(8 zero_low_bytes), mod 2^32: an upload to which a share was added gets as coarse as it came.
 void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes);
 
-std::size_t start_bytes();
+std::size_t start_bytes(const packing::Plan& plan);
 /// The b half of one uploaded ciphertext: the coefficients that travel, bit-packed.
 std::size_t upload_bytes(const packing::Stream& stream);
-std::size_t linear_response_bytes(int share_bits, std::size_t results);
+/// a'' of n = `degree` coefficients and so many results.
+std::size_t linear_response_bytes(std::size_t degree, int share_bits, std::size_t results);
 std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters);
 std::size_t result_share_bytes(int share_bits, std::size_t results);
 

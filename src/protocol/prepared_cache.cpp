@@ -52,7 +52,7 @@ private:
 };
 
 void add(NumberDigest& digest, const packing::Grid& grid) {
-    for (int number : {grid.row_stride, grid.row_base, grid.band_rows, grid.spacing, grid.channels_per_input, grid.channels_per_output,
+    for (int number : {grid.degree, grid.row_stride, grid.row_base, grid.band_rows, grid.spacing, grid.channels_per_input, grid.channels_per_output,
                        static_cast<int>(grid.banded)})
         digest.add(number);
 }
@@ -61,10 +61,12 @@ void add(NumberDigest& digest, const packing::Grid& grid) {
 /// the shifts that follow from it. A program that differs in any of them computes other halves.
 Sha256 derivation(const model::Architecture& architecture, const packing::Plan& plan, const Sha256& fingerprint) {
     NumberDigest digest;
-    digest.add(static_cast<std::int64_t>(scheme::kDirectDegree));
-    digest.add(scheme::kDirectModulusBits);
+    for (const scheme::DirectRing& ring : scheme::kDirectRings) {
+        digest.add(static_cast<std::int64_t>(ring.degree));
+        digest.add(ring.modulus_bits);
+    }
     // One expanded polynomial stands for the expansion: a change of the generator or of its labels shows in it.
-    scheme::Poly32 sample(scheme::kDirectDegree);
+    scheme::Poly32 sample(scheme::kMaxDirectDegree);
     scheme::PublicPolynomials(fingerprint).upload({}, sample);
     for (std::uint32_t word : sample) digest.add(word);
 
@@ -181,7 +183,7 @@ CacheLayout cache_layout(const model::Architecture& architecture, const packing:
     layout.header.insert(layout.header.end(), digest.begin(), digest.end());
     put_le(layout.header, static_cast<std::uint32_t>(plan.layers.size()));
     for (const packing::LinearPlan& linear : plan.layers) {
-        layout.words.push_back(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
+        layout.words.push_back(static_cast<std::size_t>(linear.polynomials()) * linear.degree());
         put_le(layout.header, std::uint64_t{layout.words.back()});
     }
     require(layout.header.size() == kSizesAt + 8 * plan.layers.size(), ErrorKind::kInternal, "cache: the header has another size than its fields");

@@ -17,10 +17,6 @@ namespace flash::protocol {
 using transport::Message;
 using transport::MessageType;
 
-namespace {
-constexpr std::size_t kDegree = scheme::kDirectDegree;
-}
-
 ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
@@ -39,9 +35,9 @@ void ServerInference::run(const Message& start) {
     try {
         run_layers(start);
     } catch (const Error& error) {
-        // What stopped the producer explains more than what that did to this thread; asked before the channel is closed, which would
-        // stop it too.
-        const std::exception_ptr cause = producer_ ? producer_->failure() : nullptr;
+        // What stopped the producer explains more than the closed channel that this thread was left with; asked before the channel is closed
+        // here, which would stop it too. Any other error is the cause itself.
+        const std::exception_ptr cause = producer_ && error.kind() == ErrorKind::kNetwork ? producer_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
         channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
         if (cause) std::rethrow_exception(cause);
@@ -56,9 +52,16 @@ void ServerInference::run_layers(const Message& start) {
     {
         ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
         span.received(transport::kFrameHeaderBytes + start.payload.size());
-        std::vector<std::uint32_t> public_b(kDegree);
-        decode_words(start.payload, public_b, "start");
-        client_key_ = std::make_unique<scheme::DirectPublicKey>(model_.publics(), public_b);
+        if (start.payload.size() != start_bytes(model_.plan()))
+            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(start_bytes(model_.plan())) + " bytes, got " + std::to_string(start.payload.size()));
+        std::span<const std::uint8_t> rest = start.payload;
+        for (std::size_t degree : model_.plan().degrees()) {
+            const scheme::DirectRing& ring = scheme::direct_ring(degree);
+            std::vector<std::uint32_t> public_b(degree);
+            decode_public_key(rest.first(public_key_bytes(ring)), ring, public_b);
+            client_keys_.make(degree, model_.publics(), ring, public_b);
+            rest = rest.subspan(public_key_bytes(ring));
+        }
 
         StartReply reply;
         // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the whole inference.
@@ -92,7 +95,7 @@ void ServerInference::receive_uploads(int layer) {
     std::uint32_t index = 0;
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
-        const std::size_t count = static_cast<std::size_t>(stream.polynomials());
+        const std::size_t count = static_cast<std::size_t>(stream.polynomials()), n = stream.degree();
         std::vector<Message> messages;
         {
             ProfileSpan span(profile_, layer, Phase::kWaitUpload);
@@ -104,13 +107,13 @@ void ServerInference::receive_uploads(int layer) {
         ProfileSpan span(profile_, layer, Phase::kLinear);
         // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like one.
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
-        b = SecretVector<std::uint32_t>(count * kDegree);
+        b = SecretVector<std::uint32_t>(count * n);
         SecretVector<std::uint32_t> pooled;
         const auto share = values_.stream_input(stream, modulus, model_.architecture(), pooled);
         tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, 4), [&](const auto& range) {
-            SecretBuffer<std::uint32_t> plain(kDegree);
+            SecretBuffer<std::uint32_t> plain(n);
             for (std::size_t p = range.begin(); p < range.end(); ++p) {
-                const auto words = std::span<std::uint32_t>(b).subspan(p * kDegree, kDegree);
+                const auto words = std::span<std::uint32_t>(b).subspan(p * n, n);
                 decode_upload(messages[p].payload, stream, words);
                 // The server's own share joins the plaintext part. Shares wrap mod T into multiples of q, which vanish.
                 packing::pack(stream, static_cast<int>(p), share, plain);
@@ -126,7 +129,7 @@ void ServerInference::linear(int layer) {
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
     const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); };
     pre_activations_ = SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().layers[static_cast<std::size_t>(layer)].output.size()));
-    OrderedSender sender(channel_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
+    OrderedSender sender(channel_, send_thread_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
     for (int band = 0; band < linear.bands; ++band) {
         SecretVector<std::uint32_t> results(linear.result_words(band));
         {
@@ -139,6 +142,7 @@ void ServerInference::linear(int layer) {
             respond(layer, band * linear.polynomials_per_band + p, std::span<const std::uint32_t>(results).subspan(static_cast<std::size_t>(p) * words, words), sender);
         });
     }
+    sender.finish();
     for (std::size_t id = 0; id < streams_.size(); ++id)
         if (model_.plan().streams[id].last_layer <= layer) streams_[id].wipe();
     if (probe_) probe_->pre_activation(layer, pre_activations_);
@@ -149,6 +153,7 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
     const packing::LinearPlan& linear = model_.plan().layers[at];
+    const std::size_t n = linear.degree();
     const std::vector<std::uint32_t>& bias = model_.layer(layer).scaled_bias;
     const std::size_t map = static_cast<std::size_t>(description.output.height) * static_cast<std::size_t>(description.output.width);
     const lattice::CoefficientTiles& tiles = linear.tiles_of_band(polynomial / linear.polynomials_per_band);
@@ -169,19 +174,19 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
     result_mask(masks_, layer, polynomial, rho);
     // Fresh u and e1 make the a half an RLWE sample of the server's; rho, uniform and used once, hides the b half with its noise. What
     // the client sees is then independent of the weights, given its share.
-    const auto prepared = std::span(model_.layer(layer).a).subspan(static_cast<std::size_t>(polynomial) * kDegree, kDegree);
-    SecretBuffer<std::uint32_t> a(kDegree);
+    const auto prepared = std::span(model_.layer(layer).a).subspan(static_cast<std::size_t>(polynomial) * n, n);
+    SecretBuffer<std::uint32_t> a(n);
     std::ranges::copy(prepared, a.begin());
     Prng rng = rerandomisation_.stream(static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(polynomial));
-    client_key_->mask(a, positions, b, rho, rng);
+    client_keys_.at(n).mask(a, positions, b, rho, rng);
     store_server_shares(runs, rho, description.share_bits, pre_activations_);
 
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);
     lattice::round_to_top_bits(a, a_bits);
     lattice::round_to_top_bits(b, b_bits);
-    const std::size_t a_bytes = lattice::packed_bytes(kDegree, a_bits);
+    const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
     Message message{MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(polynomial), {}};
-    message.payload.resize(linear_response_bytes(description.share_bits, count));
+    message.payload.resize(linear_response_bytes(n, description.share_bits, count));
     lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
     lattice::pack(std::span<const std::uint32_t>(b), b_bits, std::span(message.payload).subspan(a_bytes));
     sender.put(static_cast<std::size_t>(polynomial), std::move(message));
@@ -190,7 +195,7 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
 void ServerInference::activation(int layer) {
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
-    const model::LayerWeights& weights = model_.model().weights.layers[at];
+    const PreparedLayer& prepared = model_.layer(layer);
     const std::size_t values = pre_activations_.size();
     SecretVector<std::uint32_t> share(values);
     const auto finish_chunk = [&](std::size_t chunk, const Message& response) {
@@ -199,8 +204,8 @@ void ServerInference::activation(int layer) {
         const auto part = std::span<std::uint32_t>(share).subspan(first, count);
         slot_key_->decrypt(response.payload, part);
         SecretBuffer<std::int32_t> kappa(count), offset(count);
-        expand_channels(weights.kappa, description.output, first, kappa);
-        expand_channels(weights.offset, description.output, first, offset);
+        expand_channels(prepared.kappa, description.output, first, kappa);
+        expand_channels(prepared.offset, description.output, first, offset);
         finish_server_share(part, std::span<const std::uint32_t>(pre_activations_).subspan(first, count), kappa, offset,
                             model_.architecture().plain_modulus);
     };

@@ -11,6 +11,7 @@
 #include "protocol/ordered_sender.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
+#include "protocol/send_thread.h"
 #include "protocol/value_store.h"
 #include "scheme/slots.h"
 #include "transport/channel.h"
@@ -45,12 +46,13 @@ private:
     Profile* profile_;
     const scheme::SlotParameters& slots_;
     StreamKey masks_, rerandomisation_;
-    std::unique_ptr<scheme::DirectPublicKey> client_key_;
+    scheme::PerRing<scheme::DirectPublicKey> client_keys_;  ///< of the rings of the plan
     std::unique_ptr<scheme::SlotSecretKey> slot_key_;
     std::unique_ptr<ActivationKeyProducer> producer_;
     std::vector<SecretVector<std::uint32_t>> streams_;    ///< b halves with the server's share added, per stream
     SecretVector<std::uint32_t> pre_activations_;         ///< U_s of the current layer
     ValueStore values_;
+    SendThread send_thread_;
 };
 
 }  // namespace flash::protocol

@@ -21,11 +21,11 @@ void activation_share(const StreamKey& shares, int layer, std::size_t chunk, std
     lattice::sample_residues(rng, modulus, out);
 }
 
-UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, scheme::DirectSecretKey& key,
+UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, const DirectSecretKeys& keys,
                                SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
-      key_(key),
+      keys_(keys),
       probe_(probe),
       profile_(profile),
       shares_(seed, kActivationShareDomain),
@@ -59,14 +59,14 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
         for (std::size_t begin = 0; begin < count; begin += kBatch) {
             std::vector<transport::Message> messages(std::min(kBatch, count - begin));
             tbb::parallel_for(tbb::blocked_range<std::size_t>(0, messages.size(), 2), [&](const auto& range) {
-                SecretBuffer<std::uint32_t> plain(scheme::kDirectDegree);
-                std::vector<std::uint32_t> b(scheme::kDirectDegree);
+                SecretBuffer<std::uint32_t> plain(stream.degree());
+                std::vector<std::uint32_t> b(stream.degree());
                 for (std::size_t i = range.begin(); i < range.end(); ++i) {
                     ProfileSpan span(profile_, layer, Phase::kEncrypt);
                     const std::size_t p = begin + i;
                     packing::pack(stream, static_cast<int>(p), share, plain);
                     Prng rng = encryption_.stream(static_cast<std::uint64_t>(id), p);
-                    key_.encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain, model_.architecture.plain_modulus, rng, b);
+                    keys_.at(stream.degree()).encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain, model_.architecture.plain_modulus, rng, b);
                     messages[i] = {transport::MessageType::kUpload, static_cast<std::uint32_t>(layer), index + static_cast<std::uint32_t>(i), encode_upload(b, stream)};
                 }
             });

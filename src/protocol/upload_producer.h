@@ -18,10 +18,13 @@ namespace flash::protocol {
 inline constexpr const char* kActivationShareDomain = "client activation share";
 void activation_share(const StreamKey& shares, int layer, std::size_t chunk, std::uint32_t modulus, std::span<std::uint32_t> out);
 
+/// The secret keys of one inference: one in each ring that the plan uses.
+using DirectSecretKeys = scheme::PerRing<scheme::DirectSecretKey>;
+
 class UploadProducer {
 public:
     /// Starts the thread. picture: the input's integers mod T. All references must outlive this object.
-    UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, scheme::DirectSecretKey& key,
+    UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, const DirectSecretKeys& keys,
                    SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile);
 
     /// The server has answered all uploads of a layer: their bytes may be used for later ones.
@@ -36,7 +39,7 @@ private:
 
     const ClientModel& model_;
     transport::Channel& channel_;
-    scheme::DirectSecretKey& key_;
+    const DirectSecretKeys& keys_;
     ShareProbe* probe_;
     Profile* profile_;
     const StreamKey shares_, encryption_;

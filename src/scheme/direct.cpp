@@ -14,17 +14,35 @@ namespace flash::scheme {
 
 namespace {
 
-constexpr std::size_t kDegree = kDirectDegree;
+// Residues of a polynomial (transformed or not), wiped. Room for the largest ring.
+using Residues32 = lattice::SecretArray<std::uint64_t, kMaxDirectDegree>;
+using Words = lattice::SecretArray<std::uint32_t, kMaxDirectDegree>;
+using Small = lattice::SecretArray<std::int8_t, kMaxDirectDegree>;
 
-const lattice::ExactProduct& ring() { return direct_ring(); }
+void check_degree(const DirectRing& ring, std::size_t size) {
+    require(size == ring.degree, ErrorKind::kInternal, "a polynomial of the linear layers has the wrong size for its ring");
+}
 
-// Residues of a polynomial (transformed or not), wiped.
-using Residues32 = lattice::SecretArray<std::uint64_t, kDegree>;
-
+// out += e.
 void add_error(Prng& rng, std::span<std::uint32_t> out) {
-    lattice::SecretArray<std::int8_t, kDegree> error;
-    lattice::sample_error(rng, error.first(kDegree));
-    lattice::add_small(error.first(kDegree), out);
+    Small memory;
+    const auto error = memory.first(out.size());
+    lattice::sample_error(rng, error);
+    lattice::add_small(error, out);
+}
+
+// out += d e.
+void add_error(const DirectRing& ring, Prng& rng, std::span<std::uint32_t> out) {
+    if (ring.low_bits() == 0) {
+        add_error(rng, out);
+        return;
+    }
+    Words memory;
+    const auto scaled = memory.first(ring.degree);
+    std::ranges::fill(scaled, 0u);
+    add_error(rng, scaled);
+    lattice::from_top_bits(scaled, ring.modulus_bits);
+    lattice::add(scaled, out);
 }
 
 void check_plain_modulus(std::uint32_t plain_modulus) {
@@ -32,8 +50,8 @@ void check_plain_modulus(std::uint32_t plain_modulus) {
             "the plaintext modulus must be odd and below 2^31");
 }
 
-void check_positions(std::span<const std::uint16_t> positions, std::size_t first_size, std::size_t second_size) {
-    require(positions.size() == first_size && positions.size() == second_size && lattice::all_positions_below(positions, kDegree),
+void check_positions(const DirectRing& ring, std::span<const std::uint16_t> positions, std::size_t first_size, std::size_t second_size) {
+    require(positions.size() == first_size && positions.size() == second_size && lattice::all_positions_below(positions, ring.degree),
             ErrorKind::kInternal,
             "selected coefficients: sizes differ, or a position is outside of the polynomial");
 }
@@ -41,10 +59,11 @@ void check_positions(std::span<const std::uint16_t> positions, std::size_t first
 // out[i] += (factor * polynomial)[positions[i]].
 void add_selected_product(const lattice::PreparedFactor& factor, std::span<std::uint64_t> polynomial,
                           std::span<const std::uint16_t> positions, std::span<std::uint32_t> out) {
-    lattice::SecretArray<std::uint32_t, kDegree> words;
-    std::ranges::fill(words.first(kDegree), 0u);
-    ring().add_product(factor, polynomial, polynomial, words.first(kDegree));
-    lattice::add_selected(words.first(kDegree), positions, out);
+    Words memory;
+    const auto words = memory.first(polynomial.size());
+    std::ranges::fill(words, 0u);
+    direct_product(polynomial.size()).add_product(factor, polynomial, polynomial, words);
+    lattice::add_selected(words, positions, out);
 }
 
 }  // namespace
@@ -60,19 +79,21 @@ struct DirectSecretKey::Secret {
     lattice::PreparedFactor s;  // transform of the ternary secret; its coefficients are not kept
 };
 
-DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, Prng& rng, PublicTransforms* transforms)
-    : publics_(publics), transforms_(transforms), secret_(std::make_unique<Secret>()), public_b_(kDegree) {
-    // Uniform ternary s and an error with sigma >= 3.2 are what the security table assumes for n = 2048, log q = 32 <= 54.
-    SecretVector<std::int8_t> s(kDegree);
+DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, const DirectRing& ring, Prng& rng, PublicTransforms* transforms)
+    : publics_(publics), ring_(ring), transforms_(transforms), secret_(std::make_unique<Secret>()), public_b_(ring.degree) {
+    // Uniform ternary s and an error with sigma >= 3.2 are what the security table assumes for (n, log q) of kDirectRings.
+    const lattice::ExactProduct& product = direct_product(ring_.degree);
+    SecretVector<std::int8_t> s(ring_.degree);
     lattice::sample_ternary(rng, s);
-    secret_->s = ring().prepare(s);
-    // b_pk = -a_pk s + e: one more RLWE sample, under an a of its own domain that no upload can share.
-    Poly32 a(kDegree);
+    secret_->s = product.prepare(s);
+    // b_pk = -a_pk s + d e: one more RLWE sample, under an a of its own domain that no upload can share.
+    Poly32 a(ring_.degree);
     publics_.key(a);
-    Residues32 residues;
-    ring().transform(a, residues.first(kDegree));
-    add_error(rng, public_b_);
-    ring().subtract_product(secret_->s, residues.first(kDegree), residues.first(kDegree), public_b_);
+    Residues32 memory;
+    const auto residues = memory.first(ring_.degree);
+    product.transform(a, residues);
+    add_error(ring_, rng, public_b_);
+    product.subtract_product(secret_->s, residues, residues, public_b_);
 }
 
 DirectSecretKey::~DirectSecretKey() = default;
@@ -81,8 +102,8 @@ const Poly32& DirectSecretKey::public_b() const { return public_b_; }
 
 void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain, std::uint32_t plain_modulus, Prng& rng,
                               std::span<std::uint32_t> b) {
-    check_direct_degree(plain.size());
-    check_direct_degree(b.size());
+    check_degree(ring_, plain.size());
+    check_degree(ring_, b.size());
     check_plain_modulus(plain_modulus);
     {
         // Two encryptions under one (a, s) would reveal the difference of their plaintexts up to small noise: refused before
@@ -93,7 +114,7 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
     }
     // First the transform of a, which is public, then the product, which is not.
     Residues32 memory;
-    const std::span<std::uint64_t> residues = memory.first(kDegree);
+    const std::span<std::uint64_t> residues = memory.first(ring_.degree);
     std::span<const std::uint64_t> a = residues;
     if (transforms_)
         a = transforms_->upload(id, residues);
@@ -104,8 +125,11 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
     try {
         std::ranges::fill(b, 0u);
         require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal, "a plaintext value is not below the plaintext modulus");
+        // In units of d: bits finer than that would be those of the plaintext, in the clear.
+        lattice::round_to_top_bits(b, ring_.modulus_bits);
         add_error(rng, b);
-        ring().subtract_product(secret_->s, a, residues, b);
+        lattice::from_top_bits(b, ring_.modulus_bits);
+        direct_product(ring_.degree).subtract_product(secret_->s, a, residues, b);
     } catch (...) {
         wipe(b.data(), b.size_bytes());
         throw;
@@ -114,11 +138,12 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
 
 void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions,
                               std::span<const std::uint32_t> b, std::span<std::uint32_t> phase) const {
-    check_positions(positions, b.size(), phase.size());
+    check_degree(ring_, a.size());
+    check_positions(ring_, positions, b.size(), phase.size());
     // a is the server's message, so its transform is no secret; the product is.
     Residues32 memory;
-    const std::span<std::uint64_t> residues = memory.first(kDegree);
-    ring().transform(a, residues);
+    const std::span<std::uint64_t> residues = memory.first(ring_.degree);
+    direct_product(ring_.degree).transform(a, residues);
     std::ranges::copy(b, phase.begin());
     add_selected_product(secret_->s, residues, positions, phase);
 }
@@ -127,32 +152,35 @@ struct DirectPublicKey::Transforms {
     lattice::PreparedFactor a, b;
 };
 
-DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, std::span<const std::uint32_t> public_b)
-    : transforms_(std::make_unique<Transforms>()) {
-    require(public_b.size() == kDegree, ErrorKind::kProtocol, "the client's public key has the wrong size");
-    Poly32 a(kDegree);
+DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, const DirectRing& ring, std::span<const std::uint32_t> public_b)
+    : ring_(ring), transforms_(std::make_unique<Transforms>()) {
+    require(public_b.size() == ring_.degree, ErrorKind::kProtocol, "the client's public key has the wrong size");
+    const lattice::ExactProduct& product = direct_product(ring_.degree);
+    Poly32 a(ring_.degree);
     publics.key(a);
-    transforms_->a = ring().prepare(a);
-    transforms_->b = ring().prepare(public_b);
+    transforms_->a = product.prepare(a);
+    transforms_->b = product.prepare(public_b);
 }
 
 DirectPublicKey::~DirectPublicKey() = default;
 
 void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint16_t> positions, std::span<std::uint32_t> b,
                            std::span<const std::uint32_t> rho, Prng& rng) const {
-    check_direct_degree(a.size());
-    check_positions(positions, b.size(), rho.size());
+    check_degree(ring_, a.size());
+    check_positions(ring_, positions, b.size(), rho.size());
+    const lattice::ExactProduct& product = direct_product(ring_.degree);
     Residues32 fresh_memory, product_memory;
-    const std::span<std::uint64_t> fresh = fresh_memory.first(kDegree), workspace = product_memory.first(kDegree);
+    const std::span<std::uint64_t> fresh = fresh_memory.first(ring_.degree), workspace = product_memory.first(ring_.degree);
     {
-        lattice::SecretArray<std::int8_t, kDegree> u;
-        lattice::sample_ternary(rng, u.first(kDegree));
-        ring().transform(std::span<const std::int8_t>(u.first(kDegree)), fresh);
+        Small memory;
+        const auto u = memory.first(ring_.degree);
+        lattice::sample_ternary(rng, u);
+        product.transform(std::span<const std::int8_t>(u), fresh);
     }
-    // a_pk u + e1 is an RLWE sample under the fresh secret u (a_pk is uniform and public), so a'' hides the linear map that made
-    // a'. The new phase is phase + rho + e_pk u + e1 s: noise of at most a few hundred units of q = 2^32.
-    ring().add_product(transforms_->a, fresh, workspace, a);
-    add_error(rng, a);
+    // a_pk u + d e1 is an RLWE sample of the ring under the fresh secret u (a_pk is uniform and public), so a'' hides the linear map that
+    // made a'. The new phase is phase + rho + d (e_pk u + e1 s): noise of at most a few hundred units of q.
+    product.add_product(transforms_->a, fresh, workspace, a);
+    add_error(ring_, rng, a);
     // rho is uniform over the coefficients that leave the server, and used once: what is sent of b'' is uniform whatever b', u and the
     // key are, noise included. No second error is needed.
     add_selected_product(transforms_->b, fresh, positions, b);

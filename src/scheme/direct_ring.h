@@ -1,21 +1,18 @@
-// The ring of the linear layers, R_q with q = 2^32 and n = 2048: one set of tables for the program.
+// Products in the rings of the linear layers: one set of tables for each ring and the program.
 #pragma once
 
 #include <cstddef>
 
-#include "base/error.h"
 #include "lattice/product.h"
 #include "scheme/parameters.h"
 
 namespace flash::scheme {
 
-inline const lattice::ExactProduct& direct_ring() {
-    static const lattice::ExactProduct product(kDirectDegree);
-    return product;
-}
-
-inline void check_direct_degree(std::size_t size) {
-    require(size == kDirectDegree, ErrorKind::kInternal, "a polynomial of the linear layers must have 2048 coefficients");
+/// Of polynomials with this many coefficients; Error(kInternal) if no ring has so many.
+inline const lattice::ExactProduct& direct_product(std::size_t degree) {
+    static const std::array<lattice::ExactProduct, kDirectRings.size()> products{lattice::ExactProduct(kDirectRings[0].degree),
+                                                                                 lattice::ExactProduct(kDirectRings[1].degree)};
+    return products[direct_ring_index(degree)];
 }
 
 }  // namespace flash::scheme

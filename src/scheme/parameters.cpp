@@ -26,6 +26,12 @@ static_assert(all_secure(), "slot parameters outside the 128-bit security table"
 
 }  // namespace
 
+std::size_t direct_ring_index(std::size_t degree) {
+    for (std::size_t i = 0; i < kDirectRings.size(); ++i)
+        if (kDirectRings[i].degree == degree) return i;
+    throw Error(ErrorKind::kInternal, "no ring of the linear layers has polynomials of this size");
+}
+
 const std::array<SlotParameters, 5>& slot_parameters() { return kTable; }
 
 const SlotParameters& slot_parameters(std::uint32_t plain_modulus) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "transport/frame.h"
+#include "transport/send_queue.h"
 
 namespace flash::transport {
 
@@ -37,25 +38,24 @@ public:
     }
 
     void send(Message message) override {
-        const std::size_t bytes = frame_bytes(message);
         std::unique_lock lock(mutex_);
-        require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
-                "this side tried to send a message over its own size limit");
-        const auto ready = [&] { return broken_ || closing_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= limits_.max_send_queue; };
+        check_payload(message);
+        const auto ready = [&] { return room_for(message); };
         const WaitingSender waiting(*this, ready());
         while (!ready()) {
             const std::uint64_t before = departed_;
             if (!room_.wait_for(lock, limits_.timeout, [&] { return ready() || departed_ != before; }))
                 throw Error(ErrorKind::kTimeout, "the link took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
-        throw_if_broken();
-        const auto now = Clock::now();
-        line_free_ = std::max(line_free_, now) + seconds(8 * static_cast<double>(bytes) / link_.bits_per_second);
-        waiting_bytes_ += bytes;
-        sent_bytes_ += bytes;
-        ++sent_messages_;
-        frames_.push_back({line_free_, std::move(message)});
-        if (frames_.size() == 1) changed_.notify_one();  // otherwise the thread waits for an earlier moment already
+        queue(std::move(message));
+    }
+
+    bool try_send(Message& message) override {
+        const std::lock_guard lock(mutex_);
+        check_payload(message);
+        if (!room_for(message)) return false;
+        queue(std::move(message));
+        return true;
     }
 
     Message receive(MessageType type) override { return inner_->receive(type); }
@@ -105,7 +105,7 @@ public:
             closing_ = true;
             room_.notify_all();
             changed_.notify_all();
-            const auto empty = [&] { return frames_.empty() && !delivering_; };
+            const auto empty = [&] { return idle_line() && !delivering_; };
             while (!empty() && !inner_->error()) {
                 const std::uint64_t before = delivered_;
                 // A frame that takes longer than the limit on this link is not worth waiting for.
@@ -119,6 +119,10 @@ public:
     }
 
 private:
+    struct Waiting {
+        Clock::time_point since;
+        Message message;
+    };
     struct Frame {
         Clock::time_point departure;  ///< when its last bit has left
         Message message;
@@ -141,6 +145,30 @@ private:
         const bool counts_;
     };
 
+    // These three with the mutex held.
+    void check_payload(const Message& message) const {
+        require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
+                "this side tried to send a message over its own size limit");
+    }
+
+    bool room_for(const Message& message) {
+        start_due(Clock::now());  // what is still counted may have left
+        const std::size_t before = waiting_.bytes_before(message.type) + line_bytes_;
+        return broken_ || closing_ || before == 0 || before + frame_bytes(message) <= limits_.max_send_queue;
+    }
+
+    void queue(Message message) {
+        throw_if_broken();
+        const auto now = Clock::now();
+        start_due(now);
+        sent_bytes_ += frame_bytes(message);
+        ++sent_messages_;
+        const bool idle = idle_line();
+        waiting_.push({now, std::move(message)});
+        start_due(now);
+        if (idle) changed_.notify_one();  // otherwise the thread waits for an earlier moment already
+    }
+
     void throw_if_broken() const {
         if (const auto error = inner_->error()) throw Error(*error);
         if (broken_) throw Error(broken_kind_, broken_text_);
@@ -157,10 +185,33 @@ private:
     }
 
     void drop() noexcept {
+        waiting_.clear();
         frames_.clear();
-        gone_ = 0;
-        waiting_bytes_ = 0;
+        line_bytes_ = 0;
         room_.notify_all();
+    }
+
+    bool idle_line() const { return waiting_.empty() && frames_.empty(); }
+
+    /// Puts on the line what the line has had time for until `now`. When it becomes free, the first message that waits then goes, one that the
+    /// peer waits for before one that is ahead of need. Moments are computed from the frames before, not from when this is called: being late
+    /// does not add up.
+    void start_due(Clock::time_point now) {
+        const std::uint64_t before = departed_;
+        for (;;) {
+            if (line_bytes_ > 0 && line_free_ <= now) {
+                line_bytes_ = 0;
+                ++departed_;
+            }
+            if (waiting_.empty() || line_bytes_ > 0) break;
+            const Waiting *first = waiting_.first_now(), *ahead = waiting_.first_ahead();
+            const bool takes_ahead = !first || (ahead && first->since > line_free_ && ahead->since < first->since);
+            Waiting next = takes_ahead ? waiting_.pop_ahead() : waiting_.pop();
+            line_bytes_ = frame_bytes(next.message);
+            line_free_ = std::max(line_free_, next.since) + seconds(8 * static_cast<double>(line_bytes_) / link_.bits_per_second);
+            frames_.push_back({line_free_, std::move(next.message)});
+        }
+        if (departed_ != before && waiting_senders_ > 0) room_.notify_all();
     }
 
     void run() {
@@ -168,32 +219,28 @@ private:
         std::unique_lock lock(mutex_);
         while (!stopped_) {
             const auto now = Clock::now();
-            let_depart(now);
-            if (frames_.empty()) {
+            start_due(now);
+            if (idle_line()) {
                 changed_.wait(lock);
-            } else if (frames_.front().departure + delay_ <= now) {
+            } else if (!frames_.empty() && frames_.front().departure + delay_ <= now) {
                 deliver(lock);
             } else {
                 // Frames that follow each other closely are delivered together: a wakeup for each would take the cores' time.
-                auto next = std::min(frames_.front().departure + kGather, frames_.back().departure) + delay_;
-                if (waiting_senders_ > 0 && gone_ < frames_.size()) next = std::min(next, frames_[gone_].departure);
+                auto next = Clock::time_point::max();
+                if (!frames_.empty()) {
+                    next = frames_.front().departure + kGather;
+                    if (waiting_.empty()) next = std::min(next, frames_.back().departure);
+                    next += delay_;
+                }
+                if (line_bytes_ > 0 && (frames_.empty() || waiting_senders_ > 0)) next = std::min(next, line_free_);
                 changed_.wait_until(lock, next);
             }
         }
     }
 
-    // Moments are computed from the frames before, not from when this thread woke up: being late does not add up.
-    void let_depart(Clock::time_point now) {
-        const std::size_t before = gone_;
-        for (; gone_ < frames_.size() && frames_[gone_].departure <= now; ++gone_) waiting_bytes_ -= frame_bytes(frames_[gone_].message);
-        departed_ += gone_ - before;
-        if (gone_ != before && waiting_senders_ > 0) room_.notify_all();
-    }
-
     void deliver(std::unique_lock<std::mutex>& lock) {
         Message message = std::move(frames_.front().message);
         frames_.pop_front();
-        --gone_;
         delivering_ = true;
         lock.unlock();
         ErrorKind kind{};
@@ -226,11 +273,11 @@ private:
     std::condition_variable changed_;  // for the thread
     std::condition_variable room_;     // for senders, and for close()
     Limits limits_;
-    std::deque<Frame> frames_;         // not delivered yet, in order
-    std::size_t gone_ = 0;             // the first so many have left and are under way
-    std::size_t waiting_bytes_ = 0;    // of the others
+    SendQueue<Waiting> waiting_;       // for the line
+    std::deque<Frame> frames_;         // on the line or under way, in order
     Clock::time_point line_free_{};
     std::size_t waiting_senders_ = 0;
+    std::size_t line_bytes_ = 0;       // of the frame that is leaving
     std::uint64_t departed_ = 0;       // the measure of progress for senders
     std::uint64_t delivered_ = 0;      // and for close()
     std::uint64_t sent_bytes_ = 0, sent_messages_ = 0;

@@ -9,7 +9,7 @@
 
 namespace flash::transport {
 
-/// What this end sends is shaped: frames, headers included, leave one after the other at the link's bandwidth and reach
+/// What this end sends is shaped: frames, headers included, leave one after the other at the link's bandwidth (those ahead of need when no other waits) and reach
 /// the inner channel half a round trip later. What it receives comes as the other end sent it, so that end is wrapped too.
 ///
 /// The contract of Channel holds, with these remarks. Limits::max_send_queue counts what has not left yet; what is under

@@ -34,6 +34,9 @@ void TlsConnection::tune_socket() {
     // Buffer sizes are the system's to choose: it adapts them to the link, up to more than a program may ask for.
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    // What the kernel holds and has not sent cannot be overtaken any more: as little as keeps the line busy (its default is megabytes).
+    const int unsent = 256 << 10;
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     // A vanished machine is noticed after about a minute even if nothing is being sent.
     const int idle = 30;
     const int interval = 10;
@@ -73,25 +76,41 @@ void TlsConnection::set_limits(const Limits& limits) {
     changed_.notify_all();
 }
 
-void TlsConnection::send(Message message) {
-    std::unique_lock lock(mutex_);
+void TlsConnection::check_payload(const Message& message) const {
     require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
             "this side tried to send a message over its own size limit");
-    const std::size_t bytes = kFrameHeaderBytes + message.payload.size();
-    const auto ready = [&] {
-        return closing_ || closed_ || unsent_bytes_ == 0 || unsent_bytes_ + bytes <= limits_.max_send_queue;
-    };
-    while (!ready()) {
+}
+
+bool TlsConnection::room_for(const Message& message) const {
+    const std::size_t before = queue_.bytes_before(message.type) + batch_bytes_;
+    return closing_ || closed_ || before == 0 || before + frame_bytes(message) <= limits_.max_send_queue;
+}
+
+void TlsConnection::send(Message message) {
+    std::unique_lock lock(mutex_);
+    check_payload(message);
+    while (!room_for(message)) {
         const std::uint64_t before = total_written_;
-        if (!changed_.wait_for(lock, limits_.timeout, [&] { return ready() || total_written_ != before; })) {
+        if (!changed_.wait_for(lock, limits_.timeout, [&] { return room_for(message) || total_written_ != before; })) {
             throw Error(ErrorKind::kTimeout, peer_ + " took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
     }
+    queue(lock, std::move(message));
+}
+
+bool TlsConnection::try_send(Message& message) {
+    std::unique_lock lock(mutex_);
+    check_payload(message);
+    if (!room_for(message)) return false;
+    queue(lock, std::move(message));
+    return true;
+}
+
+void TlsConnection::queue(std::unique_lock<std::mutex>& lock, Message message) {
     if (const auto error = inbox_.error()) throw Error(*error);
     if (closing_ || closed_) throw Error(ErrorKind::kNetwork, kClosedHere);
     counters_.sent(message);
-    unsent_bytes_ += bytes;
-    queue_.push_back(std::move(message));
+    queue_.push(std::move(message));
     if (std::exchange(pump_active_, true)) return;
     lock.unlock();
     wake_writer();
@@ -105,12 +124,10 @@ void TlsConnection::end_with(const Error& failure, const Message* last) {
     const std::lock_guard lock(mutex_);
     inbox_.fail(failure.kind(), failure.what());
     if (std::exchange(closing_, true)) return;  // what was queued before, a reason perhaps, is still to be sent
-    for (const auto& message : queue_) unsent_bytes_ -= frame_bytes(message);
     queue_.clear();
     if (last != nullptr) {
         counters_.sent(*last);
-        unsent_bytes_ += frame_bytes(*last);
-        queue_.push_back(*last);
+        queue_.push(*last);
     }
     changed_.notify_all();
 }
@@ -119,7 +136,6 @@ void TlsConnection::drop_unsent() {
     const std::lock_guard lock(mutex_);
     closing_ = true;
     queue_.clear();
-    unsent_bytes_ = batch_bytes_;
     changed_.notify_all();
 }
 
@@ -146,7 +162,7 @@ void TlsConnection::close() noexcept {
         lock.unlock();
         wake_writer();
         lock.lock();
-        const auto sent = [&] { return closed_ || unsent_bytes_ == 0; };
+        const auto sent = [&] { return closed_ || (queue_.empty() && batch_bytes_ == 0); };
         while (!sent()) {
             const std::uint64_t before = total_written_;
             if (!changed_.wait_for(lock, limits_.timeout, [&] { return sent() || total_written_ != before; })) {
@@ -305,9 +321,8 @@ bool TlsConnection::take_batch(bool& closing) {
     batch_.clear();
     const std::lock_guard lock(mutex_);
     while (!queue_.empty() && batch_bytes_ < kBatchBytes) {
-        batch_bytes_ += frame_bytes(queue_.front());
-        batch_.push_back(std::move(queue_.front()));
-        queue_.pop_front();
+        batch_.push_back(queue_.pop());
+        batch_bytes_ += frame_bytes(batch_.back());
     }
     closing = closing_;
     pump_active_ = !batch_.empty();
@@ -350,7 +365,7 @@ void TlsConnection::flush() {
     {
         const std::lock_guard lock(mutex_);
         total_written_ += bytes;
-        if (!code) unsent_bytes_ -= std::exchange(batch_bytes_, 0);
+        if (!code) batch_bytes_ = 0;
         changed_.notify_all();
     }
     if (writing_) {
@@ -368,7 +383,10 @@ void TlsConnection::on_write_error() {
     // What the peer sent before it went away, its reason above all, may still be on its way to the read loop: it
     // notices the end by itself. The linger timer bounds that.
     writing_ = false;
-    batch_bytes_ = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        batch_bytes_ = 0;
+    }
     drop_unsent();
     arm_linger();
 }
@@ -422,7 +440,7 @@ void TlsConnection::hard_close() {
     inbox_.end("the connection to " + peer_ + " was closed");
     const std::lock_guard lock(mutex_);
     queue_.clear();
-    unsent_bytes_ = 0;
+    batch_bytes_ = 0;
     closing_ = true;
     closed_ = true;
     changed_.notify_all();

@@ -11,7 +11,6 @@
 #include <asio/ssl/context.hpp>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +20,7 @@
 #include "transport/counters.h"
 #include "transport/frame.h"
 #include "transport/inbox.h"
+#include "transport/send_queue.h"
 #include "transport/tls_stream.h"
 
 namespace flash::transport {
@@ -41,6 +41,7 @@ public:
 
     // The facade, from any thread; the meanings are those of Channel.
     void send(Message message);
+    bool try_send(Message& message);
     Message receive(MessageType type) { return inbox_.take(type, limits().timeout); }
     Message receive_any(std::chrono::milliseconds wait) { return inbox_.take_any(wait); }
     void set_limits(const Limits& limits);
@@ -82,6 +83,11 @@ private:
     void hard_close();
     void drop_unsent();  // nobody is there to take it
 
+    // With the mutex held.
+    void check_payload(const Message& message) const;
+    bool room_for(const Message& message) const;  // true also once nothing more is taken
+    void queue(std::unique_lock<std::mutex>& lock, Message message);
+
     Limits limits() const;
     void wake_writer();                       // from any thread
     // From any thread: fails the inbox, and the first call also replaces the send queue by a last message. Both happen
@@ -103,7 +109,6 @@ private:
     std::size_t arrived_bytes_ = 0;
     std::vector<std::uint8_t> record_;  // plain bytes of a record that is being filled
     std::vector<Message> batch_;        // messages that are being encrypted
-    std::size_t batch_bytes_ = 0;       // what they count in unsent_bytes_ until the socket has taken them
     bool reading_ = false;              // the read loop runs or waits
     bool writing_ = false;              // encrypted bytes wait for the socket
     bool linger_armed_ = false;
@@ -111,8 +116,8 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     Limits limits_;
-    std::deque<Message> queue_;
-    std::size_t unsent_bytes_ = 0;     // frames in queue_ and in the batch under way
+    SendQueue<Message> queue_;
+    std::size_t batch_bytes_ = 0;      // of frames that were taken out of it and that the socket has not taken yet
     std::uint64_t total_written_ = 0;  // grows with every write: the measure of progress
     bool pump_active_ = false;         // the write loop runs or is about to, and will look at queue_ before it rests
     bool closing_ = false;             // nothing more is queued

@@ -35,7 +35,7 @@ std::vector<std::int32_t> input_of(const model::Model& model) {
 
 /// A model of two layers, so that there is an activation: a 3x3 convolution and one that sums its channels.
 model::Model two_layer_model() {
-    model::Model model = one_layer_model(parse_layer_shape("2x6x6-3-3x3s1"), 3);
+    model::Model model = one_layer_model(parse_layer_shape("2x6x6-3-3x3s1"), 3, model::kDefaultDegree);
     model.architecture.layers[0].activation = true;
     model::LayerWeights& first = model.weights.layers[0];
     first.kappa = {5, -3, 0};
@@ -127,8 +127,9 @@ TEST(Samples, CallsAreCounted) {
 }
 
 TEST(Replay, ServerSaysTheSameAgain) {
-    const protocol::PreparedModel model(two_layer_model());
-    const Recording recording = record_inference(model, input_of(model.model()), 1, 2);
+    const model::Model source = two_layer_model();
+    const protocol::PreparedModel model(source);
+    const Recording recording = record_inference(model, input_of(source), 1, 2);
     const auto recorded = by_place(recording.server);
     EXPECT_EQ(recorded.size(), recording.server.size());
     for (int repetition = 0; repetition < 3; ++repetition) {
@@ -152,9 +153,10 @@ TEST(Replay, ServerSaysTheSameAgain) {
 }
 
 TEST(Replay, ScalingPoints) {
-    const protocol::PreparedModel model(two_layer_model());
+    const model::Model source = two_layer_model();
+    const protocol::PreparedModel model(source);
     const int cores = available_cores();
-    const auto points = measure_scaling(model, input_of(model.model()), 2, 2);
+    const auto points = measure_scaling(model, input_of(source), 2, 2);
     ASSERT_EQ(points.size(), 2u);
     EXPECT_EQ(points[0].threads, 1);
     EXPECT_EQ(points[1].threads, 2);
@@ -195,6 +197,10 @@ TEST(LayerBench, Report) {
     EXPECT_GE(json["ring_multiply_adds"], json["multiply_adds"]);
     EXPECT_GT(json["upload_ciphertexts"], 0);
     EXPECT_GT(json["response_ciphertexts"], 0);
+    for (int degree : {1024, 2048}) {
+        options.degree = degree;
+        EXPECT_EQ(measure_layer(parse_layer_shape("4x8x8-6-3x3s2"), options).degree, degree);
+    }
     for (const char* part : {"product", "online"}) {
         EXPECT_EQ(json[part]["runs_s"].size(), 2u) << part;
         EXPECT_GT(json[part]["median_s"], 0) << part;

@@ -114,7 +114,7 @@ protected:
 
 TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
     start_server();
-    const Outcome plan = flash({"plan", model(), "--json"});
+    const Outcome plan = flash({"plan", model(), "--bytes-only", "--json"});
     ASSERT_EQ(plan.status, 0) << plan.err;
     const auto planned = nlohmann::json::parse(plan.out);
     const Outcome o = flash(infer({"--json", "--top", "2", "--model", planned["fingerprint"], input_}));

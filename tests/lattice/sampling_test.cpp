@@ -121,7 +121,7 @@ TEST(Sampling, ResiduesAreUniformBelowTheBound) {
 /// Runs a sampler with every instruction set; all must draw the same values and leave the stream at the same place.
 template <class T, class Sampler>
 void expect_agreement(const Sampler& sampler, const char* name) {
-    for (std::size_t count : {0u, 1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 63u, 64u, 127u, 1000u, 2048u, 4095u, 20003u}) {
+    for (std::size_t count : {0u, 1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 63u, 64u, 127u, 1000u, 1024u, 2048u, 4095u, 20003u}) {
         std::vector<T> expected;
         std::uint64_t next = 0;
         for (InstructionSet set : supported_instruction_sets()) {

@@ -17,7 +17,7 @@ TEST(Words, AddScaledRoundsExactly) {
     for (std::uint32_t d : {3u, 5u, 257u, 65537u, 16760833u, (1u << 28) - 57u, (1u << 30) + 1u, (1u << 31) - 1u}) {
         std::uint64_t inverse = 1;  // of 2^32 mod d
         for (int i = 0; i < 32; ++i) inverse = inverse * ((d + 1ull) / 2) % d;
-        for (std::size_t count : {0u, 1u, 3u, 7u, 8u, 9u, 31u, 2048u}) {
+        for (std::size_t count : {0u, 1u, 3u, 7u, 8u, 9u, 31u, 1024u, 2048u}) {
             std::vector<std::uint32_t> values(count), start(count);
             for (std::size_t i = 0; i < count; ++i) {
                 const std::uint64_t near_half = inverse * (d / 2 + i % 32) % d;

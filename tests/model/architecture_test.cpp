@@ -34,6 +34,14 @@ TEST(Window, OutputExtents) {
     EXPECT_LT((Window{5, 5}).out_height(4), 1);
 }
 
+TEST(Validate, AcceptsEveryRing) {
+    Architecture architecture = testing::sample_model().architecture;
+    for (int degree : {0, 1024, 2048}) {
+        architecture.layers[1].packing.degree = degree;
+        EXPECT_NO_THROW(validate(architecture));
+    }
+}
+
 TEST(Validate, AcceptsTheSample) { EXPECT_NO_THROW(validate(testing::sample_model())); }
 
 TEST(Validate, RefusesEveryBrokenField) {
@@ -57,6 +65,8 @@ TEST(Validate, RefusesEveryBrokenField) {
         {"source ahead", [](auto& a) { a.layers[1].terms[0].source = 2; }},
         {"source negative", [](auto& a) { a.layers[1].terms[0].source = -1; }},
         {"share bits", [](auto& a) { a.layers[0].share_bits = 17; }},
+        {"degree", [](auto& a) { a.layers[0].packing.degree = 512; }},
+        {"degree negative", [](auto& a) { a.layers[1].packing.degree = -1024; }},
         {"share bits low", [](auto& a) { a.layers[0].share_bits = 5; }},
         {"last activated", [](auto& a) { a.layers.back().activation = true; }},
         {"first result", [](auto& a) { a.layers[0].activation = false; }},

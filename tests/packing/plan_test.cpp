@@ -50,7 +50,7 @@ TEST(Plan, EveryElementHasExactlyOneResultCoefficient) {
                 for (std::uint32_t i = 0; i < run.count; ++i, ++count) {
                     EXPECT_TRUE(elements.insert(run.element + i).second);
                     EXPECT_TRUE(positions.insert(run.position + i).second);
-                    EXPECT_LT(run.position + i, scheme::kDirectDegree);
+                    EXPECT_LT(run.position + i, plan.layers[l].degree());
                     EXPECT_NO_THROW(tiles.compact(run.position + i));
                 }
             EXPECT_EQ(count, result_count(plan.layers[l], a.layers[l].output, p));
@@ -91,7 +91,7 @@ TEST(Plan, PackedPixelsComeBackWhereTheyWerePut) {
     std::vector<std::uint32_t> values(static_cast<std::size_t>(a.input.size()));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint32_t>(i + 1);
     std::multiset<std::uint32_t> found;
-    std::vector<std::uint32_t> polynomial(scheme::kDirectDegree);
+    std::vector<std::uint32_t> polynomial(stream.degree());
     for (int p = 0; p < stream.polynomials(); ++p) {
         pack(stream, p, values, polynomial);
         for (std::uint32_t v : polynomial)

@@ -227,9 +227,11 @@ TEST(Handshake, AnInferenceMustStartWithTheNextNumber) {
         c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
         c.receive(MessageType::kServerHello);
     };
-    const std::vector<std::uint8_t> key(scheme::kDirectDegree * 4);
+    const std::vector<std::uint8_t> key(start_bytes(small_model().plan()));
     EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 1, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
     EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kUpload, 0, 0, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
+    for (std::size_t size : {key.size() - 1, key.size() + 1, std::size_t{0}})
+        EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(size)}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
     // A client that starts and then says nothing more.
     EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, key}); std::this_thread::sleep_for(600ms); }), ErrorKind::kTimeout);
     // A client that starts and goes away.
@@ -261,7 +263,7 @@ std::optional<ErrorKind> client_with(const std::vector<std::uint8_t>& server_hel
 
 TEST(Handshake, HostileArchitectures) {
     ServerHello hello;
-    hello.secret_digest = model::secret_digest(small_model().model());
+    hello.secret_digest = small_model().secret_digest();
     hello.architecture = model::serialize(small_model().architecture());
     EXPECT_EQ(client_with(encode(hello)), std::nullopt);
     ServerHello newer = hello;
@@ -317,7 +319,7 @@ TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {
             session_with([&](transport::Channel& c) {
                 c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
                 c.receive(MessageType::kServerHello);
-                c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(scheme::kDirectDegree * 4)});
+                c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(start_bytes(small_model().plan()))});
                 c.send({MessageType::kUpload, 0, 0, {1}});
                 c.receive(MessageType::kLinearResponse);
             });

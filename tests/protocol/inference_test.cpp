@@ -2,9 +2,12 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <chrono>
 
+#include "compiler/rings.h"
 #include "model/twin.h"
+#include "packing/alternatives.h"
 #include "protocol/messages.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -28,11 +31,56 @@ void expect_exact(const flash::testing::PrivateRun& run, const PreparedModel& mo
 TEST(PrivateInference, RandomNetworksMatchTheTwinBitByBit) {
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
         SCOPED_TRACE(seed);
-        const PreparedModel model(flash::testing::random_model(seed));
+        const flash::testing::SourcedModel model(flash::testing::random_model(seed));
         const auto input = flash::testing::random_input(model.architecture(), seed + 100);
         const auto run = flash::testing::run_privately(model, input);
         expect_exact(run, model, "random network");
         EXPECT_EQ(run.client.logits.size(), static_cast<std::size_t>(model.architecture().output_shape().size()));
+    }
+}
+
+TEST(PrivateInference, NetworksInBothRings) {
+    int small = 0;
+    for (std::uint64_t seed = 200; seed < 212; ++seed) {
+        SCOPED_TRACE(seed);
+        flash::testing::RandomModelOptions options;
+        options.mixed_rings = false;
+        options.share_bits = seed % 2 ? 8 : 9;
+        options.layers = 3;
+        model::Model chosen = flash::testing::random_model(seed, options);
+        compiler::choose_rings(chosen.architecture, chosen.weights);
+        const PreparedModel model(std::move(chosen));
+        small += std::ranges::count(model.plan().degrees(), 1024u) > 0;
+        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)), model, "both rings");
+    }
+    EXPECT_GT(small, 6);
+}
+
+TEST(PrivateInference, EveryLayerInTheSmallRing) {
+    // The result layer too: with shares of 14 bits its noise fits.
+    for (const model::Shape& input : {model::Shape{3, 7, 7}, model::Shape{2, 40, 33}}) {
+        model::Model chosen = flash::testing::single_convolution(input, 5, {3, 3, 1, 1, 1, 1, 1, 1}, 41, 8);
+        chosen.architecture.layers.back().share_bits = 14;
+        flash::testing::use_ring(chosen, 1024);
+        const PreparedModel model(std::move(chosen));
+        EXPECT_EQ(model.plan().degrees(), std::vector<std::size_t>{1024});
+        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 1)), model, "small ring");
+    }
+}
+
+TEST(PrivateInference, AlternativesCountTheBytesThatAreSent) {
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+        const PreparedModel model(flash::testing::random_model(seed));
+        std::uint64_t counted = 0, sent = 0, frames = 0;
+        for (const auto& group : packing::layer_groups(model.architecture())) {
+            const packing::Alternative way = packing::packed_as(model.architecture(), group, packing::choice_of(model.architecture(), group));
+            counted += way.bytes();
+            frames += static_cast<std::uint64_t>(way.upload_ciphertexts + way.response_ciphertexts);
+        }
+        for (const LayerCost& layer : model.cost().layers) sent += layer.upload + layer.linear_response;
+        const model::Layer& last = model.architecture().layers.back();
+        const std::uint64_t result = transport::kFrameHeaderBytes + result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()));
+        EXPECT_EQ(counted + frames * transport::kFrameHeaderBytes + result, sent);
     }
 }
 
@@ -45,14 +93,14 @@ TEST(PrivateInference, EveryPlainModulusAndShareWidth) {
         options.plain_bits = plain;
         options.share_bits = share;
         options.layers = 2;
-        const PreparedModel model(flash::testing::random_model(++seed, options));
+        const flash::testing::SourcedModel model(flash::testing::random_model(++seed, options));
         const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed));
         expect_exact(run, model, "modulus");
     }
 }
 
 TEST(PrivateInference, BandedLayer) {
-    const PreparedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
+    const flash::testing::SourcedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 3));
     expect_exact(run, model, "banded");
 }
@@ -60,7 +108,7 @@ TEST(PrivateInference, BandedLayer) {
 TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
     // The server stops sending keys when 64 MiB are unanswered: a client whose only thread waits for more keys must have answered these.
     const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
-    const PreparedModel model(flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
+    const flash::testing::SourcedModel model(flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
     ASSERT_GT(model.cost().layers[0].activation_keys, kAheadBytes);
     transport::LoopbackOptions options;
     options.limits.timeout = std::chrono::seconds(15);
@@ -69,7 +117,7 @@ TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
 }
 
 TEST(PrivateInference, ExtremeInputs) {
-    const PreparedModel model(flash::testing::random_model(7));
+    const flash::testing::SourcedModel model(flash::testing::random_model(7));
     const auto size = static_cast<std::size_t>(model.architecture().input.size());
     for (const std::int32_t value : {0, model.architecture().input_limit, -model.architecture().input_limit}) {
         const auto run = flash::testing::run_privately(model, std::vector<std::int32_t>(size, value));
@@ -78,14 +126,14 @@ TEST(PrivateInference, ExtremeInputs) {
 }
 
 TEST(PrivateInference, RoundingIsUnbiased) {
-    const PreparedModel model(flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
+    const flash::testing::SourcedModel model(flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 6));
     // 14,400 values with an error of at most one unit: the mean has a standard deviation below 0.005.
     EXPECT_LT(std::abs(run.audit.layers[0].mean_error), 0.03);
 }
 
 TEST(PrivateInference, FixedSeedsGiveTheSameTranscriptOfResults) {
-    const PreparedModel model(flash::testing::random_model(9));
+    const flash::testing::SourcedModel model(flash::testing::random_model(9));
     const auto input = flash::testing::random_input(model.architecture(), 9);
     const auto first = flash::testing::run_privately(model, input, 11, 12);
     const auto second = flash::testing::run_privately(model, input, 11, 12);

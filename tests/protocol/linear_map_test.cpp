@@ -8,7 +8,6 @@
 #include "model/arithmetic.h"
 #include "model/twin.h"
 #include "support/random_model.h"
-#include "scheme/parameters.h"
 
 namespace flash::protocol {
 namespace {
@@ -29,23 +28,24 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
         }
         std::vector<std::uint32_t> words(pooled.begin(), pooled.end());
         auto& polynomials = streams[static_cast<std::size_t>(id)];
-        polynomials.resize(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
+        polynomials.resize(static_cast<std::size_t>(stream.polynomials()) * stream.degree());
         for (int p = 0; p < stream.polynomials(); ++p)
-            packing::pack(stream, p, words, std::span(polynomials).subspan(static_cast<std::size_t>(p) * scheme::kDirectDegree, scheme::kDirectDegree));
+            packing::pack(stream, p, words, std::span(polynomials).subspan(static_cast<std::size_t>(p) * stream.degree(), stream.degree()));
     }
     const packing::LinearPlan& linear = plan.layers[at];
     std::vector<std::vector<std::uint32_t>> out;  // by band
-    std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * scheme::kDirectDegree);
-    const LinearMap map = build_linear_map(model, plan, layer);
+    std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * linear.degree());
+    const LinearMap map = build_linear_map(architecture, plan, layer, model.weights.layers[at]);
     const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); };
     apply_whole(map, plan, layer, stream_of, whole);
     // Results must not depend on coefficients that do not travel.
     for (std::size_t id = 0; id < plan.streams.size(); ++id) {
-        std::vector<bool> travels(scheme::kDirectDegree, false);
+        const std::size_t n = plan.streams[id].degree();
+        std::vector<bool> travels(n, false);
         for (const lattice::CoefficientRange& range : plan.streams[id].sent)
             for (std::uint32_t i = range.begin; i < range.end; ++i) travels[i] = true;
         for (std::size_t i = 0; i < streams[id].size(); ++i)
-            if (!travels[i % scheme::kDirectDegree]) streams[id][i] = 0xdeadbeef;
+            if (!travels[i % n]) streams[id][i] = 0xdeadbeef;
     }
     for (int band = 0; band < linear.bands; ++band) {
         out.emplace_back(linear.result_words(band));
@@ -60,14 +60,15 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
                 const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
                 const std::uint32_t word = out[static_cast<std::size_t>(band)][static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
                                                                            tiles.compact(run.position + i)];
-                EXPECT_EQ(word, whole[static_cast<std::size_t>(p) * scheme::kDirectDegree + run.position + i]);
+                EXPECT_EQ(word, whole[static_cast<std::size_t>(p) * linear.degree() + run.position + i]);
                 EXPECT_EQ(acc[run.element + i], INT64_MIN) << "an element appears twice";
                 acc[run.element + i] = static_cast<std::int32_t>(word) + model.weights.layers[at].bias[(run.element + i) / plane];
             }
     return acc;
 }
 
-void check(const model::Model& model, std::uint64_t seed) {
+/// In the rings that the model names.
+void check_as_it_is(const model::Model& model, std::uint64_t seed) {
     model::validate(model);
     packing::Plan plan = packing::make_plan(model.architecture);
     for (packing::Stream& stream : plan.streams) stream.upload_bits = 32;  // clear integers: all their bytes count
@@ -83,8 +84,24 @@ void check(const model::Model& model, std::uint64_t seed) {
     }
 }
 
+/// In every ring.
+void check(model::Model model, std::uint64_t seed) {
+    for (int degree : model::kDegrees) {
+        SCOPED_TRACE(degree);
+        for (model::Layer& layer : model.architecture.layers) layer.packing.degree = degree;
+        check_as_it_is(model, seed);
+    }
+}
+
 TEST(LinearMap, RandomNetworksMatchTheTwin) {
-    for (std::uint64_t seed = 0; seed < 60; ++seed) check(flash::testing::random_model(seed), seed);
+    int mixed = 0;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        const model::Model model = flash::testing::random_model(seed);
+        mixed += packing::make_plan(model.architecture).degrees().size() == 2;
+        check_as_it_is(model, seed);
+        if (seed < 10) check(model, seed);
+    }
+    EXPECT_GT(mixed, 20) << "too few networks with layers in both rings";
 }
 
 TEST(LinearMap, BandsWithHalo) {

@@ -14,6 +14,22 @@ namespace {
 
 using Integer = lattice::u128;
 
+TEST(Parameters, RingsOfTheLinearLayers) {
+    for (const DirectRing& ring : kDirectRings) {
+        EXPECT_TRUE(lattice::is_secure(ring.degree, ring.modulus_bits));
+        EXPECT_LE(ring.degree, kMaxDirectDegree);
+        EXPECT_EQ(direct_ring(ring.degree).modulus_bits, ring.modulus_bits);
+        EXPECT_EQ(ring.mask(), 0u - (1u << ring.low_bits()));
+    }
+    EXPECT_FALSE(lattice::is_secure(1024, 28));
+    EXPECT_EQ(kDirectRings[1].mask(), 0xffffffe0u);
+    EXPECT_THROW(direct_ring(512), Error);
+    PerRing<int> numbers;
+    numbers.make(1024, 7);
+    EXPECT_EQ(numbers.at(1024), 7);
+    EXPECT_THROW(numbers.at(2048), Error);
+}
+
 TEST(Parameters, TableIsWhatItsCommentSays) {
     int bits = 24;
     for (const SlotParameters& row : slot_parameters()) {

@@ -23,15 +23,26 @@ TEST(Freshness, EveryUploadOfAPlanHasItsOwnPublicPolynomial) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         const protocol::PreparedModel model(flash::testing::random_model(seed));
         std::set<std::vector<std::uint32_t>> polynomials;
-        std::vector<std::uint32_t> a(scheme::kDirectDegree);
-        model.publics().key(a);
-        polynomials.insert(a);
-        std::size_t count = 1;
-        for (std::size_t id = 0; id < model.plan().streams.size(); ++id)
-            for (int p = 0; p < model.plan().streams[id].polynomials(); ++p, ++count) {
+        std::size_t count = 0;
+        // The first coefficients' bits that all rings have: polynomials of different rings must differ too.
+        const auto add = [&](std::vector<std::uint32_t> a) {
+            a.resize(1024);
+            for (std::uint32_t& word : a) word &= scheme::kDirectRings[1].mask();
+            polynomials.insert(std::move(a));
+            ++count;
+        };
+        for (const scheme::DirectRing& ring : scheme::kDirectRings) {
+            std::vector<std::uint32_t> a(ring.degree);
+            model.publics().key(a);
+            add(a);
+        }
+        for (std::size_t id = 0; id < model.plan().streams.size(); ++id) {
+            std::vector<std::uint32_t> a(model.plan().streams[id].degree());
+            for (int p = 0; p < model.plan().streams[id].polynomials(); ++p) {
                 model.publics().upload({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, a);
-                polynomials.insert(a);
+                add(a);
             }
+        }
         EXPECT_EQ(polynomials.size(), count);
     }
 }
@@ -39,11 +50,13 @@ TEST(Freshness, EveryUploadOfAPlanHasItsOwnPublicPolynomial) {
 TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
     const scheme::PublicPolynomials publics(Sha256{});
     Prng rng(SecretSeed::for_testing(1), "test");
-    scheme::DirectSecretKey key(publics, rng);
-    std::vector<std::uint32_t> plain(scheme::kDirectDegree), b(scheme::kDirectDegree);
-    key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b);
-    EXPECT_THROW(key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b), Error);
-    key.encrypt({1, 3}, plain, model::kPlainModuli[0], rng, b);
+    for (const scheme::DirectRing& ring : scheme::kDirectRings) {
+        scheme::DirectSecretKey key(publics, ring, rng);
+        std::vector<std::uint32_t> plain(ring.degree), b(ring.degree);
+        key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b);
+        EXPECT_THROW(key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b), Error);
+        key.encrypt({1, 3}, plain, model::kPlainModuli[0], rng, b);
+    }
     static_assert(!std::is_copy_constructible_v<scheme::DirectSecretKey>);
     static_assert(!std::is_copy_constructible_v<SecretSeed>);
     static_assert(!std::is_copy_constructible_v<SecretVector<int>>);
@@ -67,8 +80,16 @@ TEST(Freshness, APreparedResponseIsGivenOutOnce) {
     EXPECT_THROW(preparer.take(0, 0), Error);
 }
 
+/// A network with layers in both rings.
+model::Model model_in_both_rings() {
+    for (std::uint64_t seed = 3;; ++seed) {
+        model::Model model = flash::testing::random_model(seed);
+        if (packing::make_plan(model.architecture).degrees().size() == 2) return model;
+    }
+}
+
 TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
-    const protocol::PreparedModel model(flash::testing::random_model(3));
+    const protocol::PreparedModel model(model_in_both_rings());
     std::vector<Message> seen;
     std::mutex mutex;
     transport::LoopbackOptions options;
@@ -97,6 +118,16 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     }
     EXPECT_GT(count, 20u);
     EXPECT_EQ(payloads.size(), count);
+    // One public key for each ring, and each is new: no run of 64 bytes of one comes back in another inference's, nor in the other ring's.
+    std::set<std::vector<std::uint8_t>> pieces;
+    std::size_t pieces_seen = 0;
+    for (const Message& m : seen) {
+        if (m.type != MessageType::kStart) continue;
+        ASSERT_EQ(m.payload.size(), 2048u * 4 + 1024u * 27 / 8);
+        for (std::size_t at = 0; at + 64 <= m.payload.size(); at += 64, ++pieces_seen)
+            pieces.insert({m.payload.begin() + static_cast<std::ptrdiff_t>(at), m.payload.begin() + static_cast<std::ptrdiff_t>(at) + 64});
+    }
+    EXPECT_EQ(pieces.size(), pieces_seen);
     // Nor do the public seeds of the slot scheme (the first 32 bytes of the start reply).
     std::set<std::vector<std::uint8_t>> seeds;
     for (const Message& m : seen)

@@ -33,7 +33,7 @@ Transcript record(const protocol::PreparedModel& model, const std::vector<std::i
     transport::LoopbackOptions options;
     options.first_to_second = [&](Message m) { transcript.from_client.push_back(m); return std::optional<Message>(std::move(m)); };
     options.second_to_first = [&](Message m) { transcript.from_server.push_back(m); return std::optional<Message>(std::move(m)); };
-    flash::testing::run_privately(model, input, 0, 0, std::move(options));
+    flash::testing::run_without_audit(model, input, 0, 0, std::move(options));
     // The activation keys come from a thread of their own: bring both transcripts into one order to compare runs.
     const auto order = [](const Message& a, const Message& b) {
         return std::tie(a.type, a.layer, a.index) < std::tie(b.type, b.layer, b.index);
@@ -72,7 +72,17 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
         return out;
     };
     switch (message.type) {
-        case MessageType::kStart: return {{"client public key", unpacked(payload, 32, scheme::kDirectDegree), 32, 0}};
+        case MessageType::kStart: {
+            std::vector<Values> out;
+            std::span<const std::uint8_t> rest = payload;
+            for (std::size_t degree : packing::make_plan(architecture).degrees()) {
+                const scheme::DirectRing& ring = scheme::direct_ring(degree);
+                const std::size_t size = protocol::public_key_bytes(ring);
+                out.push_back({"client public key", unpacked(rest.first(size), ring.modulus_bits, degree), ring.modulus_bits, 0});
+                rest = rest.subspan(size);
+            }
+            return out;
+        }
         case MessageType::kUpload: {
             const packing::Plan plan = packing::make_plan(architecture);
             int index = static_cast<int>(message.index);
@@ -94,9 +104,10 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
         case MessageType::kLinearResponse: {
             const int m = architecture.layers[message.layer].share_bits;
             const int a_bits = protocol::response_a_bits(m), b_bits = protocol::response_b_bits(m);
-            const std::size_t a_bytes = lattice::packed_bytes(scheme::kDirectDegree, a_bits);
+            const std::size_t n = packing::make_plan(architecture).layers[message.layer].degree();
+            const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
             const std::size_t results = (payload.size() - a_bytes) * 8 / static_cast<std::size_t>(b_bits);
-            return {{"linear response a", unpacked(payload.first(a_bytes), a_bits, scheme::kDirectDegree), a_bits, 0},
+            return {{"linear response a", unpacked(payload.first(a_bytes), a_bits, n), a_bits, 0},
                     {"linear response b", unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results), b_bits, 0}};
         }
         case MessageType::kProductResponse: {
@@ -149,6 +160,24 @@ void expect_uniform(const protocol::PreparedModel& model, const std::vector<std:
 }
 
 model::Model model_for_transcripts() { return flash::testing::single_convolution({3, 24, 24}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 21); }
+
+/// The same with its first layer, or all, in the small ring.
+model::Model model_for_transcripts(bool all_small) {
+    model::Model model = model_for_transcripts();
+    flash::testing::use_ring(model, 1024);
+    if (!all_small) model.architecture.layers.back().packing.degree = 2048;
+    return model;
+}
+
+TEST(Transcript, UniformInTheSmallRing) {
+    for (bool all_small : {true, false})
+        for (std::int32_t value : {0, 1}) {
+            SCOPED_TRACE(all_small);
+            const protocol::PreparedModel model(model_for_transcripts(all_small));
+            const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), value * model.architecture().input_limit);
+            expect_uniform(model, input, 12);
+        }
+}
 
 TEST(Transcript, UniformForRandomInput) {
     const protocol::PreparedModel model(model_for_transcripts());

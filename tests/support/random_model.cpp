@@ -5,7 +5,9 @@
 #include <random>
 
 #include "compiler/noise.h"
+#include "compiler/rings.h"
 #include "model/arithmetic.h"
+#include "packing/plan.h"
 
 namespace flash::testing {
 
@@ -182,7 +184,16 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     full.kernel_h = last.height;
     full.kernel_w = last.width;
     builder.layer({builder.convolution(current, full)}, {pick(1, 15), 1, 1}, false, 16);
-    return builder.take();
+    Model model = builder.take();
+    if (options.mixed_rings) {
+        const std::vector<double> energies = compiler::weight_energies(model.architecture, model.weights);
+        for (const std::vector<std::size_t>& group : packing::layer_groups(model.architecture)) {
+            if (!compiler::fits_ring(model.architecture, energies, group, 1024) || pick(0, 1) == 0) continue;
+            for (std::size_t layer : group) model.architecture.layers[layer].packing.degree = 1024;
+        }
+        compiler::choose_upload_bits(model.architecture, model.weights);
+    }
+    return model;
 }
 
 model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits, int groups) {
@@ -193,6 +204,11 @@ model::Model single_convolution(model::Shape input, int outputs, model::Window w
     builder.layer({term}, output, true, share_bits);
     builder.layer({builder.convolution(1, Window{})}, {2, output.height, output.width}, false, 16);
     return builder.take();
+}
+
+void use_ring(model::Model& model, int degree) {
+    for (model::Layer& layer : model.architecture.layers) layer.packing.degree = degree;
+    compiler::choose_upload_bits(model.architecture, model.weights);
 }
 
 std::vector<std::int32_t> random_input(const model::Architecture& architecture, std::uint64_t seed) {

@@ -14,13 +14,17 @@ struct RandomModelOptions {
     int layers = 4;          ///< activation layers before the result layer
     int max_channels = 12;
     int max_extent = 14;
+    bool mixed_rings = true; ///< every group of layers whose noise fits there is in the small ring with probability 1/2
 };
 
-/// A random valid model: convolutions of many shapes, strides, pads, dilations and groups, pools, residual scales, projections.
+/// A random valid model in random rings: convolutions of many shapes, strides, pads, dilations and groups, pools, residual scales, projections.
 model::Model random_model(std::uint64_t seed, const RandomModelOptions& options = {});
 
 /// One convolution layer with a result layer after it, for targeted shapes.
 model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits = 10, int groups = 1);
+
+/// Puts every layer in the ring of this degree, whether its noise fits or not, and chooses the upload bits anew.
+void use_ring(model::Model& model, int degree);
 
 /// Random integer input within the model's limit.
 std::vector<std::int32_t> random_input(const model::Architecture& architecture, std::uint64_t seed);

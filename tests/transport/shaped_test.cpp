@@ -124,6 +124,29 @@ TEST_P(Shaped, AnIdleLineSavesNothingUp) {
     EXPECT_GE(seconds_since(begin), 0.050);
 }
 
+TEST_P(Shaped, WhatThePeerWaitsForOvertakesWhatIsSentAhead) {
+    Ends ends(tls(), {2e6, 2e-3});  // 10,000 bytes in 40 ms
+    const auto begin = Clock::now();
+    // 400 ms of keys; the response leaves behind the first of them.
+    for (std::uint32_t i = 0; i < 10; ++i) ends.a->send(message(MessageType::kActivationKeys, 10'000 - kFrameHeaderBytes, 0, i));
+    ends.a->send(message(MessageType::kLinearResponse, 100));
+    ends.b->receive(MessageType::kLinearResponse);
+    EXPECT_GE(seconds_since(begin), 0.041);
+    // Not all keys were there by then: the channel without this order would have delivered them first.
+    int before = 0;
+    while (true) {
+        try {
+            ends.b->receive_any(0ms);
+            ++before;
+        } catch (const Error&) {
+            break;
+        }
+    }
+    EXPECT_LT(before, 10);
+    for (int i = before; i < 10; ++i) EXPECT_EQ(ends.b->receive(MessageType::kActivationKeys).index, static_cast<std::uint32_t>(i));
+    EXPECT_GE(seconds_since(begin), 0.400);
+}
+
 TEST_P(Shaped, AFullSendQueueHoldsTheSenderBack) {
     Limits limits = testing::quick_limits(5s);
     limits.max_send_queue = 20'000;
@@ -133,6 +156,21 @@ TEST_P(Shaped, AFullSendQueueHoldsTheSenderBack) {
     // Two may wait, so the eighth was taken only when six had left; that they have not arrived does not matter.
     EXPECT_GE(seconds_since(begin), 0.060);
     for (std::uint32_t i = 0; i < 8; ++i) EXPECT_EQ(ends.b->receive(MessageType::kUpload).index, i);
+}
+
+TEST_P(Shaped, TryingToSendDoesNotWait) {
+    Limits limits = testing::quick_limits(5s);
+    limits.max_send_queue = 20'000;
+    Ends ends(tls(), {8e6, 40e-3}, limits);  // 10 ms for each of these
+    Message third = message(MessageType::kUpload, 10'000 - kFrameHeaderBytes, 0, 2);
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        Message one = message(MessageType::kUpload, 10'000 - kFrameHeaderBytes, 0, i);
+        EXPECT_TRUE(ends.a->try_send(one));
+    }
+    EXPECT_FALSE(ends.a->try_send(third));
+    EXPECT_EQ(third.payload.size(), 10'000 - kFrameHeaderBytes) << "what was not sent stays";
+    ends.a->send(std::move(third));
+    for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(ends.b->receive(MessageType::kUpload).index, i);
 }
 
 TEST_P(Shaped, AQueueThatDoesNotMoveIsATimeout) {

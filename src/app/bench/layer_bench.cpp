@@ -15,7 +15,6 @@
 #include "base/table.h"
 #include "protocol/linear_map.h"
 #include "protocol/prepared_model.h"
-#include "scheme/parameters.h"
 
 namespace flash::bench {
 
@@ -37,7 +36,7 @@ public:
     explicit Product(const protocol::PreparedModel& model) : model_(model) {
         std::mt19937 random(2);
         for (const packing::Stream& stream : model.plan().streams) {
-            auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * scheme::kDirectDegree);
+            auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * stream.degree());
             for (auto& word : words) word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes()) << (8 * stream.zero_low_bytes());
         }
         for (int band = 0; band < model.plan().layers.front().bands; ++band) results_.emplace_back(model.plan().layers.front().result_words(band));
@@ -86,8 +85,9 @@ LayerResult measure_layer(const LayerShape& shape, const LayerOptions& options) 
     const auto limit = app::limit_threads(options.threads);
     LayerResult result;
     result.shape = shape;
-    const protocol::PreparedModel model(one_layer_model(shape, 1));
+    const protocol::PreparedModel model(one_layer_model(shape, 1, options.degree));
     result.ring_multiply_adds = ring_multiply_adds(model);
+    result.degree = static_cast<int>(model.plan().layers.front().degree());
     result.response_ciphertexts = model.plan().layers.front().polynomials();
     for (const packing::Stream& stream : model.plan().streams) result.upload_ciphertexts += stream.polynomials();
 
@@ -114,6 +114,7 @@ nlohmann::json to_json(const LayerResult& r) {
     nlohmann::json json{{"layer", r.shape.text()},
                         {"multiply_adds", r.shape.multiply_adds()},
                         {"ring_multiply_adds", r.ring_multiply_adds},
+                        {"degree", r.degree},
                         {"upload_ciphertexts", r.upload_ciphertexts},
                         {"response_ciphertexts", r.response_ciphertexts},
                         {"product", to_json(r.product)},
@@ -139,6 +140,7 @@ namespace {
 std::string layers_table(const std::vector<LayerResult>& results) {
     Table table({{"layer"},
                  {"MMAC", Align::kRight},
+                 {"n", Align::kRight},
                  {"ct up", Align::kRight},
                  {"ct down", Align::kRight},
                  {"product", Align::kRight},
@@ -155,6 +157,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
         const auto rate = [&](std::int64_t count, const Samples& s) { return fmt::format("{:.1f}", 1e-9 * static_cast<double>(count) / s.median()); };
         std::vector<std::string> row{r.shape.text(),
                                      fmt::format("{:.2f}", 1e-6 * static_cast<double>(r.shape.multiply_adds())),
+                                     std::to_string(r.degree),
                                      with_separators(r.upload_ciphertexts),
                                      with_separators(r.response_ciphertexts),
                                      human_seconds(r.product.median()),
@@ -177,6 +180,7 @@ void run_layers(const LayersCommand& command) {
     LayerOptions options;
     options.threads = command.threads > 0 ? command.threads : available_cores();
     options.runs = command.runs;
+    options.degree = command.degree;
     std::vector<LayerShape> shapes;
     for (const std::string& text : command.layers.empty() ? default_layer_shapes() : command.layers) shapes.push_back(parse_layer_shape(text));
 
@@ -194,7 +198,7 @@ void run_layers(const LayersCommand& command) {
     if (write_json(json, command.json)) return;
     fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
     fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
-               "pack and send. MAC = multiply-adds of the plain convolution; ring MAC = those on ciphertext words; bare loop = nothing but\n"
+               "pack and send. n = degree of the ring. MAC = multiply-adds of the plain convolution; ring MAC = those on ciphertext words; bare loop = nothing but\n"
                "the kernel's multiply-accumulate instruction, on one core, fastest against fastest. Ratios are those of the medians\n"
                "and, in brackets, of the fastest runs; ~ marks those with a median far above the fastest: the machine was disturbed.\n",
                options.runs);

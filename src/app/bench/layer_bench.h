@@ -16,6 +16,7 @@ namespace flash::bench {
 struct LayerResult {
     LayerShape shape;
     std::int64_t ring_multiply_adds = 0;  ///< of the product on polynomials: result polynomials x columns x n
+    int degree = 0;                       ///< of the ring
     int upload_ciphertexts = 0, response_ciphertexts = 0;
     Samples product;  ///< the `b` half alone
     Samples online;   ///< from the first upload awaited until the last response sent: receive, add the share, product, mask, pack
@@ -26,6 +27,7 @@ struct LayerResult {
 struct LayerOptions {
     int threads = 1;
     int runs = 7;
+    int degree = 0;  ///< of the ring; 0: as the compiler chooses
 };
 
 /// Measures one layer; the three things take turns, so that a disturbance hits them alike.
@@ -37,6 +39,7 @@ struct LayersCommand {
     std::vector<std::string> layers;  ///< empty: default_layer_shapes()
     int threads = 0;                  ///< 0: all cores
     int runs = 7;
+    int degree = 0;                   ///< of the ring; 0: as the compiler chooses
     std::string json;                 ///< a file, "-" for standard output, empty for tables
 };
 

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "compiler/noise.h"
+#include "compiler/rings.h"
 
 namespace flash::bench {
 
@@ -85,7 +85,7 @@ const std::vector<std::string>& default_layer_shapes() {
     return shapes;
 }
 
-model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed) {
+model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed, int degree) {
     model::Model model;
     model::Architecture& architecture = model.architecture;
     architecture.name = shape.text();
@@ -122,7 +122,8 @@ model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed) {
     weights.x_scale.assign(static_cast<std::size_t>(shape.outputs), 1.0);
     model.weights.layers.push_back(std::move(weights));
     model.weights.salt.assign(32, 1);
-    compiler::choose_upload_bits(model.architecture, model.weights);
+    model.architecture.layers.front().packing.degree = degree;
+    compiler::choose_rings(model.architecture, model.weights);  // and the bits of the uploads
     model::validate(model);
     return model;
 }

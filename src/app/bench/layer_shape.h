@@ -30,7 +30,7 @@ LayerShape parse_layer_shape(std::string_view text);
 const std::vector<std::string>& default_layer_shapes();
 
 /// A model of this one layer (the result layer of a network of one): random int8 weights over their whole range, T of 24 bits, shares
-/// of 10 bits. For timing: its results leave their range.
-model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed);
+/// of 9 bits. For timing: its results leave their range. degree: the ring, whether the noise fits there or not; 0: chosen as the compiler does.
+model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed, int degree = 0);
 
 }  // namespace flash::bench

@@ -70,8 +70,8 @@ private:
     LocalSession session_;
 };
 
-AuditResult audit_of(const protocol::PreparedModel& model, const model::Twin& twin, const Picture& picture) {
-    protocol::Audit audit(model.model(), twin);
+AuditResult audit_of(const model::Model& source, const protocol::PreparedModel& model, const model::Twin& twin, const Picture& picture) {
+    protocol::Audit audit(source, twin);
     LocalSession(model, {}, &audit.server()).infer(picture.input, &audit.client());
     const protocol::AuditReport report = audit.check();
     return {report.largest_error(), report.out_of_range(), report.wrong_activations()};
@@ -140,7 +140,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     result.resident_bytes = process_memory().resident;
     LocalSession(prepared, {}).infer(pictures[0].input);
     result.peak_bytes = process_memory().peak;
-    result.audit = audit_of(prepared, twin, pictures[0]);
+    result.audit = audit_of(model, prepared, twin, pictures[0]);
 
     const compiler::FloatGraph graph = graph_of(architecture);
     PlainTimer plain(result.threads, [&](const PlainFactory& factory, int threads) { return factory.network(graph, threads); });

@@ -26,6 +26,8 @@ void shift_right_avx512(std::uint32_t* words, std::size_t count, std::uint32_t h
 void add_selected(const std::uint32_t* words, const std::uint16_t* positions, std::uint32_t* out, std::size_t count);
 /// out[i] += x[i].
 void add(const std::uint32_t* x, std::uint32_t* out, std::size_t count);
+/// words[i] <<= bits, bits < 32.
+void shift_left(std::uint32_t* words, std::size_t count, int bits);
 /// All bits that occur in any of the values.
 std::uint16_t bits_of_any(const std::uint16_t* values, std::size_t count);
 

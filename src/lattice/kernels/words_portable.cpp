@@ -30,6 +30,10 @@ void add(const std::uint32_t* x, std::uint32_t* out, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) out[i] += x[i];
 }
 
+void shift_left(std::uint32_t* words, std::size_t count, int bits) {
+    for (std::size_t i = 0; i < count; ++i) words[i] <<= bits;
+}
+
 std::uint16_t bits_of_any(const std::uint16_t* values, std::size_t count) {
     std::uint16_t bits = 0;
     for (std::size_t i = 0; i < count; ++i) bits = static_cast<std::uint16_t>(bits | values[i]);

@@ -1,0 +1,308 @@
+// Measures the rates of planner/rates.h by what they are for: private inferences, of two small networks whose layers ask for much of one kind
+// of work each. A span's median over many spans is taken, so that a thread that is interrupted now and then does not count.
+#include <tbb/global_control.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <exception>
+#include <future>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "base/instruction_set.h"
+#include "base/profile.h"
+#include "planner/rates.h"
+#include "planner/time_model.h"
+#include "planner/work.h"
+#include "protocol/client_inference.h"
+#include "protocol/prepared_model.h"
+#include "protocol/server_inference.h"
+#include "scheme/slots.h"
+#include "transport/loopback.h"
+#include "transport/tls.h"
+
+namespace flash::planner {
+
+namespace {
+
+using transport::Message;
+using transport::MessageType;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRuns = 5;
+constexpr std::chrono::seconds kPatience{60};
+constexpr int kUploadBits = 24;
+constexpr std::size_t kDegree = model::kDefaultDegree;
+
+/// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps. Random weights.
+model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int layers, int channels, int extent, int channels_per_input) {
+    model::Model model;
+    model::Architecture& a = model.architecture;
+    a.name = "sample";
+    a.plain_modulus = plain_modulus;
+    a.input = {channels, extent, extent};
+    a.input_scale = 0.01;
+    a.input_limit = 100;
+    a.input_upload_bits = kUploadBits;
+    a.output_scale = 1;
+    a.preprocessing.crop_height = a.preprocessing.crop_width = extent;
+    std::mt19937 random(1);
+    const auto draw = [&](int limit) { return std::uniform_int_distribution<int>(-limit, limit)(random); };
+    for (int l = 0; l <= layers; ++l) {
+        const bool last = l == layers;
+        model::Layer layer;
+        layer.name = "layer " + std::to_string(l);
+        model::Term term;
+        term.source = l;
+        layer.terms.push_back(term);
+        layer.output = {last ? 1 : channels, extent, extent};
+        layer.share_bits = share_bits;
+        layer.activation = !last;
+        layer.upload_bits = kUploadBits;
+        layer.packing.channels_per_input = channels_per_input;
+        model::LayerWeights weights;
+        weights.terms.resize(1);
+        for (int w = 0; w < layer.output.channels * channels; ++w) weights.terms[0].weights.push_back(static_cast<std::int8_t>(draw(3)));
+        const auto outputs = static_cast<std::size_t>(layer.output.channels);
+        weights.bias.assign(outputs, 0);
+        weights.x_scale.assign(outputs, 1.0);
+        if (!last) {
+            weights.kappa.assign(outputs, 1);
+            weights.offset.assign(outputs, 0);
+            weights.y_scale.assign(outputs, 1.0);
+        }
+        a.layers.push_back(layer);
+        model.weights.layers.push_back(std::move(weights));
+    }
+    model.weights.salt.assign(32, 1);
+    model::validate(model);
+    return model;
+}
+
+/// Spans of both parties, seconds by party, phase and layer; and of whole inferences.
+struct Spans {
+    std::vector<double> inferences;
+    std::map<std::pair<Phase, int>, std::vector<double>> client, server;
+    void add(const Profile& profile, std::map<std::pair<Phase, int>, std::vector<double>>& to) const {
+        for (const Profile::Span& span : profile.spans()) to[{span.phase, span.layer}].push_back(std::chrono::duration<double>(span.end - span.begin).count());
+    }
+};
+
+double median(std::vector<double> values) {
+    if (values.empty()) return 0;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::ranges::nth_element(values, middle);
+    return *middle;
+}
+
+/// One private inference in memory, both parties in this process.
+void run(const protocol::PreparedModel& model, const protocol::ClientModel& known, std::span<const std::int32_t> input, Spans& spans) {
+    auto [client_end, server_end] = transport::make_loopback();
+    Profile client_profile(Party::kClient), server_profile(Party::kServer);
+    std::exception_ptr failure;
+    std::thread server([&, end = server_end.get()] {
+        try {
+            protocol::ServerInference(model, *end, SecretSeed::generate(), nullptr, &server_profile).run(end->receive(MessageType::kStart));
+        } catch (...) {
+            failure = std::current_exception();
+            end->fail("the server failed");
+        }
+    });
+    const auto begin = Clock::now();
+    try {
+        protocol::ClientInference(known, *client_end, SecretSeed::generate(), nullptr, &client_profile).run(input, 0);
+        spans.inferences.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    } catch (...) {
+        if (!failure) failure = std::current_exception();
+        client_end->fail("the client failed");
+    }
+    server.join();
+    if (failure) std::rethrow_exception(failure);
+    spans.add(client_profile, spans.client);
+    spans.add(server_profile, spans.server);
+}
+
+class Sample {
+public:
+    explicit Sample(model::Model network) : model(std::move(network)) {
+        const protocol::ClientModel known(model.architecture(), model.fingerprint());
+        const std::vector<std::int32_t> input(static_cast<std::size_t>(known.architecture.input.size()), 1);
+        Spans first;
+        run(model, known, input, first);  // warms up, keeps the transforms of the public polynomials
+        for (int i = 0; i < kRuns; ++i) run(model, known, input, spans);
+    }
+    const protocol::PreparedModel model;
+    Spans spans;
+    /// Of layers 0 and 1 in each of their spans (`at` one span each).
+    double client(Phase phase) const { return both(spans.client, phase); }
+    double server(Phase phase) const { return both(spans.server, phase); }
+    double results_of_response() const { return static_cast<double>(packing::result_count(model.plan().layers[0], model.architecture().layers[0].output, 0)); }
+
+private:
+    static double both(const std::map<std::pair<Phase, int>, std::vector<double>>& spans, Phase phase) {
+        std::vector<double> all;
+        for (int layer : {Profile::kNoLayer, 0, 1})
+            if (const auto found = spans.find({phase, layer}); found != spans.end()) all.insert(all.end(), found->second.begin(), found->second.end());
+        return median(std::move(all));
+    }
+};
+
+double processor_seconds() {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Sends messages from one end to the other, then small ones to and fro.
+struct ChannelRates {
+    double byte, turn;
+};
+ChannelRates measure_channel(transport::Channel& near, transport::Channel& far) {
+    constexpr std::size_t kMessage = 100'000, kMessages = 80, kTurns = 60;
+    std::exception_ptr failure;
+    std::thread echo([&] {
+        try {
+            for (std::size_t i = 0; i < kMessages; ++i) far.receive(MessageType::kUpload);
+            for (std::size_t i = 0; i <= kTurns; ++i) far.send(far.receive(MessageType::kUpload));
+        } catch (...) {
+            failure = std::current_exception();
+            far.fail("the measurement failed");
+        }
+    });
+    ChannelRates rates{};
+    std::vector<double> turns;
+    try {
+        const double before = processor_seconds();
+        for (std::size_t i = 0; i < kMessages; ++i) near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(kMessage)});
+        for (std::size_t i = 0; i <= kTurns; ++i) {
+            const auto begin = Clock::now();
+            near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(16)});
+            near.receive(MessageType::kUpload);
+            if (i == 0)
+                rates.byte = (processor_seconds() - before) / static_cast<double>(kMessage * kMessages);  // the first answer comes after all of them
+            else
+                turns.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+        }
+    } catch (...) {
+        if (!failure) failure = std::current_exception();
+        near.fail("the measurement failed");
+    }
+    echo.join();
+    if (failure) std::rethrow_exception(failure);
+    rates.turn = median(std::move(turns));
+    return rates;
+}
+
+ChannelRates measure_memory() {
+    auto [near, far] = transport::make_loopback();
+    return measure_channel(*near, *far);
+}
+
+ChannelRates measure_tls() {
+    transport::ServerOptions options;
+    options.identity = transport::make_self_signed({"localhost"});
+    std::promise<std::unique_ptr<transport::Channel>> accepted;
+    std::promise<void> done;
+    std::shared_future<void> finished = done.get_future().share();
+    transport::TlsServer server(std::move(options), [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
+        accepted.set_value(std::move(channel));
+        finished.wait();
+    });
+    transport::ClientOptions client;
+    client.host = "127.0.0.1";
+    client.port = server.address().port;
+    client.pinned_fingerprint = server.fingerprint();
+    ChannelRates rates{};
+    {
+        const auto near = transport::connect_tls(client);
+        const auto far = accepted.get_future().get();
+        transport::Limits limits;
+        limits.max_queued = std::size_t{32} << 20;
+        far->set_limits(limits);
+        rates = measure_channel(*near, *far);
+    }
+    done.set_value();
+    return rates;
+}
+
+/// Scaled shifts, on one thread.
+double measure_shift() {
+    constexpr std::size_t kInputs = 64, kTimes = 20;
+    std::vector<std::uint32_t> in(kInputs * kDegree, 1), out(kDegree);
+    const lattice::CoefficientTiles tiles = lattice::CoefficientTiles::whole(kDegree);
+    std::vector<double> seconds;
+    for (std::size_t i = 0; i < kTimes; ++i) {
+        const auto begin = Clock::now();
+        for (std::size_t input = 0; input < kInputs; ++input)
+            lattice::add_scaled_shift(std::span<const std::uint32_t>(in).subspan(input * kDegree, kDegree), -7, 3, tiles, out);
+        seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    }
+    return median(std::move(seconds)) / static_cast<double>(kInputs * kDegree);
+}
+
+/// What a layer takes beyond its work: waking threads, handing messages over, waiting for the slower half. From a network of small layers.
+double measure_turn(std::uint32_t plain_modulus, int share_bits, Rates rates) {
+    constexpr int kLayers = 8;
+    const Sample sample(sample_network(plain_modulus, share_bits, kLayers, 16, 16, 0));
+    rates.memory_turn = 0;
+    Setting setting;
+    setting.tls = false;
+    setting.shared_cores = true;
+    setting.cores = tbb::this_task_arena::max_concurrency();
+    const auto& model = sample.model;
+    const double work = predict(network_work(model.architecture(), model.plan(), model.cost(), rates), rates, setting).seconds();
+    return std::max(0.0, *std::ranges::min_element(sample.spans.inferences) - work) / (kLayers + 2);
+}
+
+Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
+    // One thread: what is measured is work, not speed-up.
+    const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, 1);
+    Rates rates;
+    rates.product = lattice::product_rates(best_instruction_set());
+    rates.shift_coefficient = measure_shift();
+    // One map a polynomial: many results in each response. And small maps, so packed that a response carries a single one.
+    const Sample large(sample_network(plain_modulus, share_bits, 2, 16, 44, 0));
+    const Sample small(sample_network(plain_modulus, share_bits, 2, 32, 8, 28));
+
+    rates.encrypt = large.client(Phase::kEncrypt);
+    rates.draw_value = large.client(Phase::kShare) / (4 * static_cast<double>(scheme::kSlotDegree));
+    rates.prepare = large.client(Phase::kPrepare);
+    rates.respond = large.client(Phase::kRespond);
+    rates.keys = large.server(Phase::kActivationKeys);
+    rates.finish = large.server(Phase::kDecrypt);
+    rates.setup = large.client(Phase::kSetup);  // the client waits for the server in it
+    const double many = large.results_of_response(), few = small.results_of_response();
+    const auto line = [&](double at_many, double at_few, double& fixed, double& each) {
+        each = std::max(0.0, (at_many - at_few) / (many - few));
+        fixed = std::max(0.0, at_few - few * each);
+    };
+    line(large.client(Phase::kDecrypt), small.client(Phase::kDecrypt), rates.decrypt, rates.decrypt_value);
+    line(large.server(Phase::kMask), small.server(Phase::kMask), rates.mask, rates.mask_value);
+    {
+        // A layer has two spans of kLinear: adding the share to all its uploads, and the product.
+        const LayerWork work = layer_work(large.model.architecture(), large.model.plan(), large.model.cost(), 1, rates);
+        const auto& spans = large.spans.server.at({Phase::kLinear, 1});
+        std::vector<double> layers;
+        for (std::size_t i = 0; i + 1 < spans.size(); i += 2) layers.push_back(spans[i] + spans[i + 1]);
+        rates.add_share = std::max(0.0, median(std::move(layers)) - work.product) / static_cast<double>(large.model.cost().layers[1].upload_ciphertexts);
+    }
+    return rates;
+}
+
+}  // namespace
+
+Rates measure_rates(std::uint32_t plain_modulus, int share_bits) {
+    Rates rates = measure_work(plain_modulus, share_bits);
+    const ChannelRates memory = measure_memory(), tls = measure_tls();
+    rates.memory_byte = memory.byte;
+    rates.tls_byte = tls.byte;
+    rates.memory_turn = measure_turn(plain_modulus, share_bits, rates);
+    // Two messages there and two back in every layer: keys and uploads wake threads too.
+    rates.tls_turn = rates.memory_turn + 2 * std::max(0.0, tls.turn - memory.turn);
+    return rates;
+}
+
+}  // namespace flash::planner

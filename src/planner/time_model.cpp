@@ -1,0 +1,110 @@
+#include "planner/time_model.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "protocol/messages.h"
+
+namespace flash::planner {
+
+namespace {
+
+/// Work that may be done ahead of the layer that needs it. Counted in seconds or bytes, all layers in a row.
+class Ahead {
+public:
+    Ahead(std::vector<double> layers, double window) : layers_(std::move(layers)), window_(window) {}
+    /// What of layer l is still missing when it comes to be needed; it counts as done from then on.
+    double missing(std::size_t l) {
+        double missing = layers_[l];
+        if (done_ >= missing) {
+            done_ -= missing;
+            missing = 0;
+        } else {
+            missing -= done_;
+            done_ = 0;
+        }
+        rest_from_ = l + 1;
+        return missing;
+    }
+    /// Uses spare capacity for later layers; returns what of it was used.
+    double advance(double capacity) {
+        double rest = -done_;
+        for (std::size_t l = rest_from_; l < layers_.size(); ++l) rest += layers_[l];
+        const double used = std::clamp(std::min(rest, window_ - done_), 0.0, std::max(0.0, capacity));
+        done_ += used;
+        return used;
+    }
+
+private:
+    std::vector<double> layers_;
+    double window_, done_ = 0;
+    std::size_t rest_from_ = 0;
+};
+
+template <class Of>
+std::vector<double> column(const std::vector<LayerWork>& work, Of of) {
+    std::vector<double> values;
+    for (const LayerWork& layer : work) values.push_back(static_cast<double>(of(layer)));
+    return values;
+}
+
+}  // namespace
+
+double Prediction::seconds() const {
+    return std::accumulate(layers.begin(), layers.end(), start, [](double sum, const LayerTime& layer) { return sum + layer.seconds; });
+}
+
+Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const Setting& setting) {
+    constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+    const double bytes_per_second = setting.link ? setting.link->bits_per_second / 8 : kUnbounded;
+    const double byte_work = setting.tls ? rates.tls_byte : rates.memory_byte;  // of both ends together
+    const double turn = (setting.tls ? rates.tls_turn : rates.memory_turn) + (setting.link ? setting.link->round_trip_seconds : 0);
+    const double cores = setting.cores;
+    // Processor seconds of each party, half of the connection's work for each end.
+    const auto client_ahead = [&](const LayerWork& w) { return w.encrypt + w.prepare + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
+    const auto server_ahead = [&](const LayerWork& w) { return w.keys + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
+    const auto client_now = [&](const LayerWork& w) { return w.decrypt + w.respond + byte_work / 2 * static_cast<double>(w.response + w.answer); };
+    const auto server_now = [&](const LayerWork& w) { return w.mask + w.finish + byte_work / 2 * static_cast<double>(w.response + w.answer); };
+    const auto server_product = [](const LayerWork& w) { return w.add_share + w.product; };
+
+    Ahead client_work(column(work, client_ahead), kUnbounded), server_work(column(work, server_ahead), kUnbounded);
+    Ahead key_bytes(column(work, [](const LayerWork& w) { return w.key_bytes; }), static_cast<double>(protocol::kAheadBytes));
+    Ahead uploads(column(work, [](const LayerWork& w) { return w.upload; }), static_cast<double>(protocol::kUploadAheadBytes));
+    const double parties = setting.shared_cores ? 1 : 2;  // pools of cores
+
+    Prediction prediction;
+    prediction.start = rates.setup + turn;
+    for (std::size_t l = 0; l < work.size(); ++l) {
+        const LayerWork& w = work[l];
+        const double client = client_now(w) + client_work.missing(l), server = server_now(w) + server_work.missing(l), product = server_product(w);
+        const double down = (static_cast<double>(w.response) + key_bytes.missing(l)) / bytes_per_second;
+        const double up = (static_cast<double>(w.answer) + uploads.missing(l)) / bytes_per_second;
+        const double processors = setting.shared_cores ? (client + server) / cores : std::max(client, server) / cores;
+        LayerTime time;
+        const double streamed = std::max({processors, down, up});
+        time.seconds = turn + product / cores + streamed;
+        const double most = std::max({product / cores + processors, down, up, turn});
+        time.bound = most == turn ? LayerTime::Bound::kTurn : most == down ? LayerTime::Bound::kDown : most == up ? LayerTime::Bound::kUp : LayerTime::Bound::kProcessor;
+        prediction.layers.push_back(time);
+        // What is left of cores and links in this time goes to later layers.
+        if (bytes_per_second < kUnbounded) {
+            key_bytes.advance((time.seconds - down) * bytes_per_second);
+            uploads.advance((time.seconds - up) * bytes_per_second);
+        } else {
+            key_bytes.advance(kUnbounded);
+            uploads.advance(kUnbounded);
+        }
+        double spare = cores * time.seconds - (client + server + product);
+        if (parties == 1) {
+            spare -= server_work.advance(spare);
+            client_work.advance(spare);
+        } else {
+            server_work.advance(cores * time.seconds - server - product);
+            client_work.advance(cores * time.seconds - client);
+        }
+    }
+    return prediction;
+}
+
+}  // namespace flash::planner

@@ -1,0 +1,179 @@
+// The bound on the noise of a linear layer, measured in every ring, and the choice of the ring.
+#include "compiler/noise.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "compiler/rings.h"
+#include "lattice/shifted_product.h"
+#include "lattice/words.h"
+#include "packing/alternatives.h"
+#include "scheme/direct.h"
+#include "support/random_model.h"
+
+namespace flash::compiler {
+namespace {
+
+using lattice::CoefficientTiles;
+using scheme::DirectRing;
+using scheme::Poly32;
+
+/// The standard deviation of the phase of a product of uploaded ciphertexts with int8 weights, as the two parties compute it.
+double measured_deviation(const DirectRing& ring, int upload_bits, int share_bits, int multiplier, double& energy) {
+    constexpr std::size_t kInputs = 12, kTaps = 9;
+    constexpr std::uint32_t kModulus = 16760833;
+    const std::size_t n = ring.degree;
+    const CoefficientTiles whole = CoefficientTiles::whole(n);
+    const scheme::PublicPolynomials publics(Sha256{1});
+    Prng rng(SecretSeed::for_testing(static_cast<std::uint64_t>(100 * upload_bits + share_bits)), "noise");
+    std::mt19937_64 random(1);
+    scheme::DirectSecretKey key(publics, ring, rng);
+    const scheme::DirectPublicKey public_key(publics, ring, key.public_b());
+    std::vector<lattice::ShiftedInput> columns;
+    std::vector<std::int8_t> weights;
+    energy = 0;
+    for (std::uint32_t input = 0; input < kInputs; ++input)
+        for (std::size_t tap = 0; tap < kTaps; ++tap) {
+            columns.push_back({input, static_cast<std::int32_t>(tap * 5) - 20});
+            weights.push_back(static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127));
+            energy += std::pow(static_cast<double>(multiplier) * weights.back(), 2);
+        }
+    const lattice::ShiftedProduct product(n, kInputs, columns, weights, 1, static_cast<std::uint32_t>(multiplier));
+
+    const int dropped_bits = 32 - upload_bits;
+    const std::uint32_t byte_unit = std::uint32_t{1} << (dropped_bits / 8 * 8);
+    std::vector<std::uint32_t> a(kInputs * n), b(kInputs * n), plain(kInputs * n);
+    double squares = 0;
+    std::size_t count = 0;
+    for (std::uint32_t round = 0; round < 8; ++round) {
+        for (std::uint32_t p = 0; p < kInputs; ++p) {
+            Poly32 values(n), own(n), words(n);
+            for (std::size_t i = 0; i < n; ++i) {
+                const auto share = static_cast<std::uint32_t>(random() % kModulus);
+                values[i] = share;
+                own[i] = static_cast<std::uint32_t>(random() % kModulus);
+                plain[p * n + i] = (values[i] + own[i]) % kModulus;
+            }
+            key.encrypt({round, p}, values, kModulus, rng, words);
+            lattice::round_to_top_bits(words, upload_bits);
+            lattice::from_top_bits(words, upload_bits);
+            EXPECT_TRUE(lattice::add_scaled(own, kModulus, words));
+            for (std::uint32_t& word : words) word = (word + byte_unit / 2) & (0 - byte_unit);
+            std::ranges::copy(words, b.begin() + static_cast<std::ptrdiff_t>(p * n));
+            publics.upload({round, p}, std::span(a).subspan(p * n, n));
+        }
+        Poly32 out_a(n), out_b(n), phase(n), rho(n);
+        product.apply(a, whole, 0, out_a);
+        product.apply(b, whole, 0, out_b);
+        for (std::uint32_t& word : rho) word = rng.u32();
+        std::vector<std::uint16_t> positions(n);
+        for (std::size_t i = 0; i < n; ++i) positions[i] = static_cast<std::uint16_t>(i);
+        public_key.mask(out_a, positions, out_b, rho, rng);
+        for (const auto& [words, bits] : {std::pair(&out_a, scheme::response_a_bits(share_bits)), std::pair(&out_b, scheme::response_b_bits(share_bits))}) {
+            lattice::round_to_top_bits(*words, bits);
+            lattice::from_top_bits(*words, bits);
+        }
+        key.decrypt(out_a, positions, out_b, phase);
+        // What it should be: q/T times the product of the plaintexts, mod T.
+        for (std::size_t i = 0; i < n; ++i) {
+            std::int64_t sum = 0;
+            for (std::size_t c = 0; c < columns.size(); ++c) {
+                const std::int64_t from = static_cast<std::int64_t>(i) - columns[c].shift, size = static_cast<std::int64_t>(n);
+                const std::int64_t at = ((from % size) + size) % size;
+                const std::int64_t value = plain[columns[c].input * n + static_cast<std::size_t>(at)];
+                sum += multiplier * weights[c] * (from < 0 || from >= size ? -value : value);
+            }
+            const auto residue = static_cast<std::uint32_t>(((sum % kModulus) + kModulus) % kModulus);
+            const auto error = static_cast<std::int32_t>(phase[i] - rho[i] - scheme::scale_up(residue, kModulus));
+            squares += static_cast<double>(error) * error;
+            ++count;
+        }
+    }
+    return std::sqrt(squares / static_cast<double>(count));
+}
+
+TEST(Noise, IsWhatTheBoundSaysInEveryRing) {
+    struct Case {
+        int upload_bits, share_bits, multiplier;
+    };
+    for (const DirectRing& ring : scheme::kDirectRings)
+        // Uploads as fine as q, with few and many bits dropped, and results whose rounding dominates.
+        for (const Case& c : {Case{32, 10, 3}, Case{27, 10, 3}, Case{26, 9, 5}, Case{24, 8, 5}, Case{20, 8, 2}, Case{25, 8, 1}}) {
+            if (c.upload_bits > ring.modulus_bits) continue;
+            double energy = 0;
+            const double measured = measured_deviation(ring, c.upload_bits, c.share_bits, c.multiplier, energy);
+            const double predicted = phase_noise(energy, c.upload_bits, c.share_bits, ring) / 10;
+            EXPECT_NEAR(measured / predicted, 1, 0.08) << ring.degree << ", " << c.upload_bits << " bits, m = " << c.share_bits;
+        }
+}
+
+TEST(Noise, UploadsNeedNoMoreBitsThanQHas) {
+    const DirectRing& small = scheme::kDirectRings[1];
+    EXPECT_EQ(least_upload_bits(1e12, 12, small), 27);
+    EXPECT_EQ(phase_noise(1e4, 27, 9, small), phase_noise(1e4, 32, 9, small)) << "all bits of q travel";
+    EXPECT_GT(phase_noise(1e4, 26, 9, small), phase_noise(1e4, 27, 9, small));
+    // More noise of the uploads than in the large ring: their errors are 32 times as large.
+    EXPECT_GT(phase_noise(1e7, 27, 9, small), phase_noise(1e7, 27, 9));
+    for (double energy : {1.0, 1e3, 1e5, 3e6}) EXPECT_LE(least_upload_bits(energy, 9), least_upload_bits(energy, 9, small));
+}
+
+std::size_t small_groups(const model::Architecture& architecture) {
+    std::size_t count = 0;
+    for (const auto& group : packing::layer_groups(architecture)) count += packing::choice_of(architecture, group).degree == 1024;
+    return count;
+}
+
+TEST(Rings, AreSmallOnlyWhereTheNoiseFitsAndLessIsSent) {
+    std::size_t small = 0, large = 0;
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+        flash::testing::RandomModelOptions options;
+        options.mixed_rings = false;
+        options.share_bits = 9;
+        model::Model model = flash::testing::random_model(seed, options);
+        const model::Model before = model;
+        choose_rings(model.architecture, model.weights);
+        model::validate(model);
+        const std::vector<double> energies = weight_energies(model.architecture, model.weights);
+        for (const auto& group : packing::layer_groups(model.architecture)) {
+            const model::PackingChoice choice = packing::choice_of(model.architecture, group);
+            if (choice.degree != 1024) {
+                ++large;
+                EXPECT_EQ(model.architecture.layers[group.front()].packing, model::PackingChoice{});
+                continue;
+            }
+            ++small;
+            EXPECT_TRUE(fits_ring(model.architecture, energies, group, 1024));
+            for (std::size_t layer : group) {
+                EXPECT_EQ(model.architecture.layers[layer].packing, choice) << "all members have the choice";
+                EXPECT_LE(model.weights.layers[layer].noise_bits, 31 - model.architecture.layers[layer].share_bits);
+            }
+        }
+        // The bytes of all uploads and results.
+        const auto bytes = [](const model::Architecture& architecture) {
+            std::uint64_t sum = 0;
+            for (const auto& group : packing::layer_groups(architecture)) sum += packing::packed_as(architecture, group, packing::choice_of(architecture, group)).bytes();
+            return sum;
+        };
+        if (small_groups(model.architecture) > 0)
+            EXPECT_LT(bytes(model.architecture), bytes(before.architecture));
+        else
+            EXPECT_EQ(bytes(model.architecture), bytes(before.architecture));
+    }
+    EXPECT_GT(small, 20u);
+    EXPECT_GT(large, 20u);
+}
+
+TEST(Rings, AChoiceThatIsThereStays) {
+    flash::testing::RandomModelOptions options;
+    options.mixed_rings = false;
+    options.share_bits = 9;
+    model::Model model = flash::testing::random_model(1, options);
+    for (model::Layer& layer : model.architecture.layers) layer.packing.degree = 2048;
+    choose_rings(model.architecture, model.weights);
+    EXPECT_EQ(small_groups(model.architecture), 0u);
+}
+
+}  // namespace
+}  // namespace flash::compiler

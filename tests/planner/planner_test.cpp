@@ -1,0 +1,185 @@
+// The planner's counts against what the server builds, its time model's behaviour, and that what it chooses is what a plan then has.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "planner/choose.h"
+#include "planner/time_model.h"
+#include "planner/work.h"
+#include "protocol/prepared_model.h"
+#include "support/private_run.h"
+#include "support/random_model.h"
+
+namespace flash::planner {
+namespace {
+
+/// Rates of an imaginary machine, so that nothing depends on this one.
+Rates rates() {
+    Rates r;
+    r.encrypt = 10e-6;
+    r.draw_value = 0.3e-9;
+    r.decrypt = 7e-6;
+    r.decrypt_value = 2e-9;
+    r.prepare = 60e-6;
+    r.respond = 150e-6;
+    r.add_share = 5e-6;
+    r.mask = 14e-6;
+    r.mask_value = 2e-9;
+    r.keys = 110e-6;
+    r.finish = 25e-6;
+    r.shift_coefficient = 1e-10;
+    r.product = {4.5e-12, 3e-6, 1e-10};
+    r.setup = 2e-3;
+    r.tls_byte = 1e-9;
+    r.tls_turn = 300e-6;
+    r.memory_byte = 1e-10;
+    r.memory_turn = 150e-6;
+    return r;
+}
+
+Setting over(const char* link, int cores = 2) {
+    Setting setting;
+    setting.link = transport::parse_link(link);
+    setting.cores = cores;
+    return setting;
+}
+
+std::vector<LayerWork> work_of(const model::Architecture& architecture) {
+    const packing::Plan plan = packing::make_plan(architecture);
+    return network_work(architecture, plan, protocol::cost_of(architecture, plan), rates());
+}
+
+double seconds(const model::Architecture& architecture, const Setting& setting) { return predict(work_of(architecture), rates(), setting).seconds(); }
+
+TEST(Work, CountsTheMemoryThatTheServerHolds) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        const protocol::PreparedModel prepared(testing::random_model(seed));
+        for (std::size_t l = 0; l < prepared.architecture().layers.size(); ++l)
+            EXPECT_EQ(layer_work(prepared.architecture(), prepared.plan(), prepared.cost(), static_cast<int>(l), rates()).half_memory,
+                      prepared.layer(static_cast<int>(l)).a.size() * sizeof(std::uint32_t))
+                << "seed " << seed << ", layer " << l;
+    }
+    // One map a polynomial: no machine takes transforms for it, and the weights are as many as the plain convolution's.
+    const protocol::PreparedModel prepared(testing::single_convolution({64, 40, 40}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1));
+    const LayerWork work = layer_work(prepared.architecture(), prepared.plan(), prepared.cost(), 0, rates());
+    EXPECT_FALSE(work.transforms);
+    EXPECT_NEAR(static_cast<double>(work.weight_memory), static_cast<double>(prepared.layer(0).map.memory_bytes()), 0.15 * static_cast<double>(work.weight_memory));
+}
+
+TEST(Work, CountsTheBytesOfTheProtocol) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        const testing::SourcedModel prepared(testing::random_model(seed));
+        const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
+        std::uint64_t bytes = prepared.cost().start_up + prepared.cost().start_down;
+        for (const LayerWork& work : work_of(prepared.architecture())) bytes += work.bytes();
+        EXPECT_EQ(bytes, run.traffic.bytes_sent + run.traffic.bytes_received) << "seed " << seed;
+    }
+}
+
+TEST(TimeModel, SlowerLinksAndFewerCoresTakeLonger) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        const model::Model model = testing::random_model(seed);
+        const model::Architecture& a = model.architecture;
+        EXPECT_LT(seconds(a, over("none")), seconds(a, over("lan")));
+        EXPECT_LT(seconds(a, over("lan")), seconds(a, over("wan")));
+        EXPECT_LT(seconds(a, over("1M,40ms")), seconds(a, over("1M,80ms")));
+        EXPECT_LE(seconds(a, over("lan", 16)), seconds(a, over("lan", 1)));
+        Setting shared = over("lan");
+        shared.shared_cores = true;
+        EXPECT_GE(seconds(a, shared), seconds(a, over("lan")));
+        // Every layer is a turn, and no byte travels for nothing.
+        const double layers = static_cast<double>(a.layers.size());
+        EXPECT_GE(seconds(a, over("1M,40ms")), layers * 0.04);
+        double down = 0;
+        for (const LayerWork& work : work_of(a)) down += static_cast<double>(work.response + work.key_bytes);
+        EXPECT_GE(seconds(a, over("1M,0ms")), down * 8 / 1e6);
+    }
+}
+
+TEST(TimeModel, WorkAheadOfNeedHidesBehindASlowLink) {
+    // Two layers on a link of long turns: the second layer's keys cost nothing while the first waits.
+    LayerWork layer;
+    layer.keys = 10e-3;
+    Setting setting = over("1G,100ms", 1);
+    Rates r = rates();
+    r.setup = r.tls_turn = r.tls_byte = 0;
+    const double both = predict({layer, layer}, r, setting).seconds();
+    EXPECT_NEAR(both, 3 * 0.1 + 10e-3, 1e-6);  // the start, two turns, and the first layer's keys
+    setting.link.reset();
+    EXPECT_NEAR(predict({layer, layer}, r, setting).seconds(), 20e-3, 1e-6);
+}
+
+TEST(Choose, ItsAlternativesAreWhatThePlanThenCosts) {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        const model::Model model = testing::random_model(seed);
+        for (const char* link : {"none", "lan", "10M,1ms"}) {
+            const Setting setting = over(link);
+            const auto choices = alternatives(model.architecture, rates(), setting);
+            std::size_t layers = 0;
+            for (const GroupChoice& choice : choices) {
+                ASSERT_FALSE(choice.alternatives.empty());
+                layers += choice.layers.size();
+                // One group changed, the others by default: the alternative's time and bytes.
+                const Alternative& last = choice.alternatives.back();
+                model::Architecture changed = model.architecture;
+                for (model::Layer& layer : changed.layers) layer.packing.channels_per_input = 0;
+                for (int l : choice.layers) changed.layers[static_cast<std::size_t>(l)].packing = last.packing;
+                EXPECT_NEAR(seconds(changed, setting), last.seconds, 1e-9) << "seed " << seed;
+                std::uint64_t bytes = 0;
+                const auto work = work_of(changed);
+                for (int l : choice.layers) bytes += work[static_cast<std::size_t>(l)].bytes();
+                EXPECT_EQ(bytes, last.bytes) << "seed " << seed;
+            }
+            EXPECT_EQ(layers, model.architecture.layers.size());
+            model::Architecture standard = model.architecture, planned = model.architecture;
+            for (model::Layer& layer : standard.layers) layer.packing.channels_per_input = 0;
+            fix_packing(choices, planned);
+            EXPECT_LE(seconds(planned, setting), seconds(standard, setting) * 1.002) << "seed " << seed << " over " << link;
+        }
+    }
+}
+
+TEST(Choose, ARepackedModelStillAnswersAsItsTwin) {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+        model::Model model = testing::random_model(seed);
+        fix_packing(alternatives(model.architecture, rates(), over("none")), model.architecture);
+        const testing::SourcedModel prepared(std::move(model));
+        const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
+        EXPECT_EQ(run.audit.wrong_activations(), 0) << "seed " << seed;
+    }
+}
+
+TEST(Choose, BandwidthDecides) {
+    // Small maps: many outputs a response mean fewer of them, and more uploads. Over a slow link, whose directions are independent, what comes
+    // down decides, as keys come that way too; without a link it is the work.
+    const model::Model model = testing::single_convolution({64, 8, 8}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
+    const auto down_and_work = [&](const Setting& setting) {
+        model::Architecture planned = model.architecture;
+        const auto choices = alternatives(model.architecture, rates(), setting);
+        EXPECT_GT(choices.front().alternatives.size(), 3u);
+        fix_packing(choices, planned);
+        std::pair<double, double> sums{0, 0};
+        for (const LayerWork& work : work_of(planned)) {
+            sums.first += static_cast<double>(work.response + work.key_bytes);
+            sums.second += work.client() + work.server();
+        }
+        return sums;
+    };
+    Setting one_core = over("none", 1);
+    one_core.shared_cores = true;
+    const auto slow = down_and_work(over("1M,0ms")), fast = down_and_work(one_core);
+    EXPECT_LT(slow.first, fast.first);
+    EXPECT_GT(slow.second, fast.second);
+}
+
+TEST(Rates, AreMeasured) {
+    const Rates r = measure_rates(model::kPlainModuli.front(), 9);
+    for (double rate : {r.encrypt, r.decrypt, r.prepare, r.respond, r.mask, r.keys, r.finish, r.shift_coefficient, r.product.direct_multiply_add, r.setup, r.tls_byte, r.memory_byte}) {
+        EXPECT_GT(rate, 0);
+        EXPECT_LT(rate, 1);
+    }
+    EXPECT_GE(r.tls_turn, r.memory_turn);
+}
+
+}  // namespace
+}  // namespace flash::planner
