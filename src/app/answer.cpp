@@ -1,6 +1,9 @@
 #include "app/answer.h"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -27,12 +30,13 @@ int best_class(std::span<const float> logits) {
 }
 
 double logit_bound(const model::Twin& twin, std::span<const std::int32_t> input, std::span<const float> logits, double output_scale) {
-    constexpr std::uint64_t kTwins = 8;
-    double sum = 0;
-    for (std::uint64_t seed = 1; seed <= kTwins; ++seed) {
-        const auto other = twin.run(input, {model::Rounding::Mode::kStochastic, seed}).logits;
-        for (std::size_t i = 0; i < logits.size(); ++i) sum += std::pow(static_cast<double>(other[i]) - static_cast<double>(logits[i]), 2);
-    }
+    constexpr std::size_t kTwins = 8;
+    std::array<double, kTwins> sums{};
+    tbb::parallel_for(std::size_t{0}, kTwins, [&](std::size_t t) {
+        const auto other = twin.run(input, {model::Rounding::Mode::kStochastic, t + 1}).logits;
+        for (std::size_t i = 0; i < logits.size(); ++i) sums[t] += std::pow(static_cast<double>(other[i]) - static_cast<double>(logits[i]), 2);
+    });
+    const double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
     return kLogitBoundSigmas * std::sqrt(sum / (kTwins * static_cast<double>(logits.size()))) + output_scale;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/plan_report.h"
+#include "app/precision_report.h"
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
@@ -30,27 +31,6 @@ std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::
         progress.advance();
     });
     return pictures;
-}
-
-std::string candidate_table(const compiler::Report& report) {
-    Table table({{"m", Align::kRight}, {"bits of T", Align::kRight}, {"logit SNR", Align::kRight}, {"overflows", Align::kRight}, {""}});
-    for (const compiler::CandidateReport& c : report.candidates)
-        table.add_row({std::to_string(c.share_bits), std::to_string(c.plain_bits),
-                       c.fits ? fmt::format("{:.1f} dB", c.snr_db) : std::string("-"),
-                       c.fits ? with_separators(c.overflows) : std::string("-"), c.chosen ? "chosen" : c.problem});
-    return table.str();
-}
-
-nlohmann::json report_json(const compiler::Report& report) {
-    nlohmann::json layers = nlohmann::json::array(), candidates = nlohmann::json::array();
-    for (const compiler::LayerReport& l : report.layers)
-        layers.push_back({{"name", l.name}, {"range", l.range}, {"use", l.use}, {"max_weight", l.max_weight},
-                          {"multiplier", l.multiplier}, {"noise_bits", l.noise_bits}, {"snr_db", l.snr_db}});
-    for (const compiler::CandidateReport& c : report.candidates)
-        candidates.push_back({{"share_bits", c.share_bits}, {"plain_bits", c.plain_bits}, {"fits", c.fits}, {"snr_db", c.snr_db},
-                              {"overflows", c.overflows}, {"chosen", c.chosen}, {"problem", c.problem}});
-    return {{"layers", layers}, {"candidates", candidates}, {"snr_db", report.snr_db}, {"agreement", report.agreement},
-            {"calibration_images", report.calibration_images}, {"check_images", report.check_images}};
 }
 
 }  // namespace
@@ -77,15 +57,12 @@ void run_compile(const CompileCommand& command) {
 
     if (command.json) {
         nlohmann::json json = plan_json(result.model);
-        json["report"] = report_json(result.report);
+        json["report"] = precision_json(result.report);
         json["file"] = out.string();
         fmt::print("{}\n", json.dump(2));
         return;
     }
-    fmt::print("{}\n{}\n", candidate_table(result.report), plan_table(result.model));
-    fmt::print("calibrated on {} of {}; on {} of them the integer model keeps {:.1f} dB and {:.1f}% of the float model's classes\n",
-               result.report.calibration_images, set->description(), result.report.check_images, result.report.snr_db,
-               100 * result.report.agreement);
+    fmt::print("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
     fmt::print("wrote {} ({})\n", out.string(), human_bytes(static_cast<double>(std::filesystem::file_size(out))));
 }
 

@@ -10,6 +10,7 @@
 #include "model/file.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
+#include "protocol/session_memory.h"
 
 namespace flash::app {
 
@@ -37,6 +38,7 @@ std::string plan_table(const model::Model& model) {
     const model::Architecture& architecture = model.architecture;
     const packing::Plan plan = packing::make_plan(architecture);
     const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
+    const protocol::SessionMemory memory = protocol::session_memory(architecture, plan, cost);
     Table table({{"layer"},
                  {"output"},
                  {"m", Align::kRight},
@@ -67,17 +69,19 @@ std::string plan_table(const model::Model& model) {
     table.add_row({"one inference", "", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
                    with_separators(static_cast<long long>(cost.up())), with_separators(static_cast<long long>(cost.down()))});
     return table.str() +
-           fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\nfingerprint {}\n",
+           fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
+                       "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
                        printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus, cost.round_trips,
                        human_bytes(static_cast<double>(cost.up() + cost.down())),
                        static_cast<double>(cost.up() + cost.down()) / static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
-                       to_hex(model::fingerprint(model)));
+                       human_bytes(static_cast<double>(memory.server)), human_bytes(static_cast<double>(memory.client)), to_hex(model::fingerprint(model)));
 }
 
 nlohmann::json plan_json(const model::Model& model) {
     const model::Architecture& architecture = model.architecture;
     const packing::Plan plan = packing::make_plan(architecture);
     const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
+    const protocol::SessionMemory memory = protocol::session_memory(architecture, plan, cost);
     nlohmann::json layers = nlohmann::json::array();
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
         const model::Layer& layer = architecture.layers[l];
@@ -113,6 +117,7 @@ nlohmann::json plan_json(const model::Model& model) {
             {"layers", layers},
             {"activation_values", architecture.activation_values()},
             {"round_trips", cost.round_trips},
+            {"session_bytes", {{"server", memory.server}, {"client", memory.client}}},
             {"bytes_up", cost.up()},
             {"bytes_down", cost.down()}};
 }

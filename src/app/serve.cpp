@@ -11,12 +11,14 @@
 #include <cstring>
 #include <fstream>
 
+#include "app/memory.h"
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/table.h"
-#include "model/file.h"
+#include "model/reader.h"
 #include "protocol/server_session.h"
+#include "protocol/session_memory.h"
 #include "transport/tls.h"
 
 namespace flash::app {
@@ -110,16 +112,24 @@ void run_serve(const ServeCommand& command) {
     const std::optional<std::filesystem::path> cache = cache_of(command);
     const auto begin = std::chrono::steady_clock::now();
     Progress progress("loading the model", 100);
-    const protocol::PreparedModel model(
-        model::load(command.model), [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache);
+    const protocol::PreparedModel model = [&] {
+        model::Reader reader(command.model);
+        return protocol::PreparedModel(
+            reader, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache, command.transform_bytes);
+    }();
     progress.finish();
+    return_freed_memory();
     const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - begin;
     if (cache) report(model.cache(), *cache);
-    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory, fingerprint {}", printable(model.architecture().name),
+    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory ({} transforms), fingerprint {}", printable(model.architecture().name),
                  model.architecture().layers.size(), loading.count(), model.cache().used ? "with" : "without",
-                 human_bytes(static_cast<double>(model.memory_bytes())), to_hex(model.fingerprint()));
+                 human_bytes(static_cast<double>(model.memory_bytes())), human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
+
+    const protocol::SessionMemory memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());
+    spdlog::info("a session holds up to {} beside that, {} sessions at a time", human_bytes(static_cast<double>(memory.server)), command.max_sessions);
 
     std::atomic<bool> stop{false};
+    std::atomic<std::size_t> sessions{0};
     transport::ServerOptions options;
     options.listen = listen;
     options.identity = identity_for(command, listen);
@@ -132,6 +142,7 @@ void run_serve(const ServeCommand& command) {
         session.idle_timeout = command.idle_timeout;
         session.stop = &stop;
         session.on_inference = [&](double seconds) { spdlog::info("{}: inference in {:.3f} s", peer, seconds); };
+        ++sessions;
         spdlog::info("{}: connected", peer);
         try {
             const auto summary = protocol::serve_session(model, *channel, session);
@@ -139,6 +150,8 @@ void run_serve(const ServeCommand& command) {
         } catch (const Error& error) {
             spdlog::warn("{}: {}: {}", peer, to_string(error.kind()), printable(error.what()));
         }
+        // While others are being served, what this one has used serves them.
+        if (--sessions == 0) return_freed_memory();
     });
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
     if (command.port_file) write_port(*command.port_file, server.address().port);

@@ -8,12 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "lattice/product_choice.h"
+
 namespace flash::app {
 
 struct ServeCommand {
     std::filesystem::path model;
     bool use_cache = true;                      ///< keep the `a` halves in a file, so that the next start is faster
     std::filesystem::path cache;                ///< that file; empty: MODEL.cache
+    std::size_t transform_bytes = lattice::kTransformBudget;  ///< for weights that are kept transformed
     std::string listen = "127.0.0.1:7400";
     /// Certificate chain and key (PEM). Without them a self-signed pair is kept in cert_dir.
     std::optional<std::filesystem::path> certificate, key;

@@ -29,13 +29,16 @@ void add_network(CLI::App& bench) {
     auto command = std::make_shared<bench::NetworkCommand>();
     CLI::App* sub = bench.add_subcommand("network", "Whole inferences, both parties on this machine, beside the plain network");
     sub->add_option("model", command->model, "Compiled model")->required();
-    sub->add_option("--data", command->data, "Take the first picture of: " + data::dataset_forms() + " (default: random pixels)");
+    sub->add_option("--data", command->data, "Pictures, spread evenly over: " + data::dataset_forms() + " (default: random pixels)");
+    sub->add_option("--inputs", command->inputs, "So many pictures take turns; the logits of each are compared with the clear-text twin's")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--onnx", command->onnx, "The network as it was exported: measure it beside the plain network that was compiled");
     sub->add_option("--threads", command->threads, "Threads of both parties together, and of the plain network (default: all cores)");
-    sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--runs", command->runs, "Runs, at least one for each picture; the median is reported")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--link-runs", command->link_runs, "Runs over each emulated link (default: as many)")->check(CLI::PositiveNumber);
     sub->add_option("--link", command->links, "Also over TLS with emulated links: none, lan, wan, or BANDWIDTH,RTT like 400M,40ms");
     sub->add_flag("--scaling", command->scaling, "Also run the server alone, on recorded messages, on 1, 2, 4 ... cores");
     sub->add_option("--json", command->json, kJsonHelp);
-    sub->footer("Examples:\n  flash bench network resnet.flash --data cifar100:/data --link lan wan\n  flash bench network resnet.flash --scaling --runs 15 --json resnet.json");
+    sub->footer("Examples:\n  flash bench network resnet.flash --onnx resnet.onnx --data cifar100:/data --link lan wan\n  flash bench network resnet.flash --scaling --runs 15 --json resnet.json");
     sub->callback([command] { bench::run_network(*command); });
 }
 

@@ -15,8 +15,10 @@ void add_compile(CLI::App& program) {
     sub->add_option("-o,--out", command->out, "Compiled model to write (default: the ONNX name with .flash)");
     sub->add_option("--calib-images", command->calibration_images, "Pictures to calibrate on")->capture_default_str()->check(CLI::PositiveNumber);
     sub->add_option("--name", command->options.name, "Name of the model (default: from the ONNX file)");
-    sub->add_option("--margin", command->options.margin, "Room above the calibrated ranges, as a factor")->capture_default_str()->check(CLI::Range(1.0, 16.0));
-    sub->add_option("--share-bits", command->options.share_bits, "Bits m of a pre-activation share, 8 to 14 (default: chosen)");
+    sub->add_option("--margin", command->options.margin, "Room above the calibrated ranges: a factor of 1 to 16, or auto: measured (default)")
+        ->transform(CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}))
+        ->check(CLI::Range(1.0, 16.0) | CLI::IsMember({"0"}));
+    sub->add_option("--share-bits", command->options.share_bits, "Bits m of all pre-activation shares, 6 to 16 (default: chosen for each layer)");
     sub->add_option("--plain-bits", command->options.plain_bits, "Bits of the plaintext modulus T, 24 to 28 (default: chosen)");
     sub->add_option("--target-snr", command->options.target_snr_db, "Logit signal to quantisation noise that is good enough, in dB")->capture_default_str();
     sub->add_flag("!--large-ring", command->options.small_ring, "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");

@@ -10,6 +10,7 @@ void add_serve(CLI::App& program) {
     struct Options {
         app::ServeCommand command;
         int timeout = 30, idle_timeout = 300;
+        std::size_t transform_mib = lattice::kTransformBudget >> 20;
     };
     auto options = std::make_shared<Options>();
     app::ServeCommand& command = options->command;
@@ -17,6 +18,10 @@ void add_serve(CLI::App& program) {
     sub->add_option("model", command.model, "Compiled model")->required();
     CLI::Option* cache = sub->add_option("--cache", command.cache, "Where work done at the first start is kept for the next (default: MODEL.cache). As secret as the model");
     sub->add_flag("!--no-cache", command.use_cache, "Neither read nor write that file")->excludes(cache);
+    sub->add_option("--transform-memory", options->transform_mib,
+                    "MiB that weights may take in a faster form, about 8 n bytes for each pair of an uploaded and a result ciphertext; 0: none")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1 << 20));
     sub->add_option("--listen", command.listen, "ADDR:PORT; port 0 takes a free one")->capture_default_str();
     sub->add_option("--cert", command.certificate, "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
     sub->add_option("--key", command.key, "Private key (PEM) of --cert");
@@ -31,6 +36,7 @@ void add_serve(CLI::App& program) {
     sub->callback([options] {
         options->command.timeout = std::chrono::seconds(options->timeout);
         options->command.idle_timeout = std::chrono::seconds(options->idle_timeout);
+        options->command.transform_bytes = options->transform_mib << 20;
         app::run_serve(options->command);
     });
 }

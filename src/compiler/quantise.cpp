@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/noise.h"
+#include "compiler/term_walk.h"
 #include "model/arithmetic.h"
 
 namespace flash::compiler {
@@ -17,11 +18,30 @@ using model::TermKind;
 using model::TermWeights;
 
 constexpr double kMaxInt8 = 127;
-constexpr double kMaxStretch = 1.5;     // a channel may use this much less of T/4 where that halves a small multiplier
+constexpr double kRoundingVariance = 1.0 / 6;  // of X rounded up or down at random, without bias; the mean of X^2 grows by as much
 constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
+constexpr double kMostFeedback = 1;      // by which a kernel's sum may be moved
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
-constexpr double kBiasRoom = 0.6;           // a bias alone must fit T/2, that is twice the range, whatever the terms take away from it
 constexpr double kTinyScale = 1e-30;
+
+/// Rounds the weights of one kernel to the nearest integers, but for those nearest to the middle between two where that brings their sum within half a unit
+/// of the exact one plus `missing`.
+void round_kernel(std::span<const double> exact, double missing, std::vector<double>& rounded) {
+    rounded.clear();
+    for (double value : exact) {
+        rounded.push_back(std::clamp(std::round(value), -kMaxInt8, kMaxInt8));
+        missing += value - rounded.back();
+    }
+    while (std::abs(missing) > 0.5) {
+        const double step = missing > 0 ? 1 : -1;
+        std::size_t best = exact.size();
+        for (std::size_t k = 0; k < exact.size(); ++k)
+            if (std::abs(rounded[k] + step) <= kMaxInt8 && (best == exact.size() || step * (exact[k] - rounded[k]) > step * (exact[best] - rounded[best]))) best = k;
+        if (best == exact.size() || step * (exact[best] - rounded[best]) <= 0) break;  // saturated
+        rounded[best] += step;
+        missing -= step;
+    }
+}
 
 constexpr int kLeastShareBits = 7;          // of a layer that has fewer than asked for because of its noise
 
@@ -30,24 +50,22 @@ class NoiseError : public Error {
     using Error::Error;
 };
 
+/// The integers of a value, per channel.
+struct ValueScale {
+    std::vector<double> unit;    // y of Y = 1
+    std::vector<double> excess;  // mean of Y beyond the exact one, in its units: from rounding the offset, and X up or down at random
+};
+
 class LayerQuantiser {
 public:
-    LayerQuantiser(const Network& network, std::size_t index, const Ranges& ranges, const QuantiseOptions& options, int share_bits)
-        : network_(network), layer_(network.layers[index]), index_(index), ranges_(ranges), options_(options), m_(share_bits), channels_(static_cast<std::size_t>(layer_.output.channels)) {
-        const double whole = ranges.layer(index) > 0 ? ranges.layer(index) : 1.0;
-        const double positions = std::ldexp(1.0, m_ - 2) - 3.5;  // the guard bit, rounding by up to one unit, and the shift
-        const double margin = std::max(options.margin, ranges.tail(index, options.overflow_rate));
-        double largest_bias = 0;
-        for (double bias : layer_.bias) largest_bias = std::max(largest_bias, std::abs(bias));
-        for (std::size_t o = 0; o < channels_; ++o) {
-            const double range = layer_.activation ? std::max(ranges.channels[index][o], options.channel_floor * whole) : whole;
-            const double bias = layer_.activation ? std::abs(layer_.bias[o]) : largest_bias;
-            delta_.push_back(std::max(margin * range, kBiasRoom * bias) / positions);
-        }
+    LayerQuantiser(const Network& network, std::size_t index, const Calibration& calibration, const LayerRange& range, std::uint32_t plain_modulus, int share_bits)
+        : network_(network), layer_(network.layers[index]), index_(index), calibration_(calibration), range_(range), modulus_(plain_modulus), m_(share_bits),
+          channels_(static_cast<std::size_t>(layer_.output.channels)) {
+        for (double r : range.channels) delta_.push_back(r / positions(m_));
     }
 
     /// What one unit of the accumulator of channel o is worth.
-    double unit(std::size_t o) const { return delta_[o] * std::ldexp(1.0, m_) / options_.plain_modulus; }
+    double unit(std::size_t o) const { return delta_[o] * std::ldexp(1.0, m_) / modulus_; }
 
     /// Channel o's activation does not depend on x: it then computes nothing.
     bool constant(std::size_t o) const { return layer_.activation && layer_.activation->a[o] == 0 && layer_.activation->b[o] == 0; }
@@ -55,62 +73,50 @@ public:
     /// Largest |weight| of a convolution term in accumulator units, per output channel.
     std::vector<double> largest(const FloatTerm& term, const std::vector<double>& source_scale) const {
         std::vector<double> result(channels_, 0.0);
-        for_each_weight(term, [&](std::size_t o, std::size_t c, std::size_t, double w) {
-            result[o] = std::max(result[o], std::abs(w * source_scale[c]) / unit(o));
-        }, source_scale.size());
+        for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
+            result[o] = std::max(result[o], std::abs(term.weights[k] * source_scale[c]) / unit(o));
+        });
         return result;
     }
 
-    void run(const std::vector<std::vector<double>>& value_scale, LayerWeights& out, std::vector<double>& shift) {
-        choose_multipliers(value_scale);
+    void run(const std::vector<ValueScale>& values, LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess) {
+        choose_multipliers(values);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t)
-            out.terms.push_back(quantise_term(layer_.terms[t], value_scale[static_cast<std::size_t>(layer_.terms[t].source)], multipliers_[t]));
-        quantise_activation(out, shift, mean_error(value_scale, out));
+            out.terms.push_back(quantise_term(layer_.terms[t], values[static_cast<std::size_t>(layer_.terms[t].source)].unit, multipliers_[t]));
+        quantise_activation(out, shift, excess, mean_error(values, out));
         check_noise(out);
     }
 
 private:
-    [[noreturn]] void fail(const std::string& what) const {
-        throw Error(ErrorKind::kRange, fmt::format("layer {} ({}) at m = {}, T = {}: {}", index_, layer_.name, m_, options_.plain_modulus, what));
+    std::string place() const {
+        double range = 0, seen = 0;
+        for (double r : range_.channels) range = std::max(range, r);
+        for (const ChannelStatistics& channel : calibration_.layers[index_]) seen = std::max(seen, channel.largest);
+        return fmt::format("layer {} ({}), range {:.4g} ({:.4g} seen in calibration), at m = {}, T = {}", index_, layer_.name, range, seen, m_, modulus_);
     }
 
-    template <class Body>
-    void for_each_weight(const FloatTerm& term, Body&& body, std::size_t in) const {
-        const auto groups = static_cast<std::size_t>(term.groups);
-        const std::size_t group_in = in / groups, group_out = channels_ / groups, kernel = term.weights.size() / (channels_ * group_in);
-        std::size_t k = 0;
-        for (std::size_t o = 0; o < channels_; ++o) {
-            const std::size_t first = o / group_out * group_in;
-            for (std::size_t c = first; c < first + group_in; ++c)
-                for (std::size_t i = 0; i < kernel; ++i, ++k) body(o, c, k, term.weights[k]);
-        }
-    }
+    [[noreturn]] void fail(const std::string& what) const { throw Error(ErrorKind::kRange, place() + ": " + what); }
 
-    /// One multiplier per convolution term, so that every weight fits int8; stretches delta of single channels where that
-    /// saves a step of a small multiplier.
-    void choose_multipliers(const std::vector<std::vector<double>>& value_scale) {
-        std::vector<double> stretch(channels_, 1.0);
+    /// One multiplier per convolution term, so that every weight fits int8.
+    void choose_multipliers(const std::vector<ValueScale>& values) {
         for (const FloatTerm& term : layer_.terms) {
             double multiplier = 1;
             if (term.kind == TermKind::kConvolution) {
-                const std::vector<double> per_channel = largest(term, value_scale[static_cast<std::size_t>(term.source)]);
+                const std::vector<double> per_channel = largest(term, values[static_cast<std::size_t>(term.source)].unit);
                 double most = 0;
                 for (std::size_t o = 0; o < channels_; ++o)
                     if (!constant(o)) most = std::max(most, per_channel[o]);
-                const double plain = std::max(1.0, std::ceil(most / kMaxInt8 - 1e-9)), stretched = std::max(1.0, std::ceil(most / kMaxInt8 / kMaxStretch));
-                multiplier = plain <= 3 ? stretched : plain;
+                multiplier = choose_multiplier(most);
                 if (!(multiplier <= model::kMaxMultiplier))
-                    fail("its weights are too large for their accumulator. Use fewer bits of T, or check the calibration images");
-                for (std::size_t o = 0; o < channels_; ++o)
-                    if (!constant(o)) stretch[o] = std::max(stretch[o], per_channel[o] / (kMaxInt8 * multiplier));
+                    fail(fmt::format("its weights need a multiplier of 2^{:.1f}; 24 bits are allowed, because its operands are small beside its range. Use fewer bits of T, or "
+                                     "check the calibration images", std::log2(multiplier)));
             }
             multipliers_.push_back(multiplier);
         }
-        if (!layer_.activation) std::ranges::fill(stretch, *std::ranges::max_element(stretch));
-        for (std::size_t o = 0; o < channels_; ++o) delta_[o] *= stretch[o];
     }
 
     TermWeights quantise_term(const FloatTerm& term, const std::vector<double>& source_scale, double multiplier) const {
+        const auto source = static_cast<std::size_t>(term.source);
         TermWeights out;
         out.multiplier = static_cast<std::int32_t>(multiplier);
         if (term.kind == TermKind::kScale) {
@@ -123,69 +129,59 @@ private:
             return out;
         }
         out.weights.resize(term.weights.size());
-        for_each_weight(term, [&](std::size_t o, std::size_t c, std::size_t k, double w) {
-            const double value = constant(o) ? 0 : std::round(w * source_scale[c] / unit(o) / multiplier);
-            out.weights[k] = static_cast<std::int8_t>(std::clamp(value, -kMaxInt8, kMaxInt8));
-        }, source_scale.size());
+        const std::size_t size = static_cast<std::size_t>(term.window.kernel_h) * static_cast<std::size_t>(term.window.kernel_w);
+        // What the errors of an output's kernels add up to on the samples is kept, and the next kernel's sum is moved so as to take it back.
+        const Samples& samples = calibration_.samples[source];
+        std::vector<double> kernel, rounded;
+        std::vector<float> left(samples.count());
+        std::size_t output = 0;
+        for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
+            kernel.push_back(constant(o) ? 0 : term.weights[k] * source_scale[c] / unit(o) / multiplier);
+            if (kernel.size() < size) return;
+            if (o != output) std::ranges::fill(left, 0.0F);
+            output = o;
+            const std::span<const float> seen = samples.of(c);
+            double missing = samples.feedback(c, left) * source_scale[c];
+            round_kernel(kernel, std::clamp(missing, -kMostFeedback, kMostFeedback), rounded);
+            missing = 0;
+            for (std::size_t i = 0; i < size; ++i) {
+                out.weights[k + 1 - size + i] = static_cast<std::int8_t>(rounded[i]);
+                missing += kernel[i] - rounded[i];
+            }
+            const auto factor = static_cast<float>(missing / source_scale[c]);
+            for (std::size_t n = 0; n < left.size(); ++n) left[n] += factor * seen[n];
+            kernel.clear();
+        });
         return out;
     }
 
-    /// What rounding the weights takes away from the mean of the accumulator, per channel. Activations have means far from
-    /// zero (squares are positive), so this is the larger part of the error; the bias gives it back.
-    std::vector<double> mean_error(const std::vector<std::vector<double>>& value_scale, const LayerWeights& out) const {
+    /// What rounding the weights takes away from the mean of the accumulator, per channel, less what the operands have in excess. Activations have
+    /// means far from zero (squares are positive), so this is the larger part of the error; the bias gives it back.
+    std::vector<double> mean_error(const std::vector<ValueScale>& values, const LayerWeights& out) const {
         std::vector<double> error(channels_, 0.0);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
             const FloatTerm& term = layer_.terms[t];
-            const std::vector<double>& scale = value_scale[static_cast<std::size_t>(term.source)];
-            const std::vector<double>& mean = ranges_.means[static_cast<std::size_t>(term.source)];
-            const model::Shape pooled = network_.pooled_shape(term);
-            double area = 1;  // the pooled mean: the window's size, less what hangs over the border
-            if (term.pool) {
-                const model::Shape& shape = network_.value_shape(term.source);
-                if (term.pool->level)
-                    area = static_cast<double>(model::pool_levels(shape, *term.pool).unit);
-                else
-                    area = inside(term.pool->kernel_h, term.pool->stride_h, term.pool->pad_top, shape.height, pooled.height) *
-                           inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
-            }
-            const auto width = static_cast<std::size_t>(term.window.kernel_w), kernel = width * static_cast<std::size_t>(term.window.kernel_h);
-            std::vector<double> seen(kernel);  // how much of a channel each kernel position sees
-            for (std::size_t i = 0; i < kernel; ++i)
-                seen[i] = share_inside(static_cast<int>(i / width) * term.window.dilation_h, term.window.stride_h, term.window.pad_top, pooled.height, layer_.output.height) *
-                          share_inside(static_cast<int>(i % width) * term.window.dilation_w, term.window.stride_w, term.window.pad_left, pooled.width, layer_.output.width);
-            for_each_weight(term, [&](std::size_t o, std::size_t c, std::size_t k, double w) {
+            const auto source = static_cast<std::size_t>(term.source);
+            const std::vector<double>& scale = values[source].unit;
+            const std::vector<ChannelStatistics>& statistics = source == 0 ? calibration_.input : calibration_.layers[source - 1];
+            const Coverage cover = coverage(network_, layer_, term);
+            const bool scaled = term.kind == TermKind::kScale;
+            for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
                 if (constant(o)) return;
-                const bool scaled = term.kind == TermKind::kScale;
-                if (scaled) c = o;
-                const std::size_t i = scaled ? 0 : k % kernel;
-                const double integer = scaled ? out.terms[t].scale[o] : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
-                error[o] += (w * scale[c] / unit(o) - integer) * mean[c] / scale[c] * area * seen[i];
-            }, scaled_inputs(term, scale));
+                const double integer = scaled ? out.terms[t].scale[k] : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
+                const double rounding = term.weights[k] * scale[c] / unit(o) - integer;
+                error[o] += (rounding * statistics[c].mean / scale[c] - integer * values[source].excess[c]) * cover.sum * (scaled ? 1 : cover.seen[k % cover.seen.size()]);
+            });
         }
         return error;
     }
 
-    std::size_t scaled_inputs(const FloatTerm& term, const std::vector<double>& scale) const { return term.kind == TermKind::kScale ? 1 : scale.size(); }
-
-    /// Of the output positions, the share at which the pixel `at` pixels into the kernel lies within the map.
-    static double share_inside(int at, int stride, int pad, int extent, int outputs) {
-        int count = 0;
-        for (int y = 0; y < outputs; ++y) count += y * stride - pad + at >= 0 && y * stride - pad + at < extent;
-        return static_cast<double>(count) / outputs;
-    }
-
-    static double inside(int kernel, int stride, int pad, int extent, int outputs) {
-        double sum = 0;
-        for (int at = 0; at < kernel; ++at) sum += share_inside(at, stride, pad, extent, outputs);
-        return sum;
-    }
-
-    void quantise_activation(LayerWeights& out, std::vector<double>& shift, const std::vector<double>& correction) const {
-        const double quarter = options_.plain_modulus / 4;
-        const double steps = options_.plain_modulus / std::ldexp(1.0, m_);  // accumulator units per unit of X
+    void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess, const std::vector<double>& correction) const {
+        const double quarter = modulus_ / 4;
+        const double steps = modulus_ / std::ldexp(1.0, m_);  // accumulator units per unit of X
         const auto bounded = [&](double value, double limit, const char* what) {
             if (!(std::abs(value) < limit))
-                fail(fmt::format("{} is {:.1f} times too large for T. Use a T of more bits, or train with a larger quadratic coefficient", what, std::abs(value) / limit));
+                fail(fmt::format("{} is {:.1f} times too large for T. Use a T of more bits or fewer share bits, or train with a larger quadratic coefficient", what, std::abs(value) / limit));
             return static_cast<std::int32_t>(std::round(value));
         };
         for (std::size_t o = 0; o < channels_; ++o) {
@@ -210,6 +206,7 @@ private:
             out.kappa.push_back(bounded(kappa, quarter, "a linear coefficient of the activation"));
             out.offset.push_back(bounded(offset, quarter, "a constant of the activation"));
             out.y_scale.push_back(y_scale);
+            excess.push_back(out.offset.back() - offset + (constant(o) ? 0 : kRoundingVariance));
             const double x = static_cast<double>(model::share_limit(m_));
             bounded(x * x + std::abs(kappa) * x + std::abs(offset), 2 * quarter, "an activation");
         }
@@ -218,73 +215,90 @@ private:
     void check_noise(LayerWeights& out) const {
         const double noise = phase_noise(weight_energy(out, layer_.output.channels), model::kMaxUploadBits, m_);
         if (noise > phase_noise_limit(m_))
-            throw NoiseError(ErrorKind::kRange, fmt::format("layer {} ({}) at m = {}, T = {}: the noise of its ciphertexts is {:.2f} times what m allows, because its "
-                                                            "operands are small integers. Use more calibration images, or fewer bits of T",
-                                                            index_, layer_.name, m_, options_.plain_modulus, noise / phase_noise_limit(m_)));
+            throw NoiseError(ErrorKind::kRange, fmt::format("{}: the noise of its ciphertexts is {:.2f} times what m allows, because its operands are small integers beside "
+                                                            "its range. Use fewer bits of T, or train with values of x nearer to each other",
+                                                            place(), noise / phase_noise_limit(m_)));
     }
 
     const Network& network_;
     const FloatLayer& layer_;
     std::size_t index_;
-    const Ranges& ranges_;
-    const QuantiseOptions& options_;
+    const Calibration& calibration_;
+    const LayerRange& range_;
+    std::uint32_t modulus_;
     int m_;
     std::size_t channels_;
     std::vector<double> delta_;        // per channel
     std::vector<double> multipliers_;  // per term
 };
 
-/// Scale of the integer pixels: so that the layers that read them have int8 weights with a multiplier of one, within limits.
-double choose_input_scale(const Network& network, const Ranges& ranges, double bound, const QuantiseOptions& options) {
-    double most = 0;  // largest weight on a pixel if one integer step were a pixel value of one
+/// Largest weight on a pixel if one integer step were a pixel value of one.
+double largest_on_pixels(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, const Precision& precision) {
+    double most = 0;
     const std::vector<double> one(static_cast<std::size_t>(network.input.channels), 1.0);
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
-        const int m = network.layers[i].activation ? options.share_bits : options.result_bits;
-        const LayerQuantiser layer(network, i, ranges, options, m);
+        const LayerQuantiser layer(network, i, calibration, ranges[i], precision.plain_modulus, precision.share_bits[i]);
         for (const FloatTerm& term : network.layers[i].terms)
             if (term.source == 0 && term.kind == TermKind::kConvolution)
                 for (double weight : layer.largest(term, one)) most = std::max(most, weight);
     }
-    return std::clamp(most > 0 ? kMaxInt8 / most : 0.0, bound / kMaxInputLimit, bound / kMinInputLimit);
+    return most;
 }
 
 }  // namespace
 
-Quantised quantise(const Network& network, const Ranges& ranges, double pixel_bound, const QuantiseOptions& options) {
-    Quantised result;
-    model::Architecture& a = result.architecture;
-    // Calibrated pixels beyond the stated bound come from elsewhere than pictures: leave room for others like them.
-    const double bound = std::max({pixel_bound, ranges.input > 1.001 * pixel_bound ? options.margin * ranges.input : 0.0, 1e-6});
-    a.plain_modulus = options.plain_modulus;
-    a.input = network.input;
-    a.input_scale = choose_input_scale(network, ranges, bound, options);
-    a.input_limit = static_cast<std::int32_t>(std::ceil(bound / a.input_scale));
+double choose_multiplier(double largest) { return std::max(1.0, std::ceil(largest / kMaxInt8 - 1e-9)); }
 
-    std::vector<std::vector<double>> value_scale{std::vector<double>(static_cast<std::size_t>(network.input.channels), a.input_scale)};
+double choose_input_scale(double largest, double pixel_bound) {
+    return std::clamp(largest > 0 ? kMaxInt8 / largest : 0.0, pixel_bound / kMaxInputLimit, pixel_bound / kMinInputLimit);
+}
+
+model::Architecture skeleton(const Network& network) {
+    model::Architecture a;
+    a.plain_modulus = model::kPlainModuli[0];
+    a.input = network.input;
+    a.input_scale = a.output_scale = 1;
+    a.input_limit = 1;
+    for (const FloatLayer& layer : network.layers) {
+        model::Layer& out = a.layers.emplace_back();
+        out.name = layer.name;
+        for (const FloatTerm& term : layer.terms) out.terms.push_back({term.source, term.pool, term.kind, term.window, term.groups});
+        out.output = layer.output;
+        out.share_bits = model::kMinShareBits;
+        out.activation = layer.activation.has_value();
+    }
+    return a;
+}
+
+Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound, const Precision& precision) {
+    Quantised result;
+    result.architecture = skeleton(network);
+    model::Architecture& a = result.architecture;
+    a.plain_modulus = precision.plain_modulus;
+    a.input_scale = choose_input_scale(largest_on_pixels(network, calibration, ranges, precision), pixel_bound);
+    a.input_limit = static_cast<std::int32_t>(std::ceil(pixel_bound / a.input_scale));
+
+    const auto inputs = static_cast<std::size_t>(network.input.channels);
+    std::vector<ValueScale> values{{std::vector<double>(inputs, a.input_scale), std::vector<double>(inputs, 0.0)}};
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
-        const FloatLayer& layer = network.layers[i];
-        int m = layer.activation ? options.share_bits : options.result_bits;
+        int m = precision.share_bits[i];
         LayerWeights weights;
-        std::vector<double> shift;
+        std::vector<double> shift, excess;
         for (;; --m) {
             try {
                 weights = {};
                 shift.clear();
-                LayerQuantiser(network, i, ranges, options, m).run(value_scale, weights, shift);
+                excess.clear();
+                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m).run(values, weights, shift, excess);
                 break;
             } catch (const NoiseError&) {
                 // Where the noise of a layer's ciphertexts is too large for m bits, its operands do not carry as many: it gets fewer.
                 if (m <= kLeastShareBits) throw;
             }
         }
-        model::Layer& out = a.layers.emplace_back();
-        out.name = layer.name;
-        for (const FloatTerm& term : layer.terms) out.terms.push_back({term.source, term.pool, term.kind, term.window, term.groups});
-        out.output = layer.output;
-        out.share_bits = m;
-        out.activation = layer.activation.has_value();
-        value_scale.push_back(weights.y_scale);
-        if (!layer.activation) a.output_scale = weights.x_scale[0];
+        a.layers[i].share_bits = m;
+        values.push_back({weights.y_scale, std::move(excess)});
+        if (!a.layers[i].activation) a.output_scale = weights.x_scale[0];
         result.weights.layers.push_back(std::move(weights));
         result.shift.push_back(std::move(shift));
     }

@@ -1,31 +1,25 @@
-// From the float network and its calibrated ranges to the integers of a compiled model, for one T and one m.
+// From the float network and its ranges to the integers of a compiled model, for one T and the m of every layer.
 //
-// Per output channel o, with R_o the calibrated range times the margin (the larger of the fixed
-// one and that of the fitted tail), and not below the bias:
+// Per output channel o, with R_o the range that must fit (compiler/margin.h):
 //   delta_o = R_o / (2^(m-2) - 3.5)                       x = delta_o * (X - shift_o)
 //   s_o     = delta_o * 2^m / T                           what one unit of the accumulator is worth
 //   weights = round(w * y_scale[source channel] / s_o / g)     int8; g: one integer per term
 //   kappa   = round(b / (a delta_o)),  shift_o = (b / (a delta_o) - kappa) / 2
 // The shift of at most a quarter unit, added through the bias, makes a x^2 + b x + c = a delta^2 (X^2 + kappa X + offset)
 // hold with an integer kappa for any coefficients.
+// Weights of one kernel are rounded so that their sum stays exact to half a unit: neighbouring pixels are alike, so what their weights'
+// errors have in common matters most.
 #pragma once
 
 #include <vector>
 
 #include "compiler/calibrate.h"
+#include "compiler/error_model.h"
+#include "compiler/margin.h"
 #include "compiler/network.h"
 #include "model/model.h"
 
 namespace flash::compiler {
-
-struct QuantiseOptions {
-    double margin = 2;
-    double channel_floor = 0.5;
-    double overflow_rate = 1e-5;
-    int share_bits = 9;
-    std::uint32_t plain_modulus = 0;
-    int result_bits = 16;  ///< of the result layer. Both are reduced for a layer whose noise asks for it
-};
 
 struct Quantised {
     model::Architecture architecture;     ///< without name, preprocessing and classes
@@ -33,7 +27,16 @@ struct Quantised {
     std::vector<std::vector<double>> shift;  ///< [layer][channel]: x = x_scale * (X - shift)
 };
 
-/// Error(kRange) naming the layer that does not fit and by how much. `pixel_bound`: no normalised pixel is larger.
-Quantised quantise(const Network& network, const Ranges& ranges, double pixel_bound, const QuantiseOptions& options);
+/// Error(kRange) naming the layer that does not fit, its range, by how much, and what to do. A layer gets fewer share bits than `precision`
+/// says if its noise asks for it. pixel_bound: no normalised pixel is larger.
+Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound, const Precision& precision);
+
+/// The layers' shapes, without any choice of integers: m and T have some valid value.
+model::Architecture skeleton(const Network& network);
+
+/// The multiplier of a term whose largest weight is `largest` in units of its accumulator.
+double choose_multiplier(double largest);
+/// Scale of the integer pixels if the largest weight that reads them is `largest` for a scale of one: int8 weights with a multiplier of one, within limits.
+double choose_input_scale(double largest, double pixel_bound);
 
 }  // namespace flash::compiler

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/instruction_set.h"
 #include "lattice/shifted_product.h"
@@ -15,7 +16,7 @@ namespace flash::lattice {
 struct ProductMatrix {
     std::size_t n, inputs, rows;
     std::span<const ShiftedInput> columns;
-    std::span<const std::int8_t> weights;
+    const WeightRows& weights;
     std::uint32_t multiplier;
 };
 
@@ -31,8 +32,19 @@ public:
     virtual double multiply_adds(std::size_t tiles, int zero_low_bytes) const = 0;
 };
 
-std::unique_ptr<const Arrangement> arrange_words(const ProductMatrix& matrix, InstructionSet set);
+/// One that holds the weights as integers, so that they can be read again.
+class DirectArrangement : public Arrangement {
+public:
+    /// Columns and a row of their weights, columns.size() of them. Padding may come as columns of zeros.
+    virtual std::vector<ShiftedInput> columns() const = 0;
+    virtual void weights(std::size_t row, std::span<std::int8_t> out) const = 0;
+};
+
+std::unique_ptr<const DirectArrangement> arrange_words(const ProductMatrix& matrix, InstructionSet set);
 /// For sets from kAvx512 on.
-std::unique_ptr<const Arrangement> arrange_bytes(const ProductMatrix& matrix, InstructionSet set);
+std::unique_ptr<const DirectArrangement> arrange_bytes(const ProductMatrix& matrix, InstructionSet set);
+
+/// multiply_adds() of what arrange_bytes would make.
+double byte_multiply_adds(std::span<const ShiftedInput> columns, std::size_t rows, std::size_t tiles, int zero_low_bytes, InstructionSet set);
 
 }  // namespace flash::lattice

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+#include <numeric>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -17,49 +18,85 @@ namespace flash::lattice {
 
 namespace {
 
-/// A step of the inner dimension: `count` consecutive groups of inputs from `group` on, at one shift; a column index for each of its lanes.
-struct Step {
-    std::uint32_t group = 0;
-    std::int32_t shift = 0;
-    std::vector<std::int64_t> columns;  // -1: no such column, weight 0
+/// The steps of a product: `count` consecutive groups of inputs from a group on, at one shift, and the column of each of a step's lanes.
+struct Steps {
+    static constexpr std::uint32_t kNoColumn = UINT32_MAX;
+    std::vector<ShiftedInput> steps;     // input: the first group
+    std::vector<std::uint32_t> columns;  // lanes of them for each step; kNoColumn: weight 0
 };
 
-/// Columns gathered into steps of groups_per_step groups; two columns of the same input and shift go into different steps.
-std::vector<Step> gather_steps(std::span<const ShiftedInput> columns, std::size_t groups_per_step) {
-    const std::size_t lanes = groups_per_step * kernels::kGroup;
-    // Ordered by group, then shift, so that neighbouring steps read neighbouring memory.
-    std::map<std::pair<std::uint32_t, std::int32_t>, std::vector<Step>> found;
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-        const std::uint32_t part = static_cast<std::uint32_t>(columns[c].input / lanes);
-        const std::size_t lane = columns[c].input % lanes;
-        std::vector<Step>& steps = found[{part, columns[c].shift}];
-        auto step = std::ranges::find_if(steps, [&](const Step& s) { return s.columns[lane] < 0; });
-        if (step == steps.end())
-            step = steps.insert(step, {static_cast<std::uint32_t>(part * groups_per_step), columns[c].shift, std::vector<std::int64_t>(lanes, -1)});
-        step->columns[lane] = static_cast<std::int64_t>(c);
-    }
-    std::vector<Step> all;
-    for (auto& [key, steps] : found) std::ranges::move(steps, std::back_inserter(all));
-    return all;
+struct StepLayout {
+    bool amx;
+    std::size_t groups() const { return amx ? kernels::kAmxGroups : 1; }
+    std::size_t lanes() const { return groups() * kernels::kGroup; }
+    std::size_t rows() const { return amx ? kernels::kAmxRows : kernels::kVnniRows; }
+};
+
+/// Columns ordered by group, then shift, so that neighbouring steps read neighbouring memory, then lane.
+std::vector<std::uint32_t> sorted_columns(std::span<const ShiftedInput> columns, std::size_t lanes) {
+    std::vector<std::uint32_t> order(columns.size());
+    std::iota(order.begin(), order.end(), 0u);
+    const auto key = [&](std::uint32_t c) { return std::make_tuple(columns[c].input / lanes, columns[c].shift, columns[c].input % lanes, c); };
+    std::ranges::sort(order, {}, key);
+    return order;
 }
 
-class ByteArrangement : public Arrangement {
+/// Calls column(number of its step, lane, column) for all columns: two of the same input and shift go into different steps. Returns the
+/// number of steps.
+template <class Visit>
+std::size_t for_steps(std::span<const ShiftedInput> columns, std::size_t lanes, const Visit& column) {
+    const std::vector<std::uint32_t> order = sorted_columns(columns, lanes);
+    std::size_t steps = 0;
+    for (std::size_t i = 0; i < order.size();) {
+        const ShiftedInput& first = columns[order[i]];
+        std::size_t most = 0;
+        while (i < order.size() && columns[order[i]].input / lanes == first.input / lanes && columns[order[i]].shift == first.shift) {
+            std::size_t same = 0;
+            for (const std::uint32_t input = columns[order[i]].input;
+                 i < order.size() && columns[order[i]].input == input && columns[order[i]].shift == first.shift; ++i)
+                column(steps + same++, input % lanes, order[i]);
+            most = std::max(most, same);
+        }
+        steps += most;
+    }
+    return steps;
+}
+
+Steps gather_steps(std::span<const ShiftedInput> columns, const StepLayout& layout) {
+    Steps gathered;
+    const std::size_t lanes = layout.lanes();
+    for_steps(columns, lanes, [&](std::size_t step, std::size_t lane, std::uint32_t column) {
+        if (step >= gathered.steps.size()) {
+            gathered.steps.push_back({static_cast<std::uint32_t>(columns[column].input / lanes * layout.groups()), columns[column].shift});
+            gathered.columns.resize(gathered.steps.size() * lanes, Steps::kNoColumn);
+        }
+        gathered.columns[step * lanes + lane] = column;
+    });
+    return gathered;
+}
+
+class ByteArrangement : public DirectArrangement {
 public:
     ByteArrangement(const ProductMatrix& matrix, bool tiles)
         : n_(matrix.n), inputs_(matrix.inputs), rows_(matrix.rows), multiplier_(matrix.multiplier), amx_(tiles) {
-        const auto& [n, inputs, rows, columns, weights, multiplier] = matrix;
-        const std::size_t groups_per_step = amx_ ? kernels::kAmxGroups : 1, block_rows = amx_ ? kernels::kAmxRows : kernels::kVnniRows;
-        const std::size_t lanes = groups_per_step * kernels::kGroup;
-        groups_ = blocks_of(inputs, lanes) * groups_per_step;
-        std::vector<Step> steps = gather_steps(columns, groups_per_step);
-        weights_.resize(blocks_of(rows, block_rows) * steps.size() * block_rows * lanes);
-        std::int8_t* to = weights_.data();
-        for (std::size_t row = 0; row < rows; row += block_rows)
-            for (const Step& step : steps)
-                for (std::size_t r = row; r < row + block_rows; ++r)
-                    for (std::int64_t column : step.columns)
-                        *to++ = r < rows && column >= 0 ? weights[r * columns.size() + static_cast<std::size_t>(column)] : std::int8_t{0};
-        for (const Step& step : steps) steps_.push_back({step.group, step.shift});
+        const StepLayout layout{amx_};
+        const std::size_t lanes = layout.lanes(), block_rows = layout.rows(), columns = matrix.columns.size();
+        groups_ = blocks_of(inputs_, lanes) * layout.groups();
+        Steps gathered = gather_steps(matrix.columns, layout);
+        steps_ = std::move(gathered.steps);
+        weights_.resize(blocks_of(rows_, block_rows) * steps_.size() * block_rows * lanes);
+        // A block of rows at a time, so that no copy of the whole matrix is ever needed.
+        tbb::parallel_for(std::size_t{0}, blocks_of(rows_, block_rows), [&](std::size_t block) {
+            std::vector<std::int8_t> row(columns + 1);  // the last one: what stands where there is no column
+            for (std::size_t r = 0; r < block_rows && block * block_rows + r < rows_; ++r) {
+                matrix.weights(block * block_rows + r, std::span(row).first(columns));
+                for (std::size_t step = 0; step < steps_.size(); ++step) {
+                    std::int8_t* to = weights_.data() + ((block * steps_.size() + step) * block_rows + r) * lanes;
+                    const std::uint32_t* from = gathered.columns.data() + step * lanes;
+                    for (std::size_t lane = 0; lane < lanes; ++lane) to[lane] = row[std::min<std::size_t>(from[lane], columns)];
+                }
+            }
+        });
     }
 
     void apply(std::span<const std::uint32_t> in, Starts starts, int zero_low_bytes, std::span<std::uint32_t> out) const override {
@@ -105,8 +142,27 @@ public:
     double multiply_adds(std::size_t tiles, int zero_low_bytes) const override {
         return static_cast<double>(weights_.size()) * static_cast<double>(kTile * tiles) * (4 - zero_low_bytes);
     }
+    std::vector<ShiftedInput> columns() const override {
+        std::vector<ShiftedInput> columns;
+        for_lanes([&](std::size_t, std::size_t, const ShiftedInput& column) { columns.push_back(column); });
+        return columns;
+    }
+    void weights(std::size_t row, std::span<std::int8_t> out) const override {
+        const std::size_t lanes = StepLayout{amx_}.lanes(), block_rows = StepLayout{amx_}.rows();
+        const std::int8_t* block = weights_.data() + row / block_rows * steps_.size() * block_rows * lanes + row % block_rows * lanes;
+        std::int8_t* to = out.data();
+        for_lanes([&](std::size_t step, std::size_t lane, const ShiftedInput&) { *to++ = block[step * block_rows * lanes + lane]; });
+    }
 
 private:
+    /// Calls visit(step, lane, column) for all lanes that have an input.
+    template <class Visit>
+    void for_lanes(const Visit& visit) const {
+        const std::size_t lanes = StepLayout{amx_}.lanes();
+        for (std::size_t step = 0; step < steps_.size(); ++step)
+            for (std::size_t lane = 0, first = steps_[step].input * kernels::kGroup; lane < lanes && first + lane < inputs_; ++lane)
+                visit(step, lane, ShiftedInput{static_cast<std::uint32_t>(first + lane), steps_[step].shift});
+    }
     /// One block of rows (two tiles of rows with AMX) at some tiles; out: of row 0, rows `words` apart.
     void multiply(const kernels::ByteLanes& view, std::span<const std::int32_t> offsets, std::size_t row, Starts starts,
                   std::uint32_t* out, std::size_t words) const {
@@ -133,8 +189,15 @@ private:
 
 }  // namespace
 
-std::unique_ptr<const Arrangement> arrange_bytes(const ProductMatrix& matrix, InstructionSet set) {
+std::unique_ptr<const DirectArrangement> arrange_bytes(const ProductMatrix& matrix, InstructionSet set) {
     return std::make_unique<ByteArrangement>(matrix, set == InstructionSet::kAmx);
+}
+
+double byte_multiply_adds(std::span<const ShiftedInput> columns, std::size_t rows, std::size_t tiles, int zero_low_bytes, InstructionSet set) {
+    const StepLayout layout{set == InstructionSet::kAmx};
+    const std::size_t steps = for_steps(columns, layout.lanes(), [](std::size_t, std::size_t, std::uint32_t) {});
+    return static_cast<double>(blocks_of(rows, layout.rows()) * layout.rows()) * static_cast<double>(steps * layout.lanes()) *
+           static_cast<double>(kTile * tiles) * (4 - zero_low_bytes);
 }
 
 }  // namespace flash::lattice

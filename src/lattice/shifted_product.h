@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,6 +19,10 @@
 namespace flash::lattice {
 
 class Arrangement;
+class DirectArrangement;
+
+/// Writes the weights of one row, one for each column; called from several threads at once.
+using WeightRows = std::function<void(std::size_t row, std::span<std::int8_t> out)>;
 
 /// One column of the product: input polynomial `input` times X^shift, -n <= shift < n, where X^n = -1.
 struct ShiftedInput {
@@ -45,6 +50,9 @@ public:
     /// of range, or where a method is forced that is not for these sizes.
     ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns, std::span<const std::int8_t> weights,
                    std::size_t rows, std::uint32_t multiplier, const ProductUse& use = {}, InstructionSet set = best_instruction_set());
+    /// The same without the whole matrix in memory: rows are asked for as they are arranged, and not kept.
+    ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns, const WeightRows& weights, std::size_t rows,
+                   std::uint32_t multiplier, const ProductUse& use = {}, InstructionSet set = best_instruction_set());
     ~ShiftedProduct();
     ShiftedProduct(ShiftedProduct&&) noexcept;
     ShiftedProduct& operator=(ShiftedProduct&&) noexcept;
@@ -57,6 +65,11 @@ public:
     /// Runs in parallel on the current TBB arena.
     void apply(std::span<const std::uint32_t> in, const CoefficientTiles& tiles, int zero_low_bytes, std::span<std::uint32_t> out) const;
 
+    /// The same for a product that is needed once: all coefficients, out: `rows` polynomials of n words. Where that takes less time, weights
+    /// are transformed piece by piece on the way, a few MiB at a time, and not kept.
+    /// method: forced; chosen if empty, or where the weights are held transformed.
+    void apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out, std::optional<ProductMethod> method = {}) const;
+
     std::size_t rows() const;
     std::size_t inputs() const;
     ProductMethod method() const { return method_; }
@@ -66,9 +79,14 @@ public:
     double multiply_adds(const CoefficientTiles& tiles) const;
 
 private:
+    void apply_passing_transforms(std::span<const std::uint32_t> in, std::span<std::uint32_t> out) const;
+
     std::unique_ptr<const Arrangement> arrangement_;
+    const DirectArrangement* direct_ = nullptr;  // the same one, if it is one
     ProductMethod method_ = ProductMethod::kDirect;
     std::size_t n_, inputs_, rows_, columns_;
+    std::uint32_t multiplier_;
+    InstructionSet set_;
 };
 
 /// out += scale * X^shift * in mod (X^n + 1, 2^32) at the coefficients of `tiles`; n = in.size(), -n <= shift < n, out: tiles.words() words.

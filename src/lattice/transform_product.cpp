@@ -80,12 +80,14 @@ public:
         const Modulus& modulus = ring_.ntt.modulus();
         tbb::parallel_for(std::size_t{0}, rows_, [&](std::size_t row) {
             SecretVector<std::uint64_t> polynomial(n_);
+            std::vector<std::int8_t> weights(columns_);
+            matrix.weights(row, weights);
             const std::size_t r = row % kernels::kTransformRows, height = height_of(row - r);
             for (std::size_t input = 0; input < inputs_; ++input) {
                 std::ranges::fill(polynomial, 0u);
                 for (std::size_t c : columns_of[input]) {
                     const std::int32_t shift = matrix.columns[c].shift;
-                    const int weight = matrix.weights[row * columns_ + c];
+                    const int weight = weights[c];
                     // X^n = -1: a shift to the left ends at the other end with the other sign.
                     std::uint64_t& at = polynomial[static_cast<std::size_t>(shift + static_cast<std::int32_t>(n_)) % n_];
                     at = modulus.add(at, modulus.from_signed(shift < 0 ? -weight : weight));

@@ -18,11 +18,15 @@ namespace {
 /// Columns per pass: their records (24 bytes) stay in the L1 cache.
 constexpr std::size_t kColumnPass = 512;
 
-class WordArrangement : public Arrangement {
+class WordArrangement : public DirectArrangement {
 public:
     WordArrangement(const ProductMatrix& matrix, kernels::WordBlock kernel)
-        : n_(matrix.n), columns_(matrix.columns.begin(), matrix.columns.end()), weights_(matrix.weights.begin(), matrix.weights.end()),
-          rows_(matrix.rows), multiplier_(matrix.multiplier), kernel_(kernel) {}
+        : n_(matrix.n), columns_(matrix.columns.begin(), matrix.columns.end()), weights_(matrix.rows * matrix.columns.size()),
+          rows_(matrix.rows), multiplier_(matrix.multiplier), kernel_(kernel) {
+        tbb::parallel_for(std::size_t{0}, rows_, [&](std::size_t row) {
+            matrix.weights(row, std::span(weights_).subspan(row * columns_.size(), columns_.size()));
+        });
+    }
 
     void apply(std::span<const std::uint32_t> in, Starts starts, int, std::span<std::uint32_t> out) const override {
         const std::size_t n = n_;
@@ -67,6 +71,10 @@ public:
     double multiply_adds(std::size_t tiles, int) const override {
         return static_cast<double>(rows_) * static_cast<double>(columns_.size()) * static_cast<double>(kTile * tiles);
     }
+    std::vector<ShiftedInput> columns() const override { return columns_; }
+    void weights(std::size_t row, std::span<std::int8_t> out) const override {
+        std::ranges::copy(std::span(weights_).subspan(row * columns_.size(), columns_.size()), out.begin());
+    }
 
 private:
     std::size_t n_;
@@ -79,7 +87,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<const Arrangement> arrange_words(const ProductMatrix& matrix, InstructionSet set) {
+std::unique_ptr<const DirectArrangement> arrange_words(const ProductMatrix& matrix, InstructionSet set) {
     return std::make_unique<WordArrangement>(matrix, set == InstructionSet::kAvx2 ? kernels::shifted_words_avx2 : kernels::shifted_words_portable);
 }
 

@@ -1,24 +1,21 @@
 #include "model/file.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
 
-#include <cstring>
-#include <limits>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "model.pb.h"
+#include "model/file_format.h"
+#include "model/reader.h"
+#include "model/secret_digest.h"
+#include "model/weights_wire.h"
 
 namespace flash::model {
 namespace {
-
-constexpr char kMagic[8] = {'F', 'L', 'A', 'S', 'H', 'M', 'D', 'L'};
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeaderBytes = 8 + 4 + 8 + 8 + 32;
-constexpr std::uint64_t kMaxSectionBytes = std::numeric_limits<std::int32_t>::max();  // protobuf's own limit
 
 // ---- conversion to and from the messages ----
 
@@ -134,52 +131,6 @@ Architecture from_wire(const wire::Architecture& from) {
     return to;
 }
 
-wire::SecretWeights to_wire(const SecretWeights& from) {
-    wire::SecretWeights to;
-    for (const LayerWeights& layer : from.layers) {
-        wire::LayerWeights* out = to.add_layers();
-        for (const TermWeights& term : layer.terms) {
-            wire::TermWeights* t = out->add_terms();
-            t->set_weights(term.weights.data(), term.weights.size());
-            t->set_multiplier(term.multiplier);
-            t->mutable_scale()->Add(term.scale.begin(), term.scale.end());
-        }
-        out->mutable_bias()->Add(layer.bias.begin(), layer.bias.end());
-        out->mutable_kappa()->Add(layer.kappa.begin(), layer.kappa.end());
-        out->mutable_offset()->Add(layer.offset.begin(), layer.offset.end());
-        out->mutable_x_scale()->Add(layer.x_scale.begin(), layer.x_scale.end());
-        out->mutable_y_scale()->Add(layer.y_scale.begin(), layer.y_scale.end());
-        out->set_calibrated_use(layer.calibrated_use);
-        out->set_noise_bits(layer.noise_bits);
-    }
-    to.set_salt(from.salt.data(), from.salt.size());
-    return to;
-}
-
-SecretWeights from_wire(const wire::SecretWeights& from) {
-    SecretWeights to;
-    to.layers.reserve(static_cast<std::size_t>(from.layers_size()));
-    for (const wire::LayerWeights& layer : from.layers()) {
-        LayerWeights& out = to.layers.emplace_back();
-        for (const wire::TermWeights& term : layer.terms()) {
-            TermWeights& t = out.terms.emplace_back();
-            t.weights.resize(term.weights().size());
-            if (!t.weights.empty()) std::memcpy(t.weights.data(), term.weights().data(), t.weights.size());
-            t.multiplier = term.multiplier();
-            t.scale.assign(term.scale().begin(), term.scale().end());
-        }
-        out.bias.assign(layer.bias().begin(), layer.bias().end());
-        out.kappa.assign(layer.kappa().begin(), layer.kappa().end());
-        out.offset.assign(layer.offset().begin(), layer.offset().end());
-        out.x_scale.assign(layer.x_scale().begin(), layer.x_scale().end());
-        out.y_scale.assign(layer.y_scale().begin(), layer.y_scale().end());
-        out.calibrated_use = layer.calibrated_use();
-        out.noise_bits = layer.noise_bits();
-    }
-    to.salt.assign(from.salt().begin(), from.salt().end());
-    return to;
-}
-
 template <class Message>
 std::vector<std::uint8_t> to_bytes(const Message& message) {
     const std::size_t size = message.ByteSizeLong();
@@ -205,15 +156,6 @@ void put_le(std::vector<std::uint8_t>& out, Integer value) {
     for (std::size_t i = 0; i < sizeof(Integer); ++i) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
 
-template <class Integer>
-Integer get_le(std::span<const std::uint8_t> bytes, std::size_t at) {
-    Integer value = 0;
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) value |= static_cast<Integer>(static_cast<Integer>(bytes[at + i]) << (8 * i));
-    return value;
-}
-
-[[noreturn]] void file_error(const std::string& what) { throw Error(ErrorKind::kFile, what); }
-
 }  // namespace
 
 std::vector<std::uint8_t> serialize(const Architecture& architecture) { return to_bytes(to_wire(architecture)); }
@@ -226,7 +168,11 @@ Architecture parse_architecture(std::span<const std::uint8_t> bytes) {
     return architecture;
 }
 
-Sha256 secret_digest(const Model& model) { return sha256(to_bytes(to_wire(model.weights))); }
+Sha256 secret_digest(const Model& model) {
+    SecretDigest digest;
+    for (const LayerWeights& layer : model.weights.layers) digest.add(layer);
+    return digest.finish(model.weights.salt);
+}
 
 Sha256 fingerprint(std::span<const std::uint8_t> architecture_bytes, const Sha256& secret_digest) {
     return sha256_parts({architecture_bytes, secret_digest});
@@ -236,51 +182,43 @@ Sha256 fingerprint(const Model& model) { return fingerprint(serialize(model.arch
 
 std::vector<std::uint8_t> serialize(const Model& model) {
     const std::vector<std::uint8_t> open = serialize(model.architecture);
-    const std::vector<std::uint8_t> secret = to_bytes(to_wire(model.weights));
-    std::vector<std::uint8_t> body;
-    body.reserve(open.size() + secret.size());
-    body.insert(body.end(), open.begin(), open.end());
-    body.insert(body.end(), secret.begin(), secret.end());
-    const Sha256 checksum = sha256(body);
+    // The sizes come before what they count: first they are counted.
+    std::uint64_t secret_size = 0;
+    const auto secret = [&](const ByteSink& sink) {
+        for (const LayerWeights& layer : model.weights.layers) write_layer(layer, sink);
+        write_salt(model.weights.salt, sink);
+    };
+    secret([&](std::span<const std::uint8_t> bytes) { secret_size += bytes.size(); });
+    require(secret_size <= kMaxSectionBytes, ErrorKind::kInvalidArgument, "the model is too large for its file format (2 GiB)");
 
-    std::vector<std::uint8_t> file(std::begin(kMagic), std::end(kMagic));
-    file.reserve(kHeaderBytes + body.size());
-    put_le(file, kVersion);
+    std::vector<std::uint8_t> file(std::begin(kFileMagic), std::end(kFileMagic));
+    file.reserve(kFileHeaderBytes + open.size() + secret_size);
+    put_le(file, kFileVersion);
     put_le(file, std::uint64_t{open.size()});
-    put_le(file, std::uint64_t{secret.size()});
-    file.insert(file.end(), checksum.begin(), checksum.end());
-    file.insert(file.end(), body.begin(), body.end());
+    put_le(file, secret_size);
+    file.resize(kFileHeaderBytes);
+    file.insert(file.end(), open.begin(), open.end());
+    secret([&](std::span<const std::uint8_t> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); });
+    std::ranges::copy(sha256(std::span(file).subspan(kFileHeaderBytes)), file.begin() + kChecksumAt);
     return file;
 }
 
-Model parse(std::span<const std::uint8_t> bytes) {
-    if (bytes.size() < sizeof kMagic || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0)
-        file_error("not a compiled Flash model (write one with `flash compile`)");
-    if (bytes.size() < kHeaderBytes) file_error("the model file is truncated within its header");
-    const auto version = get_le<std::uint32_t>(bytes, 8);
-    if (version > kVersion)
-        file_error(fmt::format("the model file has format version {}; this program reads up to version {}: use a newer flash", version, kVersion));
-    if (version != kVersion) file_error(fmt::format("the model file has an unknown format version ({})", version));
-    const auto open_size = get_le<std::uint64_t>(bytes, 12);
-    const auto secret_size = get_le<std::uint64_t>(bytes, 20);
-    if (open_size > kMaxSectionBytes || secret_size > kMaxSectionBytes) file_error("the model file declares impossible section sizes");
-    const std::span<const std::uint8_t> body = bytes.subspan(kHeaderBytes);
-    if (body.size() < open_size + secret_size)
-        file_error(fmt::format("the model file is truncated: {} of {} bytes", bytes.size(), kHeaderBytes + open_size + secret_size));
-    if (body.size() > open_size + secret_size) file_error("the model file has bytes after its end");
-    if (std::memcmp(sha256(body).data(), bytes.data() + 28, 32) != 0) file_error("the model file is corrupt: its checksum does not match");
+namespace {
 
+Model read_all(Reader& reader) {
     Model model;
-    try {
-        model.architecture = parse_architecture(body.first(open_size));
-    } catch (const Error& error) {
-        file_error(error.what());
-    }
-    wire::SecretWeights secret;
-    if (!from_bytes(body.subspan(open_size), secret)) file_error("model weights: not a well-formed message");
-    model.weights = from_wire(secret);
-    validate(model);
+    model.architecture = reader.architecture();
+    for (std::size_t l = 0; l < model.architecture.layers.size(); ++l) model.weights.layers.push_back(reader.next());
+    reader.finish();
+    model.weights.salt = reader.salt();
     return model;
+}
+
+}  // namespace
+
+Model parse(std::span<const std::uint8_t> bytes) {
+    Reader reader(bytes);
+    return read_all(reader);
 }
 
 void save(const Model& model, const std::filesystem::path& path) {
@@ -291,12 +229,8 @@ void save(const Model& model, const std::filesystem::path& path) {
 }
 
 Model load(const std::filesystem::path& path) {
-    const std::vector<std::uint8_t> bytes = read_file(path.string(), kHeaderBytes + 2 * kMaxSectionBytes);
-    try {
-        return parse(bytes);
-    } catch (const Error& error) {
-        throw Error(error.kind(), path.string() + ": " + error.what());
-    }
+    Reader reader(path);
+    return read_all(reader);
 }
 
 }  // namespace flash::model

@@ -21,37 +21,39 @@ void check_channels(const std::vector<std::int32_t>& values, std::size_t count, 
 
 }  // namespace
 
-void validate(const Model& model) {
-    const Architecture& architecture = model.architecture;
-    validate(architecture);
-    check(model.weights.salt.size() == 32, "the salt must have 32 bytes");
-    check(model.weights.layers.size() == architecture.layers.size(), "wrong number of layers");
+void validate_layer(const Architecture& architecture, std::size_t index, const LayerWeights& weights) {
     const std::int64_t quarter = architecture.plain_modulus / 4;
-    for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-        const Layer& layer = architecture.layers[i];
-        const LayerWeights& weights = model.weights.layers[i];
-        const std::string what = fmt::format("layer {} ({})", i, layer.name);
-        const auto channels = static_cast<std::size_t>(layer.output.channels);
-        check_channels(weights.bias, channels, 2 * quarter, what + ", bias");
-        const std::size_t activated = layer.activation ? channels : 0;
-        check_channels(weights.kappa, activated, quarter, what + ", activation");
-        check_channels(weights.offset, activated, quarter, what + ", offset");
-        check(weights.terms.size() == layer.terms.size(), what + ": wrong number of terms");
-        for (std::size_t t = 0; t < layer.terms.size(); ++t) {
-            const Term& term = layer.terms[t];
-            const TermWeights& values = weights.terms[t];
-            if (term.kind == TermKind::kScale) {
-                check(values.weights.empty(), what + ": a per-channel scale has no int8 weights");
-                check_channels(values.scale, channels, std::int64_t{kMaxMultiplier} + 1, what + ", scale");
-                continue;
-            }
-            const std::int64_t count = layer.output.channels * architecture.fan_in(term);
-            check(static_cast<std::int64_t>(values.weights.size()) == count, what + ": wrong number of weights");
-            check(std::ranges::find(values.weights, std::int8_t{-128}) == values.weights.end(), what + ": a weight is out of range");
-            check(values.multiplier >= 1 && values.multiplier <= kMaxMultiplier, what + ": the multiplier is out of range");
-            check(values.scale.empty(), what + ": a convolution has no per-channel scale");
+    const Layer& layer = architecture.layers[index];
+    const std::string what = fmt::format("layer {} ({})", index, layer.name);
+    const auto channels = static_cast<std::size_t>(layer.output.channels);
+    check_channels(weights.bias, channels, 2 * quarter, what + ", bias");
+    const std::size_t activated = layer.activation ? channels : 0;
+    check_channels(weights.kappa, activated, quarter, what + ", activation");
+    check_channels(weights.offset, activated, quarter, what + ", offset");
+    check(weights.terms.size() == layer.terms.size(), what + ": wrong number of terms");
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+        const Term& term = layer.terms[t];
+        const TermWeights& values = weights.terms[t];
+        if (term.kind == TermKind::kScale) {
+            check(values.weights.empty(), what + ": a per-channel scale has no int8 weights");
+            check_channels(values.scale, channels, std::int64_t{kMaxMultiplier} + 1, what + ", scale");
+            continue;
         }
+        const std::int64_t count = layer.output.channels * architecture.fan_in(term);
+        check(static_cast<std::int64_t>(values.weights.size()) == count, what + ": wrong number of weights");
+        check(std::ranges::find(values.weights, std::int8_t{-128}) == values.weights.end(), what + ": a weight is out of range");
+        check(values.multiplier >= 1 && values.multiplier <= kMaxMultiplier, what + ": the multiplier is out of range");
+        check(values.scale.empty(), what + ": a convolution has no per-channel scale");
     }
+}
+
+void validate_salt(std::span<const std::uint8_t> salt) { check(salt.size() == 32, "the salt must have 32 bytes"); }
+
+void validate(const Model& model) {
+    validate(model.architecture);
+    validate_salt(model.weights.salt);
+    check(model.weights.layers.size() == model.architecture.layers.size(), "wrong number of layers");
+    for (std::size_t i = 0; i < model.architecture.layers.size(); ++i) validate_layer(model.architecture, i, model.weights.layers[i]);
 }
 
 }  // namespace flash::model

@@ -6,7 +6,9 @@
 //   Y[o]    = X^2 + kappa[o] * X + offset[o]                      the activation, an exact integer
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/hash.h"
@@ -50,5 +52,8 @@ struct Model {
 
 /// Checks that the weights fit the architecture (counts, ranges). Throws Error(kFile).
 void validate(const Model& model);
+/// The same for one layer of a validated architecture, and for the salt.
+void validate_layer(const Architecture& architecture, std::size_t index, const LayerWeights& weights);
+void validate_salt(std::span<const std::uint8_t> salt);
 
 }  // namespace flash::model

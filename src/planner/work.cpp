@@ -35,7 +35,7 @@ ProductWork product_work(double rows, double inputs, double columns, const packi
     double transforms = std::numeric_limits<double>::infinity();
     const auto column_count = static_cast<std::size_t>(columns);
     const std::size_t transform_memory = lattice::transform_memory_bytes(n, static_cast<std::size_t>(inputs), static_cast<std::size_t>(rows));
-    if (lattice::transforms_fit(n, column_count) && transform_memory <= lattice::kMaxTransformBytes)
+    if (lattice::transforms_fit(n, column_count) && transform_memory <= lattice::kTransformBudget)
         transforms = linear.bands * lattice::transform_parts(n, column_count, zero_low_bytes) *
                      ((inputs + rows) * relative_size(n) * rates.product.transform + inputs * rows * static_cast<double>(n) * rates.product.transform_multiply_add);
     const bool use_transforms = transforms < lattice::kWorthTransforms * direct;

@@ -97,7 +97,7 @@ bool ActivationKeyProducer::run_layer(int layer, AheadWindow& window) {
 transport::Message ActivationKeyProducer::encrypt_chunk(int layer, std::size_t chunk, std::span<const std::uint32_t> shares) {
     ProfileSpan span(profile_, layer, Phase::kActivationKeys);
     const model::Layer& description = model_.architecture().layers[static_cast<std::size_t>(layer)];
-    const std::vector<std::int32_t>& kappa = model_.model().weights.layers[static_cast<std::size_t>(layer)].kappa;
+    const std::vector<std::int32_t>& kappa = model_.layer(layer).kappa;
     const std::size_t first = chunk * scheme::kSlotDegree, count = std::min(scheme::kSlotDegree, shares.size() - first);
     SecretBuffer<std::int32_t> expanded(count);
     expand_channels(kappa, description.output, first, expanded);

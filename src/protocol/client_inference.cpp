@@ -117,7 +117,7 @@ public:
           layer_(layer),
           missing_(activation ? chunk_count(static_cast<std::int64_t>(values)) : 0),
           keys_(missing_.size()),
-          sender_(inference.channel_, missing_.size(), inference.profile_, layer),
+          sender_(inference.channel_, inference.send_thread_, missing_.size(), inference.profile_, layer),
           key_bytes_(transport::kFrameHeaderBytes + activation_keys_bytes(inference.slots_)) {
         for (std::size_t chunk = 0; chunk < missing_.size(); ++chunk)
             missing_[chunk] = std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree) + 1;  // one more for the keys
@@ -147,7 +147,10 @@ public:
         arrived(chunk, 1);
     }
     /// Until everything that was handed in is done; rethrows what went wrong.
-    void wait() { tasks_.wait(); }
+    void wait() {
+        tasks_.wait();
+        sender_.finish();
+    }
     /// Ends what was begun; rethrows what went wrong in a task, if anything did.
     void abandon() {
         tasks_.cancel();
@@ -156,6 +159,7 @@ public:
         } catch (...) {  // kept in failure_
         }
         if (failure_) std::rethrow_exception(failure_);
+        if (const std::exception_ptr failure = sender_.failure()) std::rethrow_exception(failure);
     }
 
 private:

@@ -12,6 +12,7 @@
 #include "protocol/client_model.h"
 #include "protocol/ordered_sender.h"
 #include "protocol/probe.h"
+#include "protocol/send_thread.h"
 #include "scheme/direct.h"
 #include "scheme/slots.h"
 #include "transport/channel.h"
@@ -76,6 +77,7 @@ private:
     std::unique_ptr<UploadProducer> uploads_;
     std::unique_ptr<scheme::SlotEvaluator> evaluator_;
     std::unique_ptr<ResponsePreparer> preparer_;
+    SendThread send_thread_;
     SecretVector<std::uint32_t> pre_activations_;  ///< U_c of the current layer
 };
 

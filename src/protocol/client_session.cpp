@@ -41,6 +41,7 @@ ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const 
         channel_->set_limits(limits);
         model_ = handshake(*channel_, options);
         check_client_shares(model_.cost);
+        limits.max_send_queue = kSendQueueBytes;
         limits.max_queued = client_queue_bytes(model_.cost);
         limits.max_payload = client_payload_bytes(model_.architecture);
         channel_->set_limits(limits);

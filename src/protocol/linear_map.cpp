@@ -11,20 +11,19 @@ namespace flash::protocol {
 
 namespace {
 
-/// Applies the map to one band, at the tiles that are asked for; `aligned`: the streams' low bytes may be taken as zero.
+/// Calls apply(matrix, its inputs, its rows of the result) for all matrices, one after the other: they add to the same words, and each is
+/// parallel in itself. Then adds the scaled shifts, at the tiles that are asked for.
+template <class Apply>
 void apply_band(const LinearMap& map, const packing::Plan& plan, const packing::LinearPlan& linear, int band, const StreamPolynomials& streams,
-                bool aligned, const lattice::CoefficientTiles& tiles, std::span<std::uint32_t> out) {
+                const lattice::CoefficientTiles& tiles, std::span<std::uint32_t> out, const Apply& apply) {
     const std::size_t rows = static_cast<std::size_t>(linear.polynomials_per_band), n = linear.degree();
-    const auto stream_of = [&](int id) -> const packing::Stream& { return plan.streams[static_cast<std::size_t>(id)]; };
     const auto band_of = [&](int id) {
-        const std::size_t size = static_cast<std::size_t>(stream_of(id).polynomials_per_band) * n;
+        const std::size_t size = static_cast<std::size_t>(plan.streams[static_cast<std::size_t>(id)].polynomials_per_band) * n;
         return streams(id).subspan(static_cast<std::size_t>(band) * size, size);
     };
-    // Matrices one after the other: they add to the same words, and each is parallel in itself.
     for (const TermMatrix& matrix : map.matrices)
-        matrix.product.apply(band_of(matrix.stream).subspan(matrix.first_input * n, matrix.product.inputs() * n), tiles,
-                             aligned ? stream_of(matrix.stream).zero_low_bytes() : 0,
-                             out.subspan(matrix.first_row * tiles.words(), matrix.product.rows() * tiles.words()));
+        apply(matrix, band_of(matrix.stream).subspan(matrix.first_input * n, matrix.product.inputs() * n),
+              out.subspan(matrix.first_row * tiles.words(), matrix.product.rows() * tiles.words()));
     for (const ScaleTerm& term : map.scales) {
         const auto inputs = band_of(term.stream);
         // Entries of one result polynomial add to the same words: one task does a whole polynomial.
@@ -37,23 +36,35 @@ void apply_band(const LinearMap& map, const packing::Plan& plan, const packing::
     }
 }
 
-/// Builds the products of one convolution term.
-class TermBuilder {
-public:
-    TermBuilder(const model::Layer& layer, const model::Term& term, const model::TermWeights& weights, const packing::LinearPlan& linear,
-                const packing::Stream& stream, int stream_id)
-        : term_(term), weights_(weights), grid_(linear.grid), stream_(stream), stream_id_(stream_id), rows_(linear.polynomials_per_band),
-          outputs_(layer.output.channels), inputs_(stream.shape.channels), group_inputs_(inputs_ / term.groups), group_outputs_(outputs_ / term.groups),
-          tiles_(linear.tiles.count()), taps_(packing::taps_of(stream, term.window)) {}
+/// One matrix of a term before it has weights.
+struct MatrixShape {
+    std::size_t first_input = 0, inputs = 0, first_row = 0, rows = 0;
+    std::vector<lattice::ShiftedInput> shifts;
+    /// Where a column's weights are: output block, group of the channel, and index among an output's weights.
+    struct Column {
+        int slot, group;
+        std::uint32_t weight;
+    };
+    std::vector<Column> columns;
+};
 
-    void build(LinearMap& map) const {
+/// Lays out one convolution term.
+class TermLayout {
+public:
+    TermLayout(const model::Layer& layer, const model::Term& term, const packing::LinearPlan& linear, const packing::Stream& stream)
+        : term_(term), grid_(linear.grid), stream_(stream), rows_(linear.polynomials_per_band), outputs_(layer.output.channels),
+          inputs_(stream.shape.channels), group_inputs_(inputs_ / term.groups), group_outputs_(outputs_ / term.groups),
+          taps_(packing::taps_of(stream, term.window)) {}
+
+    /// One channel per group: a few scaled shifts for each output. There is nothing to share between outputs, so a matrix would only hold zeros.
+    bool depthwise() const { return term_.groups > 1 && group_inputs_ == 1; }
+
+    /// Calls visit(MatrixShape) for the products of a term that is not depthwise.
+    template <class Visit>
+    void for_matrices(const Visit& visit) const {
         const int phases = static_cast<int>(stream_.phases.size());
         if (term_.groups == 1) {
-            map.matrices.push_back(matrix(0, rows_, 0, phases));
-            return;
-        }
-        if (group_inputs_ == 1) {
-            map.scales.push_back(depthwise());
+            visit(matrix(0, rows_, 0, phases));
             return;
         }
         // As many result polynomials at a time as hold the outputs of one group (where one does not hold several), and one phase at a time,
@@ -62,29 +73,52 @@ public:
         for (int row = 0; row < rows_; row += chunk)
             for (int phase = 0; phase < phases; ++phase)
                 if (std::ranges::any_of(taps_, [&](const packing::Tap& tap) { return tap.phase == phase; }))
-                    map.matrices.push_back(matrix(row, std::min(row + chunk, rows_), phase, phase + 1));
+                    visit(matrix(row, std::min(row + chunk, rows_), phase, phase + 1));
+    }
+
+    /// The weights of one row of a matrix.
+    void fill_row(const MatrixShape& matrix, const model::TermWeights& weights, std::size_t row, std::span<std::int8_t> out) const {
+        const int first = static_cast<int>(matrix.first_row + row) * grid_.channels_per_output;
+        const std::size_t per_output = weights.weights.size() / static_cast<std::size_t>(outputs_);
+        for (std::size_t c = 0; c < out.size(); ++c) {
+            const MatrixShape::Column& column = matrix.columns[c];
+            const int output = first + column.slot;
+            const bool there = output < outputs_ && (term_.groups == 1 || output / group_outputs_ == column.group);
+            out[c] = there ? weights.weights[static_cast<std::size_t>(output) * per_output + column.weight] : std::int8_t{0};
+        }
+    }
+
+    ScaleTerm depthwise_term(int stream, const model::TermWeights& weights) const {
+        const int g1 = grid_.channels_per_input, g2 = grid_.channels_per_output;
+        ScaleTerm term{stream, static_cast<std::size_t>(g2) * taps_.size(), {}};
+        term.entries.reserve(static_cast<std::size_t>(outputs_) * taps_.size());
+        const std::size_t per_output = weights.weights.size() / static_cast<std::size_t>(outputs_);
+        for (int output = 0; output < outputs_; ++output)
+            for (const packing::Tap& tap : taps_) {
+                const int packed = tap.phase * inputs_ + output / group_outputs_;
+                const std::int32_t scale = weights.multiplier * weights.weights[static_cast<std::size_t>(output) * per_output + weight_of(0, tap)];
+                term.entries.push_back({static_cast<std::uint32_t>(packed / g1), static_cast<std::uint32_t>(output / g2),
+                                        packing::shift_of(grid_, packed % g1, output % g2, tap), static_cast<std::uint32_t>(scale)});
+            }
+        return term;
     }
 
 private:
-    std::size_t weight_index(int output, int group_channel, const packing::Tap& tap) const {
-        const auto at = [](int value) { return static_cast<std::size_t>(value); };
-        return ((at(output) * at(group_inputs_) + at(group_channel)) * at(term_.window.kernel_h) + at(tap.dy)) * at(term_.window.kernel_w) + at(tap.dx);
+    /// Index among an output's weights.
+    std::uint32_t weight_of(int group_channel, const packing::Tap& tap) const {
+        return static_cast<std::uint32_t>((group_channel * term_.window.kernel_h + tap.dy) * term_.window.kernel_w + tap.dx);
     }
 
     /// The result polynomials [begin, end) of what the phases [first, last) bring. A column moves packed channel `packed` by one tap into
     /// output block `slot`. Columns are kept apart even where their shifts coincide, so that every entry is one weight and stays within int8.
-    TermMatrix matrix(int begin, int end, int first, int last) const {
-        struct Column {
-            int channel, slot;
-            const packing::Tap* tap;
-        };
+    MatrixShape matrix(int begin, int end, int first, int last) const {
         const int g1 = grid_.channels_per_input, g2 = grid_.channels_per_output;
         // Groups of the outputs of these polynomials, and of each slot of them.
         const auto group_of = [&](int row, int slot) { return std::min(row * g2 + slot, outputs_ - 1) / group_outputs_; };
         const int from = group_of(begin, 0) * group_inputs_, to = (group_of(end - 1, g2 - 1) + 1) * group_inputs_;
         const int first_input = (first * inputs_ + from) / g1, last_input = ((last - 1) * inputs_ + to - 1) / g1;
-        std::vector<Column> columns;
-        std::vector<lattice::ShiftedInput> shifted;
+        MatrixShape shape{static_cast<std::size_t>(first_input), static_cast<std::size_t>(last_input - first_input + 1), static_cast<std::size_t>(begin),
+                          static_cast<std::size_t>(end - begin), {}, {}};
         for (int phase = first; phase < last; ++phase)
             for (int channel = from; channel < to; ++channel)
                 for (const packing::Tap& tap : taps_) {
@@ -92,48 +126,31 @@ private:
                     const int packed = phase * inputs_ + channel, group = channel / group_inputs_;
                     for (int slot = 0; slot < g2; ++slot) {
                         if (group < group_of(begin, slot) || group > group_of(end - 1, slot)) continue;
-                        shifted.push_back({static_cast<std::uint32_t>(packed / g1 - first_input), packing::shift_of(grid_, packed % g1, slot, tap)});
-                        columns.push_back({channel, slot, &tap});
+                        shape.shifts.push_back({static_cast<std::uint32_t>(packed / g1 - first_input), packing::shift_of(grid_, packed % g1, slot, tap)});
+                        shape.columns.push_back({slot, group, weight_of(channel % group_inputs_, tap)});
                     }
                 }
-        const auto rows = static_cast<std::size_t>(end - begin);
-        std::vector<std::int8_t> entries(rows * columns.size());
-        for (std::size_t row = 0; row < rows; ++row) {
-            std::int8_t* out = entries.data() + row * columns.size();
-            for (std::size_t c = 0; c < columns.size(); ++c) {
-                const int output = (begin + static_cast<int>(row)) * g2 + columns[c].slot, channel = columns[c].channel;
-                if (output >= outputs_ || output / group_outputs_ != channel / group_inputs_) continue;
-                out[c] = weights_.weights[weight_index(output, channel % group_inputs_, *columns[c].tap)];
-            }
-        }
-        return {stream_id_, static_cast<std::size_t>(first_input), static_cast<std::size_t>(begin),
-                lattice::ShiftedProduct(stream_.degree(), static_cast<std::size_t>(last_input - first_input + 1), shifted, entries, rows,
-                                        static_cast<std::uint32_t>(weights_.multiplier), {tiles_, stream_.zero_low_bytes(), {}})};
-    }
-
-    /// One channel per group: a few scaled shifts for each output. There is nothing to share between outputs, so a matrix would only hold zeros.
-    ScaleTerm depthwise() const {
-        const int g1 = grid_.channels_per_input, g2 = grid_.channels_per_output;
-        ScaleTerm term{stream_id_, static_cast<std::size_t>(g2) * taps_.size(), {}};
-        term.entries.reserve(static_cast<std::size_t>(outputs_) * taps_.size());
-        for (int output = 0; output < outputs_; ++output)
-            for (const packing::Tap& tap : taps_) {
-                const int packed = tap.phase * inputs_ + output / group_outputs_;
-                const std::int32_t scale = weights_.multiplier * weights_.weights[weight_index(output, 0, tap)];
-                term.entries.push_back({static_cast<std::uint32_t>(packed / g1), static_cast<std::uint32_t>(output / g2),
-                                        packing::shift_of(grid_, packed % g1, output % g2, tap), static_cast<std::uint32_t>(scale)});
-            }
-        return term;
+        return shape;
     }
 
     const model::Term& term_;
-    const model::TermWeights& weights_;
     const packing::Grid& grid_;
     const packing::Stream& stream_;
-    int stream_id_, rows_, outputs_, inputs_, group_inputs_, group_outputs_;
-    std::size_t tiles_;
+    int rows_, outputs_, inputs_, group_inputs_, group_outputs_;
     std::vector<packing::Tap> taps_;
 };
+
+/// Calls visit(term index, stream id, layout) for the convolution terms of a layer.
+template <class Visit>
+void for_convolutions(const model::Architecture& architecture, const packing::Plan& plan, int index, const Visit& visit) {
+    const model::Layer& layer = architecture.layers[static_cast<std::size_t>(index)];
+    const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(index)];
+    for (std::size_t t = 0; t < layer.terms.size(); ++t)
+        if (layer.terms[t].kind == model::TermKind::kConvolution) {
+            const int stream = linear.term_streams[t];
+            visit(t, stream, TermLayout(layer, layer.terms[t], linear, plan.streams[static_cast<std::size_t>(stream)]));
+        }
+}
 
 ScaleTerm build_scale(const model::Layer& layer, const model::TermWeights& weights, const packing::LinearPlan& linear, int stream) {
     const int g1 = linear.grid.channels_per_input, g2 = linear.grid.channels_per_output;
@@ -148,23 +165,48 @@ ScaleTerm build_scale(const model::Layer& layer, const model::TermWeights& weigh
 
 }  // namespace
 
-LinearMap build_linear_map(const model::Model& model, const packing::Plan& plan, int index) {
+std::vector<lattice::ProductOffer> product_offers(const model::Architecture& architecture, const packing::Plan& plan, int index,
+                                                  const lattice::ProductRates& rates, InstructionSet set) {
+    const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(index)];
+    std::vector<lattice::ProductOffer> offers;
+    for_convolutions(architecture, plan, index, [&](std::size_t, int stream, const TermLayout& layout) {
+        if (layout.depthwise()) return;
+        const lattice::ProductUse use{linear.tiles.count(), plan.streams[static_cast<std::size_t>(stream)].zero_low_bytes(), {}};
+        layout.for_matrices([&](const MatrixShape& shape) {
+            lattice::ProductOffer offer = lattice::offer_of({linear.degree(), shape.inputs, shape.rows, shape.shifts}, use, rates, set);
+            // An inference applies it to every band.
+            offer.direct_seconds *= linear.bands;
+            offer.transform_seconds *= linear.bands;
+            offers.push_back(offer);
+        });
+    });
+    return offers;
+}
+
+LinearMap build_linear_map(const model::Architecture& architecture, const packing::Plan& plan, int index, const model::LayerWeights& weights,
+                           std::span<const lattice::ProductMethod> methods) {
     const auto at = static_cast<std::size_t>(index);
-    const model::Layer& layer = model.architecture.layers[at];
+    const model::Layer& layer = architecture.layers[at];
     const packing::LinearPlan& linear = plan.layers[at];
     LinearMap map;
-    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
-        const model::Term& term = layer.terms[t];
-        const model::TermWeights& weights = model.weights.layers[at].terms[t];
-        const int stream_id = linear.term_streams[t];
-        const packing::Stream& stream = plan.streams[static_cast<std::size_t>(stream_id)];
-        if (term.kind == model::TermKind::kConvolution) {
-            TermBuilder(layer, term, weights, linear, stream, stream_id).build(map);
-        } else {
-            // A shortcut has a 1x1 window with stride 1: one phase, so packed channel = channel.
-            map.scales.push_back(build_scale(layer, weights, linear, stream_id));
+    for_convolutions(architecture, plan, index, [&](std::size_t t, int stream_id, const TermLayout& layout) {
+        const model::TermWeights& values = weights.terms[t];
+        if (layout.depthwise()) {
+            map.scales.push_back(layout.depthwise_term(stream_id, values));
+            return;
         }
-    }
+        layout.for_matrices([&](const MatrixShape& shape) {
+            lattice::ProductUse use{linear.tiles.count(), plan.streams[static_cast<std::size_t>(stream_id)].zero_low_bytes(), {}};
+            if (!methods.empty()) use.method = methods[map.matrices.size()];
+            const auto rows = [&](std::size_t row, std::span<std::int8_t> out) { layout.fill_row(shape, values, row, out); };
+            map.matrices.push_back({stream_id, shape.first_input, shape.first_row,
+                                    lattice::ShiftedProduct(linear.degree(), shape.inputs, shape.shifts, rows, shape.rows,
+                                                            static_cast<std::uint32_t>(values.multiplier), use)});
+        });
+    });
+    for (std::size_t t = 0; t < layer.terms.size(); ++t)
+        // A shortcut has a 1x1 window with stride 1: one phase, so packed channel = channel.
+        if (layer.terms[t].kind == model::TermKind::kScale) map.scales.push_back(build_scale(layer, weights.terms[t], linear, linear.term_streams[t]));
     return map;
 }
 
@@ -181,7 +223,8 @@ void apply_whole(const LinearMap& map, const packing::Plan& plan, int index, con
     require(out.size() == static_cast<std::size_t>(linear.bands) * words, ErrorKind::kInternal, "linear map: wrong size of the result");
     const lattice::CoefficientTiles whole = lattice::CoefficientTiles::whole(linear.degree());
     for (int band = 0; band < linear.bands; ++band)
-        apply_band(map, plan, linear, band, streams, false, whole, out.subspan(static_cast<std::size_t>(band) * words, words));
+        apply_band(map, plan, linear, band, streams, whole, out.subspan(static_cast<std::size_t>(band) * words, words),
+                   [](const TermMatrix& matrix, auto in, auto rows) { matrix.product.apply_once(in, rows); });
 }
 
 void apply_results(const LinearMap& map, const packing::Plan& plan, int index, int band, const StreamPolynomials& streams,
@@ -189,7 +232,9 @@ void apply_results(const LinearMap& map, const packing::Plan& plan, int index, i
     const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(index)];
     const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
     require(out.size() == static_cast<std::size_t>(linear.polynomials_per_band) * tiles.words(), ErrorKind::kInternal, "linear map: wrong size of the result");
-    apply_band(map, plan, linear, band, streams, true, tiles, out);
+    apply_band(map, plan, linear, band, streams, tiles, out, [&](const TermMatrix& matrix, auto in, auto rows) {
+        matrix.product.apply(in, tiles, plan.streams[static_cast<std::size_t>(matrix.stream)].zero_low_bytes(), rows);
+    });
 }
 
 }  // namespace flash::protocol

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "lattice/product_choice.h"
 #include "lattice/shifted_product.h"
 #include "model/model.h"
 #include "packing/plan.h"
@@ -41,8 +42,14 @@ struct LinearMap {
     std::size_t memory_bytes() const;
 };
 
-/// The secret weights of layer `index` arranged for its packing.
-LinearMap build_linear_map(const model::Model& model, const packing::Plan& plan, int index);
+/// What the products of layer `index` cost in an inference, one for each of the matrices that build_linear_map makes, in their order.
+std::vector<lattice::ProductOffer> product_offers(const model::Architecture& architecture, const packing::Plan& plan, int index,
+                                                  const lattice::ProductRates& rates, InstructionSet set = best_instruction_set());
+
+/// The secret weights of layer `index` arranged for its packing; nothing refers to `weights` afterwards.
+/// methods: of its products, as many as offers; empty: each chosen by itself.
+LinearMap build_linear_map(const model::Architecture& architecture, const packing::Plan& plan, int index, const model::LayerWeights& weights,
+                           std::span<const lattice::ProductMethod> methods = {});
 
 /// The polynomials of a stream (all bands, contiguous, n words each).
 using StreamPolynomials = std::function<std::span<const std::uint32_t>(int stream)>;

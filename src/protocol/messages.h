@@ -24,6 +24,9 @@ inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
 /// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the server's memory.
 inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
 
+/// Of each kind (ahead of need, and not) that may wait for the line. Enough to keep any line busy while a party computes.
+inline constexpr std::size_t kSendQueueBytes = std::size_t{8} << 20;
+
 struct ClientHello {
     std::uint32_t version = kProtocolVersion;
     Sha256 expected_fingerprint{};  ///< all zero: any model

@@ -2,52 +2,136 @@
 // the last are still being made.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
+#include <exception>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/profile.h"
+#include "protocol/send_thread.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
 
 class OrderedSender {
 public:
-    /// For `count` messages of one layer, whose sending is recorded in the profile.
-    OrderedSender(transport::Channel& channel, std::size_t count, Profile* profile, int layer)
-        : channel_(channel), profile_(profile), layer_(layer), waiting_(count) {}
+    /// For `count` messages of one layer, whose sending is recorded in the profile. `helper` waits for the peer when the channel's queue is
+    /// full; it must outlive this object.
+    OrderedSender(transport::Channel& channel, SendThread& helper, std::size_t count, Profile* profile, int layer)
+        : channel_(channel), helper_(helper), profile_(profile), layer_(layer), waiting_(count) {}
+    /// Waits for the helper. Whoever leaves without finish() has met an error: then the channel is failed, so that the helper does not
+    /// wait for a peer that may never read on.
+    ~OrderedSender() {
+        std::unique_lock lock(mutex_);
+        if (sending_) {
+            lock.unlock();
+            channel_.fail("the inference was ended by an error");
+            lock.lock();
+        }
+        idle_.wait(lock, [&] { return !sending_; });
+    }
+    OrderedSender(const OrderedSender&) = delete;
+    OrderedSender& operator=(const OrderedSender&) = delete;
 
-    /// Message number `index`, once each. Sends it and what waited for it, unless another thread is sending: then that one does. Blocks
-    /// while the channel's queue is full. Throws what Channel::send throws; nothing is sent after that.
+    /// Message number `index`, once each. Sends it and what waited for it, unless another thread is sending: then that one does. Never waits
+    /// for the peer. Throws what Channel::send throws; nothing is sent after that, here or by the helper.
     void put(std::size_t index, transport::Message message) {
         std::unique_lock lock(mutex_);
         waiting_[index] = std::move(message);
-        if (sending_) return;
+        if (sending_ || failure_) return;
         sending_ = true;
-        while (next_ < waiting_.size() && waiting_[next_]) {
-            transport::Message out = std::move(*waiting_[next_]);
-            waiting_[next_++].reset();
-            lock.unlock();
-            {
-                ProfileSpan span(profile_, layer_, Phase::kSend);
-                span.sent(transport::kFrameHeaderBytes + out.payload.size());
-                channel_.send(std::move(out));
-            }
-            lock.lock();
+        try {
+            if (!send_ready(lock, false)) helper_.run([this] { send_waiting(); });
+        } catch (...) {
+            if (!lock.owns_lock()) lock.lock();
+            stop(std::current_exception());
+            throw;
         }
-        sending_ = false;
+    }
+    /// Until all that was put and is in order has been handed to the channel. Throws what went wrong.
+    void finish() {
+        std::unique_lock lock(mutex_);
+        idle_.wait(lock, [&] { return !sending_; });
+        if (failure_) std::rethrow_exception(failure_);
+    }
+    /// What went wrong, if anything did.
+    std::exception_ptr failure() {
+        const std::lock_guard lock(mutex_);
+        return failure_;
     }
 
 private:
+    /// Sends what is next in order. False if the channel is full, with sending_ still set. With the lock held, but not while it sends; an
+    /// exception leaves it unlocked.
+    bool send_ready(std::unique_lock<std::mutex>& lock, bool may_wait) {
+        while (next_ < waiting_.size() && waiting_[next_]) {
+            transport::Message out = std::move(*waiting_[next_]);
+            lock.unlock();
+            bool sent = true;
+            {
+                ProfileSpan span(profile_, layer_, Phase::kSend);
+                const std::size_t bytes = transport::kFrameHeaderBytes + out.payload.size();
+                if (may_wait)
+                    channel_.send(std::move(out));
+                else
+                    sent = channel_.try_send(out);
+                if (sent) span.sent(bytes);
+            }
+            lock.lock();
+            if (!sent) {
+                waiting_[next_] = std::move(out);
+                return false;
+            }
+            waiting_[next_++].reset();
+        }
+        sending_ = false;
+        idle_.notify_all();
+        return true;
+    }
+    /// On the helper's thread.
+    void send_waiting() {
+        std::unique_lock lock(mutex_);
+        try {
+            send_ready(lock, true);
+            return;
+        } catch (...) {
+            if (!lock.owns_lock()) lock.lock();
+            failure_ = std::current_exception();
+        }
+        // Whoever waits for what the peer will not send now has to be woken.
+        std::string sentence = "internal error";
+        try {
+            std::rethrow_exception(failure_);
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::kInternal) sentence = error.what();
+        } catch (...) {  // details stay here
+        }
+        lock.unlock();
+        channel_.fail(sentence);
+        lock.lock();
+        stop(failure_);
+    }
+    void stop(std::exception_ptr failure) {
+        failure_ = std::move(failure);
+        sending_ = false;
+        idle_.notify_all();
+    }
+
     transport::Channel& channel_;
+    SendThread& helper_;
     Profile* profile_;
     const int layer_;
     std::mutex mutex_;
+    std::condition_variable idle_;
     std::vector<std::optional<transport::Message>> waiting_;
     std::size_t next_ = 0;
-    bool sending_ = false;  // stays set after a failure
+    bool sending_ = false;  // somebody sends, or the helper is about to
+    std::exception_ptr failure_;
 };
 
 }  // namespace flash::protocol

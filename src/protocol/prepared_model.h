@@ -1,6 +1,6 @@
 // A compiled model made ready to serve: its plan, its layers as matrices, and the `a` halves of all results, which do not
 // depend on any client because the public `a` polynomials are fixed per model (docs/protocol.md). Read-only and shared by all
-// sessions.
+// sessions. The weights themselves are not kept: each layer's are arranged as they come.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "model/file.h"
-#include "model/model.h"
+#include "model/layer_source.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
 #include "protocol/linear_map.h"
@@ -23,6 +22,7 @@ struct PreparedLayer {
     LinearMap map;
     std::vector<std::uint32_t> a;            ///< layer(a) of every result polynomial, n words each
     std::vector<std::uint32_t> scaled_bias;  ///< round(q/T * bias) per output channel
+    std::vector<std::int32_t> kappa, offset; ///< of the activation, per channel
 };
 
 /// What became of the cache of the `a` halves. The sentences hold no secret.
@@ -35,34 +35,44 @@ struct CacheOutcome {
 
 class PreparedModel {
 public:
-    /// Computes the `a` halves (the bulk of the loading time); progress gets fractions in 0..1. With a cache: takes them from that file if it
-    /// is this model's and intact, and otherwise writes it (protocol/prepared_cache.h). No state of the file is an error.
+    /// Takes all layers of the source, one after the other, and gets the `a` halves; progress gets fractions in 0..1. With a cache: takes them
+    /// from that file if it is this model's and intact, and otherwise computes and writes them (protocol/prepared_cache.h). No state of the
+    /// file is an error. transform_bytes: what transformed weights of all layers together may take (lattice/product_choice.h).
+    explicit PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress = {},
+                           const std::optional<std::filesystem::path>& cache = std::nullopt, std::size_t transform_bytes = lattice::kTransformBudget);
     explicit PreparedModel(model::Model model, const std::function<void(double)>& progress = {},
-                           const std::optional<std::filesystem::path>& cache = std::nullopt);
+                           const std::optional<std::filesystem::path>& cache = std::nullopt, std::size_t transform_bytes = lattice::kTransformBudget);
     PreparedModel(const PreparedModel&) = delete;
     PreparedModel& operator=(const PreparedModel&) = delete;
 
-    const model::Model& model() const { return model_; }
-    const model::Architecture& architecture() const { return model_.architecture; }
+    const model::Architecture& architecture() const { return architecture_; }
     const packing::Plan& plan() const { return plan_; }
     const InferenceCost& cost() const { return cost_; }
     const Sha256& fingerprint() const { return fingerprint_; }
-    const scheme::PublicPolynomials& publics() const { return publics_; }
+    /// model::secret_digest of the model.
+    const Sha256& secret_digest() const { return secret_digest_; }
+    const scheme::PublicPolynomials& publics() const { return *publics_; }
     const PreparedLayer& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
     /// All false and empty without a cache.
     const CacheOutcome& cache() const { return cache_; }
     /// Bytes held by the matrices and the `a` halves.
     std::size_t memory_bytes() const;
+    /// Of these, by transformed weights.
+    std::size_t transform_bytes() const;
 
 private:
+    PreparedModel(model::LayerSource&& source, const std::function<void(double)>& progress, const std::optional<std::filesystem::path>& cache,
+                  std::size_t transform_bytes)
+        : PreparedModel(source, progress, cache, transform_bytes) {}
+    void take_layers(model::LayerSource& source, const std::function<void(double)>& progress, std::size_t transform_bytes);
     void compute_halves(const std::function<void(double)>& progress);
     void load_or_compute_halves(const std::function<void(double)>& progress, const std::filesystem::path& cache);
 
-    model::Model model_;
+    model::Architecture architecture_;
     packing::Plan plan_;
     InferenceCost cost_;
-    Sha256 fingerprint_;
-    scheme::PublicPolynomials publics_;
+    Sha256 secret_digest_{}, fingerprint_{};
+    std::optional<scheme::PublicPolynomials> publics_;  // made when the fingerprint is known
     std::vector<PreparedLayer> layers_;
     CacheOutcome cache_;
 };

@@ -35,9 +35,9 @@ void ServerInference::run(const Message& start) {
     try {
         run_layers(start);
     } catch (const Error& error) {
-        // What stopped the producer explains more than what that did to this thread; asked before the channel is closed, which would
-        // stop it too.
-        const std::exception_ptr cause = producer_ ? producer_->failure() : nullptr;
+        // What stopped the producer explains more than the closed channel that this thread was left with; asked before the channel is closed
+        // here, which would stop it too. Any other error is the cause itself.
+        const std::exception_ptr cause = producer_ && error.kind() == ErrorKind::kNetwork ? producer_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
         channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
         if (cause) std::rethrow_exception(cause);
@@ -129,7 +129,7 @@ void ServerInference::linear(int layer) {
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
     const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); };
     pre_activations_ = SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().layers[static_cast<std::size_t>(layer)].output.size()));
-    OrderedSender sender(channel_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
+    OrderedSender sender(channel_, send_thread_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
     for (int band = 0; band < linear.bands; ++band) {
         SecretVector<std::uint32_t> results(linear.result_words(band));
         {
@@ -142,6 +142,7 @@ void ServerInference::linear(int layer) {
             respond(layer, band * linear.polynomials_per_band + p, std::span<const std::uint32_t>(results).subspan(static_cast<std::size_t>(p) * words, words), sender);
         });
     }
+    sender.finish();
     for (std::size_t id = 0; id < streams_.size(); ++id)
         if (model_.plan().streams[id].last_layer <= layer) streams_[id].wipe();
     if (probe_) probe_->pre_activation(layer, pre_activations_);
@@ -194,7 +195,7 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
 void ServerInference::activation(int layer) {
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
-    const model::LayerWeights& weights = model_.model().weights.layers[at];
+    const PreparedLayer& prepared = model_.layer(layer);
     const std::size_t values = pre_activations_.size();
     SecretVector<std::uint32_t> share(values);
     const auto finish_chunk = [&](std::size_t chunk, const Message& response) {
@@ -203,8 +204,8 @@ void ServerInference::activation(int layer) {
         const auto part = std::span<std::uint32_t>(share).subspan(first, count);
         slot_key_->decrypt(response.payload, part);
         SecretBuffer<std::int32_t> kappa(count), offset(count);
-        expand_channels(weights.kappa, description.output, first, kappa);
-        expand_channels(weights.offset, description.output, first, offset);
+        expand_channels(prepared.kappa, description.output, first, kappa);
+        expand_channels(prepared.offset, description.output, first, offset);
         finish_server_share(part, std::span<const std::uint32_t>(pre_activations_).subspan(first, count), kappa, offset,
                             model_.architecture().plain_modulus);
     };

@@ -11,6 +11,7 @@
 #include "protocol/ordered_sender.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
+#include "protocol/send_thread.h"
 #include "protocol/value_store.h"
 #include "scheme/slots.h"
 #include "transport/channel.h"
@@ -51,6 +52,7 @@ private:
     std::vector<SecretVector<std::uint32_t>> streams_;    ///< b halves with the server's share added, per stream
     SecretVector<std::uint32_t> pre_activations_;         ///< U_s of the current layer
     ValueStore values_;
+    SendThread send_thread_;
 };
 
 }  // namespace flash::protocol

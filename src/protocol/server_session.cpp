@@ -1,6 +1,7 @@
 #include "protocol/server_session.h"
 
 #include "base/error.h"
+#include "model/file.h"
 #include "protocol/messages.h"
 #include "protocol/server_inference.h"
 
@@ -22,7 +23,7 @@ void handshake(const PreparedModel& model, transport::Channel& channel) {
         throw Error(ErrorKind::kProtocol, "the client expects another model; this server's has fingerprint " +
                                               to_hex(model.fingerprint()));
     ServerHello reply;
-    reply.secret_digest = model::secret_digest(model.model());
+    reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
     channel.send({MessageType::kServerHello, 0, 0, encode(reply)});
 }
@@ -51,6 +52,7 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
     try {
         transport::Limits limits;
         limits.max_queued = server_queue_bytes(model.cost());
+        limits.max_send_queue = kSendQueueBytes;
         limits.timeout = options.timeout;
         channel.set_limits(limits);
         handshake(model, channel);

@@ -23,7 +23,8 @@ class WorkspacePool {
     using Block = AlignedVector<std::uint64_t>;
     struct Free {
         std::mutex mutex;
-        std::vector<Block> blocks;
+        std::vector<Block> blocks;  // always with room for all `made`, so that giving one back needs no memory
+        std::size_t made = 0;
     };
 
 public:
@@ -72,7 +73,12 @@ public:
                 free_->blocks.pop_back();
             }
         }
-        if (block.empty()) block.resize(words_);
+        if (block.empty()) {
+            block.resize(words_);
+            const std::lock_guard lock(free_->mutex);
+            free_->blocks.reserve(free_->made + 1);
+            ++free_->made;
+        }
         return Lease(free_, std::move(block), contents_);
     }
 

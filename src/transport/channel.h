@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -63,6 +64,11 @@ public:
     /// activation keys, which are sent ahead of need, let all others pass (transport/send_queue.h). Throws Error(kTimeout) if a full queue does not move for
     /// the limit, and once the connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
     virtual void send(Message message) = 0;
+    /// send() if it need not block; otherwise false, and the message stays as it is. (A channel that cannot tell sends.)
+    virtual bool try_send(Message& message) {
+        send(std::move(message));
+        return true;
+    }
     /// Next message of this type. Throws Error(kTimeout) after the limit, kRemote with the peer's sentence if it sent
     /// kError, kNetwork if the connection ended, kProtocol if the peer broke the framing rules. Messages that arrived
     /// before a closed connection are still delivered; the peer's kError and broken rules take effect at once.

@@ -50,15 +50,15 @@ public:
 
     void send(Message message) override {
         const Limits limits = own_.get_limits();
-        require(message.payload.size() <= limits.max_payload, ErrorKind::kInternal,
-                "this side tried to send a message over its own size limit");
-        throw_if_broken();
-        if (link_->window && !peer_.inbox.wait_for_room(message.payload.size(), *link_->window, limits.timeout)) {
-            throw Error(ErrorKind::kTimeout, std::string(kPeer) + " took no data within " +
-                                                 std::to_string(limits.timeout.count()) + " ms");
-        }
-        throw_if_broken();
+        if (!wait_for_room(message, limits, limits.timeout))
+            throw Error(ErrorKind::kTimeout, std::string(kPeer) + " took no data within " + std::to_string(limits.timeout.count()) + " ms");
         deliver(std::move(message));
+    }
+
+    bool try_send(Message& message) override {
+        if (!wait_for_room(message, own_.get_limits(), std::chrono::milliseconds(0))) return false;
+        deliver(std::move(message));
+        return true;
     }
 
     Message receive(MessageType type) override { return own_.inbox.take(type, own_.get_limits().timeout); }
@@ -95,6 +95,15 @@ public:
 private:
     void throw_if_broken() const {
         if (const auto error = own_.inbox.error()) throw Error(*error);
+    }
+
+    bool wait_for_room(const Message& message, const Limits& limits, std::chrono::milliseconds timeout) {
+        require(message.payload.size() <= limits.max_payload, ErrorKind::kInternal,
+                "this side tried to send a message over its own size limit");
+        throw_if_broken();
+        if (link_->window && !peer_.inbox.wait_for_room(message.payload.size(), *link_->window, timeout)) return false;
+        throw_if_broken();
+        return true;
     }
 
     void deliver(Message message) {

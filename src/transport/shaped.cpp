@@ -38,30 +38,24 @@ public:
     }
 
     void send(Message message) override {
-        const std::size_t bytes = frame_bytes(message);
         std::unique_lock lock(mutex_);
-        require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
-                "this side tried to send a message over its own size limit");
-        const auto ready = [&] {
-            start_due(Clock::now());  // what is still counted may have left
-            const std::size_t before = waiting_.bytes_before(message.type) + line_bytes_;
-            return broken_ || closing_ || before == 0 || before + bytes <= limits_.max_send_queue;
-        };
+        check_payload(message);
+        const auto ready = [&] { return room_for(message); };
         const WaitingSender waiting(*this, ready());
         while (!ready()) {
             const std::uint64_t before = departed_;
             if (!room_.wait_for(lock, limits_.timeout, [&] { return ready() || departed_ != before; }))
                 throw Error(ErrorKind::kTimeout, "the link took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
-        throw_if_broken();
-        const auto now = Clock::now();
-        start_due(now);
-        sent_bytes_ += bytes;
-        ++sent_messages_;
-        const bool idle = idle_line();
-        waiting_.push({now, std::move(message)});
-        start_due(now);
-        if (idle) changed_.notify_one();  // otherwise the thread waits for an earlier moment already
+        queue(std::move(message));
+    }
+
+    bool try_send(Message& message) override {
+        const std::lock_guard lock(mutex_);
+        check_payload(message);
+        if (!room_for(message)) return false;
+        queue(std::move(message));
+        return true;
     }
 
     Message receive(MessageType type) override { return inner_->receive(type); }
@@ -150,6 +144,30 @@ private:
         ShapedChannel& channel_;  // its mutex is held when this is made and when it goes
         const bool counts_;
     };
+
+    // These three with the mutex held.
+    void check_payload(const Message& message) const {
+        require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
+                "this side tried to send a message over its own size limit");
+    }
+
+    bool room_for(const Message& message) {
+        start_due(Clock::now());  // what is still counted may have left
+        const std::size_t before = waiting_.bytes_before(message.type) + line_bytes_;
+        return broken_ || closing_ || before == 0 || before + frame_bytes(message) <= limits_.max_send_queue;
+    }
+
+    void queue(Message message) {
+        throw_if_broken();
+        const auto now = Clock::now();
+        start_due(now);
+        sent_bytes_ += frame_bytes(message);
+        ++sent_messages_;
+        const bool idle = idle_line();
+        waiting_.push({now, std::move(message)});
+        start_due(now);
+        if (idle) changed_.notify_one();  // otherwise the thread waits for an earlier moment already
+    }
 
     void throw_if_broken() const {
         if (const auto error = inner_->error()) throw Error(*error);

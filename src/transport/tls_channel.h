@@ -17,6 +17,7 @@ public:
     }
 
     void send(Message message) override { connection_->send(std::move(message)); }
+    bool try_send(Message& message) override { return connection_->try_send(message); }
     Message receive(MessageType type) override { return connection_->receive(type); }
     Message receive_any(std::chrono::milliseconds wait) override { return connection_->receive_any(wait); }
     void set_limits(const Limits& limits) override { connection_->set_limits(limits); }

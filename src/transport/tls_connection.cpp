@@ -76,21 +76,37 @@ void TlsConnection::set_limits(const Limits& limits) {
     changed_.notify_all();
 }
 
-void TlsConnection::send(Message message) {
-    std::unique_lock lock(mutex_);
+void TlsConnection::check_payload(const Message& message) const {
     require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
             "this side tried to send a message over its own size limit");
-    const std::size_t bytes = kFrameHeaderBytes + message.payload.size();
-    const auto ready = [&] {
-        const std::size_t before = queue_.bytes_before(message.type) + batch_bytes_;
-        return closing_ || closed_ || before == 0 || before + bytes <= limits_.max_send_queue;
-    };
-    while (!ready()) {
+}
+
+bool TlsConnection::room_for(const Message& message) const {
+    const std::size_t before = queue_.bytes_before(message.type) + batch_bytes_;
+    return closing_ || closed_ || before == 0 || before + frame_bytes(message) <= limits_.max_send_queue;
+}
+
+void TlsConnection::send(Message message) {
+    std::unique_lock lock(mutex_);
+    check_payload(message);
+    while (!room_for(message)) {
         const std::uint64_t before = total_written_;
-        if (!changed_.wait_for(lock, limits_.timeout, [&] { return ready() || total_written_ != before; })) {
+        if (!changed_.wait_for(lock, limits_.timeout, [&] { return room_for(message) || total_written_ != before; })) {
             throw Error(ErrorKind::kTimeout, peer_ + " took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
     }
+    queue(lock, std::move(message));
+}
+
+bool TlsConnection::try_send(Message& message) {
+    std::unique_lock lock(mutex_);
+    check_payload(message);
+    if (!room_for(message)) return false;
+    queue(lock, std::move(message));
+    return true;
+}
+
+void TlsConnection::queue(std::unique_lock<std::mutex>& lock, Message message) {
     if (const auto error = inbox_.error()) throw Error(*error);
     if (closing_ || closed_) throw Error(ErrorKind::kNetwork, kClosedHere);
     counters_.sent(message);

@@ -41,6 +41,7 @@ public:
 
     // The facade, from any thread; the meanings are those of Channel.
     void send(Message message);
+    bool try_send(Message& message);
     Message receive(MessageType type) { return inbox_.take(type, limits().timeout); }
     Message receive_any(std::chrono::milliseconds wait) { return inbox_.take_any(wait); }
     void set_limits(const Limits& limits);
@@ -81,6 +82,11 @@ private:
     void arm_linger();
     void hard_close();
     void drop_unsent();  // nobody is there to take it
+
+    // With the mutex held.
+    void check_payload(const Message& message) const;
+    bool room_for(const Message& message) const;  // true also once nothing more is taken
+    void queue(std::unique_lock<std::mutex>& lock, Message message);
 
     Limits limits() const;
     void wake_writer();                       // from any thread

@@ -1,7 +1,9 @@
 // The benchmark library: layer texts, samples, replay, and what its reports hold. Nothing here looks at how long something took.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -11,11 +13,14 @@
 #include "app/bench/local_session.h"
 #include "app/bench/machine.h"
 #include "app/bench/network_bench.h"
+#include "app/bench/pictures.h"
+#include "app/bench/plain_graph.h"
 #include "app/bench/replay.h"
 #include "app/bench/scaling.h"
 #include "base/error.h"
 #include "compiler/noise.h"
 #include "data/npy.h"
+#include "model/arithmetic.h"
 #include "model/twin.h"
 
 namespace flash::bench {
@@ -122,8 +127,9 @@ TEST(Samples, CallsAreCounted) {
 }
 
 TEST(Replay, ServerSaysTheSameAgain) {
-    const protocol::PreparedModel model(two_layer_model());
-    const Recording recording = record_inference(model, input_of(model.model()), 1, 2);
+    const model::Model source = two_layer_model();
+    const protocol::PreparedModel model(source);
+    const Recording recording = record_inference(model, input_of(source), 1, 2);
     const auto recorded = by_place(recording.server);
     EXPECT_EQ(recorded.size(), recording.server.size());
     for (int repetition = 0; repetition < 3; ++repetition) {
@@ -147,9 +153,10 @@ TEST(Replay, ServerSaysTheSameAgain) {
 }
 
 TEST(Replay, ScalingPoints) {
-    const protocol::PreparedModel model(two_layer_model());
+    const model::Model source = two_layer_model();
+    const protocol::PreparedModel model(source);
     const int cores = available_cores();
-    const auto points = measure_scaling(model, input_of(model.model()), 2, 2);
+    const auto points = measure_scaling(model, input_of(source), 2, 2);
     ASSERT_EQ(points.size(), 2u);
     EXPECT_EQ(points[0].threads, 1);
     EXPECT_EQ(points[1].threads, 2);
@@ -204,6 +211,8 @@ TEST(LayerBench, Report) {
 TEST(NetworkBench, Report) {
     NetworkCommand command;
     command.runs = 2;
+    command.inputs = 3;
+    command.link_runs = 2;
     command.scaling = true;
     command.links = {"none", "1G,1ms"};
     const nlohmann::json json = to_json(measure_network(two_layer_model(), command));
@@ -215,12 +224,70 @@ TEST(NetworkBench, Report) {
     EXPECT_EQ(json["connections"][1]["link"], "none");
     EXPECT_EQ(json["connections"][2]["connection"], "tls, 1G,1ms");
     for (const auto& connection : json["connections"]) {
-        EXPECT_EQ(connection["runs_s"].size(), 2u);
+        const std::size_t runs = connection["link"] == "none" ? 3 : 2;  // one for each picture, but over emulated links
+        EXPECT_EQ(connection["runs_s"].size(), runs);
+        EXPECT_EQ(connection["correctness"]["runs"], runs);
         EXPECT_EQ(connection["round_trips"], 2);
         EXPECT_GT(connection["bytes_down"], connection["bytes_up"]);
         EXPECT_EQ(connection["correctness"]["correct"], true) << connection.dump(2);
-        EXPECT_LT(connection["correctness"]["largest_rounding_error"], 1.5);
     }
+    EXPECT_LT(json["audit"]["largest_rounding_error"], 1.5);
+    EXPECT_EQ(json["audit"]["wrong_activations"], 0);
+    ASSERT_EQ(json["pictures"].size(), 3u);
+    EXPECT_EQ(json["pictures"][0]["runs"], 3);
+    EXPECT_EQ(json["pictures"][2]["runs"], 2);
+    for (const auto& picture : json["pictures"]) EXPECT_LE(picture["largest_logit_difference"], picture["logit_bound"]);
+}
+
+TEST(NetworkBench, WrongLogitsAreNoticed) {
+    NetworkCommand command;
+    command.inputs = command.runs = 2;
+    NetworkResult result = measure_network(two_layer_model(), command);
+    ASSERT_TRUE(result.correct(result.connections[1]));
+    ConnectionResult changed = result.connections[1];
+    changed.checks[1].largest_logit_difference = result.pictures.all[1].logit_bound * 1.01;
+    EXPECT_FALSE(result.correct(changed)) << "one picture is enough";
+    result.connections[1] = changed;
+    const nlohmann::json json = to_json(result);
+    EXPECT_EQ(json["connections"][1]["correctness"]["correct"], false);
+    EXPECT_EQ(json["connections"][0]["correctness"]["correct"], true);
+    EXPECT_EQ(json["connections"][1]["correctness"]["logit_bound"], result.pictures.all[1].logit_bound) << "the worst picture is reported";
+    result.audit.wrong_activations = 1;
+    EXPECT_FALSE(result.correct(result.connections[0]));
+}
+
+TEST(Pictures, ThoseOutOfRangeArePassedOver) {
+    const model::Model model = two_layer_model();
+    const model::Twin twin(model);
+    // Every second picture is as large as the input may be, which leaves the range; npy files hold what the network takes.
+    std::vector<float> pixels;
+    for (int picture = 0; picture < 6; ++picture)
+        for (std::int64_t i = 0; i < model.architecture.input.size(); ++i)
+            pixels.push_back(static_cast<float>((picture % 2 == 0 ? model.architecture.input_limit : static_cast<std::int32_t>(20 - i % 40)) * model.architecture.input_scale));
+    ASSERT_GT(twin.run(model::quantise_input(model.architecture, std::span(pixels).first(static_cast<std::size_t>(model.architecture.input.size())))).overflows, 0);
+    const std::filesystem::path file = std::filesystem::temp_directory_path() / ("flash-bench-" + std::to_string(getpid()) + ".npy");
+    data::write_npy(file.string(), {6, 2, 6, 6}, pixels);
+    const Pictures two = choose_pictures("npy:" + file.string(), 2, model.architecture, twin), many = choose_pictures("npy:" + file.string(), 100, model.architecture, twin);
+    std::filesystem::remove(file);
+    EXPECT_EQ(two.all.size(), 2u);
+    EXPECT_EQ(many.all.size(), 3u) << "all that are left";
+    EXPECT_EQ(many.skipped, 3);
+    for (const Picture& picture : many.all) {
+        EXPECT_EQ(twin.run(picture.input).overflows, 0);
+        EXPECT_EQ(picture.logits, twin.run(picture.input).logits);
+        EXPECT_GE(picture.logit_bound, model.architecture.output_scale);
+    }
+}
+
+TEST(PlainGraph, OfACompiledModel) {
+    const model::Model model = two_layer_model();
+    const compiler::FloatGraph graph = graph_of(model.architecture);
+    ASSERT_EQ(graph.nodes.size(), 2u);
+    EXPECT_EQ(graph.multiply_adds(), 3 * 36 * 2 * 9 + 2 * 36 * 3);
+    EXPECT_EQ(graph.nodes[0].activation->c[0], -0.25);
+    EXPECT_FALSE(graph.nodes[1].activation);
+    EXPECT_EQ(graph.nodes[1].inputs, std::vector<int>{1});
+    EXPECT_EQ(graph.nodes[1].output, model.architecture.output_shape());
 }
 
 }  // namespace

@@ -326,12 +326,19 @@ TEST_F(Command, BenchReportsAreComplete) {
     for (const char* key : {"cpu", "cores", "instruction_sets", "compiler", "date", "load", "plain_library"}) EXPECT_TRUE(l["machine"].contains(key)) << key;
 
     const fs::path file = dir_ / "network.json";
-    const Outcome network = flash({"bench", "network", model(), "--data", "npy:" + input_.string(), "--runs", "2", "--scaling", "--json", file});
+    const Outcome network = flash({"bench", "network", model(), "--onnx", onnx_, "--data", "npy:" + input_.string(), "--runs", "2", "--inputs", "2", "--scaling", "--json", file});
     ASSERT_EQ(network.status, 0) << network.err;
     EXPECT_NE(network.out.find("bytes per activation value"), std::string::npos) << "a table as well";
     const auto n = nlohmann::json::parse(read_file(file));
     EXPECT_EQ(n["kind"], "flash bench network");
     for (const auto& connection : n["connections"]) EXPECT_EQ(connection["correctness"]["correct"], true) << connection.dump();
+
+    ASSERT_FALSE(n["pictures"].empty());
+    for (const auto& picture : n["pictures"]) {
+        EXPECT_GE(picture["runs"], 2) << "in memory and over TLS";
+        EXPECT_LE(picture["largest_logit_difference"], picture["logit_bound"]);
+        EXPECT_GT(picture["logit_bound"], 0);
+    }
 
     // The plain side is there exactly if the library was when Flash was built.
     const bool plain = l["machine"]["plain_library"].is_string();
@@ -340,6 +347,14 @@ TEST_F(Command, BenchReportsAreComplete) {
         if (plain) {
             EXPECT_EQ(part["plain"]["runs_s"].size(), 2u);
         }
+    }
+    EXPECT_EQ(n["plain_original"].is_null(), !plain);
+    if (plain) {
+        EXPECT_LT(n["plain_original"]["largest_difference"], 1e-3) << "what is timed computes the network";
+        EXPECT_EQ(n["plain_original"]["multiply_adds"], n["multiply_adds"]) << "this network has nothing to fold";
+        EXPECT_TRUE(n["connections"][0].contains("over_plain_original"));
+        const fs::path other = fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx/conv_bias_opset13.onnx";
+        EXPECT_EQ(flash({"bench", "network", model(), "--onnx", other, "--runs", "1", "--inputs", "1"}).status, 2);
     }
 
     EXPECT_EQ(flash({"bench"}).status, 2);

@@ -66,8 +66,8 @@ std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std:
 
 // Layer by layer, on what the twin itself computed before (so that errors do not accumulate): the accumulator, times what
 // its unit is worth, differs from the float layer by no more than the rounding of its integers allows. A weight is off by
-// at most g/2 (and int8 saturates nowhere), a scale by 1/2; the bias by 1/2 plus what the rounding of weights takes from
-// the mean, which is bounded the same way by the means of the operands. And Y is exact: y = a x^2 + b x + c up to the
+// at most g (and int8 saturates nowhere), a scale by 1/2; the bias by 1/2 plus what the rounding of weights takes from
+// the mean, which is bounded the same way by the means of the operands, and what these have in excess, at most 2/3 of a unit each. And Y is exact: y = a x^2 + b x + c up to the
 // rounding of its offset.
 TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
@@ -107,10 +107,15 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
                     magnitude.push_back(std::abs(static_cast<double>(values[source][k])));
                 }
                 const std::vector<double> part = apply(term, shape, y, term.weights, layer.output.channels);
-                const double half = term.kind == model::TermKind::kScale ? 0.5 : 0.5 * weights.terms[t].multiplier;
+                const double half = term.kind == model::TermKind::kScale ? 0.5 : 1.0 * weights.terms[t].multiplier;
                 const std::vector<double> slack = apply(term, shape, magnitude, std::vector<double>(term.weights.size(), half), layer.output.channels);
                 double average = 0;  // stands for the bound of the bias correction
                 for (double s : slack) average = std::max(average, s);
+                std::vector<double> integers;
+                for (std::int8_t w : weights.terms[t].weights) integers.push_back(std::abs(int{w}) * static_cast<double>(weights.terms[t].multiplier));
+                for (std::int32_t w : weights.terms[t].scale) integers.push_back(std::abs(w));
+                const std::vector<double> excess = apply(term, shape, std::vector<double>(y.size(), source == 0 ? 0.0 : 2.0 / 3), integers, layer.output.channels);
+                average += *std::ranges::max_element(excess);
                 for (std::size_t p = 0; p < exact.size(); ++p) {
                     exact[p] += part[p];
                     allowed[p] += slack[p] + average;
@@ -137,7 +142,7 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
 
 // End to end, with the errors of all layers. A layer's own error is about -40 dB (int8 weights) and -35 dB (m = 9); where a
 // network is dominated by its squares, each layer doubles the relative error of its operands (6 dB). So: most networks
-// within a tenth, the median within a thirtieth; a few deep ones of heavy tails are allowed more.
+// within a twelfth, the median within a thirtieth; a few deep ones of heavy tails are allowed more.
 TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
     std::vector<double> all;
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
@@ -165,9 +170,9 @@ TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
     }
     std::sort(all.begin(), all.end());
     printf("signal to quantisation noise of the logits: worst %.1f dB, tenth %.1f dB, median %.1f dB\n", all.front(), all[all.size() / 10], all[all.size() / 2]);
-    EXPECT_GT(all[all.size() / 10], 15);
-    EXPECT_GT(all[all.size() / 4], 20);
-    EXPECT_GT(all[all.size() / 2], 29);
+    EXPECT_GT(all[all.size() / 10], 22);
+    EXPECT_GT(all[all.size() / 4], 27);
+    EXPECT_GT(all[all.size() / 2], 31);
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "lattice/arrangement.h"
 #include "lattice/kernels/shifted_bytes_amx.h"
+#include "lattice/product_choice.h"
 #include "reference.h"
 
 namespace flash::lattice {
@@ -72,6 +74,20 @@ void check(const Case& c, const std::vector<CoefficientRange>& ranges, int zero_
 }
 
 void check_whole(const Case& c) { check(c, {{0, static_cast<std::uint32_t>(c.n)}}); }
+
+/// apply_once(), whichever way it takes.
+void check_once(const Case& c) {
+    const std::vector<std::uint32_t> expected = expected_sums(c), start = reference::random_words(c.rows * c.n, 8);
+    for (InstructionSet set : supported_instruction_sets())
+        for (ProductMethod held : {ProductMethod::kDirect, ProductMethod::kTransform}) {
+            const ShiftedProduct product(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, held}, set);
+            for (std::optional<ProductMethod> method : {std::optional<ProductMethod>{}, {ProductMethod::kDirect}, {ProductMethod::kTransform}}) {
+                std::vector<std::uint32_t> out = start;
+                product.apply_once(c.in, out, method);
+                for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], start[i] + expected[i]) << to_string(set) << " word " << i;
+            }
+        }
+}
 
 TEST(ShiftedProduct, RandomShapes) {
     std::uint64_t seed = 1;
@@ -145,6 +161,67 @@ TEST(ShiftedProduct, ManyInputsAreReducedInBetween) {
     check_whole(c);
     for (std::uint32_t& word : c.in) word &= 0xffffff00u;
     check(c, {{3, 60}}, 1);
+}
+
+TEST(ShiftedProduct, OnceIsTheSame) {
+    check_once(random_case(64, 3, 5, 7, 1));
+    check_once(random_case(256, 1, 1, 1, 2));
+    // More inputs and rows than one piece, the last ones not full; several columns of one input and shift; inputs without a column.
+    check_once(random_case(64, 50, 70, 20, 6));
+    Case dense = random_case(64, 21, 37, 21 * 400, 3);
+    dense.columns[5] = dense.columns[9] = dense.columns[17];
+    check_once(dense);
+    const Case c = random_case(64, 2, 3, 500, 5);
+    std::vector<std::uint32_t> out(3 * 64);
+    const ShiftedProduct product(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier);
+    EXPECT_THROW(product.apply_once(std::span(c.in).first(64), out), Error);
+    EXPECT_THROW(product.apply_once(c.in, std::span(out).first(128)), Error);
+}
+
+TEST(ProductChoice, SizesAndRatesDecideWhetherTransformsPassBy) {
+    const ProductRates rates{1e-12, 2e-6, 1e-10};
+    EXPECT_TRUE(passing_transforms_pay({2048, 64, 64, {}}, 64.0 * 2048 * 64 * 1024, 64 * 256, {1e-9, 2e-6, 1e-10}));
+    EXPECT_FALSE(passing_transforms_pay({2048, 64, 64, {}}, 64.0 * 2048 * 64 * 9, 64 * 9, rates));
+    EXPECT_FALSE(passing_transforms_pay({16384, 64, 64, {}}, 1e18, 64 * 9, rates));  // no transforms for that degree
+}
+
+TEST(ProductChoice, TheBudgetGoesWhereItSavesMostForItsBytes) {
+    using enum ProductMethod;
+    const auto chosen = [](std::vector<ProductOffer> offers, std::size_t budget) { return choose_methods(offers, budget); };
+    //                                      direct, transforms, bytes
+    const std::vector<ProductOffer> offers{{10, 2, 800},   // saves 0.01 a byte
+                                           {10, 9, 10},    // saves too little, whatever it takes
+                                           {5, 1, 100},    // 0.04
+                                           {100, 10, 0},   // impossible
+                                           {9, 1, 400},    // 0.02
+                                           {1, 2, 1}};     // slower
+    EXPECT_EQ(chosen(offers, 0), std::vector<ProductMethod>(6, kDirect));
+    EXPECT_EQ(chosen(offers, 99), std::vector<ProductMethod>(6, kDirect));
+    EXPECT_EQ(chosen(offers, 100), (std::vector<ProductMethod>{kDirect, kDirect, kTransform, kDirect, kDirect, kDirect}));
+    EXPECT_EQ(chosen(offers, 899), (std::vector<ProductMethod>{kDirect, kDirect, kTransform, kDirect, kTransform, kDirect}));
+    // What does not fit is passed over for what does.
+    EXPECT_EQ(chosen({{10, 2, 800}, {5, 1, 900}, {1, 0.5, 200}}, 1000), (std::vector<ProductMethod>{kTransform, kDirect, kTransform}));
+    EXPECT_EQ(chosen(offers, 1300), (std::vector<ProductMethod>{kTransform, kDirect, kTransform, kDirect, kTransform, kDirect}));
+    // The first of equals.
+    EXPECT_EQ(chosen({{5, 1, 100}, {5, 1, 100}}, 100), (std::vector<ProductMethod>{kTransform, kDirect}));
+    EXPECT_TRUE(chosen({}, 100).empty());
+}
+
+TEST(ProductChoice, AnOfferCountsWhatTheArrangementWillMultiply) {
+    const Case c = random_case(2048, 70, 6, 900, 9);
+    const ProductRates rates{1e-3, 0, 0};  // seconds are milli-multiply-adds
+    for (InstructionSet set : supported_instruction_sets()) {
+        const ProductShape shape{c.n, c.inputs, c.rows, c.columns};
+        const ProductOffer offer = offer_of(shape, {10, 1, {}}, rates, set);
+        const WeightRows weights = [&](std::size_t row, std::span<std::int8_t> out) {
+            std::ranges::copy(std::span(c.weights).subspan(row * c.columns.size(), c.columns.size()), out.begin());
+        };
+        const ProductMatrix matrix{c.n, c.inputs, c.rows, c.columns, weights, 1};
+        const auto direct = set >= InstructionSet::kAvx512 ? arrange_bytes(matrix, set) : arrange_words(matrix, set);
+        EXPECT_DOUBLE_EQ(offer.direct_seconds, 1e-3 * direct->multiply_adds(10, 1)) << to_string(set);
+        EXPECT_EQ(offer.transform_bytes, 8u * 2048 * 70 * 6);
+    }
+    EXPECT_EQ(offer_of({16384, 1, 1, std::span(c.columns).first(1)}, {}, rates, InstructionSet::kPortable).transform_bytes, 0u);
 }
 
 TEST(ShiftedProduct, ChoosesBySizesAlone) {

@@ -8,6 +8,8 @@
 #include <random>
 
 #include "base/error.h"
+#include "model.pb.h"
+#include "model/reader.h"
 #include "sample_model.h"
 
 namespace flash::model {
@@ -70,6 +72,40 @@ TEST(ModelFile, Fingerprint) {
     model.weights.salt[0] ^= 1;
     model.architecture.layers[0].packing.channels_per_input = 1;
     EXPECT_NE(fingerprint(model), before);
+}
+
+// What the file holds is what protobuf itself writes, and its digest is taken without ever making it.
+TEST(ModelFile, SecretSectionIsTheMessage) {
+    const Model model = testing::sample_model();
+    const std::vector<std::uint8_t> bytes = serialize(model);
+    const auto section = std::span(bytes).subspan(60 + serialize(model.architecture).size());
+    wire::SecretWeights message;
+    ASSERT_TRUE(message.ParseFromArray(section.data(), static_cast<int>(section.size())));
+    EXPECT_EQ(message.SerializeAsString(), std::string(section.begin(), section.end()));
+    ASSERT_EQ(message.layers_size(), static_cast<int>(model.weights.layers.size()));
+    const auto& weights = model.weights.layers[0].terms[0].weights;
+    EXPECT_EQ(message.layers(0).terms(0).weights(), std::string(weights.begin(), weights.end()));
+    EXPECT_EQ(message.layers(0).terms(0).multiplier(), model.weights.layers[0].terms[0].multiplier);
+    EXPECT_EQ(secret_digest(model), sha256(section));
+}
+
+// protobuf allows any order of fields and repeated ones; the fingerprint is of the content.
+TEST(ModelFile, FieldsInAnotherOrderAreTheSameModel) {
+    const Model model = testing::sample_model();
+    const std::vector<std::uint8_t> bytes = serialize(model);
+    const std::size_t open = serialize(model.architecture).size();
+    // The salt, 34 bytes at the end, comes first.
+    std::vector<std::uint8_t> other(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(60 + open));
+    other.insert(other.end(), bytes.end() - 34, bytes.end());
+    other.insert(other.end(), bytes.begin() + static_cast<std::ptrdiff_t>(60 + open), bytes.end() - 34);
+    ASSERT_EQ(other.size(), bytes.size());
+    fix_checksum(other);
+    const Model again = parse(other);
+    EXPECT_EQ(serialize(again), bytes);
+    Reader reader(other);
+    for (std::size_t l = 0; l < model.weights.layers.size(); ++l) reader.next();
+    EXPECT_EQ(reader.finish(), secret_digest(model));
+    EXPECT_EQ(reader.salt(), model.weights.salt);
 }
 
 TEST(ModelFile, SavingFailsCleanly) {

@@ -71,7 +71,7 @@ TEST(Work, CountsTheMemoryThatTheServerHolds) {
 
 TEST(Work, CountsTheBytesOfTheProtocol) {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-        const protocol::PreparedModel prepared(testing::random_model(seed));
+        const testing::SourcedModel prepared(testing::random_model(seed));
         const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
         std::uint64_t bytes = prepared.cost().start_up + prepared.cost().start_down;
         for (const LayerWork& work : work_of(prepared.architecture())) bytes += work.bytes();
@@ -146,7 +146,7 @@ TEST(Choose, ARepackedModelStillAnswersAsItsTwin) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         model::Model model = testing::random_model(seed);
         fix_packing(alternatives(model.architecture, rates(), over("none")), model.architecture);
-        const protocol::PreparedModel prepared(std::move(model));
+        const testing::SourcedModel prepared(std::move(model));
         const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
         EXPECT_EQ(run.audit.wrong_activations(), 0) << "seed " << seed;
     }

@@ -16,7 +16,7 @@ TEST(CompiledNetworks, PrivateRunMatchesTheTwinUpToOneUnitPerTruncation) {
         const auto network = flash::testing::random_network(seed);
         const auto imported = compiler::import_onnx(network.onnx, "random");
         const auto images = network.images(24, seed);
-        const PreparedModel model(compiler::compile(imported, images, {}).model);
+        const flash::testing::SourcedModel model(compiler::compile(imported, images, {}).model);
         ++compiled;
         for (std::size_t i = 0; i < 2; ++i) {
             const auto input = model::quantise_input(model.architecture(), images[i]);

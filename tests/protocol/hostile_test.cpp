@@ -263,7 +263,7 @@ std::optional<ErrorKind> client_with(const std::vector<std::uint8_t>& server_hel
 
 TEST(Handshake, HostileArchitectures) {
     ServerHello hello;
-    hello.secret_digest = model::secret_digest(small_model().model());
+    hello.secret_digest = small_model().secret_digest();
     hello.architecture = model::serialize(small_model().architecture());
     EXPECT_EQ(client_with(encode(hello)), std::nullopt);
     ServerHello newer = hello;

@@ -31,7 +31,7 @@ void expect_exact(const flash::testing::PrivateRun& run, const PreparedModel& mo
 TEST(PrivateInference, RandomNetworksMatchTheTwinBitByBit) {
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
         SCOPED_TRACE(seed);
-        const PreparedModel model(flash::testing::random_model(seed));
+        const flash::testing::SourcedModel model(flash::testing::random_model(seed));
         const auto input = flash::testing::random_input(model.architecture(), seed + 100);
         const auto run = flash::testing::run_privately(model, input);
         expect_exact(run, model, "random network");
@@ -93,14 +93,14 @@ TEST(PrivateInference, EveryPlainModulusAndShareWidth) {
         options.plain_bits = plain;
         options.share_bits = share;
         options.layers = 2;
-        const PreparedModel model(flash::testing::random_model(++seed, options));
+        const flash::testing::SourcedModel model(flash::testing::random_model(++seed, options));
         const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed));
         expect_exact(run, model, "modulus");
     }
 }
 
 TEST(PrivateInference, BandedLayer) {
-    const PreparedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
+    const flash::testing::SourcedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 3));
     expect_exact(run, model, "banded");
 }
@@ -108,7 +108,7 @@ TEST(PrivateInference, BandedLayer) {
 TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
     // The server stops sending keys when 64 MiB are unanswered: a client whose only thread waits for more keys must have answered these.
     const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
-    const PreparedModel model(flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
+    const flash::testing::SourcedModel model(flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
     ASSERT_GT(model.cost().layers[0].activation_keys, kAheadBytes);
     transport::LoopbackOptions options;
     options.limits.timeout = std::chrono::seconds(15);
@@ -117,7 +117,7 @@ TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
 }
 
 TEST(PrivateInference, ExtremeInputs) {
-    const PreparedModel model(flash::testing::random_model(7));
+    const flash::testing::SourcedModel model(flash::testing::random_model(7));
     const auto size = static_cast<std::size_t>(model.architecture().input.size());
     for (const std::int32_t value : {0, model.architecture().input_limit, -model.architecture().input_limit}) {
         const auto run = flash::testing::run_privately(model, std::vector<std::int32_t>(size, value));
@@ -126,14 +126,14 @@ TEST(PrivateInference, ExtremeInputs) {
 }
 
 TEST(PrivateInference, RoundingIsUnbiased) {
-    const PreparedModel model(flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
+    const flash::testing::SourcedModel model(flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 6));
     // 14,400 values with an error of at most one unit: the mean has a standard deviation below 0.005.
     EXPECT_LT(std::abs(run.audit.layers[0].mean_error), 0.03);
 }
 
 TEST(PrivateInference, FixedSeedsGiveTheSameTranscriptOfResults) {
-    const PreparedModel model(flash::testing::random_model(9));
+    const flash::testing::SourcedModel model(flash::testing::random_model(9));
     const auto input = flash::testing::random_input(model.architecture(), 9);
     const auto first = flash::testing::run_privately(model, input, 11, 12);
     const auto second = flash::testing::run_privately(model, input, 11, 12);

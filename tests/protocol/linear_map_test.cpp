@@ -35,7 +35,7 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
     const packing::LinearPlan& linear = plan.layers[at];
     std::vector<std::vector<std::uint32_t>> out;  // by band
     std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * linear.degree());
-    const LinearMap map = build_linear_map(model, plan, layer);
+    const LinearMap map = build_linear_map(architecture, plan, layer, model.weights.layers[at]);
     const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); };
     apply_whole(map, plan, layer, stream_of, whole);
     // Results must not depend on coefficients that do not travel.

@@ -13,6 +13,7 @@
 #include <random>
 
 #include "base/file.h"
+#include "model/file.h"
 #include "protocol/prepared_model.h"
 #include "support/private_run.h"
 #include "support/random_model.h"

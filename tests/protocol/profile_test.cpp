@@ -63,7 +63,7 @@ TEST(InferenceProfile, HasEveryByteOfBothParties) {
 }
 
 TEST(InferenceProfile, TheSummaryNeedsNoProfileOfTheCallers) {
-    const PreparedModel model(flash::testing::random_model(5));
+    const flash::testing::SourcedModel model(flash::testing::random_model(5));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 6));
     EXPECT_GT(run.client.seconds.total, 0);
     EXPECT_GT(run.client.seconds.encrypt, 0);

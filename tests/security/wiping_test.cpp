@@ -86,10 +86,10 @@ std::size_t scan(const Needle& needle) {
 
 constexpr std::uint64_t kClientSeed = 0x5eed0001c0ffee01, kServerSeed = 0x5eed0002c0ffee02;
 
-Needle client_share_needle(const model::Model& model) {
+Needle client_share_needle(const model::Architecture& architecture) {
     // The client's share of the first activation.
     SecretVector<std::uint32_t> share(16);
-    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0, model.architecture.plain_modulus, share);
+    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0, architecture.plain_modulus, share);
     return Needle(share);
 }
 
@@ -114,7 +114,7 @@ TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
     GTEST_SKIP() << "sanitizers keep freed memory in quarantine and map terabytes of shadow memory; the plain build runs this test";
 #endif
     const protocol::PreparedModel model(flash::testing::single_convolution({3, 20, 20}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 33));
-    const Needle client_share = client_share_needle(model.model()), server_share = server_share_needle(model),
+    const Needle client_share = client_share_needle(model.architecture()), server_share = server_share_needle(model),
                  mask = mask_needle();
     EXPECT_EQ(scan(client_share), 0u);
     EXPECT_EQ(scan(server_share), 0u);

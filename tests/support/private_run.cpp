@@ -52,7 +52,7 @@ protocol::ClientResult run(const protocol::PreparedModel& model, const std::vect
 
 }  // namespace
 
-PrivateRun run_privately(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, std::uint64_t client_seed,
+PrivateRun run_privately(const SourcedModel& model, const std::vector<std::int32_t>& input, std::uint64_t client_seed,
                          std::uint64_t server_seed, transport::LoopbackOptions options) {
     const model::Twin twin(model.model());
     protocol::Audit audit(model.model(), twin);

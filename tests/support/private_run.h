@@ -12,6 +12,16 @@
 
 namespace flash::testing {
 
+/// A prepared model and what it was made from, which an audit needs.
+class SourcedModel : public protocol::PreparedModel {
+public:
+    explicit SourcedModel(model::Model source) : PreparedModel(model::Model(source)), source_(std::move(source)) {}
+    const model::Model& model() const { return source_; }
+
+private:
+    model::Model source_;
+};
+
 struct PrivateRun {
     protocol::ClientResult client;
     transport::Traffic traffic;  ///< as the client saw it
@@ -19,7 +29,7 @@ struct PrivateRun {
 };
 
 /// seeds: 0 for fresh ones from the operating system.
-PrivateRun run_privately(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
+PrivateRun run_privately(const SourcedModel& model, const std::vector<std::int32_t>& input,
                          std::uint64_t client_seed = 0, std::uint64_t server_seed = 0,
                          transport::LoopbackOptions options = {});
 

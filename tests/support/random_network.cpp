@@ -26,25 +26,14 @@ public:
         : random_(seed * 0x9e3779b97f4a7c15u + 1), options_(options), input_{range(1, 4), range(5, options.max_extent), range(5, options.max_extent)},
           writer_({chance(2) ? -1 : 1, input_.channels, input_.height, input_.width}, range(11, 17)) {
         wide_ = chance(6);
-        deep_ = chance(2);
+        deep_ = chance(2) || options.family != NetworkFamily::kAny;
     }
 
     RandomNetwork run() {
         Map map{writer_.input, input_};
         const int blocks = range(options_.min_layers, options_.max_layers);
         map = activate(normalise(convolve(map, random_channels(), true)));
-        for (int i = 1; i < blocks; ++i) {
-            const int kind = range(0, deep_ ? 9 : 7);
-            if (kind == 0) map = activate(add(normalise(convolve_same(map, map.shape.channels)), map));
-            else if (kind == 1) map = projection_block(map);
-            else if (kind == 2) map = pre_activation_block(map);
-            else if (kind == 6) map = separable_block(map);
-            else if (kind == 7) map = activate(normalise(convolve(branches(map), random_channels(), false)));
-            else if (kind == 8) map = inverted_residual(map);
-            else if (kind == 9) map = dense_block(map);
-            else if (kind == 3 && map.shape.height > 3 && map.shape.width > 3) map = average(map);
-            else map = activate(normalise(convolve(map, random_channels(), true)));
-        }
+        for (int i = 1; i < blocks; ++i) map = block(map);
         const std::string output = head(map);
         RandomNetwork network{writer_.finish(output), input_};
         network.onnx = with_measured_batch_norms(network.onnx, network.images(32, random_()));
@@ -52,6 +41,31 @@ public:
     }
 
 private:
+    Map block(const Map& in) {
+        switch (options_.family) {
+            case NetworkFamily::kAny: return any_block(in);
+            case NetworkFamily::kResidual: return chance(3) ? pre_activation_block(in) : chance(2) ? projection_block(in) : identity_block(in);
+            case NetworkFamily::kBottleneck: return bottleneck_block(in);
+            case NetworkFamily::kDepthwise: return chance(2) ? separable_block(in) : inverted_residual(in);
+            case NetworkFamily::kDense: return chance(2) && in.shape.height > 3 && in.shape.width > 3 ? average(in) : dense_block(in);
+            case NetworkFamily::kHeads: return heads_block(in);
+        }
+        return in;
+    }
+
+    Map any_block(const Map& in) {
+        const int kind = range(0, deep_ ? 9 : 7);
+        if (kind == 0) return identity_block(in);
+        if (kind == 1) return projection_block(in);
+        if (kind == 2) return pre_activation_block(in);
+        if (kind == 6) return separable_block(in);
+        if (kind == 7) return activate(normalise(convolve(branches(in), random_channels(), false)));
+        if (kind == 8) return inverted_residual(in);
+        if (kind == 9) return dense_block(in);
+        if (kind == 3 && in.shape.height > 3 && in.shape.width > 3) return average(in);
+        return activate(normalise(convolve(in, random_channels(), true)));
+    }
+
     int range(int low, int high) { return std::uniform_int_distribution<int>(low, std::max(low, high))(random_); }
     bool chance(int one_in) { return range(1, one_in) == 1; }
     double normal() { return std::normal_distribution<double>()(random_); }
@@ -164,6 +178,8 @@ private:
 
     Map add(const Map& a, const Map& b) { return {writer_.node("Add", {a.name, b.name}), a.shape}; }
 
+    Map identity_block(const Map& in) { return activate(add(normalise(convolve_same(in, in.shape.channels)), in)); }
+
     Map projection_block(const Map& in) {
         const int channels = random_channels(), stride = range(1, std::min({2, in.shape.height, in.shape.width}));
         Map main = activate(normalise(convolve(in, channels, model::Window{3, 3, stride, stride, 1, 1, 1, 1})));
@@ -182,7 +198,8 @@ private:
     /// A 3x3 convolution in groups, down to one channel each, possibly dilated, and perhaps a pointwise one behind it.
     Map separable_block(const Map& in) {
         int groups = in.shape.channels;
-        while (chance(3) && groups > 1) do --groups;
+        while (chance(3) && groups > 1)
+            do --groups;
             while (in.shape.channels % groups != 0);
         const int d = chance(3) ? range(1, 2) : 1, stride = range(1, 2);
         const Map spatial = normalise(convolve(in, in.shape.channels * range(1, 2), model::Window{3, 3, stride, stride, d, d, d, d, d, d}, groups));
@@ -233,6 +250,61 @@ private:
             features.push_back(convolve_same(bottleneck, range(1, 4)));
         }
         return activate(normalise(convolve(activate(normalise(concatenate(features))), random_channels(), model::Window{})));
+    }
+
+    /// The padding in front of a window that makes the result as large as the input divided by the stride; the rest goes behind it.
+    std::pair<int, int> split(int reach) {
+        const int before = range(0, reach - 1);
+        return {before, reach - 1 - before};
+    }
+    model::Window keeping(int kernel_h, int kernel_w, int stride, int dilation = 1) {
+        const auto [top, bottom] = split((kernel_h - 1) * dilation + 1);
+        const auto [left, right] = split((kernel_w - 1) * dilation + 1);
+        return {kernel_h, kernel_w, stride, stride, top, left, bottom, right, dilation, dilation};
+    }
+
+    Map bottleneck_block(const Map& in) {
+        const int groups = range(1, 3), width = groups * range(1, 4), stride = chance(3) ? 2 : 1, dilation = chance(4) ? 2 : 1;
+        const int outputs = stride == 1 && chance(2) ? in.shape.channels : random_channels();
+        Map main = activate(normalise(convolve(in, width, model::Window{})));
+        main = activate(normalise(convolve(main, width * range(1, 2), keeping(3, 3, stride, dilation), groups)));
+        main = normalise(convolve(main, outputs, model::Window{}));
+        if (stride == 1 && outputs == in.shape.channels) return activate(add(main, chance(2) ? normalise(in) : in));
+        const Map shortcut = normalise(convolve(in, outputs, model::Window{1, 1, stride, stride}));
+        return activate(chance(2) ? add(main, shortcut) : add(shortcut, main));
+    }
+
+    Map pool(const Map& in, const model::Window& w) {
+        std::vector<OnnxWriter::Attribute> attributes{{"kernel_shape", std::vector<I>{w.kernel_h, w.kernel_w}},
+                                                      {"strides", std::vector<I>{w.stride_h, w.stride_w}},
+                                                      {"pads", std::vector<I>{w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}}};
+        if (chance(2)) attributes.push_back({"count_include_pad", 1});
+        return {writer_.node("AveragePool", {in.name}, attributes), {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}};
+    }
+
+    /// Branches side by side on one map: some read it the same way, others with another kernel, behind a narrow layer, or as means. All have one
+    /// stride. Then two convolutions read what they make, and are added or concatenated.
+    Map heads_block(const Map& in) {
+        const int stride = chance(3) && in.shape.height > 2 && in.shape.width > 2 ? 2 : 1;
+        const auto small = [&] { return range(1, 6); };
+        std::vector<Map> parts;
+        for (int i = range(2, 3); i > 0; --i) {
+            switch (range(0, 4)) {
+                case 0: parts.push_back(convolve(in, small(), model::Window{1, 1, stride, stride})); break;
+                case 1: parts.push_back(convolve(in, small(), keeping(3, 3, stride, range(1, 2)))); break;
+                case 2: parts.push_back(convolve(activate(normalise(convolve(in, small(), model::Window{}))), small(), keeping(range(2, 4), range(1, 5), stride))); break;
+                case 3: parts.push_back(convolve(pool(in, keeping(range(2, 3), 3, stride)), small(), model::Window{})); break;
+                default: {
+                    const Map first = activate(normalise(convolve(in, small(), keeping(1, 3, 1))));
+                    parts.push_back(convolve(first, small(), keeping(3, 1, stride)));
+                }
+            }
+            parts.back() = activate(normalise(parts.back()));
+        }
+        const Map all = concatenate(parts);
+        const int channels = random_channels();
+        const Map left = normalise(convolve(all, channels, model::Window{})), right = normalise(convolve(all, channels, keeping(3, 3, 1)));
+        return chance(2) ? activate(add(left, right)) : concatenate({activate(left), activate(right)});
     }
 
     Map average(const Map& in) {

@@ -158,6 +158,21 @@ TEST_P(Shaped, AFullSendQueueHoldsTheSenderBack) {
     for (std::uint32_t i = 0; i < 8; ++i) EXPECT_EQ(ends.b->receive(MessageType::kUpload).index, i);
 }
 
+TEST_P(Shaped, TryingToSendDoesNotWait) {
+    Limits limits = testing::quick_limits(5s);
+    limits.max_send_queue = 20'000;
+    Ends ends(tls(), {8e6, 40e-3}, limits);  // 10 ms for each of these
+    Message third = message(MessageType::kUpload, 10'000 - kFrameHeaderBytes, 0, 2);
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        Message one = message(MessageType::kUpload, 10'000 - kFrameHeaderBytes, 0, i);
+        EXPECT_TRUE(ends.a->try_send(one));
+    }
+    EXPECT_FALSE(ends.a->try_send(third));
+    EXPECT_EQ(third.payload.size(), 10'000 - kFrameHeaderBytes) << "what was not sent stays";
+    ends.a->send(std::move(third));
+    for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(ends.b->receive(MessageType::kUpload).index, i);
+}
+
 TEST_P(Shaped, AQueueThatDoesNotMoveIsATimeout) {
     Limits limits = testing::quick_limits(50ms);
     limits.max_send_queue = 1000;

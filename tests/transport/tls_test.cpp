@@ -65,6 +65,29 @@ TEST(Tls, BackPressureBoundsTheSendQueueWithoutLosingData) {
     sending.get();
 }
 
+TEST(Tls, TryingToSendDoesNotWaitAndLosesNothing) {
+    Limits limits = quick_limits(5s);
+    limits.max_send_queue = 100'000;
+    limits.max_queued = std::size_t{64} << 20;
+    EchoServer echo(limits);
+    auto options = echo.client_options();
+    options.limits = limits;
+    const auto channel = connect_tls(options);
+    // Far more at once than the queue and the system take.
+    std::uint32_t refused = 0, sent = 0;
+    while (refused == 0 && sent < 1000) {
+        Message one = message(MessageType::kUpload, 90'000, 0, sent);
+        if (channel->try_send(one)) {
+            ++sent;
+            continue;
+        }
+        ++refused;
+        EXPECT_EQ(one.payload.size(), 90'000u);
+    }
+    EXPECT_EQ(refused, 1u);
+    for (std::uint32_t i = 0; i < sent; ++i) EXPECT_EQ(channel->receive(MessageType::kUpload).index, i);
+}
+
 TEST(Tls, ReceiveTimesOutAndTheChannelStaysUsable) {
     EchoServer echo(quick_limits(2s));
     auto options = echo.client_options();

@@ -2,20 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
+#include <optional>
 
 #include "app/answer.h"
 #include "app/bench/local_session.h"
 #include "app/bench/machine.h"
+#include "app/bench/plain_graph.h"
 #include "app/bench/report.h"
 #include "app/threads.h"
+#include "base/error.h"
 #include "base/progress.h"
-#include "base/table.h"
-#include "data/dataset.h"
-#include "model/arithmetic.h"
+#include "compiler/compile.h"
 #include "model/file.h"
 #include "model/twin.h"
 #include "protocol/audit.h"
@@ -34,68 +36,87 @@ std::int64_t multiply_adds(const model::Architecture& architecture) {
     return count;
 }
 
-/// Uniform pixels, halved in size until the twin finds every value of the network in its range.
-std::vector<std::int32_t> random_picture(const model::Architecture& architecture, const model::Twin& twin) {
-    std::vector<std::int32_t> input(static_cast<std::size_t>(architecture.input.size()));
-    for (std::int32_t limit = architecture.input_limit; limit > 0; limit /= 2) {
-        std::mt19937_64 random(1);
-        std::uniform_int_distribution<std::int32_t> pixel(-limit, limit);
-        for (auto& value : input) value = pixel(random);
-        if (twin.run(input).overflows == 0) break;
-    }
-    return input;
-}
-
-std::vector<std::int32_t> picture(const NetworkCommand& command, const model::Architecture& architecture, const model::Twin& twin, std::string& what) {
-    if (command.data.empty()) {
-        what = "random pixels";
-        return random_picture(architecture, twin);
-    }
-    const auto set = data::open_dataset(command.data);
-    what = fmt::format("{} of {}", set->name(0), set->description());
-    return model::quantise_input(architecture, set->load(0, architecture.preprocessing, architecture.input));
-}
-
 /// One kind of connection: sessions, and what came of them.
 class Track {
 public:
-    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const model::Twin& twin,
-          std::span<const std::int32_t> input)
-        : input_(input), expected_(twin.run(input).logits) {
+    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const std::vector<Picture>& pictures)
+        : pictures_(pictures), session_(model, connection) {
         result_.name = std::move(name);
         result_.link = transport::to_string(connection.link);
-        protocol::Audit audit(model.model(), twin);
-        LocalSession(model, connection, &audit.server()).infer(input, &audit.client());
-        const protocol::AuditReport report = audit.check();
-        result_.largest_rounding_error = report.largest_error();
-        result_.out_of_range = report.out_of_range();
-        result_.wrong_activations = report.wrong_activations();
-        result_.logit_bound = app::logit_bound(twin, input, expected_, model.architecture().output_scale);
-        session_ = std::make_unique<LocalSession>(model, connection);
-        session_->infer(input);  // warms it up
+        result_.checks.resize(pictures.size());
+        session_.infer(pictures[0].input);  // warms it up
     }
     void run() {
-        const LocalSession::Outcome outcome = session_->infer(input_);
+        const std::size_t turn = result_.seconds.size() % pictures_.size();
+        const Picture& picture = pictures_[turn];
+        const LocalSession::Outcome outcome = session_.infer(picture.input);
         if (result_.seconds.empty() || outcome.seconds < result_.seconds.min()) result_.phases = outcome.result.seconds;
         result_.seconds.add(outcome.seconds);
         result_.bytes_up = outcome.bytes_up;
         result_.bytes_down = outcome.bytes_down;
         result_.round_trips = outcome.result.round_trips;
         const std::vector<float>& logits = outcome.result.logits;
-        result_.same_class += app::best_class(logits) == app::best_class(expected_);
+        ConnectionResult::Check& check = result_.checks[turn];
+        ++check.runs;
+        check.same_class += app::best_class(logits) == app::best_class(picture.logits);
         for (std::size_t i = 0; i < logits.size(); ++i)
-            result_.largest_logit_difference = std::max(result_.largest_logit_difference, std::abs(static_cast<double>(logits[i]) - expected_[i]));
+            check.largest_logit_difference = std::max(check.largest_logit_difference, std::abs(static_cast<double>(logits[i]) - static_cast<double>(picture.logits[i])));
     }
     const ConnectionResult& result() const { return result_; }
 
 private:
-    std::span<const std::int32_t> input_;
-    std::vector<float> expected_;
+    const std::vector<Picture>& pictures_;
     ConnectionResult result_;
-    std::unique_ptr<LocalSession> session_;
+    LocalSession session_;
+};
+
+AuditResult audit_of(const model::Model& source, const protocol::PreparedModel& model, const model::Twin& twin, const Picture& picture) {
+    protocol::Audit audit(source, twin);
+    LocalSession(model, {}, &audit.server()).infer(picture.input, &audit.client());
+    const protocol::AuditReport report = audit.check();
+    return {report.largest_error(), report.out_of_range(), report.wrong_activations()};
+}
+
+/// The network of an ONNX file, checked on a picture against the folded network that was made of the same file.
+class Original {
+public:
+    Original(const std::filesystem::path& onnx, const model::Architecture& architecture, const Picture& picture)
+        : graph_(compiler::import_float_graph(onnx)), picture_(picture) {
+        const compiler::ImportedModel imported = compiler::import_onnx(onnx);
+        if (imported.input != architecture.input || imported.output() != architecture.output_shape() ||
+            imported.activation_layers() != static_cast<int>(architecture.layers.size()) - 1)
+            throw Error(ErrorKind::kInvalidArgument, fmt::format("{} is not the network that was compiled", onnx.string()));
+        expected_ = compiler::evaluate_float(imported, picture.pixels);
+    }
+
+    std::unique_ptr<Plain> make(const PlainFactory& factory, int threads, double& largest_difference) const {
+        std::unique_ptr<Plain> plain = factory.network(graph_, threads);
+        const std::vector<float> logits = plain->compute(picture_.pixels);
+        double size = 0, difference = logits.size() == expected_.size() ? 0 : 1;
+        for (float value : expected_) size = std::max(size, std::abs(static_cast<double>(value)));
+        for (std::size_t i = 0; i < std::min(logits.size(), expected_.size()); ++i)
+            difference = std::max(difference, std::abs(static_cast<double>(logits[i]) - static_cast<double>(expected_[i])) / size);
+        if (!(difference < kTolerance))
+            throw Error(ErrorKind::kInternal, fmt::format("the plain network differs from the folded one by {:.2g} of the largest logit", difference));
+        largest_difference = std::max(largest_difference, difference);
+        return plain;
+    }
+    std::int64_t multiply_adds() const { return graph_.multiply_adds(); }
+
+private:
+    static constexpr double kTolerance = 0.01;  // Winograd in float32, through many squares
+    compiler::FloatGraph graph_;
+    const Picture& picture_;
+    std::vector<float> expected_;
 };
 
 }  // namespace
+
+bool NetworkResult::correct(const ConnectionResult& connection) const {
+    for (std::size_t i = 0; i < connection.checks.size(); ++i)
+        if (!(connection.checks[i].largest_logit_difference <= pictures.all[i].logit_bound)) return false;
+    return audit.correct();
+}
 
 NetworkResult measure_network(const model::Model& model, const NetworkCommand& command) {
     NetworkResult result;
@@ -105,132 +126,62 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     result.activation_layers = static_cast<int>(architecture.layers.size()) - 1;
     result.multiply_adds = multiply_adds(architecture);
     result.threads = command.threads > 0 ? command.threads : available_cores();
-    result.runs = command.runs;
     const auto limit = app::limit_threads(result.threads);
 
     const model::Twin twin(model);
-    const std::vector<std::int32_t> input = picture(command, architecture, twin, result.input);
+    result.pictures = choose_pictures(command.data, command.inputs, architecture, twin);
+    const std::vector<Picture>& pictures = result.pictures.all;
     const auto loading = std::chrono::steady_clock::now();
     const protocol::PreparedModel prepared(model);
     result.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - loading).count();
     result.model_bytes = prepared.memory_bytes();
 
-    PlainTimer plain(result.threads, [&](const PlainFactory& factory, int threads) { return factory.network(architecture, threads); });
-
     reset_peak_memory();
     result.resident_bytes = process_memory().resident;
-    LocalSession(prepared, {}).infer(input);
+    LocalSession(prepared, {}).infer(pictures[0].input);
     result.peak_bytes = process_memory().peak;
+    result.audit = audit_of(model, prepared, twin, pictures[0]);
 
-    Progress progress("inferences", (static_cast<std::uint64_t>(command.runs) + 2) * (command.links.size() + 2));
+    const compiler::FloatGraph graph = graph_of(architecture);
+    PlainTimer plain(result.threads, [&](const PlainFactory& factory, int threads) { return factory.network(graph, threads); });
+    std::optional<PlainTimer> original;
+    if (!command.onnx.empty() && plain_factory()) {
+        const Original network(command.onnx, architecture, pictures[0]);
+        result.original.multiply_adds = network.multiply_adds();
+        original.emplace(result.threads, [&](const PlainFactory& factory, int threads) { return network.make(factory, threads, result.original.largest_difference); });
+    }
+
+    const int runs = std::max(command.runs, static_cast<int>(pictures.size())), link_runs = command.link_runs > 0 ? command.link_runs : runs;
     std::vector<std::unique_ptr<Track>> tracks;
-    const auto add_track = [&](const std::string& name, const Connection& connection) {
-        tracks.push_back(std::make_unique<Track>(name, connection, prepared, twin, input));
-        progress.advance(2);
+    std::vector<int> track_runs;
+    Progress progress("inferences", static_cast<std::uint64_t>(2 * (runs + 1)) + command.links.size() * static_cast<std::uint64_t>(link_runs + 1));
+    const auto add_track = [&](const std::string& name, const Connection& connection, int count) {
+        tracks.push_back(std::make_unique<Track>(name, connection, prepared, pictures));
+        track_runs.push_back(count);
+        progress.advance();
     };
-    add_track("memory", {});
-    add_track("tls", {true, {}});
+    add_track("memory", {}, runs);
+    add_track("tls", {true, {}}, runs);
     for (const std::string& link : command.links)
-        if (const auto parsed = transport::parse_link(link)) add_track("tls, " + link, {true, parsed});
-    for (int run = 0; run < command.runs; ++run) {
+        if (const auto parsed = transport::parse_link(link)) add_track("tls, " + link, {true, parsed}, link_runs);
+    for (int run = 0; run < *std::ranges::max_element(track_runs); ++run) {
         let_others_sleep();
-        for (const auto& track : tracks) {
-            track->run();
+        for (std::size_t t = 0; t < tracks.size(); ++t) {
+            if (run >= track_runs[t]) continue;
+            tracks[t]->run();
             progress.advance();
         }
+        if (run >= runs) continue;
         plain.run();
+        if (original) original->run();
     }
     progress.finish();
     result.plain = plain.result();
+    if (original) result.original.plain = original->result();
     for (const auto& track : tracks) result.connections.push_back(track->result());
-    if (command.scaling) result.scaling = measure_scaling(prepared, input, std::max(2, result.threads), command.runs);
+    if (command.scaling) result.scaling = measure_scaling(prepared, pictures[0].input, std::max(2, result.threads), command.runs);
     return result;
 }
-
-nlohmann::json to_json(const NetworkResult& r) {
-    nlohmann::json json{{"network", r.name},
-                        {"input", r.input},
-                        {"activation_values", r.activation_values},
-                        {"activation_layers", r.activation_layers},
-                        {"multiply_adds", r.multiply_adds},
-                        {"load_s", r.load_seconds},
-                        {"memory", {{"model_bytes", r.model_bytes}, {"resident_before_bytes", r.resident_bytes}, {"peak_bytes", r.peak_bytes}}},
-                        {"connections", nlohmann::json::array()},
-                        {"plain", to_json(r.plain)}};
-    const double values = static_cast<double>(r.activation_values);
-    for (const ConnectionResult& c : r.connections) {
-        nlohmann::json entry = to_json(c.seconds);
-        entry["connection"] = c.name;
-        entry["link"] = c.link;
-        entry["bytes_up"] = c.bytes_up;
-        entry["bytes_down"] = c.bytes_down;
-        entry["round_trips"] = c.round_trips;
-        if (r.activation_values) {
-            entry["bytes_per_activation_value"] = static_cast<double>(c.bytes_up + c.bytes_down) / values;
-            entry["ns_per_activation_value"] = 1e9 * c.seconds.median() / values;
-        }
-        entry["client_phases_s"] = {{"setup", c.phases.setup},         {"encrypt", c.phases.encrypt},     {"wait_linear", c.phases.wait_linear},
-                                    {"decrypt", c.phases.decrypt},     {"wait_keys", c.phases.wait_keys}, {"respond", c.phases.respond}};
-        entry["correctness"] = {{"correct", c.correct()},
-                                {"runs", r.runs},
-                                {"same_class_as_twin", c.same_class},
-                                {"largest_logit_difference", c.largest_logit_difference},
-                                {"logit_bound", c.logit_bound},
-                                {"largest_rounding_error", c.largest_rounding_error},
-                                {"out_of_range", c.out_of_range},
-                                {"wrong_activations", c.wrong_activations}};
-        if (!r.plain.empty()) entry["over_plain"] = ratio_json(c.seconds, r.plain.seconds);
-        json["connections"].push_back(std::move(entry));
-    }
-    if (!r.scaling.empty()) json["server_scaling"] = to_json(r.scaling);
-    return json;
-}
-
-namespace {
-
-std::string network_table(const NetworkResult& r) {
-    std::vector<Table::Column> columns{{""}};
-    for (const ConnectionResult& c : r.connections) columns.push_back({c.name, Align::kRight});
-    if (!r.plain.empty()) columns.push_back({"plain float32", Align::kRight});
-    Table table(columns);
-    const auto row = [&](const std::string& name, const auto& cell, const std::string& plain = {}) {
-        std::vector<std::string> cells{name};
-        for (const ConnectionResult& c : r.connections) cells.push_back(cell(c));
-        if (!r.plain.empty()) cells.push_back(plain);
-        table.add_row(std::move(cells));
-    };
-    const auto time = [&](double (Samples::*of)() const) { return r.plain.empty() ? std::string() : human_seconds((r.plain.seconds.*of)()); };
-    const double values = static_cast<double>(std::max<std::int64_t>(1, r.activation_values));
-    const auto bytes = [](std::uint64_t count) { return with_separators(static_cast<long long>(count)); };
-    using Result = const ConnectionResult&;
-    row("one inference, median", [](Result c) { return human_seconds(c.seconds.median()); }, time(&Samples::median));
-    row("fastest", [](Result c) { return human_seconds(c.seconds.min()); }, time(&Samples::min));
-    row("slowest", [](Result c) { return human_seconds(c.seconds.max()); }, time(&Samples::max));
-    if (!r.plain.empty()) row("private over plain (of the fastest)", [&](Result c) { return ratio_text(c.seconds, r.plain.seconds); });
-    row("ns per activation value", [&](Result c) { return fmt::format("{:.0f}", 1e9 * c.seconds.median() / values); });
-    table.add_rule();
-    row("bytes up", [&](Result c) { return bytes(c.bytes_up); });
-    row("bytes down", [&](Result c) { return bytes(c.bytes_down); });
-    row("bytes per activation value", [&](Result c) { return fmt::format("{:.1f}", static_cast<double>(c.bytes_up + c.bytes_down) / values); });
-    row("round trips", [](Result c) { return std::to_string(c.round_trips); });
-    table.add_rule();
-    row("top class is the twin's", [&](Result c) { return fmt::format("{} of {}", c.same_class, r.runs); });
-    row("largest logit difference to the twin (allowed)", [](Result c) { return fmt::format("{:.3g} ({:.3g})", c.largest_logit_difference, c.logit_bound); });
-    row("largest rounding error (one unit allowed)", [](Result c) { return fmt::format("{:.3f}", c.largest_rounding_error); });
-    row("out of range, activations not exact", [](Result c) { return fmt::format("{}, {}", c.out_of_range, c.wrong_activations); });
-    return table.str();
-}
-
-std::string scaling_table(const NetworkResult& r) {
-    Table table({{"cores", Align::kRight}, {"server alone, median", Align::kRight}, {"fastest", Align::kRight}, {"speed-up (of the fastest)", Align::kRight},
-                 {"CPU time of all threads", Align::kRight}});
-    for (const ScalingPoint& p : r.scaling)
-        table.add_row({std::to_string(p.threads), human_seconds(p.seconds.median()), human_seconds(p.seconds.min()),
-                       ratio_text(r.scaling.front().seconds, p.seconds), human_seconds(p.cpu_seconds.median())});
-    return table.str();
-}
-
-}  // namespace
 
 void run_network(const NetworkCommand& command) {
     const model::Model model = model::load(command.model);
@@ -240,20 +191,9 @@ void run_network(const NetworkCommand& command) {
     json["kind"] = "flash bench network";
     json["machine"] = machine;
     json["threads"] = result.threads;
-    json["runs"] = result.runs;
+    json["runs"] = result.connections.front().seconds.size();
     if (write_json(json, command.json)) return;
-
-    fmt::print("{}\n{}: {} activation layers, {} activation values, {:.1f} M multiply-adds; input: {}\n\n{}\n", machine_text(machine, result.threads),
-               printable(result.name), result.activation_layers, with_separators(result.activation_values),
-               1e-6 * static_cast<double>(result.multiply_adds), printable(result.input), network_table(result));
-    if (!result.scaling.empty()) fmt::print("{}\n", scaling_table(result));
-    fmt::print("{} runs in turns; both parties share the threads. Model ready to serve in {}, {}. Memory of the process: {} before the inferences,\n"
-               "{} at most during one (both parties).\n",
-               result.runs, human_seconds(result.load_seconds), human_bytes(static_cast<double>(result.model_bytes)),
-               human_bytes(static_cast<double>(result.resident_bytes)), human_bytes(static_cast<double>(result.peak_bytes)));
-    for (const ConnectionResult& c : result.connections)
-        if (c.link != "none") fmt::print("{}: emulated, {}.\n", c.name, c.link);
-    if (!result.plain.empty()) fmt::print("Plain: {}, {} threads ({}).\n", result.plain.algorithm, result.plain.threads, result.plain.implementation);
+    fmt::print("{}\n{}", machine_text(machine, result.threads), network_text(result));
 }
 
 }  // namespace flash::bench
