@@ -173,7 +173,7 @@ TEST(Choose, RingsWhereTheNoiseFits) {
         }
         fix_packing(choices, model.architecture);
         compiler::choose_upload_bits(model.architecture, model.weights);
-        const protocol::PreparedModel prepared(std::move(model));
+        const testing::SourcedModel prepared(std::move(model));
         const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
         EXPECT_EQ(run.audit.wrong_activations(), 0) << "seed " << seed;
         EXPECT_LT(run.audit.largest_error(), 1.4) << "seed " << seed;

@@ -49,7 +49,7 @@ TEST(PrivateInference, NetworksInBothRings) {
         options.layers = 3;
         model::Model chosen = flash::testing::random_model(seed, options);
         compiler::choose_rings(chosen.architecture, chosen.weights);
-        const PreparedModel model(std::move(chosen));
+        const flash::testing::SourcedModel model(std::move(chosen));
         small += std::ranges::count(model.plan().degrees(), 1024u) > 0;
         expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)), model, "both rings");
     }
@@ -62,7 +62,7 @@ TEST(PrivateInference, EveryLayerInTheSmallRing) {
         model::Model chosen = flash::testing::single_convolution(input, 5, {3, 3, 1, 1, 1, 1, 1, 1}, 41, 8);
         chosen.architecture.layers.back().share_bits = 14;
         flash::testing::use_ring(chosen, 1024);
-        const PreparedModel model(std::move(chosen));
+        const flash::testing::SourcedModel model(std::move(chosen));
         EXPECT_EQ(model.plan().degrees(), std::vector<std::size_t>{1024});
         expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 1)), model, "small ring");
     }

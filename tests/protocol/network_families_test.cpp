@@ -63,7 +63,7 @@ TEST_P(NetworkFamilies, PrivateInferenceEqualsTheTwinAndTheGraph) {
             EXPECT_EQ(error.kind(), ErrorKind::kRange) << error.what();
             continue;  // a few have activations that are straighter than integers can tell
         }
-        const PreparedModel model(std::move(compiled->model));
+        const flash::testing::SourcedModel model(std::move(compiled->model));
         const model::Twin twin(model.model());
         std::map<int, int> readers;
         for (const model::Layer& layer : model.architecture().layers) {
