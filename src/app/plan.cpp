@@ -9,6 +9,8 @@
 #include "app/plan_report.h"
 #include "base/progress.h"
 #include "base/table.h"
+#include "compiler/noise.h"
+#include "compiler/rings.h"
 #include "model/file.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"
@@ -27,7 +29,11 @@ struct TimedPlan {
     std::vector<planner::GroupChoice> choices;
 };
 
-TimedPlan time_plan(const model::Architecture& architecture, const PlanCommand& command) {
+TimedPlan time_plan(const model::Model& model, const PlanCommand& command) {
+    const model::Architecture& architecture = model.architecture;
+    const std::vector<double> energies = compiler::weight_energies(architecture, model.weights);
+    const planner::RingRules rules{[&](const std::vector<std::size_t>& group, int degree) { return compiler::fits_ring(architecture, energies, group, degree); },
+                                   [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
     TimedPlan timed;
     timed.setting.link = transport::parse_link(command.link);
     timed.setting.shared_cores = command.shared_cores || !timed.setting.link;
@@ -36,16 +42,16 @@ TimedPlan time_plan(const model::Architecture& architecture, const PlanCommand& 
     const packing::Plan plan = packing::make_plan(architecture);
     timed.work = planner::network_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
     timed.prediction = planner::predict(timed.work, timed.rates, timed.setting);
-    timed.choices = planner::alternatives(architecture, timed.rates, timed.setting);
+    timed.choices = planner::alternatives(architecture, timed.rates, timed.setting, &rules);
     return timed;
 }
 
-std::string packing_text(const planner::Alternative& a) { return fmt::format("{}x{}", a.packing.channels_per_input, a.channels_per_output); }
+std::string packing_text(const planner::Alternative& a) { return fmt::format("{}x{} n={}", a.packing.channels_per_input, a.channels_per_output, a.packing.degree); }
 
 /// The alternative that is like the model's own packing, or null: a model may have been packed by other rules.
 const planner::Alternative* own(const planner::GroupChoice& choice, const packing::Plan& plan) {
     const packing::Grid& grid = plan.layers[static_cast<std::size_t>(choice.layers.front())].grid;
-    const auto found = std::ranges::find_if(choice.alternatives, [&](const planner::Alternative& a) { return a.packing.channels_per_input == grid.channels_per_input; });
+    const auto found = std::ranges::find_if(choice.alternatives, [&](const planner::Alternative& a) { return a.packing == model::PackingChoice{grid.channels_per_input, grid.degree}; });
     return found == choice.alternatives.end() ? nullptr : &*found;
 }
 
@@ -123,7 +129,7 @@ nlohmann::json time_json(const TimedPlan& timed) {
     for (const planner::GroupChoice& choice : timed.choices) {
         nlohmann::json list = nlohmann::json::array();
         for (const planner::Alternative& a : choice.alternatives)
-            list.push_back({{"channels_per_input", a.packing.channels_per_input}, {"channels_per_output", a.channels_per_output}, {"seconds", a.seconds}, {"bytes", a.bytes}});
+            list.push_back({{"degree", a.packing.degree}, {"channels_per_input", a.packing.channels_per_input}, {"channels_per_output", a.channels_per_output}, {"seconds", a.seconds}, {"bytes", a.bytes}});
         groups.push_back({{"layers", choice.layers}, {"alternatives", list}});
     }
     return {{"link", transport::to_string(timed.setting.link)}, {"cores", timed.setting.cores}, {"shared_cores", timed.setting.shared_cores},
@@ -138,12 +144,13 @@ void run_plan(const PlanCommand& command) {
         fmt::print("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
         return;
     }
-    TimedPlan timed = time_plan(model.architecture, command);
+    TimedPlan timed = time_plan(model, command);
     if (!command.replan.empty()) {
         const double before = timed.prediction.seconds();
         planner::fix_packing(timed.choices, model.architecture);
+        compiler::choose_upload_bits(model.architecture, model.weights);
         model::save(model, command.replan);
-        timed = time_plan(model.architecture, command);
+        timed = time_plan(model, command);
         if (!command.json)
             fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(), 1e3 * timed.prediction.seconds(), 1e3 * before);
     }
@@ -153,7 +160,7 @@ void run_plan(const PlanCommand& command) {
         fmt::print("{}\n", json.dump(2));
         return;
     }
-    fmt::print("{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels an upload x channels a response) changes the time and bytes of its "
+    fmt::print("{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels an upload x channels a response, degree of the ring) changes the time and bytes of its "
                "layers together by so much.\n",
                plan_table(model), time_table(model.architecture, timed), setting_text(timed.setting));
 }

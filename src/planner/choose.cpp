@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "base/error.h"
+#include "packing/alternatives.h"
 #include "packing/plan.h"
 #include "planner/work.h"
 #include "protocol/cost.h"
@@ -16,9 +18,9 @@ constexpr double kRange = 4;                 // g2 that is looked at: from a qua
 constexpr std::size_t kMostCandidates = 12;  // of a group
 constexpr double kSameTime = 1e-3;           // relative; times closer than that are the same
 
-/// Values of g1 worth looking at, the default's first: the largest g1 for each g2, evenly spread (by ratio) where there are many.
-std::vector<int> candidates(const packing::Grid& grid) {
-    std::vector<int> list{grid.channels_per_input};
+/// Packings in one ring that are worth looking at, the default's first: the largest g1 for each g2, evenly spread (by ratio) where there are many.
+std::vector<model::PackingChoice> candidates(const packing::Grid& grid) {
+    std::vector<model::PackingChoice> list{{grid.channels_per_input, grid.degree}};
     if (grid.banded) return list;
     const int blocks = grid.degree / grid.spacing;
     const double low = std::max(1.0, grid.channels_per_output / kRange), high = std::min<double>(blocks, grid.channels_per_output * kRange);
@@ -28,8 +30,22 @@ std::vector<int> candidates(const packing::Grid& grid) {
         found.insert(blocks / static_cast<int>(g2));
     }
     for (int g1 : found)
-        if (g1 != grid.channels_per_input && g1 >= 1) list.push_back(g1);
+        if (g1 != grid.channels_per_input && g1 >= 1) list.push_back({g1, grid.degree});
     return list;
+}
+
+/// A ring beside its own in which the group can be; 0 if there is none.
+int other_degree(const model::Architecture& architecture, const std::vector<std::size_t>& group, int own, const RingRules& rules) {
+    for (int degree : model::kDegrees) {
+        if (degree == own || !rules.fits(group, degree)) continue;
+        try {
+            packing::packed_as(architecture, group, {0, degree});
+            return degree;
+        } catch (const Error& error) {  // a row of its maps is too long
+            if (error.kind() != ErrorKind::kUnsupported) throw;
+        }
+    }
+    return 0;
 }
 
 struct Planned {
@@ -43,17 +59,31 @@ struct Planned {
 
 }  // namespace
 
-std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting) {
-    model::Architecture free = architecture;
+std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting, const RingRules* rules) {
     const auto groups = packing::layer_groups(architecture);
-    // Every group stays in its ring: whether the noise fits in another one, the architecture does not tell.
-    for (const auto& group : groups)
-        for (std::size_t l : group) free.layers[l].packing = {0, packing::choice_of(architecture, group).degree};
-    const Planned standard(free, rates);
-    std::vector<std::vector<int>> lists;
+    const auto settled = [&](model::Architecture changed) {
+        if (rules) rules->settle(changed);
+        return changed;
+    };
+    const auto set = [](model::Architecture& a, const std::vector<std::size_t>& group, const model::PackingChoice& packing) {
+        for (std::size_t l : group) a.layers[l].packing = packing;
+    };
+    model::Architecture free = architecture;
+    for (const auto& group : groups) set(free, group, {0, packing::choice_of(architecture, group).degree});
+    const Planned standard(settled(free), rates);
+    // The other rings, all groups at once.
+    model::Architecture moved = free;
+    std::vector<int> degrees(groups.size(), 0);
+    for (std::size_t g = 0; rules && g < groups.size(); ++g) {
+        degrees[g] = other_degree(architecture, groups[g], free.layers[groups[g].front()].packing.degree, *rules);
+        if (degrees[g]) set(moved, groups[g], {0, degrees[g]});
+    }
+    const packing::Plan other = packing::make_plan(settled(moved));
+    std::vector<std::vector<model::PackingChoice>> lists;
     std::size_t rounds = 0;
-    for (const auto& group : groups) {
-        lists.push_back(candidates(standard.plan.layers[group.front()].grid));
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+        lists.push_back(candidates(standard.plan.layers[groups[g].front()].grid));
+        if (degrees[g]) std::ranges::copy(candidates(other.layers[groups[g].front()].grid), std::back_inserter(lists.back()));
         rounds = std::max(rounds, lists.back().size());
     }
     std::vector<GroupChoice> choices(groups.size());
@@ -61,8 +91,8 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
     for (std::size_t round = 0; round < rounds; ++round) {
         model::Architecture tried = free;
         for (std::size_t g = 0; g < groups.size(); ++g)
-            for (std::size_t l : groups[g]) tried.layers[l].packing.channels_per_input = lists[g][std::min(round, lists[g].size() - 1)];
-        const Planned planned(tried, rates);
+            set(tried, groups[g], lists[g][std::min(round, lists[g].size() - 1)]);
+        const Planned planned(settled(tried), rates);
         for (std::size_t g = 0; g < groups.size(); ++g) {
             if (round >= lists[g].size()) continue;
             std::vector<LayerWork> work = standard.work;

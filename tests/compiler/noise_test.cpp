@@ -6,12 +6,14 @@
 #include <cmath>
 #include <random>
 
+#include "compiler/compile.h"
 #include "compiler/rings.h"
 #include "lattice/shifted_product.h"
 #include "lattice/words.h"
 #include "packing/alternatives.h"
 #include "scheme/direct.h"
 #include "support/random_model.h"
+#include "support/random_network.h"
 
 namespace flash::compiler {
 namespace {
@@ -163,6 +165,22 @@ TEST(Rings, AreSmallOnlyWhereTheNoiseFitsAndLessIsSent) {
     }
     EXPECT_GT(small, 20u);
     EXPECT_GT(large, 20u);
+}
+
+TEST(Rings, TheCompilerChoosesThem) {
+    std::size_t small = 0;
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        const testing::RandomNetwork random = testing::random_network(seed);
+        CompileOptions options;
+        options.plain_bits = 24;
+        options.share_bits = 8;
+        options.result_bits = 12;
+        const auto images = random.images(8, seed);
+        small += small_groups(compile(import_onnx(random.onnx, "random"), images, options).model.architecture);
+        options.small_ring = false;
+        EXPECT_EQ(small_groups(compile(import_onnx(random.onnx, "random"), images, options).model.architecture), 0u);
+    }
+    EXPECT_GT(small, 3u);
 }
 
 TEST(Rings, AChoiceThatIsThereStays) {

@@ -1,8 +1,11 @@
 // The planner's counts against what the server builds, its time model's behaviour, and that what it chooses is what a plan then has.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
+#include "compiler/noise.h"
+#include "compiler/rings.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
@@ -147,6 +150,36 @@ TEST(Choose, ARepackedModelStillAnswersAsItsTwin) {
         const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
         EXPECT_EQ(run.audit.wrong_activations(), 0) << "seed " << seed;
     }
+}
+
+TEST(Choose, RingsWhereTheNoiseFits) {
+    std::size_t small = 0, offered = 0;
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        testing::RandomModelOptions options;
+        options.mixed_rings = false;
+        options.share_bits = 9;
+        model::Model model = testing::random_model(seed, options);
+        const std::vector<double> energies = compiler::weight_energies(model.architecture, model.weights);
+        const RingRules rules{[&](const std::vector<std::size_t>& group, int degree) { return compiler::fits_ring(model.architecture, energies, group, degree); },
+                              [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
+        const auto choices = alternatives(model.architecture, rates(), over("10M,1ms"), &rules);
+        for (const GroupChoice& choice : choices) {
+            const std::vector<std::size_t> group(choice.layers.begin(), choice.layers.end());
+            const bool has_small = std::ranges::any_of(choice.alternatives, [](const Alternative& a) { return a.packing.degree == 1024; });
+            EXPECT_EQ(has_small, rules.fits(group, 1024));
+            EXPECT_TRUE(std::ranges::any_of(choice.alternatives, [](const Alternative& a) { return a.packing.degree == 2048; }));
+            offered += has_small;
+            small += choice.alternatives.front().packing.degree == 1024;
+        }
+        fix_packing(choices, model.architecture);
+        compiler::choose_upload_bits(model.architecture, model.weights);
+        const testing::SourcedModel prepared(std::move(model));
+        const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
+        EXPECT_EQ(run.audit.wrong_activations(), 0) << "seed " << seed;
+        EXPECT_LT(run.audit.largest_error(), 1.4) << "seed " << seed;
+    }
+    EXPECT_GT(offered, 8u);
+    EXPECT_GT(small, 4u);
 }
 
 TEST(Choose, BandwidthDecides) {
