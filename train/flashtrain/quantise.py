@@ -40,8 +40,8 @@ INPUT_STEPS = 1024    # integer steps of the largest pixel: fine enough to be le
 class Arithmetic:
     """share_bits: m.  plain_bits: bits of T.  margin: on the calibrated ranges."""
 
-    share_bits: int = 9
-    plain_bits: int = 25
+    share_bits: int = 10
+    plain_bits: int = 27
     margin: float = 2.0
 
     def step(self, reach: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ class Recipe:
     # Last phases
     freeze_norm: float = 0.93     # fraction from which batch statistics are frozen; 1: never
     quantise: float = 1.0         # fraction from which training is quantisation-aware; 1: never
-    share_bits: int = 9           # m there
-    plain_bits: int = 25          # bits of T there
+    share_bits: int = 10          # m there
+    plain_bits: int = 27         # bits of T there
 
     def __post_init__(self) -> None:
         if self.quantise < self.freeze_norm:
