@@ -23,6 +23,9 @@ from pathlib import Path
 
 from flashtrain import config as configs
 
+LIMIT = 256         # images of each kind in a trial
+CALIBRATION = 32    # of them to calibrate on
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -65,6 +68,7 @@ class Result:
         self.run = given.out / path.stem
         self.twin = given.out / f"{path.stem}-relu"
         self.onnx = self.run / f"{path.stem}.onnx"
+        self.limit = ("--limit", LIMIT) if given.smoke else ()
         self.row: dict[str, object] = {"config": path.stem, "target": self.config.target}
 
     def _python(self, program: str, *more: object) -> str:
@@ -73,14 +77,14 @@ class Result:
     def train(self, folder: Path, *more: object) -> None:
         if (folder / "weights.pt").exists():
             return
-        trial = ("--steps", self.given.smoke, "--limit", 64 * self.given.smoke, "--set", "batch=8", "epochs=1",
-                 "freeze_norm=0.3", "quantise=0.4") if self.given.smoke else ()
+        trial = ("--steps", self.given.smoke, *self.limit, "--set", "batch=8", "epochs=1",
+                 "freeze_norm=0.02", "quantise=0.02", "blend_start=0.0", "blend_end=0.0") if self.given.smoke else ()
         fetching = ("--download",) if self.given.download else ()
         self._python("train.py", self.path, "--run", folder, *fetching, *more, *trial)
 
     def make(self) -> dict[str, object]:
         started = time.time()
-        test = () if self.given.smoke else ("--test",)
+        test = self.limit if self.given.smoke else ("--test",)
         teacher: tuple = ()
         if not self.given.no_twins:
             self.train(self.twin, "--twin")
@@ -100,7 +104,8 @@ class Result:
         compiled = self.onnx.with_suffix(".flash")
         kind = "images" if source.read is None else source.name
         spec = f"{kind}:{self.given.data / source.folder}"
-        call(self.given.flash, "compile", self.onnx, "--calib", spec, "--out", compiled)
+        trial = ("--calib-images", CALIBRATION) if self.given.smoke else ()
+        call(self.given.flash, "compile", self.onnx, "--calib", spec, "--out", compiled, *trial)
         if not self.given.smoke:
             measured = json.loads(call(self.given.flash, "eval", compiled, "--data", spec, "--json"))
             self.row["integer"] = round(100 * measured["accuracy"], 2)

@@ -38,12 +38,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="ONNX file; not for a ReLU twin, whose accuracy alone is printed")
     parser.add_argument("--opset", type=int, default=13)
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--limit", type=int, help="use only this many training images (for a quick trial)")
     arguments = parser.parse_args()
 
     config, model = configs.trained(arguments.run)
     source = config.source
     print(networks.cost(model, source.side, source.side))
-    loaded = loader(source, arguments.data, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0, workers=0)
+    loaded = loader(source, arguments.data, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0,
+                    limit=arguments.limit, workers=0)
     if config.twin:
         print(f"held-out accuracy {accuracy(model, source, loaded.held_out):.4f}")
         if arguments.test:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from flashtrain import config as configs
-from flashtrain import data, networks
+from flashtrain import data, networks, zoo
 from flashtrain.data.loader import loader
 from flashtrain.distil import Teacher
 from flashtrain.training import Trainer
@@ -35,12 +35,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--download", action="store_true", help="fetch the image set if it is not there")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=None, help="of the CPU; default: all cores")
+    parser.add_argument("--replicas", type=int, default=1, metavar="N",
+                        help="N threads that each compute their part of a batch: for a CPU that others use too")
     parser.add_argument("--workers", type=int, default=8, help="processes that decode pictures (large sets)")
     parser.add_argument("--minutes", type=float, help="squeeze the rest of the schedule into this time")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
     trial = parser.add_argument_group("for a quick trial")
-    trial.add_argument("--limit", type=int, help="use only this many training images")
-    trial.add_argument("--steps", type=int, help="stop after this many steps")
+    trial.add_argument("--limit", type=int, help="use only this many images")
+    trial.add_argument("--steps", type=int,
+                       help="stop after this many steps; the statistics of the normalisations are then set on training images")
     return parser.parse_args()
 
 
@@ -61,6 +64,8 @@ def main() -> None:
 
     config = configs.load(given.config, given.twin, **dict(map(setting, given.set)))
     recipe, source = config.recipe, config.source
+    if given.steps and "scale" in config.network:
+        config.network["scale"] = zoo.SCALE  # what has not been trained keeps its range only so
     configs.remember(given.config, config, given.run)
     if given.download:
         data.locate(source, given.data, download=True)
@@ -84,7 +89,10 @@ def main() -> None:
         taught_by.to(device, memory_format=torch.channels_last)
         teacher = Teacher(taught_by, model, recipe.temperature, recipe.distil_logits, recipe.distil_features)
 
-    trained = Trainer(model, source, loaded, recipe, given.run, device, teacher, given.minutes, given.steps).run()
+    trained = Trainer(model, source, loaded, recipe, given.run, device, teacher, given.minutes, given.steps,
+                      given.replicas).run()
+    if given.steps:
+        zoo.settle(trained, source.standardise(loaded.sample.pixels[:128].to(device)))
     torch.save(trained.state_dict(), given.run / "weights.pt")
 
 

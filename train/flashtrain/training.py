@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from .data import Images, Source
 from .data.loader import Loaded
 from .distil import Teacher
 from .recipe import Recipe
+from .replicas import Replicas
 
 CALIBRATION = 512  # training images that set the ranges of quantisation-aware training
 
@@ -110,11 +112,14 @@ class Trainer:
         teacher: for distillation, or None.
         minutes: squeeze the rest of the schedule into this time, or None.
         steps: stop after so many steps (to try a configuration), or None.
+        replicas: threads that each compute their part of a batch, see replicas.py.
     """
 
     def __init__(self, model: nn.Module, source: Source, loaded: Loaded, recipe: Recipe, folder: Path,
                  device: torch.device, teacher: Teacher | None = None, minutes: float | None = None,
-                 steps: int | None = None) -> None:
+                 steps: int | None = None, replicas: int = 1) -> None:
+        if replicas > 1 and (teacher and teacher.feature_weight or recipe.compile):
+            raise SystemExit("feature maps and compiled models are for one replica only")
         self.model, self.source, self.loaded, self.recipe = model, source, loaded, recipe
         self.folder, self.device, self.teacher, self.limit = folder, device, teacher, steps
         self.layers = len(activations(model))
@@ -127,6 +132,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
             self._resume()
+        self.replicas = Replicas(model, replicas)
         per_epoch = len(loaded.batches)
         self.progress = Progress(self.epoch * per_epoch, recipe.epochs * per_epoch, minutes)
 
@@ -169,7 +175,8 @@ class Trainer:
 
     def _one_epoch(self) -> dict[str, float]:
         """One pass over the training images, or part of one if time runs out: the figures for the log."""
-        self.model.train()
+        for model in self.replicas.models:
+            model.train()
         sums = Sums()
         skipped = 0
         for index, (images, labels) in enumerate(self.loaded.batches.epoch(self.epoch, self.generator)):
@@ -178,9 +185,7 @@ class Trainer:
             if index and (now >= 1 or index == self.limit):
                 break
             rate, alpha, weight = self._set_phase(now)
-            total, figures = self._loss(images, labels, weight)
-            self.sgd.zero_grad(set_to_none=True)
-            total.backward()
+            figures = self.replicas.backward(images, labels, functools.partial(self._loss, weight=weight))
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or float("inf"))
             if torch.isfinite(norm):
                 self.sgd.step()
@@ -197,26 +202,28 @@ class Trainer:
         for group in self.sgd.param_groups:
             group["lr"] = rate * group["factor"]
         alphas = recipe.alphas_at(now, self.layers)
-        set_alpha(self.model, alphas)
         weight, exponent = recipe.penalty_at(now)
-        set_penalty(self.model, recipe.range_reach if weight else None, exponent)
-        if now >= recipe.freeze_norm:
-            freeze_norms(self.model)
+        for model in self.replicas.models:
+            set_alpha(model, alphas)
+            set_penalty(model, recipe.range_reach if weight else None, exponent)
+            if now >= recipe.freeze_norm:
+                freeze_norms(model)
         if now >= recipe.quantise and not self.quantised:
             sample = self.source.standardise(self.loaded.sample.pixels[:CALIBRATION].to(self.device))
-            quantise.attach(self.model, sample, quantise.Arithmetic(recipe.share_bits, recipe.plain_bits))
-            self.model.train()
-            freeze_norms(self.model)
+            for model in self.replicas.models:
+                quantise.attach(model, sample, quantise.Arithmetic(recipe.share_bits, recipe.plain_bits))
+                model.train()
+                freeze_norms(model)
             self.quantised = True
         return rate, alphas[-1], weight
 
-    def _loss(self, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, model: nn.Module, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of one batch, and figures for the log."""
         if self.teacher:
             self.teacher.forget()
         # The blend changes in every step, which a compiled model would be compiled again for.
-        settled = all(a.alpha in (0.0, 1.0) for a in activations(self.model)) and not self.quantised
-        network = self.fast if settled else self.model
+        settled = all(a.alpha in (0.0, 1.0) for a in activations(model)) and not self.quantised
+        network = self.fast if model is self.model and settled else model
         with self._precision():
             outputs = network(images).float()
             total = loss = F.cross_entropy(outputs, labels, label_smoothing=self.recipe.label_smoothing)
@@ -224,7 +231,7 @@ class Trainer:
                 total = self.teacher.loss(images, outputs, loss)
         penalty = torch.zeros((), device=loss.device)
         if weight:
-            penalty = range_penalty(self.model)
+            penalty = range_penalty(model)
             total = total + weight * penalty
         correct = (outputs.argmax(1) == labels).float().mean()
         return total, {"loss": loss, "range_penalty": penalty, "training_accuracy": correct}

@@ -30,6 +30,7 @@ from flashtrain.data.augment import Augmented
 from flashtrain.data.loader import Loaded
 from flashtrain.distil import Teacher
 from flashtrain.recipe import Recipe
+from flashtrain.replicas import Replicas
 
 CIFAR10 = SOURCES["cifar10"]
 LAYERS = [[8, 4, 2], [12, 4, 2], [12, 3, 1]]
@@ -131,26 +132,47 @@ class TrainingTest(unittest.TestCase):
             self.assertEqual(len((Path(name) / "log.csv").read_text().splitlines()), 13)
 
     def test_goes_on_as_if_never_stopped(self) -> None:
+        recipe = dataclasses.replace(self.RECIPE, quantise=1.0)  # its rounding is random
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-            whole = trainer(Path(one), self.RECIPE).run()
-            stopped = trainer(Path(two), self.RECIPE)
+            whole = trainer(Path(one), recipe).run()
+            stopped = trainer(Path(two), recipe)
             stopped.limit = len(stopped.loaded.batches)
             stopped.run()
-            resumed = trainer(Path(two), self.RECIPE)
+            resumed = trainer(Path(two), recipe)
             self.assertEqual(resumed.epoch, 1)
-            torch.manual_seed(5)
             for a, b in zip(whole.state_dict().values(), resumed.run().state_dict().values()):
-                # The last steps round at random, so the two differ by that much.
-                self.assertTrue(torch.allclose(a.float(), b.float(), atol=5e-3))
+                self.assertTrue(torch.allclose(a.float(), b.float(), atol=1e-5))
+
+    def test_replicas_share_weights_and_average_gradients(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        training.freeze_norms(model)  # else each part of the batch has its own statistics
+        some = images(16)
+        batch = CIFAR10.standardise(some.pixels)
+
+        def loss(network: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> tuple:
+            value = nn.functional.cross_entropy(network(pixels), labels)
+            return value, {"loss": value}
+
+        gradients = []
+        for count in (1, 2):
+            replicas = Replicas(model, count)
+            figures = replicas.backward(batch, some.labels, loss)
+            gradients.append([p.grad.clone() for p in model.parameters()])
+        self.assertAlmostEqual(figures["loss"].item(), loss(model, batch, some.labels)[0].item(), places=5)
+        for one, two in zip(*gradients):
+            self.assertTrue(torch.allclose(one, two, atol=1e-5))
+        with torch.no_grad():
+            model.head.bias.add_(1)
+        self.assertTrue(torch.equal(replicas.models[1].head.bias, model.head.bias))
 
     def test_every_switch(self) -> None:
         for change in ({"activation": "relu"}, {"blend_by_layer": True}, {"channel_scale": True}, {"cutout": 6},
                        {"range_weight": 0.0}, {"clip": 0.0}, {"average": 0.0}, {"precision": "bf16"},
-                       {"blend_start": 0.0, "blend_end": 0.0}):
+                       {"blend_start": 0.0, "blend_end": 0.0}, {}):
             with self.subTest(change), tempfile.TemporaryDirectory() as name:
                 recipe = dataclasses.replace(self.RECIPE, epochs=1, **change)
                 torch.manual_seed(1)
-                running = trainer(Path(name), recipe, steps=4)
+                running = trainer(Path(name), recipe, steps=4, replicas=1 if change else 2)
                 model = running.model
                 running.run()
                 self.assertTrue(all(torch.isfinite(p).all() for p in model.parameters()))

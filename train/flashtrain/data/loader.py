@@ -34,12 +34,13 @@ class Loaded:
 
 def loader(source: Source, directory: Path, held_out: int, batch: int, device: torch.device, *,
            shift: int, cutout: int, limit: int | None = None, workers: int = 8) -> Loaded:
-    """Reads a set. `limit`: only so many training images, for trials."""
+    """Reads a set. `limit`: only so many images of each kind, for trials."""
     if source.read is None:
         return _from_folder(source, locate(source, directory), held_out, batch, device, limit, workers)
-    training, watched = split(read(source, directory, True), held_out)
+    images = read(source, directory, True)
+    training, watched = split(images, min(held_out, len(images.labels) // 5))
     if limit:
-        training = Images(*(part[:limit] for part in training))
+        training, watched = (Images(*(part[:limit] for part in some)) for some in (training, watched))
     batches = Augmented(training, source, batch, device, shift, cutout)
     sample = Images(*(part[:2000] for part in training))
     return Loaded(batches, watched, sample)
@@ -48,13 +49,14 @@ def loader(source: Source, directory: Path, held_out: int, batch: int, device: t
 def _from_folder(source: Source, directory: Path, held_out: int, batch: int, device: torch.device,
                  limit: int | None, workers: int) -> Loaded:
     files = folder.class_folders(directory / "train")
+    held_out = min(held_out, len(files) // 5)
     apart = {i * len(files) // max(held_out, 1) for i in range(held_out)}
-    training = [f for i, f in enumerate(files) if i not in apart]
+    training, watched = ([f for i, f in enumerate(files) if (i in apart) == out] for out in (False, True))
     if limit:
-        training = training[::max(1, len(training) // limit)][:limit]
+        training, watched = (part[::max(1, len(part) // limit)][:limit] for part in (training, watched))
     batches = folder.FolderBatches(folder.Pictures(training, source, True), batch, device, workers)
     sample = training[::max(1, len(training) // 256)][:256]
-    return Loaded(batches, *(_load([f for f in part], source) for part in ([files[i] for i in sorted(apart)], sample)))
+    return Loaded(batches, _load(watched, source), _load(sample, source))
 
 
 def _load(files: list, source: Source) -> Images:
