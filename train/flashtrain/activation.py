@@ -94,8 +94,8 @@ class SquareActivation(nn.Module):
             back-propagation: the mean over images of log(1 + mean((u / R)^p)).
             The logarithm leaves small values as they are and bounds the
             gradient of one image that is far out.
-        scale: None, or learnable factors (a, b) per channel: the curve is then
-            a u^2 + b u, starting at a = b = 1.
+        quadratic, linear: None, or learnable a and b per channel, [C, 1, 1] (of
+            vectors [C]): the curve is then a u^2 + b u, starting at a = b = 1.
         quantiser: None, or what rounds the pre-activation (see quantise.py).
     """
 
@@ -105,7 +105,8 @@ class SquareActivation(nn.Module):
         self.reach: float | None = None
         self.exponent = 10
         self.penalty: Tensor = torch.zeros(())
-        self.scale: nn.Parameter | None = None
+        self.quadratic: nn.Parameter | None = None
+        self.linear: nn.Parameter | None = None
         self.quantiser: nn.Module | None = None
 
     def forward(self, u: Tensor) -> Tensor:
@@ -114,7 +115,7 @@ class SquareActivation(nn.Module):
             self.penalty = _Far.apply(_rows(u)[::PENALISED], self.reach, self.exponent)
         if self.quantiser is not None:
             u = self.quantiser(u)
-        if self.scale is not None:
+        if self.quadratic is not None:
             return self._scaled(u)
         if self.training:
             return _Blend.apply(u, self.alpha)
@@ -123,11 +124,13 @@ class SquareActivation(nn.Module):
         return self.alpha * (u * u + u) + (1 - self.alpha) * 2 * torch.relu(u)
 
     def _scaled(self, u: Tensor) -> Tensor:
-        shape = (1, -1) + (1,) * (u.dim() - 2)
-        a, b = (part.view(shape).to(u.dtype) for part in self.scale)
+        a, b = self.quadratic, self.linear
+        if a.dtype != u.dtype:  # an exported file shall have no Cast
+            a, b = a.to(u.dtype), b.to(u.dtype)
+        square = (a * u + b) * u
         if self.alpha == 1.0:
-            return (a * u + b) * u
-        return self.alpha * (a * u + b) * u + (1 - self.alpha) * 2 * torch.relu(u)
+            return square
+        return self.alpha * square + (1 - self.alpha) * 2 * torch.relu(u)
 
 
 def activations(model: nn.Module) -> list[SquareActivation]:
@@ -149,12 +152,15 @@ def add_scales(model: nn.Module) -> None:
 
     The normalisation in front of an activation says how many channels it has.
     """
-    channels = None
+    shape: tuple[int, ...] = ()
     for module in model.modules():
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            channels = module.num_features
+        if isinstance(module, nn.BatchNorm2d):
+            shape = (module.num_features, 1, 1)
+        elif isinstance(module, nn.BatchNorm1d):
+            shape = (module.num_features,)
         elif isinstance(module, SquareActivation):
-            module.scale = nn.Parameter(torch.ones(2, channels))
+            module.quadratic = nn.Parameter(torch.ones(shape))
+            module.linear = nn.Parameter(torch.ones(shape))
 
 
 def set_penalty(model: nn.Module, reach: float | None, exponent: int = 10) -> None:

@@ -202,8 +202,8 @@ def attach(model: nn.Module, images: Tensor, arithmetic: Arithmetic) -> None:
         delta[layer] = arithmetic.step(torch.maximum(reach, CHANNEL_FLOOR * reach.max()))
         scale[layer] = delta[layer] ** 2
         mean[layer] = _channel(trace.outputs[layer], torch.mean)
-        if layer.scale is not None:  # a u^2 + b u: one unit of Y is worth a delta^2
-            scale[layer] = scale[layer] * layer.scale[0].abs().clamp_min(1e-6)
+        if layer.quadratic is not None:  # a u^2 + b u: one unit of Y is worth a delta^2
+            scale[layer] = scale[layer] * layer.quadratic.detach().flatten().abs().clamp_min(1e-6)
         layer.quantiser = PreActivation(delta[layer])
     final = dataclasses.replace(arithmetic, share_bits=RESULT_BITS)
     for module, source in trace.reads.items():

@@ -52,7 +52,7 @@ def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     Vectors have no weight decay.  As gamma starts at INPUT_SCALE and not at 1,
     their rate is smaller by INPUT_SCALE^2, which keeps relative changes alike.
     """
-    curves = {id(a.scale) for a in activations(model)}
+    curves = {id(p) for a in activations(model) for p in a.parameters(recurse=False)}
     kernels = [p for p in model.parameters() if p.dim() > 1 and id(p) not in curves]
     vectors = [p for p in model.parameters() if p.dim() == 1 or id(p) in curves]
     return torch.optim.SGD(

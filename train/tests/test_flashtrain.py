@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 import tempfile
 import unittest
@@ -58,7 +59,12 @@ def trainer(run: Path, recipe: Recipe, teacher: nn.Module | None = None, **more)
     return training.Trainer(model, CIFAR10, loaded, recipe, run, cpu, taught, **more)
 
 
-class ActivationTest(unittest.TestCase):
+class Seeded(unittest.TestCase):
+    def setUp(self) -> None:
+        torch.manual_seed(1)
+
+
+class ActivationTest(Seeded):
     def test_blend_runs_from_relu_to_square(self) -> None:
         u = torch.linspace(-2, 2, 9).view(1, 1, 3, 3)
         layer = SquareActivation()
@@ -92,7 +98,7 @@ class ActivationTest(unittest.TestCase):
         self.assertLess(u.grad.abs().sum().item(), 1.0)
 
 
-class RecipeTest(unittest.TestCase):
+class RecipeTest(Seeded):
     def test_schedules(self) -> None:
         recipe = Recipe(10, blend_start=0.2, blend_end=0.6, range_ramp=0.5, range_weight=0.4)
         self.assertEqual(recipe.rate_at(0.0), 0.0)
@@ -121,7 +127,7 @@ class RecipeTest(unittest.TestCase):
         self.assertGreater(cost["multiply_adds"], 50_000_000)
 
 
-class TrainingTest(unittest.TestCase):
+class TrainingTest(Seeded):
     RECIPE = Recipe(2, batch=32, peak_rate=0.05, precision="fp32", freeze_norm=0.7, quantise=0.8, average=0.9)
 
     def test_learns_and_logs(self) -> None:
@@ -192,7 +198,7 @@ class TrainingTest(unittest.TestCase):
             self.assertGreater(far.item(), near.item())
 
 
-class QuantisationTest(unittest.TestCase):
+class QuantisationTest(Seeded):
     def settled(self, model: nn.Module, side: int = 32) -> torch.Tensor:
         pictures = zoo.smooth_noise(32, side, torch.Generator().manual_seed(1))
         zoo.settle(model, pictures)
@@ -220,11 +226,15 @@ class QuantisationTest(unittest.TestCase):
         self.assertIsInstance(layer, quantise.QuantisedConv2d)
         self.assertIs(layer.term.norm, model.features[1].norm)
         kernel, _ = quantise._rounded(layer, layer.term)
-        fold = layer.term.norm.weight / (layer.term.norm.running_var + layer.term.norm.eps).sqrt()
-        integers = (kernel * (fold / layer.term.unit).view(-1, 1, 1, 1) * layer.term.source_scale.view(1, -1, 1, 1)).double()
-        multiplier = integers.abs().max() / quantise.MAX_INT8
-        multiplier = max(1, round(multiplier.item()))
-        self.assertLess((integers / multiplier - (integers / multiplier).round()).abs().max().item(), 1e-2)
+        norm, term = layer.term.norm, layer.term
+        lift = (norm.weight / (norm.running_var + norm.eps).sqrt() / term.unit).double().view(-1, 1, 1, 1) \
+            * term.source_scale.double().view(1, -1, 1, 1)
+        units = layer.weight.double() * lift
+        multiplier = max(1, math.ceil(units.abs().max().item() / 127))
+        integers = (kernel.double() * lift / multiplier)
+        self.assertLess((integers - integers.round()).abs().max().item(), 1e-3)
+        self.assertLessEqual(integers.abs().max().item(), 127.001)
+        self.assertLess((integers - units / multiplier).abs().max().item(), 0.501)
 
     def test_rounding_is_unbiased_in_training(self) -> None:
         layer = quantise.PreActivation(torch.tensor([0.5])).train()
@@ -247,7 +257,7 @@ class QuantisationTest(unittest.TestCase):
                 self.assertLess(error.item(), 0.2)
 
 
-class ExportTest(unittest.TestCase):
+class ExportTest(Seeded):
     def test_file_says_what_the_model_says(self) -> None:
         import onnx
 
@@ -264,6 +274,20 @@ class ExportTest(unittest.TestCase):
             self.assertEqual(json.loads(stored["flash.classes"])[3], "cat")
             self.assertEqual(json.loads(stored["flash.input"])["crop"], 32)
 
+    def test_curves_per_channel_are_exported(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        add_scales(model)
+        for layer in activations(model):
+            nn.init.uniform_(layer.quadratic, 0.5, 1.5)
+            nn.init.uniform_(layer.linear, 0.5, 1.5)
+        pictures = zoo.smooth_noise(8, 32, torch.Generator().manual_seed(1))
+        zoo.settle(model, pictures)
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "net.onnx"
+            export.write_onnx(model, path, "net", CIFAR10)
+            with torch.no_grad():
+                self.assertLess((export.run_onnx(path, pictures) - model(pictures)).abs().max().item(), 1e-4)
+
     def test_ranges(self) -> None:
         model = networks.Compact(10, LAYERS)
         rows = ranges.measure(model, CIFAR10, images(16).pixels)
@@ -271,7 +295,7 @@ class ExportTest(unittest.TestCase):
         self.assertTrue(all(row["min"] < row["max"] for row in rows))
 
 
-class DataTest(unittest.TestCase):
+class DataTest(Seeded):
     def test_cifar_layouts(self) -> None:
         some = images(4)
         planes = some.pixels.flatten(1)
