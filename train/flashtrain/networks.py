@@ -106,15 +106,69 @@ class Compact(nn.Module):
         start_as_whitening(self.features[0].conv, images)
 
 
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut: two activation layers.
+
+    [N, in, H, W] -> [N, out, H/s, W/s].  The shortcut is always a normalised
+    1x1 convolution, even where the shape would allow the identity: an identity
+    would add the long positive tail of u*u + u to the next pre-activation and
+    widen the range that has to be quantised.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = ConvAct(inputs, outputs, 3, stride)
+        self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm = norm(outputs, INPUT_SCALE * 0.8)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.shortcut_norm = norm(outputs, INPUT_SCALE * 0.6)
+        self.act = SquareActivation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        main = self.norm(self.conv(self.first(x)))
+        return self.act(main + self.shortcut_norm(self.shortcut(x)))
+
+
+class WideShallow(nn.Module):
+    """A stride-2 stem, plain layers at that size, then residual stages, each halving the size.
+
+    Args:
+        classes: number of outputs.
+        stem: channels at half the input's height and width.
+        stem_kernel: kernel of the first convolution (odd).
+        stem_layers: further 3x3 layers at the stem's size.
+        stages: channels of each residual stage.
+
+    Input [N, 3, H, W], standardised pixels; output [N, classes], logits.
+    """
+
+    def __init__(self, classes: int, stem: int, stages: Sequence[int],
+                 stem_kernel: int = 5, stem_layers: int = 1) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ConvAct(3, stem, stem_kernel, 2)]
+        layers += [ConvAct(stem, stem) for _ in range(stem_layers)]
+        width = stem
+        for outputs in stages:
+            layers.append(Block(width, outputs, 2))
+            width = outputs
+        self.features = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(torch.flatten(self.pool(self.features(image)), 1))
+
+
 def build(network: dict, classes: int) -> nn.Module:
     """Builds the network that a configuration's [network] table describes.
 
-    kind "compact" is the network above; every other kind is a name of zoo.py.
+    kind "compact" and "wide-shallow" are the networks above; every other kind is a name of zoo.py.
     """
     settings = dict(network)
     kind = settings.pop("kind")
-    if kind == "compact":
-        return Compact(classes, **settings)
+    own = {"compact": Compact, "wide-shallow": WideShallow}
+    if kind in own:
+        return own[kind](classes=classes, **settings)
     return zoo.trainable(kind, classes, **settings)
 
 
