@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exports a training run to ONNX, checks the file against PyTorch, prints the ranges.
 
-    python3 export.py configs/cifar10.toml --run FOLDER --data DIRECTORY --out cifar10.onnx
+    python3 export.py --run FOLDER --data DIRECTORY --out cifar10.onnx
 
 With --test it also measures the accuracy on the test images, through the
 written file.  Do that once, at the very end.
@@ -10,57 +10,63 @@ written file.  Do that once, at the very end.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 
 import torch
 
-from flashtrain import data, networks, ranges, recipe
+from flashtrain import config as configs
+from flashtrain import data, networks, ranges
+from flashtrain.data.loader import loader, test_images
 from flashtrain.export import run_onnx, write_onnx
+from flashtrain.training import accuracy, logits
 
 
-def file_accuracy(path: Path, images: data.Images) -> float:
+
+
+def file_accuracy(path: Path, source: data.Source, images: data.Images) -> float:
     """Fraction of images that the exported network classifies correctly."""
     correct = 0
     for pixels, labels in zip(images.pixels.split(500), images.labels.split(500)):
-        correct += (run_onnx(path, data.standardise(pixels)).argmax(1) == labels).sum().item()
+        correct += (run_onnx(path, source.standardise(pixels)).argmax(1) == labels).sum().item()
     return correct / len(images.labels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder of train.py")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="ONNX file; not for a ReLU twin, whose accuracy alone is printed")
     parser.add_argument("--opset", type=int, default=13)
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--limit", type=int, help="use only this many training images (for a quick trial)")
     arguments = parser.parse_args()
 
-    config = tomllib.loads(arguments.config.read_text())
-    model = networks.build(config["network"], len(data.CLASSES))
-    finished = arguments.run / "weights.pt"
-    if finished.exists():
-        model.load_state_dict(torch.load(finished))
-    else:
-        model.load_state_dict(torch.load(arguments.run / "checkpoint.pt")["average"])
-    write_onnx(model, arguments.out, config["name"], arguments.opset)
-    print(networks.cost(model, data.SIDE, data.SIDE))
+    config, model = configs.trained(arguments.run)
+    source = config.source
+    print(networks.cost(model, source.side, source.side))
+    loaded = loader(source, arguments.data, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0,
+                    limit=arguments.limit, workers=0)
+    if config.twin:
+        print(f"held-out accuracy {accuracy(model, source, loaded.held_out):.4f}")
+        if arguments.test:
+            print(f"test accuracy {accuracy(model, source, test_images(source, arguments.data)):.4f}")
+        return
+    if arguments.out is None:
+        parser.error("--out is missing")
 
-    training, held_out = data.training_sets(arguments.data, config["data"]["held_out"])
-    sample = data.Images(held_out.pixels[:200], held_out.labels[:200])
-    expected = recipe.logits(model, sample.pixels)
-    difference = (run_onnx(arguments.out, data.standardise(sample.pixels)) - expected).abs().max()
-    print(f"largest logit {expected.abs().max():.3f}, "
-          f"largest difference of the file {difference:.2e}")
-    if difference > 1e-3:
+    write_onnx(model, arguments.out, config.name, source, arguments.opset)
+    sample = loaded.held_out.pixels[:200]
+    expected = logits(model, source, sample)
+    difference = (run_onnx(arguments.out, source.standardise(sample)) - expected).abs().max()
+    print(f"largest logit {expected.abs().max():.3f}, largest difference of the file {difference:.2e}")
+    if not difference < 1e-3 * max(1, expected.abs().max()):
         raise SystemExit("the exported file does not compute what the model computes")
 
-    for index, row in enumerate(ranges.measure(model, training.pixels)):
+    for index, row in enumerate(ranges.measure(model, source, loaded.sample.pixels)):
         print(f"activation {index + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    print(f"held-out accuracy {file_accuracy(arguments.out, held_out):.4f}")
+    print(f"held-out accuracy {file_accuracy(arguments.out, source, loaded.held_out):.4f}")
     if arguments.test:
-        print(f"test accuracy {file_accuracy(arguments.out, data.test_set(arguments.data)):.4f}")
+        print(f"test accuracy {file_accuracy(arguments.out, source, test_images(source, arguments.data)):.4f}")
 
 
 if __name__ == "__main__":

@@ -40,13 +40,13 @@ def main() -> None:
     generator = torch.Generator().manual_seed(arguments.seed)
     torch.manual_seed(arguments.seed)
     model = entry.build(classes)
+    source = data.picture_source(entry.side)
     if arguments.images:
-        settling = data.read_folder(arguments.images, arguments.pictures, entry.side)
+        settling = data.read_pictures(arguments.images, arguments.pictures, source)
     else:
         settling = zoo.smooth_noise(arguments.pictures, entry.side, generator)
     zoo.settle(model, settling)
-    write_onnx(model, arguments.out, f"{arguments.network} (untrained)", arguments.opset,
-               side=entry.side, labels=())
+    write_onnx(model, arguments.out, f"{arguments.network} (untrained)", source, arguments.opset, labels=())
 
     pictures = zoo.smooth_noise(4, entry.side, generator)
     with torch.no_grad():

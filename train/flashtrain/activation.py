@@ -9,6 +9,8 @@ over to the square by a blend,
 with alpha rising from 0 to 1.  For |u| <= 1 the two curves lie close together
 (both are 0 at 0 and 2 at 1), so the move is gentle.  A penalty on pre-activations
 outside the range where the square is well behaved keeps them there.
+
+With alpha held at 0 the same network, code and budget train the ReLU twin.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 # A unit-variance pre-activation x meets the square as u = INPUT_SCALE * x.
 # Batch normalisation therefore starts with gamma = INPUT_SCALE.
 INPUT_SCALE = 0.4
+PENALISED = 4  # every fourth image of a batch counts for the penalty
 
 
 class _Blend(torch.autograd.Function):
@@ -28,6 +31,8 @@ class _Blend(torch.autograd.Function):
     def forward(ctx, u: Tensor, alpha: float) -> Tensor:
         ctx.save_for_backward(u)
         ctx.alpha = alpha
+        if alpha == 0:
+            return torch.relu(u).mul_(2)
         out = torch.addcmul(u, u, u)
         if alpha < 1:
             out.mul_(alpha).add_(torch.relu(u), alpha=2 * (1 - alpha))
@@ -37,39 +42,95 @@ class _Blend(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         (u,) = ctx.saved_tensors
         alpha = ctx.alpha
+        if u.dim() == 4 and u.is_contiguous(memory_format=torch.channels_last):
+            # A pooling's gradient comes in another layout, which would slow down every convolution below.
+            gradient = gradient.contiguous(memory_format=torch.channels_last)
+        if alpha == 0:
+            return torch.mul(gradient, u > 0).mul_(2), None
         out = torch.addcmul(gradient, gradient, u, value=2)
         if alpha < 1:
-            relu = gradient * (u > 0)
-            out.mul_(alpha).add_(relu, alpha=2 * (1 - alpha))
+            out.mul_(alpha).add_(gradient * (u > 0), alpha=2 * (1 - alpha))
         return out, None
+
+
+class _Far(torch.autograd.Function):
+    """[N, values], R, p even -> mean over images of log(1 + mean over values of (u / R)^p)."""
+
+    @staticmethod
+    def forward(ctx, u: Tensor, reach: float, exponent: int) -> Tensor:
+        ratio = u.float() / reach
+        square = ratio * ratio
+        odd = ratio.clone()
+        for _ in range(exponent // 2 - 1):
+            odd.mul_(square)
+        sizes = square.copy_(odd).mul_(ratio).mean(1)
+        ctx.save_for_backward(odd, sizes)
+        ctx.factor = exponent / (reach * ratio.numel())
+        ctx.kind = u.dtype
+        return torch.log1p(sizes).mean()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        odd, sizes = ctx.saved_tensors
+        factor = gradient * ctx.factor / (1 + sizes)
+        return (odd * factor.view(-1, 1)).to(ctx.kind), None, None
+
+
+def _rows(u: Tensor) -> Tensor:
+    """[N, ...] -> [N, values], without a copy of channels-last maps; the order of values does not matter."""
+    if u.dim() == 4 and u.is_contiguous(memory_format=torch.channels_last):
+        u = u.permute(0, 2, 3, 1)
+    return u.flatten(1)
 
 
 class SquareActivation(nn.Module):
     """u -> u*u + u, element by element, with a training-time blend from ReLU.
 
     Attributes:
-        alpha: 0 is pure ReLU, 1 is exactly u*u + u.
-        soft_range: in training, |u| beyond this is penalised.
-        penalty: mean of relu((|u| - soft_range) / INPUT_SCALE)^2, estimated on
-            every fourth image of the last training batch; a scalar tensor that
-            takes part in back-propagation.
+        alpha: 0 is pure ReLU (times 2), 1 is exactly u*u + u.
+        reach: R of the penalty below; None: no penalty is computed.
+        exponent: p of the penalty, even.
+        penalty: of the last training batch, a scalar that takes part in
+            back-propagation: the mean over images of log(1 + mean((u / R)^p)).
+            The logarithm leaves small values as they are and bounds the
+            gradient of one image that is far out.
+        quadratic, linear: None, or learnable a and b per channel, [C, 1, 1] (of
+            vectors [C]): the curve is then a u^2 + b u, starting at a = b = 1.
+        quantiser: None, or what rounds the pre-activation (see quantise.py).
     """
 
-    def __init__(self, soft_range: float = 4 * INPUT_SCALE) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.alpha = 1.0
-        self.soft_range = soft_range
+        self.reach: float | None = None
+        self.exponent = 10
         self.penalty: Tensor = torch.zeros(())
+        self.quadratic: nn.Parameter | None = None
+        self.linear: nn.Parameter | None = None
+        self.quantiser: nn.Module | None = None
 
     def forward(self, u: Tensor) -> Tensor:
         """Any shape with the images along its first axis in, the same shape out."""
+        if self.training and self.reach is not None:
+            self.penalty = _Far.apply(_rows(u)[::PENALISED], self.reach, self.exponent)
+        if self.quantiser is not None:
+            u = self.quantiser(u)
+        if self.quadratic is not None:
+            return self._scaled(u)
         if self.training:
-            excess = (u[::4].abs() - self.soft_range).clamp_min(0) / INPUT_SCALE
-            self.penalty = (excess * excess).mean()
             return _Blend.apply(u, self.alpha)
         if self.alpha == 1.0:
             return u * u + u
         return self.alpha * (u * u + u) + (1 - self.alpha) * 2 * torch.relu(u)
+
+    def _scaled(self, u: Tensor) -> Tensor:
+        a, b = self.quadratic, self.linear
+        if a.dtype != u.dtype:  # an exported file shall have no Cast
+            a, b = a.to(u.dtype), b.to(u.dtype)
+        square = (a * u + b) * u
+        if self.alpha == 1.0:
+            return square
+        return self.alpha * square + (1 - self.alpha) * 2 * torch.relu(u)
 
 
 def activations(model: nn.Module) -> list[SquareActivation]:
@@ -77,19 +138,37 @@ def activations(model: nn.Module) -> list[SquareActivation]:
     return [m for m in model.modules() if isinstance(m, SquareActivation)]
 
 
-def set_alpha(model: nn.Module, alpha: float) -> None:
-    """Sets the blend of every activation."""
-    for activation in activations(model):
-        activation.alpha = alpha
+def set_alpha(model: nn.Module, alphas: float | list[float]) -> None:
+    """Sets the blend of every activation, or each one's own."""
+    layers = activations(model)
+    if isinstance(alphas, float):
+        alphas = [alphas] * len(layers)
+    for layer, alpha in zip(layers, alphas):
+        layer.alpha = alpha
+
+
+def add_scales(model: nn.Module) -> None:
+    """Makes the curve of every activation a learnable a u^2 + b u per channel.
+
+    The normalisation in front of an activation says how many channels it has.
+    """
+    shape: tuple[int, ...] = ()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            shape = (module.num_features, 1, 1)
+        elif isinstance(module, nn.BatchNorm1d):
+            shape = (module.num_features,)
+        elif isinstance(module, SquareActivation):
+            module.quadratic = nn.Parameter(torch.ones(shape))
+            module.linear = nn.Parameter(torch.ones(shape))
+
+
+def set_penalty(model: nn.Module, reach: float | None, exponent: int = 10) -> None:
+    """Sets R and p of the range penalty; None switches it off."""
+    for layer in activations(model):
+        layer.reach, layer.exponent = reach, exponent
 
 
 def range_penalty(model: nn.Module) -> Tensor:
     """The sum over layers of the penalties of the last training batch (scalar)."""
     return torch.stack([a.penalty for a in activations(model)]).sum()
-
-
-def blend_at(progress: float, start: float, end: float) -> float:
-    """alpha at `progress` (0..1 of all steps): linear from 0 at `start` to 1 at `end`."""
-    if progress >= end:
-        return 1.0
-    return max(0.0, (progress - start) / (end - start))

@@ -1,12 +1,12 @@
 """Networks that the private protocol can run.
 
-Rules kept here: convolutions without groups, batch normalisation before every
-activation, the activation u*u + u, additions, average pooling of activation
-outputs and one linear layer at the end.  No convolution follows another
-without an activation in between.
+Rules kept here: batch normalisation before every activation, the activation
+u*u + u, average pooling of activation outputs and one linear layer at the end.
+No convolution follows another without an activation in between.
 
 The protocol pays for activation values, hardly for multiply-adds.  So the
-resolution is halved at once, and the stages are wide and shallow.
+resolution is halved at once, by kernels of stride 2 (which contain every
+convolution followed by a pooling), and the layers are wide.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
+from . import zoo
 from .activation import INPUT_SCALE, SquareActivation
 
 
@@ -27,16 +28,82 @@ def norm(channels: int, scale: float = INPUT_SCALE) -> nn.BatchNorm2d:
 
 
 class ConvAct(nn.Module):
-    """Convolution, batch normalisation, activation. [N, in, H, W] -> [N, out, H/s, W/s]."""
+    """Convolution, batch normalisation, activation. [N, in, H, W] -> [N, out, H/s, W/s].
+
+    The first channels start as the identity (stride 1) or as the mean of the
+    central pixels (stride 2): the signal passes before the layer has learnt.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
         self.norm = norm(outputs)
         self.act = SquareActivation()
+        start_as_identity(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))
+
+
+@torch.no_grad()
+def start_as_identity(conv: nn.Conv2d) -> None:
+    """Channel i of the first min(in, out) outputs passes input channel i (averaged if strided)."""
+    size = conv.kernel_size[0]
+    middle = slice((size - 1) // 2, size // 2 + 1)  # one pixel, or two of an even kernel
+    count = (size // 2 + 1 - (size - 1) // 2) ** 2
+    for i in range(min(conv.in_channels, conv.out_channels)):
+        conv.weight[i].zero_()
+        conv.weight[i, i, middle, middle] = 1 / count
+
+
+@torch.no_grad()
+def start_as_whitening(conv: nn.Conv2d, images: Tensor) -> None:
+    """Sets a first convolution to whiten the patches of `images`, float32 [N, 3, H, W].
+
+    Its outputs start as the strongest principal components of a patch, each
+    twice with both signs: u^2 + u and u^2 - u together give the next layer the
+    component itself and its square.  Weak components, mostly noise, are damped.
+    """
+    size = conv.kernel_size[0]
+    patches = images.unfold(2, size, 2).unfold(3, size, 2)  # [N, 3, h, w, k, k]
+    patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * size * size)
+    covariance = patches.T @ patches / len(patches)
+    values, vectors = torch.linalg.eigh(covariance.double())
+    count = min(conv.out_channels // 2, len(values))
+    order = torch.arange(len(values) - 1, len(values) - 1 - count, -1)
+    scaled = (vectors[:, order] / (values[order] + 1e-2).sqrt()).T.float()
+    filters = scaled.view(count, 3, size, size)
+    conv.weight[:count] = filters
+    conv.weight[count:2 * count] = -filters
+
+
+class Compact(nn.Module):
+    """A plain chain of wide layers of ever lower resolution: few activation values.
+
+    Args:
+        classes: number of outputs.
+        layers: one [channels, kernel, stride] for each.
+
+    Input [N, 3, H, W], standardised pixels; output [N, classes], logits.
+    """
+
+    def __init__(self, classes: int, layers: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        chain: list[nn.Module] = []
+        inputs = 3
+        for channels, kernel, stride in layers:
+            chain.append(ConvAct(inputs, channels, kernel, stride))
+            inputs = channels
+        self.features = nn.Sequential(*chain)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(inputs, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(torch.flatten(self.pool(self.features(image)), 1))
+
+    def prepare(self, images: Tensor) -> None:
+        """Sets the first layer by training images, standardised float32 [N, 3, H, W]."""
+        start_as_whitening(self.features[0].conv, images)
 
 
 class Block(nn.Module):
@@ -93,10 +160,16 @@ class WideShallow(nn.Module):
 
 
 def build(network: dict, classes: int) -> nn.Module:
-    """Builds the network that a configuration's [network] table describes."""
+    """Builds the network that a configuration's [network] table describes.
+
+    kind "compact" and "wide-shallow" are the networks above; every other kind is a name of zoo.py.
+    """
     settings = dict(network)
-    kinds = {"wide-shallow": WideShallow}
-    return kinds[settings.pop("kind")](classes=classes, **settings)
+    kind = settings.pop("kind")
+    own = {"compact": Compact, "wide-shallow": WideShallow}
+    if kind in own:
+        return own[kind](classes=classes, **settings)
+    return zoo.trainable(kind, classes, **settings)
 
 
 def cost(model: nn.Module, height: int, width: int) -> dict[str, int]:

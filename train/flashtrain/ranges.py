@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from .activation import activations
-from .recipe import logits
+from .data import Source
+from .training import logits
 
 
-def measure(model: nn.Module, pixels: Tensor) -> list[dict[str, float]]:
+def measure(model: nn.Module, source: Source, pixels: Tensor) -> list[dict[str, float]]:
     """Smallest, largest, mean and standard deviation of each activation's input u.
 
     `pixels` are uint8 [N, 3, H, W], not augmented; one entry per activation, in
@@ -28,12 +29,12 @@ def measure(model: nn.Module, pixels: Tensor) -> list[dict[str, float]]:
             row["count"] += u.numel()
             row["sum"] += u.sum(dtype=torch.double).item()
             row["squares"] += (u * u).sum(dtype=torch.double).item()
-            reach.append(u.abs().amax((1, 2, 3)))
+            reach.append(u.abs().flatten(1).amax(1))
         return hook
 
     handles = [a.register_forward_pre_hook(watch(row, reach))
                for a, row, reach in zip(activations(model), rows, reaches)]
-    logits(model, pixels)
+    logits(model, source, pixels)
     for handle in handles:
         handle.remove()
     result = []

@@ -1,7 +1,8 @@
 """Well-known architectures with the activation u*u + u, by name.
 
-They are here to be measured: `untrained.py` writes them with random weights.
-The shapes, and so the costs of a private run, are those of a trained network.
+`untrained.py` writes them with random weights, to be measured: the shapes, and so
+the costs of a private run, are those of a trained network.  `trainable` builds
+them for training.
 
 Two things differ from the textbook, as the private protocol asks for it: ReLU is
 u*u + u, and every branch of a sum has a batch normalisation of its own, an
@@ -22,25 +23,27 @@ from typing import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .activation import SquareActivation
+from .activation import INPUT_SCALE, SquareActivation
 
 SCALE = 0.03            # standard deviation of every pre-activation
 IDENTITY_SCALE = 0.012  # what an identity shortcut adds to it
 PROJECTION_SCALE = 0.018
 
 
-def norm(channels: int, scale: float = SCALE) -> nn.BatchNorm2d:
-    """Batch normalisation whose output starts with standard deviation `scale`."""
-    layer = nn.BatchNorm2d(channels)
-    nn.init.constant_(layer.weight, scale)
-    return layer
+class Norm(nn.BatchNorm2d):
+    """Batch normalisation in front of an activation: its output starts with standard deviation `scale`."""
+
+    def __init__(self, channels: int, scale: float = SCALE) -> None:
+        super().__init__(channels)
+        nn.init.constant_(self.weight, scale)
 
 
-def norm_1d(features: int) -> nn.BatchNorm1d:
+class Norm1d(nn.BatchNorm1d):
     """The same for the vectors of a linear layer."""
-    layer = nn.BatchNorm1d(features)
-    nn.init.constant_(layer.weight, SCALE)
-    return layer
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        nn.init.constant_(self.weight, SCALE)
 
 
 class ConvAct(nn.Sequential):
@@ -50,7 +53,7 @@ class ConvAct(nn.Sequential):
                  groups: int = 1) -> None:
         super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups,
                                    bias=False),
-                         norm(outputs), SquareActivation())
+                         Norm(outputs), SquareActivation())
 
 
 def shortcut(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, float]:
@@ -59,9 +62,9 @@ def shortcut(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, float]:
     Also returns the standard deviation that the other branch has to add for SCALE in all.
     """
     if stride == 1 and inputs == outputs:
-        return norm(outputs, IDENTITY_SCALE), (SCALE ** 2 - IDENTITY_SCALE ** 2) ** 0.5
+        return Norm(outputs, IDENTITY_SCALE), (SCALE ** 2 - IDENTITY_SCALE ** 2) ** 0.5
     return (nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False),
-                          norm(outputs, PROJECTION_SCALE)),
+                          Norm(outputs, PROJECTION_SCALE)),
             (SCALE ** 2 - PROJECTION_SCALE ** 2) ** 0.5)
 
 
@@ -75,7 +78,7 @@ class BasicBlock(nn.Module):
         self.first = ConvAct(inputs, outputs, 3, stride)
         self.shortcut, rest = shortcut(inputs, outputs, stride)
         self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norm = norm(outputs, rest)
+        self.norm = Norm(outputs, rest)
         self.act = SquareActivation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,7 +97,7 @@ class Bottleneck(nn.Module):
         self.second = ConvAct(width, width, 3, stride)
         self.shortcut, rest = shortcut(inputs, outputs, stride)
         self.conv = nn.Conv2d(width, outputs, 1, bias=False)
-        self.norm = norm(outputs, rest)
+        self.norm = Norm(outputs, rest)
         self.act = SquareActivation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,7 +150,7 @@ def vgg(classes: int, side: int) -> nn.Module:
     layers.append(nn.Flatten())
     inputs = 512 * (side // 32) ** 2
     for _ in range(2):
-        layers += [nn.Linear(inputs, hidden, bias=False), norm_1d(hidden), SquareActivation(), nn.Dropout()]
+        layers += [nn.Linear(inputs, hidden, bias=False), Norm1d(hidden), SquareActivation(), nn.Dropout()]
         inputs = hidden
     layers.append(nn.Linear(inputs, classes))
     return nn.Sequential(*layers)
@@ -173,7 +176,7 @@ class InvertedResidual(nn.Module):
         hidden = inputs * expand
         layers: list[nn.Module] = [ConvAct(inputs, hidden, 1)] if expand != 1 else []
         layers += [ConvAct(hidden, hidden, 3, stride, groups=hidden),
-                   nn.Conv2d(hidden, outputs, 1, bias=False), norm(outputs, 1.0)]
+                   nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
         self.layers = nn.Sequential(*layers)
         self.identity = stride == 1 and inputs == outputs
 
@@ -215,7 +218,7 @@ class SqueezeNet(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 3, 2, bias=False), norm(64), SquareActivation(), nn.AvgPool2d(3, 2),
+            nn.Conv2d(3, 64, 3, 2, bias=False), Norm(64), SquareActivation(), nn.AvgPool2d(3, 2),
             Fire(64, 16, 64), Fire(128, 16, 64), nn.AvgPool2d(3, 2),
             Fire(128, 32, 128), Fire(256, 32, 128), nn.AvgPool2d(3, 2),
             Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256))
@@ -230,7 +233,7 @@ class DenseLayer(nn.Module):
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
-        self.norm, self.act = norm(inputs), SquareActivation()
+        self.norm, self.act = Norm(inputs), SquareActivation()
         self.narrow = ConvAct(inputs, 4 * growth, 1)
         self.conv = nn.Conv2d(4 * growth, growth, 3, 1, 1, bias=False)
 
@@ -259,7 +262,7 @@ def dense_net(classes: int, blocks: Sequence[int] = (6, 12, 24, 16), growth: int
     for block, count in enumerate(blocks):
         layers.append(DenseBlock(channels, count, growth))
         channels += count * growth
-        layers += [norm(channels), SquareActivation()]
+        layers += [Norm(channels), SquareActivation()]
         if block + 1 < len(blocks):
             layers += [nn.Conv2d(channels, channels // 2, 1, bias=False), nn.AvgPool2d(2, 2)]
             channels //= 2
@@ -307,6 +310,15 @@ NETWORKS: dict[str, Entry] = {
     "squeezenet": Entry("SqueezeNet 1.1 (Iandola et al. 2016)", 224, 1000, SqueezeNet),
     "densenet121": Entry("DenseNet-121 (Huang et al. 2016)", 224, 1000, dense_net),
 }
+
+
+def trainable(name: str, classes: int, scale: float = INPUT_SCALE) -> nn.Module:
+    """The network of that name, with pre-activations that start at the standard deviation `scale`."""
+    model = NETWORKS[name].build(classes)
+    for module in model.modules():
+        if isinstance(module, (Norm, Norm1d)):
+            nn.init.constant_(module.weight, module.weight[0].item() * scale / SCALE)
+    return model
 
 
 def smooth_noise(count: int, side: int, generator: torch.Generator) -> Tensor:

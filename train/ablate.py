@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""What each part of the recipe is worth: short runs of equal budget, one part switched off or on in each.
+
+    python3 ablate.py configs/ablation.toml --data DIRECTORY --out FOLDER
+
+FOLDER/ablation.csv has one line per run: accuracy on the held-out training
+images in float and with the compiler's roundings, and how far the largest
+pre-activation of any of these images reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from flashtrain import config as configs
+from flashtrain import quantise, ranges
+from flashtrain.data.loader import loader
+from flashtrain.training import CALIBRATION, accuracy
+
+HERE = Path(__file__).resolve().parent
+# name -> options of train.py; "TWIN" stands for the folder of the first run
+VARIANTS: dict[str, list[str]] = {
+    "relu twin": ["--twin"],
+    "the recipe": [],
+    "no blend": ["--set", "blend_start=0.0", "blend_end=0.0"],
+    "blend layer by layer": ["--set", "blend_by_layer=true"],
+    "no range penalty": ["--set", "range_weight=0.0"],
+    "no clipping": ["--set", "clip=0.0"],
+    "no averaging": ["--set", "average=0.0"],
+    "statistics never frozen": ["--set", "freeze_norm=1.0", "quantise=1.0"],
+    "curve per channel": ["--set", "channel_scale=true"],
+    "logits of the twin": ["--teacher", "TWIN"],
+    "start from the twin": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "distil_logits=0.0"],
+    "quantisation-aware end": ["--set", "quantise=0.9", "freeze_norm=0.9"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, help="training images")
+    parser.add_argument("--only", nargs="*", help="names of runs")
+    parser.add_argument("--replicas", type=int, default=1, help="as for train.py")
+    given = parser.parse_args()
+
+    rows = []
+    limit = ["--limit", str(given.limit)] if given.limit else []
+    for name, options in VARIANTS.items():
+        if given.only and name not in given.only:
+            continue
+        folder = given.out / name.replace(" ", "-")
+        options = [str(given.out / "relu-twin") if option == "TWIN" else option for option in options]
+        if not (folder / "weights.pt").exists():
+            subprocess.run([sys.executable, str(HERE / "train.py"), str(given.config), "--data", str(given.data),
+                            "--run", str(folder), "--replicas", str(given.replicas), *limit, *options], check=True)
+        rows.append({"run": name, **measure(folder, given.data)})
+        with (given.out / "ablation.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        print(rows[-1], flush=True)
+
+
+def measure(run: Path, directory: Path) -> dict[str, float]:
+    """Figures of one run on the held-out training images."""
+    config, model = configs.trained(run)
+    loaded = loader(config.source, directory, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0, workers=0)
+    row = {"accuracy": accuracy(model, config.source, loaded.held_out)}
+    row["reach"] = max(max(-r["min"], r["max"]) for r in ranges.measure(model, config.source, loaded.held_out.pixels))
+    row["rounded"] = float("nan")
+    if not config.twin:
+        sample = config.source.standardise(loaded.sample.pixels[:CALIBRATION])
+        quantise.attach(model, sample, quantise.Arithmetic(config.recipe.share_bits, config.recipe.plain_bits))
+        row["rounded"] = accuracy(model, config.source, loaded.held_out)
+    return {name: round(value, 4) for name, value in row.items()}
+
+
+if __name__ == "__main__":
+    main()

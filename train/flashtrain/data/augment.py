@@ -1,0 +1,75 @@
+"""Batches of augmented training images, made on the device that trains."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .memory import Images
+from .sources import Source
+
+
+class Augmented:
+    """Shuffled batches of translated and mirrored images, a whole data set in memory.
+
+    Args:
+        images: uint8 [N, 3, S, S] and int64 [N].
+        source: says how pixels are standardised.
+        shift: pixels of random translation, with reflected borders.
+        cutout: side of a grey square that hides part of every image; 0: none.
+
+    Mirroring alternates: an image that was mirrored in one epoch is not in the
+    next, so that two epochs show both forms of every image.
+    """
+
+    def __init__(self, images: Images, source: Source, batch: int, device: torch.device,
+                 shift: int = 4, cutout: int = 0) -> None:
+        self.source, self.batch, self.device = source, batch, device
+        self.shift, self.cutout = shift, cutout
+        self.side = images.pixels.shape[-1]
+        self.labels = images.labels.to(device)
+        self.padded = torch.cat([
+            F.pad(part.float(), (shift,) * 4, mode="reflect").to(torch.uint8)
+            for part in images.pixels.split(4096)]).to(device)
+
+    def __len__(self) -> int:
+        """Full batches in one epoch; the incomplete last one is left out."""
+        return len(self.labels) // self.batch
+
+    def epoch(self, index: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields float32 [B, 3, S, S], channels last, and int64 [B].
+
+        `generator` lives on the CPU, so that a run can go on with another device.
+        """
+        order = torch.randperm(len(self.labels), generator=generator).to(self.device)
+        for start in range(0, len(self) * self.batch, self.batch):
+            chosen = order[start:start + self.batch]
+            pixels = self._crops(chosen, index, generator)
+            images = self.source.standardise(pixels)
+            if self.cutout:
+                images = self._cut(images, generator)
+            yield images.contiguous(memory_format=torch.channels_last), self.labels[chosen]
+
+    def _crops(self, chosen: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
+        count = len(chosen)
+        top, left = torch.randint(0, 2 * self.shift + 1, (2, count, 1), generator=generator).to(self.device)
+        # A hash of the image's number decides its form in epoch 0.
+        mirrored = ((chosen * 2654435761 >> 8) + epoch).remainder(2).bool().view(-1, 1)
+        span = torch.arange(self.side, device=self.device)
+        rows = top + span                                                  # [B, S]
+        columns = left + torch.where(mirrored, self.side - 1 - span, span)  # [B, S]
+        return self.padded[chosen.view(-1, 1, 1, 1),
+                           torch.arange(3, device=self.device).view(1, 3, 1, 1),
+                           rows.view(count, 1, self.side, 1),
+                           columns.view(count, 1, 1, self.side)]
+
+    def _cut(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        count = len(images)
+        at = torch.randint(0, self.side, (2, count, 1), generator=generator).to(self.device)
+        span = torch.arange(self.side, device=self.device)
+        rows, columns = ((span - place).abs() <= self.cutout // 2 for place in at)  # [B, S] each
+        hidden = rows.view(count, 1, self.side, 1) & columns.view(count, 1, 1, self.side)
+        return images.masked_fill(hidden, 0.0)

@@ -1,0 +1,74 @@
+"""Sets of photographs that do not fit into memory: one folder of JPEG files per class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .memory import picture
+from .sources import Source
+
+
+def class_folders(part: Path) -> list[tuple[Path, int]]:
+    """Files and labels of a folder of class folders; labels follow the folders' sorted names."""
+    folders = sorted(f for f in part.iterdir() if f.is_dir())
+    return [(file, label) for label, folder in enumerate(folders)
+            for file in sorted(folder.iterdir()) if file.suffix.lower() in (".jpeg", ".jpg", ".png")]
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Pictures on disk. Items: uint8 [3, side, side] and the label.
+
+    In training a random part of the picture (8 % to all of its area, at most
+    4:3 or 3:4) is resized to the network's input, mirrored half of the time.
+    """
+
+    def __init__(self, files: list[tuple[Path, int]], source: Source, train: bool) -> None:
+        self.files, self.source, self.train = files, source, train
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        path, label = self.files[index]
+        if not self.train:
+            return picture(path, self.source.side, self.source.resize), label
+        return random_part(path, self.source.side), label
+
+
+def random_part(path: Path, side: int) -> Tensor:
+    from PIL import Image
+
+    opened = Image.open(path).convert("RGB")
+    width, height = opened.size
+    share, shape = torch.rand(2).tolist()
+    area = width * height * (0.08 + 0.92 * share)
+    ratio = (3 / 4) * (16 / 9) ** shape
+    w, h = min(width, round((area * ratio) ** 0.5)), min(height, round((area / ratio) ** 0.5))
+    left, top = (int(torch.randint(0, room + 1, ())) for room in (width - w, height - h))
+    cut = opened.resize((side, side), Image.BILINEAR, (left, top, left + w, top + h))
+    tensor = torch.from_numpy(np.asarray(cut).copy()).permute(2, 0, 1)
+    return tensor.flip(2) if torch.rand(()) < 0.5 else tensor
+
+
+class FolderBatches:
+    """Shuffled batches of pictures on disk, decoded by worker processes."""
+
+    def __init__(self, pictures: Pictures, batch: int, device: torch.device, workers: int) -> None:
+        self.pictures, self.batch, self.device, self.workers = pictures, batch, device, workers
+
+    def __len__(self) -> int:
+        return len(self.pictures) // self.batch
+
+    def epoch(self, index: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields float32 [B, 3, S, S], channels last, and int64 [B], both on the device."""
+        reader = torch.utils.data.DataLoader(
+            self.pictures, self.batch, shuffle=True, drop_last=True, num_workers=self.workers,
+            generator=generator, pin_memory=self.device.type == "cuda")
+        for pixels, labels in reader:
+            images = self.pictures.source.standardise(pixels.to(self.device, non_blocking=True))
+            yield images.contiguous(memory_format=torch.channels_last), labels.to(self.device, non_blocking=True)

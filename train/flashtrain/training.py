@@ -1,0 +1,253 @@
+"""The training loop: one schedule, a checkpoint and a line of figures after every epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import quantise
+from .activation import INPUT_SCALE, activations, range_penalty, set_alpha, set_penalty
+from .average import Average
+from .data import Images, Source
+from .data.loader import Loaded
+from .distil import Teacher
+from .recipe import Recipe
+from .replicas import Replicas
+
+CALIBRATION = 512  # training images that set the ranges of quantisation-aware training
+
+
+class Progress:
+    """How far training is, 0..1: by steps, or by the clock where that is further.
+
+    With a time limit the rest of the schedule is squeezed into the minutes that
+    are left, so that the learning rate always ends at 0.
+    """
+
+    def __init__(self, first_step: int, steps: int, minutes: float | None) -> None:
+        self.first = first_step / steps
+        self.steps = steps
+        self.minutes = minutes
+        self.started = time.time()
+
+    def at(self, step: int) -> float:
+        by_steps = step / self.steps
+        if self.minutes is None:
+            return by_steps
+        spent = (time.time() - self.started) / (60 * self.minutes)
+        return min(1.0, max(by_steps, self.first + (1 - self.first) * spent))
+
+
+def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """Nesterov SGD in two groups: kernels, and vectors (normalisation, biases, curves).
+
+    Vectors have no weight decay.  As gamma starts at INPUT_SCALE and not at 1,
+    their rate is smaller by INPUT_SCALE^2, which keeps relative changes alike.
+    """
+    curves = {id(p) for a in activations(model) for p in a.parameters(recurse=False)}
+    kernels = [p for p in model.parameters() if p.dim() > 1 and id(p) not in curves]
+    vectors = [p for p in model.parameters() if p.dim() == 1 or id(p) in curves]
+    return torch.optim.SGD(
+        [{"params": kernels, "weight_decay": recipe.weight_decay, "factor": 1.0},
+         {"params": vectors, "weight_decay": 0.0, "factor": INPUT_SCALE ** 2}],
+        lr=0.1, momentum=recipe.momentum, nesterov=True)
+
+
+@torch.no_grad()
+def logits(model: nn.Module, source: Source, pixels: Tensor, batch: int = 500) -> Tensor:
+    """Evaluation-mode outputs [N, classes], on the CPU, for uint8 images [N, 3, H, W]."""
+    model.eval()
+    device = next(model.parameters()).device
+    found = []
+    for part in pixels.split(batch):
+        images = source.standardise(part.to(device)).contiguous(memory_format=torch.channels_last)
+        found.append(model(images).float().cpu())
+    return torch.cat(found)
+
+
+def accuracy(model: nn.Module, source: Source, images: Images) -> float:
+    """Fraction of images whose largest logit is the label's."""
+    return (logits(model, source, images.pixels).argmax(1) == images.labels).float().mean().item()
+
+
+def freeze_norms(model: nn.Module) -> None:
+    """Batch normalisations compute with their stored statistics from now on, as in a private run."""
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.eval()
+
+
+@dataclass
+class Sums:
+    """What an epoch adds up for the log."""
+
+    steps: int = 0
+    values: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, **values: Tensor) -> None:
+        self.steps += 1
+        for name, value in values.items():
+            self.values[name] = self.values.get(name, 0) + value.detach().float()
+
+    def means(self) -> dict[str, float]:
+        return {name: value.item() / self.steps for name, value in self.values.items()}
+
+
+class Trainer:
+    """One run: model, data, recipe, and the folder that everything is kept in.
+
+    The folder holds checkpoint.pt (everything needed to go on, on any machine)
+    and log.csv, one line per epoch.  If a checkpoint is there, training goes on from it.
+
+    Args:
+        model: on `device`, prepared.
+        teacher: for distillation, or None.
+        minutes: squeeze the rest of the schedule into this time, or None.
+        steps: stop after so many steps (to try a configuration), or None.
+        replicas: threads that each compute their part of a batch, see replicas.py.
+    """
+
+    def __init__(self, model: nn.Module, source: Source, loaded: Loaded, recipe: Recipe, folder: Path,
+                 device: torch.device, teacher: Teacher | None = None, minutes: float | None = None,
+                 steps: int | None = None, replicas: int = 1) -> None:
+        if replicas > 1 and (teacher and teacher.feature_weight or recipe.compile):
+            raise SystemExit("feature maps and compiled models are for one replica only")
+        self.model, self.source, self.loaded, self.recipe = model, source, loaded, recipe
+        self.folder, self.device, self.teacher, self.limit = folder, device, teacher, steps
+        self.layers = len(activations(model))
+        self.sgd = optimiser(model, recipe)
+        self.average = Average(model, recipe.average)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.fast = torch.compile(model) if recipe.compile else model
+        self.epoch, self.seconds = 0, 0.0
+        self.quantised = False
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._checkpoint.exists():
+            self._resume()
+        self.replicas = Replicas(model, replicas)
+        per_epoch = len(loaded.batches)
+        self.progress = Progress(self.epoch * per_epoch, recipe.epochs * per_epoch, minutes)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def _resume(self) -> None:
+        saved = torch.load(self._checkpoint, map_location=self.device)
+        self.model.load_state_dict(saved["model"])
+        self.average.model.load_state_dict(saved["average"])
+        self.sgd.load_state_dict(saved["optimiser"])
+        self.generator.set_state(saved["generator"].cpu())
+        self.epoch, self.seconds = saved["epoch"], saved["seconds"]
+        print(f"going on after epoch {self.epoch}", flush=True)
+
+    def _save(self) -> None:
+        new = self.folder / "checkpoint.new"
+        torch.save({"model": self.model.state_dict(), "average": self.average.model.state_dict(),
+                    "optimiser": self.sgd.state_dict(), "generator": self.generator.get_state(),
+                    "epoch": self.epoch, "seconds": self.seconds}, new)
+        new.replace(self._checkpoint)
+
+    def run(self) -> nn.Module:
+        """Trains to the end of the schedule and returns the averaged model."""
+        while self.epoch < self.recipe.epochs:
+            started = time.time()
+            row = self._one_epoch()
+            set_alpha(self.average.model, row["alpha"])
+            score = accuracy(self.average.model, self.source, self.loaded.held_out)
+            self.epoch += 1
+            self.seconds += time.time() - started
+            self._save()
+            log(self.folder / "log.csv",
+                {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
+            if self.limit is not None or self.progress.at(self.epoch * len(self.loaded.batches)) >= 1:
+                break
+        set_alpha(self.average.model, 0.0 if self.recipe.activation == "relu" else 1.0)
+        return self.average.model
+
+    def _one_epoch(self) -> dict[str, float]:
+        """One pass over the training images, or part of one if time runs out: the figures for the log."""
+        for model in self.replicas.models:
+            model.train()
+        sums = Sums()
+        skipped = 0
+        for index, (images, labels) in enumerate(self.loaded.batches.epoch(self.epoch, self.generator)):
+            step = self.epoch * len(self.loaded.batches) + index
+            now = self.progress.at(step)
+            if index and (now >= 1 or index == self.limit):
+                break
+            rate, alpha, weight = self._set_phase(now)
+            figures = self.replicas.backward(images, labels, functools.partial(self._loss, weight=weight))
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or float("inf"))
+            if torch.isfinite(norm):
+                self.sgd.step()
+                self.average.update(self.model, step)
+            else:
+                skipped += 1
+            sums.add(**figures, gradient_norm=norm.nan_to_num(0.0, 0.0))
+        return {"steps": sums.steps, "rate": rate, "alpha": alpha, **sums.means(), "skipped_steps": skipped}
+
+    def _set_phase(self, now: float) -> tuple[float, float, float]:
+        """Everything that depends on how far training is; rate, the last layer's alpha, the penalty's weight."""
+        recipe = self.recipe
+        rate = recipe.rate_at(now)
+        for group in self.sgd.param_groups:
+            group["lr"] = rate * group["factor"]
+        alphas = recipe.alphas_at(now, self.layers)
+        weight, exponent = recipe.penalty_at(now)
+        for model in self.replicas.models:
+            set_alpha(model, alphas)
+            set_penalty(model, recipe.range_reach if weight else None, exponent)
+            if now >= recipe.freeze_norm:
+                freeze_norms(model)
+        if now >= recipe.quantise and not self.quantised:
+            sample = self.source.standardise(self.loaded.sample.pixels[:CALIBRATION].to(self.device))
+            for model in self.replicas.models:
+                quantise.attach(model, sample, quantise.Arithmetic(recipe.share_bits, recipe.plain_bits))
+                model.train()
+                freeze_norms(model)
+            self.quantised = True
+        return rate, alphas[-1], weight
+
+    def _loss(self, model: nn.Module, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of one batch, and figures for the log."""
+        if self.teacher:
+            self.teacher.forget()
+        # The blend changes in every step, which a compiled model would be compiled again for.
+        settled = all(a.alpha in (0.0, 1.0) for a in activations(model)) and not self.quantised
+        network = self.fast if model is self.model and settled else model
+        with self._precision():
+            outputs = network(images).float()
+            total = loss = F.cross_entropy(outputs, labels, label_smoothing=self.recipe.label_smoothing)
+            if self.teacher:
+                total = self.teacher.loss(images, outputs, loss)
+        penalty = torch.zeros((), device=loss.device)
+        if weight:
+            penalty = range_penalty(model)
+            total = total + weight * penalty
+        correct = (outputs.argmax(1) == labels).float().mean()
+        return total, {"loss": loss, "range_penalty": penalty, "training_accuracy": correct}
+
+    def _precision(self) -> contextlib.AbstractContextManager:
+        if self.recipe.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def log(path: Path, row: dict) -> None:
+    """Appends one line to a CSV file, with a header if the file is new, and prints it."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row.keys())
+        if new:
+            writer.writeheader()
+        writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
+    print(", ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
