@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "base/table.h"
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "model/file.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"

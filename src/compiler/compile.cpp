@@ -13,7 +13,7 @@
 #include "compiler/margin.h"
 #include "compiler/network.h"
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "compiler/search.h"
 
 namespace flash::compiler {

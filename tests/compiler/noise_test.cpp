@@ -7,7 +7,7 @@
 #include <random>
 
 #include "compiler/compile.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "lattice/shifted_product.h"
 #include "lattice/words.h"
 #include "packing/alternatives.h"
@@ -189,8 +189,8 @@ TEST(Packing, FewerResultsInAPolynomialWhereTheirNoiseIsTooMuch) {
     // A result layer with shares of 16 bits on one pixel: hundreds of results fit in a polynomial, but not the noise of two.
     model::Model model = flash::testing::single_convolution({64, 1, 1}, 8, {1, 1, 1, 1, 0, 0, 0, 0}, 3);
     model::LayerWeights& last = model.weights.layers[1];
-    last.terms[0].multiplier = 3;  // two results of 7.2e5 each: one fits, both do not
-    last.terms[0].weights.assign(last.terms[0].weights.size(), 100);
+    last.terms[0].multiplier = 3;  // two results of 6.5e5 each: one fits, both do not
+    last.terms[0].weights.assign(last.terms[0].weights.size(), 95);
     const Energies energies = weight_energies(model.architecture, model.weights);
     const packing::Grid standard = packing::layer_grids(model.architecture)[1];
     ASSERT_GT(standard.channels_per_output, 1);

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"
 #include "planner/work.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "model/twin.h"
 #include "packing/alternatives.h"
 #include "protocol/messages.h"

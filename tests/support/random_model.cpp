@@ -5,7 +5,7 @@
 #include <random>
 
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "model/arithmetic.h"
 #include "packing/plan.h"
 

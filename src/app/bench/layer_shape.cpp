@@ -8,7 +8,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 
 namespace flash::bench {
 

@@ -1,4 +1,4 @@
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 
 #include <algorithm>
 
