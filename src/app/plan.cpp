@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "base/table.h"
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "model/file.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"
@@ -31,9 +31,9 @@ struct TimedPlan {
 
 TimedPlan time_plan(const model::Model& model, const PlanCommand& command) {
     const model::Architecture& architecture = model.architecture;
-    const std::vector<double> energies = compiler::weight_energies(architecture, model.weights);
-    const planner::RingRules rules{[&](const std::vector<std::size_t>& group, int degree) { return compiler::fits_ring(architecture, energies, group, degree); },
-                                   [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
+    const compiler::Energies energies = compiler::weight_energies(architecture, model.weights);
+    const planner::NoiseRules rules{[&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) { return compiler::noise_fits(architecture, energies, group, choice); },
+                                    [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
     TimedPlan timed;
     timed.setting.link = transport::parse_link(command.link);
     timed.setting.shared_cores = command.shared_cores || !timed.setting.link;

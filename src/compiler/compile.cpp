@@ -13,7 +13,7 @@
 #include "compiler/margin.h"
 #include "compiler/network.h"
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "compiler/search.h"
 
 namespace flash::compiler {
@@ -135,7 +135,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     const PublicSeed salt = generate_public_seed();
     model.weights.salt.assign(salt.begin(), salt.end());
     for (std::size_t i = 0; i < network.layers.size(); ++i) model.weights.layers[i].calibrated_use = found.proof.use[i];
-    if (options.small_ring) choose_rings(model.architecture, model.weights);
+    choose_packing(model.architecture, model.weights, options.small_ring);
     model::validate(model);
 
     Report& report = result.report;

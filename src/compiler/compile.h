@@ -49,7 +49,7 @@ struct CompileOptions {
     int share_bits = 0;          ///< m of all layers, 6..16; 0: chosen for each
     int plain_bits = 0;          ///< T is the largest suitable prime below 2^plain_bits, 24..28; 0: chosen
     int result_bits = 16;        ///< m of the result layer
-    bool small_ring = true;      ///< linear layers may be in the small ring, where that sends less (compiler/rings.h)
+    bool small_ring = true;      ///< linear layers may be in the small ring, where that sends less (compiler/choose_packing.h)
     double target_snr_db = 30;   ///< signal to quantisation noise of the logits that is good enough
     double least_snr_db = 3;     ///< a network that keeps less is refused
     /// Called now and then with a fraction in 0..1 and what is being done; possibly from another thread.

@@ -15,19 +15,11 @@ constexpr double kSigmas = 10;                   // beyond this, a coefficient i
 
 double dropped(int bits) { return bits > 0 ? std::ldexp(1.0, 2 * bits) / 12 : 0; }
 
-/// The ring of each layer.
-std::vector<scheme::DirectRing> rings_of(const model::Architecture& architecture) {
-    std::vector<scheme::DirectRing> rings(architecture.layers.size());
-    for (const std::vector<std::size_t>& group : packing::layer_groups(architecture)) {
-        const auto degree = static_cast<std::size_t>(packing::choice_of(architecture, group).degree);
-        for (std::size_t layer : group) rings[layer] = scheme::direct_ring(degree);
-    }
-    return rings;
-}
+const scheme::DirectRing& ring_of(const packing::Grid& grid) { return scheme::direct_ring(static_cast<std::size_t>(grid.degree)); }
 
 }  // namespace
 
-double weight_energy(const model::LayerWeights& weights, int channels) {
+std::vector<double> channel_energies(const model::LayerWeights& weights, int channels) {
     std::vector<double> energy(static_cast<std::size_t>(channels), 0.0);
     for (const model::TermWeights& term : weights.terms) {
         const std::size_t per_channel = term.weights.size() / energy.size();
@@ -37,12 +29,25 @@ double weight_energy(const model::LayerWeights& weights, int channels) {
         }
         for (std::size_t o = 0; o < term.scale.size(); ++o) energy[o] += static_cast<double>(term.scale[o]) * term.scale[o];
     }
-    return *std::ranges::max_element(energy);
+    return energy;
 }
 
-std::vector<double> weight_energies(const model::Architecture& architecture, const model::SecretWeights& weights) {
-    std::vector<double> energies;
-    for (std::size_t i = 0; i < architecture.layers.size(); ++i) energies.push_back(weight_energy(weights.layers[i], architecture.layers[i].output.channels));
+double weight_energy(const model::LayerWeights& weights, int channels) { return packed_energy(channel_energies(weights, channels), 1); }
+
+double packed_energy(const std::vector<double>& channels, int channels_per_output) {
+    const auto size = static_cast<std::size_t>(channels_per_output);
+    double largest = 0;
+    for (std::size_t first = 0; first < channels.size(); first += size) {
+        double sum = 0;
+        for (std::size_t c = first; c < std::min(first + size, channels.size()); ++c) sum += channels[c];
+        largest = std::max(largest, sum);
+    }
+    return largest;
+}
+
+Energies weight_energies(const model::Architecture& architecture, const model::SecretWeights& weights) {
+    Energies energies;
+    for (std::size_t i = 0; i < architecture.layers.size(); ++i) energies.push_back(channel_energies(weights.layers[i], architecture.layers[i].output.channels));
     return energies;
 }
 
@@ -69,28 +74,40 @@ int least_upload_bits(double weight_energy, int share_bits, const scheme::Direct
     return bits;
 }
 
-void choose_upload_bits(model::Architecture& architecture, const std::vector<double>& energies) {
+void choose_upload_bits(model::Architecture& architecture, const Energies& energies) {
     std::vector<model::Layer>& layers = architecture.layers;
-    const std::vector<scheme::DirectRing> rings = rings_of(architecture);
     std::vector<int> bits(layers.size(), model::kMinUploadBits);  // of the values that some layer reads: the result is not uploaded
-    for (std::size_t i = 0; i < layers.size(); ++i)
-        for (const model::Term& term : layers[i].terms) {
-            int& value = bits[static_cast<std::size_t>(term.source)];
-            value = std::max(value, least_upload_bits(energies[i], layers[i].share_bits, rings[i]));
+    const auto set = [&] {
+        architecture.input_upload_bits = bits[0];
+        for (std::size_t i = 0; i + 1 < layers.size(); ++i) layers[i].upload_bits = bits[i + 1];
+    };
+    set();
+    // Where no packing is named, it depends on the bits as well: they grow until they are enough for the packing that they lead to.
+    for (bool enough = false; !enough;) {
+        enough = true;
+        const std::vector<packing::Grid> grids = packing::layer_grids(architecture);
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            const int least = least_upload_bits(packed_energy(energies[i], grids[i].channels_per_output), layers[i].share_bits, ring_of(grids[i]));
+            for (const model::Term& term : layers[i].terms) {
+                int& value = bits[static_cast<std::size_t>(term.source)];
+                enough = enough && value >= least;
+                value = std::max(value, least);
+            }
         }
-    architecture.input_upload_bits = bits[0];
-    for (std::size_t i = 0; i + 1 < layers.size(); ++i) layers[i].upload_bits = bits[i + 1];
+        set();
+    }
 }
 
 void choose_upload_bits(model::Architecture& architecture, model::SecretWeights& weights) {
-    const std::vector<double> energies = weight_energies(architecture, weights);
+    const Energies energies = weight_energies(architecture, weights);
     choose_upload_bits(architecture, energies);
-    const std::vector<scheme::DirectRing> rings = rings_of(architecture);
+    const std::vector<packing::Grid> grids = packing::layer_grids(architecture);
     for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
         const model::Layer& layer = architecture.layers[i];
         int fewest = model::kMaxUploadBits;
         for (const model::Term& term : layer.terms) fewest = std::min(fewest, architecture.upload_bits(term.source));
-        weights.layers[i].noise_bits = std::log2(phase_noise(energies[i], fewest, layer.share_bits, rings[i]));
+        weights.layers[i].noise_bits =
+            std::log2(phase_noise(packed_energy(energies[i], grids[i].channels_per_output), fewest, layer.share_bits, ring_of(grids[i])));
     }
 }
 

@@ -22,7 +22,7 @@ struct Alternative {
 Alternative packed_as(const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice);
 
 /// Every choice that no other one of the same ring beats in the number both of uploads and of results, by degree and channels per input;
-/// rings in which a row of a map does not fit are left out. Whether the noise fits as well, the compiler knows (compiler/rings.h).
+/// rings in which a row of a map does not fit are left out. Whether the noise fits as well, the compiler knows (compiler/choose_packing.h).
 std::vector<Alternative> alternatives(const model::Architecture& architecture, const std::vector<std::size_t>& group);
 
 }  // namespace flash::packing

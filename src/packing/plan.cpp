@@ -43,6 +43,20 @@ model::PackingChoice choice_of(const model::Architecture& architecture, const st
     return choice;
 }
 
+Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+    return Planner(architecture).fix_grid(group, choice);
+}
+
+std::vector<Grid> layer_grids(const model::Architecture& architecture) {
+    Planner planner(architecture);
+    std::vector<Grid> grids(architecture.layers.size());
+    for (const std::vector<std::size_t>& group : planner.groups()) {
+        const Grid grid = planner.fix_grid(group, choice_of(architecture, group));
+        for (std::size_t layer : group) grids[layer] = grid;
+    }
+    return grids;
+}
+
 void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out) {
     require(out.size() == stream.degree() && values.size() == static_cast<std::size_t>(stream.shape.size()),
             ErrorKind::kInternal, "packing: wrong size of a map or polynomial");

@@ -117,6 +117,11 @@ std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& ar
 /// What the layers of a group ask for together, with the degree that they get where they name none. Error(kProtocol) if they name different rings.
 model::PackingChoice choice_of(const model::Architecture& architecture, const std::vector<std::size_t>& group);
 
+/// The grid that a group has under a choice, without the rest of the plan. Errors as make_plan.
+Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice);
+/// The grid of every layer, as make_plan() gives it.
+std::vector<Grid> layer_grids(const model::Architecture& architecture);
+
 /// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is packed.
 void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out);
 

@@ -172,7 +172,7 @@ std::vector<int> Planner::streams_of(const std::vector<std::size_t>& group) cons
     return ids;
 }
 
-void Planner::plan_group(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+Grid Planner::fix_grid(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
     const int degree = choice.degree ? choice.degree : model::kDefaultDegree;
     const GridBlocks fitted = fit(group, degree);
     Grid grid = fitted.grid;
@@ -202,9 +202,15 @@ void Planner::plan_group(const std::vector<std::size_t>& group, const model::Pac
                                               std::to_string(fitted.blocks) + " fit");
     grid.channels_per_input = fixed ? fixed : choose_channels_per_input(degree, fitted.blocks, streams, layers);
     grid.channels_per_output = fitted.blocks / grid.channels_per_input;
+    return grid;
+}
 
+void Planner::plan_group(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+    const Grid grid = fix_grid(group, choice);
+    const std::vector<int> ids = streams_of(group);
+    const std::string& name = architecture_.layers[group.front()].name;
     for (int id : ids) {
-        Stream& stream = stream_of(id);
+        Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
         stream.grid = grid;
         stream.polynomials_per_band = ceil_div(stream.packed_channels(), grid.channels_per_input);
         add_polynomials(std::int64_t{stream.bands} * stream.polynomials_per_band, name);

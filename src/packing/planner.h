@@ -23,6 +23,8 @@ public:
     int blocks(const std::vector<std::size_t>& group, int degree) const;
     /// The streams that a group uploads.
     std::vector<int> streams_of(const std::vector<std::size_t>& group) const;
+    /// The geometry of a group under a choice, and with it what of its streams and results follows without a look at single coefficients.
+    Grid fix_grid(const std::vector<std::size_t>& group, const model::PackingChoice& choice);
     /// Plans a group, also again. Errors as make_plan.
     void plan_group(const std::vector<std::size_t>& group, const model::PackingChoice& choice);
     /// As far as groups are planned.

@@ -34,14 +34,14 @@ std::vector<model::PackingChoice> candidates(const packing::Grid& grid) {
     return list;
 }
 
-/// A ring beside its own in which the group can be; 0 if there is none.
-int other_degree(const model::Architecture& architecture, const std::vector<std::size_t>& group, int own, const RingRules& rules) {
+/// A ring beside its own in which the maps of a group have room; 0 if there is none.
+int other_degree(const model::Architecture& architecture, const std::vector<std::size_t>& group, int own) {
     for (int degree : model::kDegrees) {
-        if (degree == own || !rules.fits(group, degree)) continue;
+        if (degree == own) continue;
         try {
-            packing::packed_as(architecture, group, {0, degree});
+            packing::grid_of(architecture, group, {0, degree});
             return degree;
-        } catch (const Error& error) {  // a row of its maps is too long
+        } catch (const Error& error) {  // a row is too long
             if (error.kind() != ErrorKind::kUnsupported) throw;
         }
     }
@@ -59,7 +59,7 @@ struct Planned {
 
 }  // namespace
 
-std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting, const RingRules* rules) {
+std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting, const NoiseRules* rules) {
     const auto groups = packing::layer_groups(architecture);
     const auto settled = [&](model::Architecture changed) {
         if (rules) rules->settle(changed);
@@ -71,20 +71,17 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
     model::Architecture free = architecture;
     for (const auto& group : groups) set(free, group, {0, packing::choice_of(architecture, group).degree});
     const Planned standard(settled(free), rates);
-    // The other rings, all groups at once.
-    model::Architecture moved = free;
-    std::vector<int> degrees(groups.size(), 0);
-    for (std::size_t g = 0; rules && g < groups.size(); ++g) {
-        degrees[g] = other_degree(architecture, groups[g], free.layers[groups[g].front()].packing.degree, *rules);
-        if (degrees[g]) set(moved, groups[g], {0, degrees[g]});
-    }
-    const packing::Plan other = packing::make_plan(settled(moved));
     std::vector<std::vector<model::PackingChoice>> lists;
     std::size_t rounds = 0;
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-        lists.push_back(candidates(standard.plan.layers[groups[g].front()].grid));
-        if (degrees[g]) std::ranges::copy(candidates(other.layers[groups[g].front()].grid), std::back_inserter(lists.back()));
-        rounds = std::max(rounds, lists.back().size());
+    for (const auto& group : groups) {
+        const packing::Grid& grid = standard.plan.layers[group.front()].grid;
+        std::vector<model::PackingChoice>& list = lists.emplace_back(candidates(grid));
+        if (rules) {
+            if (const int degree = other_degree(free, group, grid.degree)) std::ranges::copy(candidates(packing::grid_of(free, group, {0, degree})), std::back_inserter(list));
+            std::erase_if(list, [&](const model::PackingChoice& choice) { return !rules->fits(group, choice); });
+            if (list.empty()) list.push_back(packing::choice_of(architecture, group));  // as it is
+        }
+        rounds = std::max(rounds, list.size());
     }
     std::vector<GroupChoice> choices(groups.size());
     // One plan tries a candidate of every group.

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "compiler/compile.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "lattice/shifted_product.h"
 #include "lattice/words.h"
 #include "packing/alternatives.h"
@@ -121,53 +121,86 @@ TEST(Noise, UploadsNeedNoMoreBitsThanQHas) {
     for (double energy : {1.0, 1e3, 1e5, 3e6}) EXPECT_LE(least_upload_bits(energy, 9), least_upload_bits(energy, 9, small));
 }
 
+TEST(Noise, EveryChannelOfAPolynomialBringsItsOwn) {
+    EXPECT_EQ(packed_energy({1, 2, 3, 4, 5}, 1), 5);
+    EXPECT_EQ(packed_energy({1, 2, 3, 4, 5}, 2), 7);
+    EXPECT_EQ(packed_energy({9, 2, 3, 4, 5}, 2), 11);
+    EXPECT_EQ(packed_energy({1, 2, 3, 4, 5}, 8), 15);
+}
+
 std::size_t small_groups(const model::Architecture& architecture) {
     std::size_t count = 0;
     for (const auto& group : packing::layer_groups(architecture)) count += packing::choice_of(architecture, group).degree == 1024;
     return count;
 }
 
-TEST(Rings, AreSmallOnlyWhereTheNoiseFitsAndLessIsSent) {
+/// The bytes of all uploads and results.
+std::uint64_t bytes_of(const model::Architecture& architecture) {
+    std::uint64_t sum = 0;
+    for (const auto& group : packing::layer_groups(architecture)) sum += packing::packed_as(architecture, group, packing::choice_of(architecture, group)).bytes();
+    return sum;
+}
+
+model::Model random_model(std::uint64_t seed) {
+    flash::testing::RandomModelOptions options;
+    options.mixed_rings = false;
+    options.share_bits = 9;
+    return flash::testing::random_model(seed, options);
+}
+
+TEST(Packing, IsTheOneThatSendsTheLeastWhereTheNoiseFits) {
     std::size_t small = 0, large = 0;
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
-        flash::testing::RandomModelOptions options;
-        options.mixed_rings = false;
-        options.share_bits = 9;
-        model::Model model = flash::testing::random_model(seed, options);
-        const model::Model before = model;
-        choose_rings(model.architecture, model.weights);
-        model::validate(model);
-        const std::vector<double> energies = weight_energies(model.architecture, model.weights);
-        for (const auto& group : packing::layer_groups(model.architecture)) {
-            const model::PackingChoice choice = packing::choice_of(model.architecture, group);
-            if (choice.degree != 1024) {
-                ++large;
-                EXPECT_EQ(model.architecture.layers[group.front()].packing, model::PackingChoice{});
-                continue;
+        model::Model both = random_model(seed), one = both;
+        choose_packing(both.architecture, both.weights);
+        choose_packing(one.architecture, one.weights, false);
+        model::validate(both);
+        const Energies energies = weight_energies(both.architecture, both.weights);
+        EXPECT_EQ(small_groups(one.architecture), 0u);
+        for (const model::Model* model : {&both, &one})
+            for (const auto& group : packing::layer_groups(model->architecture)) {
+                const model::PackingChoice choice = packing::choice_of(model->architecture, group);
+                if (choice.channels_per_input == 0) continue;  // fits nowhere: these weights are drawn without a look at the noise
+                EXPECT_TRUE(noise_fits(model->architecture, energies, group, choice));
+                for (std::size_t layer : group) {
+                    EXPECT_EQ(model->architecture.layers[layer].packing, choice) << "all members have the choice";
+                    EXPECT_LE(model->weights.layers[layer].noise_bits, 31 - model->architecture.layers[layer].share_bits);
+                }
             }
-            ++small;
-            EXPECT_TRUE(fits_ring(model.architecture, energies, group, 1024));
-            for (std::size_t layer : group) {
-                EXPECT_EQ(model.architecture.layers[layer].packing, choice) << "all members have the choice";
-                EXPECT_LE(model.weights.layers[layer].noise_bits, 31 - model.architecture.layers[layer].share_bits);
-            }
-        }
-        // The bytes of all uploads and results.
-        const auto bytes = [](const model::Architecture& architecture) {
-            std::uint64_t sum = 0;
-            for (const auto& group : packing::layer_groups(architecture)) sum += packing::packed_as(architecture, group, packing::choice_of(architecture, group)).bytes();
-            return sum;
-        };
-        if (small_groups(model.architecture) > 0)
-            EXPECT_LT(bytes(model.architecture), bytes(before.architecture));
-        else
-            EXPECT_EQ(bytes(model.architecture), bytes(before.architecture));
+        const std::size_t count = small_groups(both.architecture);
+        small += count;
+        large += packing::layer_groups(both.architecture).size() - count;
+        EXPECT_LE(bytes_of(both.architecture), bytes_of(one.architecture)) << "seed " << seed;
     }
     EXPECT_GT(small, 20u);
     EXPECT_GT(large, 20u);
 }
 
-TEST(Rings, TheCompilerChoosesThem) {
+TEST(Packing, WhatIsNamedStays) {
+    model::Model model = random_model(1);
+    for (model::Layer& layer : model.architecture.layers) layer.packing.degree = 2048;
+    model.architecture.layers[0].packing.channels_per_input = 1;
+    choose_packing(model.architecture, model.weights);
+    EXPECT_EQ(small_groups(model.architecture), 0u);
+    EXPECT_EQ(packing::layer_grids(model.architecture)[0].channels_per_input, 1);
+}
+
+TEST(Packing, FewerResultsInAPolynomialWhereTheirNoiseIsTooMuch) {
+    // A result layer with shares of 16 bits on one pixel: hundreds of results fit in a polynomial, but not the noise of two.
+    model::Model model = flash::testing::single_convolution({64, 1, 1}, 8, {1, 1, 1, 1, 0, 0, 0, 0}, 3);
+    model::LayerWeights& last = model.weights.layers[1];
+    last.terms[0].multiplier = 3;  // two results of 6.5e5 each: one fits, both do not
+    last.terms[0].weights.assign(last.terms[0].weights.size(), 95);
+    const Energies energies = weight_energies(model.architecture, model.weights);
+    const packing::Grid standard = packing::layer_grids(model.architecture)[1];
+    ASSERT_GT(standard.channels_per_output, 1);
+    ASSERT_FALSE(noise_fits(model.architecture, energies, {1}, {0, 2048}));
+    choose_packing(model.architecture, model.weights);
+    EXPECT_LT(packing::layer_grids(model.architecture)[1].channels_per_output, standard.channels_per_output);
+    EXPECT_TRUE(noise_fits(model.architecture, energies, {1}, packing::choice_of(model.architecture, {1})));
+}
+
+TEST(Packing, TheCompilerChoosesTheSmallRing) {
     std::size_t small = 0;
     for (std::uint64_t seed = 1; seed <= 6; ++seed) {
         const testing::RandomNetwork random = testing::random_network(seed);
@@ -181,16 +214,6 @@ TEST(Rings, TheCompilerChoosesThem) {
         EXPECT_EQ(small_groups(compile(import_onnx(random.onnx, "random"), images, options).model.architecture), 0u);
     }
     EXPECT_GT(small, 3u);
-}
-
-TEST(Rings, AChoiceThatIsThereStays) {
-    flash::testing::RandomModelOptions options;
-    options.mixed_rings = false;
-    options.share_bits = 9;
-    model::Model model = flash::testing::random_model(1, options);
-    for (model::Layer& layer : model.architecture.layers) layer.packing.degree = 2048;
-    choose_rings(model.architecture, model.weights);
-    EXPECT_EQ(small_groups(model.architecture), 0u);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "model/twin.h"
 #include "packing/alternatives.h"
 #include "protocol/messages.h"
@@ -48,7 +48,7 @@ TEST(PrivateInference, NetworksInBothRings) {
         options.share_bits = seed % 2 ? 8 : 9;
         options.layers = 3;
         model::Model chosen = flash::testing::random_model(seed, options);
-        compiler::choose_rings(chosen.architecture, chosen.weights);
+        compiler::choose_packing(chosen.architecture, chosen.weights);
         const flash::testing::SourcedModel model(std::move(chosen));
         small += std::ranges::count(model.plan().degrees(), 1024u) > 0;
         expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)), model, "both rings");

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "compiler/noise.h"
-#include "compiler/rings.h"
+#include "compiler/choose_packing.h"
 #include "model/arithmetic.h"
 #include "packing/plan.h"
 
@@ -186,9 +186,9 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     builder.layer({builder.convolution(current, full)}, {pick(1, 15), 1, 1}, false, 16);
     Model model = builder.take();
     if (options.mixed_rings) {
-        const std::vector<double> energies = compiler::weight_energies(model.architecture, model.weights);
+        const compiler::Energies energies = compiler::weight_energies(model.architecture, model.weights);
         for (const std::vector<std::size_t>& group : packing::layer_groups(model.architecture)) {
-            if (!compiler::fits_ring(model.architecture, energies, group, 1024) || pick(0, 1) == 0) continue;
+            if (!compiler::noise_fits(model.architecture, energies, group, {0, 1024}) || pick(0, 1) == 0) continue;
             for (std::size_t layer : group) model.architecture.layers[layer].packing.degree = 1024;
         }
         compiler::choose_upload_bits(model.architecture, model.weights);
