@@ -48,8 +48,9 @@ void run_compile(const CompileCommand& command) {
         progress.set_label(phase);
         progress.set(static_cast<std::uint64_t>(std::lround(1000 * fraction)));
     };
-    const compiler::CompileResult result = compiler::compile(imported, pictures, options);
+    compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
+    if (command.place) pack_for(*command.place, result.model);
 
     std::filesystem::path out = command.out;
     if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "app/plan.h"
 #include "compiler/compile.h"
 
 namespace flash::app {
@@ -15,6 +17,7 @@ struct CompileCommand {
     std::size_t calibration_images = 1024;
     bool json = false;
     int threads = 0;
+    std::optional<Place> place;       ///< pack for the least time there; empty: for the fewest bytes
     compiler::CompileOptions options;
 };
 

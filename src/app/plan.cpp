@@ -29,18 +29,18 @@ struct TimedPlan {
     std::vector<planner::GroupChoice> choices;
 };
 
-TimedPlan time_plan(const model::Model& model, const PlanCommand& command) {
+TimedPlan time_plan(const model::Model& model, const Place& place) {
     const model::Architecture& architecture = model.architecture;
     const compiler::Energies energies = compiler::weight_energies(architecture, model.weights);
     const planner::NoiseRules rules{[&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) { return compiler::noise_fits(architecture, energies, group, choice); },
                                     [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
     TimedPlan timed;
-    timed.setting.link = transport::parse_link(command.link);
-    timed.setting.shared_cores = command.shared_cores || !timed.setting.link;
-    timed.setting.cores = command.cores > 0 ? command.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    timed.setting.link = transport::parse_link(place.link);
+    timed.setting.shared_cores = place.shared_cores || !timed.setting.link;
+    timed.setting.cores = place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     timed.rates = planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
     const packing::Plan plan = packing::make_plan(architecture);
-    timed.work = planner::network_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
+    timed.work = planner::planned_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
     timed.prediction = planner::predict(timed.work, timed.rates, timed.setting);
     timed.choices = planner::alternatives(architecture, timed.rates, timed.setting, &rules);
     return timed;
@@ -121,7 +121,7 @@ nlohmann::json time_json(const TimedPlan& timed) {
         layers.push_back({{"seconds", timed.prediction.layers[l].seconds},
                           {"waits_for", bound_text(timed.prediction.layers[l].bound)},
                           {"client_s", {{"encrypt", w.encrypt}, {"decrypt", w.decrypt}, {"prepare", w.prepare}, {"respond", w.respond}}},
-                          {"server_s", {{"add_share", w.add_share}, {"product", w.product}, {"mask", w.mask}, {"keys", w.keys}, {"finish", w.finish}}},
+                          {"server_s", {{"add_share", w.add_share}, {"product", w.product}, {"shifts", w.shifts}, {"mask", w.mask}, {"keys", w.keys}, {"finish", w.finish}}},
                           {"transforms", w.transforms},
                           {"weight_memory", w.weight_memory},
                           {"half_memory", w.half_memory}});
@@ -136,7 +136,14 @@ nlohmann::json time_json(const TimedPlan& timed) {
             {"seconds", timed.prediction.seconds()}, {"start_s", timed.prediction.start}, {"layers", layers}, {"groups", groups}};
 }
 
+void repack(const TimedPlan& timed, model::Model& model) {
+    planner::fix_packing(timed.choices, model.architecture);
+    compiler::choose_upload_bits(model.architecture, model.weights);
+}
+
 }  // namespace
+
+void pack_for(const Place& place, model::Model& model) { repack(time_plan(model, place), model); }
 
 void run_plan(const PlanCommand& command) {
     model::Model model = model::load(command.model);
@@ -144,13 +151,12 @@ void run_plan(const PlanCommand& command) {
         fmt::print("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
         return;
     }
-    TimedPlan timed = time_plan(model, command);
+    TimedPlan timed = time_plan(model, command.place);
     if (!command.replan.empty()) {
         const double before = timed.prediction.seconds();
-        planner::fix_packing(timed.choices, model.architecture);
-        compiler::choose_upload_bits(model.architecture, model.weights);
+        repack(timed, model);
         model::save(model, command.replan);
-        timed = time_plan(model, command);
+        timed = time_plan(model, command.place);
         if (!command.json)
             fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(), 1e3 * timed.prediction.seconds(), 1e3 * before);
     }

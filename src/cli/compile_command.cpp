@@ -22,10 +22,17 @@ void add_compile(CLI::App& program) {
     sub->add_option("--plain-bits", command->options.plain_bits, "Bits of the plaintext modulus T, 24 to 28 (default: chosen)");
     sub->add_option("--target-snr", command->options.target_snr_db, "Logit signal to quantisation noise that is good enough, in dB")->capture_default_str();
     sub->add_flag("!--large-ring", command->options.small_ring, "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");
+    auto place = std::make_shared<app::Place>();
+    auto* link = sub->add_option("--link", place->link, "Pack for the least time over this link, by this machine's speed: lan, wan, or BANDWIDTH,RTT like 400M,40ms; "
+                                                        "none: loopback (default: pack for the fewest bytes)");
+    sub->add_option("--cores", place->cores, "With --link: cores of each party (default: as many as this machine has)")->check(CLI::PositiveNumber)->needs(link);
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
-    sub->footer("Example:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash");
-    sub->callback([command] { app::run_compile(*command); });
+    sub->footer("Examples:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash\n  flash compile resnet.onnx --calib cifar10:/data --link wan");
+    sub->callback([command, place, link] {
+        if (link->count() > 0) command->place = *place;
+        app::run_compile(*command);
+    });
 }
 
 }  // namespace flash::cli

@@ -287,7 +287,7 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
         const auto& spans = large.spans.server.at({Phase::kLinear, 1});
         std::vector<double> layers;
         for (std::size_t i = 0; i + 1 < spans.size(); i += 2) layers.push_back(spans[i] + spans[i + 1]);
-        rates.add_share = std::max(0.0, median(std::move(layers)) - work.product) / static_cast<double>(large.model.cost().layers[1].upload_ciphertexts);
+        rates.add_share = std::max(0.0, median(std::move(layers)) - work.product - work.shifts) / static_cast<double>(large.model.cost().layers[1].upload_ciphertexts);
     }
     return rates;
 }

@@ -66,7 +66,7 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
     const auto server_ahead = [&](const LayerWork& w) { return w.keys + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
     const auto client_now = [&](const LayerWork& w) { return w.decrypt + w.respond + byte_work / 2 * static_cast<double>(w.response + w.answer); };
     const auto server_now = [&](const LayerWork& w) { return w.mask + w.finish + byte_work / 2 * static_cast<double>(w.response + w.answer); };
-    const auto server_product = [](const LayerWork& w) { return w.add_share + w.product; };
+    const auto server_product = [](const LayerWork& w) { return w.add_share + w.product + w.shifts; };
 
     Ahead client_work(column(work, client_ahead), kUnbounded), server_work(column(work, server_ahead), kUnbounded);
     Ahead key_bytes(column(work, [](const LayerWork& w) { return w.key_bytes; }), static_cast<double>(protocol::kAheadBytes));

@@ -7,6 +7,7 @@
 #include "base/instruction_set.h"
 #include "lattice/transform_product.h"
 #include "packing/taps.h"
+#include "protocol/linear_map.h"
 #include "scheme/parameters.h"
 #include "scheme/slots.h"
 
@@ -54,7 +55,7 @@ void add_convolution(const model::Layer& layer, const model::Term& term, const p
     double coefficients = 0;
     for (int band = 0; band < linear.bands; ++band) coefficients += static_cast<double>(linear.tiles_of_band(band).words());
     if (term.groups > 1 && group_inputs == 1) {  // depthwise: scaled shifts
-        work.product += outputs * taps * coefficients * rates.shift_coefficient;
+        work.shifts += outputs * taps * coefficients * rates.shift_coefficient;
         work.weight_memory += static_cast<std::size_t>(outputs * taps) * 16;
         return;
     }
@@ -105,7 +106,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
         } else {
             double coefficients = 0;
             for (int band = 0; band < linear.bands; ++band) coefficients += static_cast<double>(linear.tiles_of_band(band).words());
-            work.product += layer.output.channels * coefficients * rates.shift_coefficient;
+            work.shifts += layer.output.channels * coefficients * rates.shift_coefficient;
         }
     }
     work.upload = c.upload;
@@ -120,6 +121,30 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
 std::vector<LayerWork> network_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, const Rates& rates) {
     std::vector<LayerWork> work;
     for (int l = 0; l < static_cast<int>(architecture.layers.size()); ++l) work.push_back(layer_work(architecture, plan, cost, l, rates));
+    return work;
+}
+
+std::vector<LayerWork> planned_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, const Rates& rates,
+                                    std::size_t transform_bytes) {
+    std::vector<LayerWork> work = network_work(architecture, plan, cost, rates);
+    std::vector<std::size_t> layer_of;
+    std::vector<lattice::ProductOffer> offers;
+    for (std::size_t l = 0; l < work.size(); ++l)
+        for (const lattice::ProductOffer& offer : protocol::product_offers(architecture, plan, static_cast<int>(l), rates.product)) {
+            offers.push_back(offer);
+            layer_of.push_back(l);
+        }
+    const std::vector<lattice::ProductMethod> methods = lattice::choose_methods(offers, transform_bytes);
+    for (LayerWork& layer : work) {
+        layer.product = 0;
+        layer.transforms = false;
+    }
+    for (std::size_t i = 0; i < offers.size(); ++i) {
+        LayerWork& layer = work[layer_of[i]];
+        const bool transform = methods[i] == lattice::ProductMethod::kTransform;
+        layer.product += transform ? offers[i].transform_seconds : offers[i].direct_seconds;
+        layer.transforms = layer.transforms || transform;
+    }
     return work;
 }
 

@@ -28,9 +28,9 @@ struct LayerWork {
     // Client.
     double encrypt = 0, decrypt = 0, prepare = 0, respond = 0;
     // Server.
-    double add_share = 0, product = 0, mask = 0, keys = 0, finish = 0;
+    double add_share = 0, product = 0, shifts = 0, mask = 0, keys = 0, finish = 0;  ///< shifts: shortcuts and depthwise convolutions
     double client() const { return encrypt + decrypt + prepare + respond; }
-    double server() const { return add_share + product + mask + keys + finish; }
+    double server() const { return add_share + product + shifts + mask + keys + finish; }
     // Connection.
     std::uint64_t upload = 0, response = 0, key_bytes = 0, answer = 0;
     std::uint64_t bytes() const { return upload + response + key_bytes + answer; }
@@ -41,7 +41,12 @@ struct LayerWork {
     int bands = 1;                  ///< of the results
 };
 
+/// As network_work(), of one layer.
 LayerWork layer_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, int layer, const Rates& rates);
+/// Products by a formula, and each as if the budget for transforms were its own: for comparing many plans.
 std::vector<LayerWork> network_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, const Rates& rates);
+/// The same with the products that a server makes of this plan, which share the budget.
+std::vector<LayerWork> planned_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, const Rates& rates,
+                                    std::size_t transform_bytes = lattice::kTransformBudget);
 
 }  // namespace flash::planner

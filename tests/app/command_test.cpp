@@ -112,6 +112,33 @@ protected:
     pid_t server_ = -1;
 };
 
+TEST_F(Command, PlansForALinkAndPacksAnew) {
+    const std::string anew = dir_ / "anew.flash";
+    const Outcome o = flash({"plan", model(), "--link", "10M,5ms", "--cores", "4", "--replan", anew, "--json"});
+    ASSERT_EQ(o.status, 0) << o.err;
+    const auto json = nlohmann::json::parse(o.out);
+    const auto& time = json["time"];
+    EXPECT_EQ(time["link"], "10 Mbit/s, 5 ms");
+    EXPECT_EQ(time["cores"], 4);
+    EXPECT_EQ(time["layers"].size(), json["layers"].size());
+    double seconds = time["start_s"];
+    for (const auto& layer : time["layers"]) {
+        EXPECT_GE(layer["seconds"], 0.005);  // a turn
+        seconds += layer["seconds"].get<double>();
+    }
+    EXPECT_NEAR(seconds, time["seconds"].get<double>(), 1e-9);
+    // Packed anew, the group's own packing is the first of its alternatives.
+    for (const auto& group : time["groups"]) {
+        const auto& first = group["alternatives"][0];
+        for (const auto& other : group["alternatives"]) EXPECT_LE(first["seconds"].get<double>(), 1.002 * other["seconds"].get<double>());
+    }
+    const Outcome again = flash({"plan", anew, "--bytes-only", "--json"});
+    ASSERT_EQ(again.status, 0) << again.err;
+    EXPECT_EQ(nlohmann::json::parse(again.out)["bytes_down"], json["bytes_down"]);
+    EXPECT_EQ(flash({"plan", model(), "--link", "fast"}).status, 2);
+    EXPECT_EQ(flash({"plan", model(), "--replan", dir_ / "nowhere" / "x.flash"}).status, 5);
+}
+
 TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
     start_server();
     const Outcome plan = flash({"plan", model(), "--bytes-only", "--json"});

@@ -20,6 +20,8 @@
 #include "compiler/compile.h"
 #include "model/file.h"
 #include "model/twin.h"
+#include "planner/time_model.h"
+#include "planner/work.h"
 #include "protocol/audit.h"
 #include "protocol/prepared_model.h"
 
@@ -39,8 +41,9 @@ std::int64_t multiply_adds(const model::Architecture& architecture) {
 /// One kind of connection: sessions, and what came of them.
 class Track {
 public:
-    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const std::vector<Picture>& pictures)
+    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const std::vector<Picture>& pictures, double predicted_seconds)
         : pictures_(pictures), session_(model, connection) {
+        result_.predicted_seconds = predicted_seconds;
         result_.name = std::move(name);
         result_.link = transport::to_string(connection.link);
         result_.checks.resize(pictures.size());
@@ -152,11 +155,16 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     }
 
     const int runs = std::max(command.runs, static_cast<int>(pictures.size())), link_runs = command.link_runs > 0 ? command.link_runs : runs;
+    const planner::Rates rates = planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
+    const std::vector<planner::LayerWork> work = planner::planned_work(architecture, prepared.plan(), prepared.cost(), rates);
+    const auto predicted = [&](const Connection& connection) {
+        return planner::predict(work, rates, {connection.link, connection.tls, result.threads, true}).seconds();
+    };
     std::vector<std::unique_ptr<Track>> tracks;
     std::vector<int> track_runs;
     Progress progress("inferences", static_cast<std::uint64_t>(2 * (runs + 1)) + command.links.size() * static_cast<std::uint64_t>(link_runs + 1));
     const auto add_track = [&](const std::string& name, const Connection& connection, int count) {
-        tracks.push_back(std::make_unique<Track>(name, connection, prepared, pictures));
+        tracks.push_back(std::make_unique<Track>(name, connection, prepared, pictures, predicted(connection)));
         track_runs.push_back(count);
         progress.advance();
     };

@@ -79,6 +79,7 @@ nlohmann::json to_json(const NetworkResult& r) {
         nlohmann::json entry = to_json(c.seconds);
         entry["connection"] = c.name;
         entry["link"] = c.link;
+        entry["predicted_s"] = c.predicted_seconds;
         entry["bytes_up"] = c.bytes_up;
         entry["bytes_down"] = c.bytes_down;
         entry["round_trips"] = c.round_trips;
@@ -124,6 +125,7 @@ std::string network_table(const NetworkResult& r) {
     row("one inference, median", [](Result c) { return human_seconds(c.seconds.median()); }, &Samples::median);
     row("fastest", [](Result c) { return human_seconds(c.seconds.min()); }, &Samples::min);
     row("slowest", [](Result c) { return human_seconds(c.seconds.max()); }, &Samples::max);
+    row("predicted, of the median", [](Result c) { return fmt::format("{} ({:.0f}%)", human_seconds(c.predicted_seconds), 100 * c.predicted_seconds / c.seconds.median()); });
     if (!r.plain.empty()) row("private over plain (of the fastest)", [&](Result c) { return ratio_text(c.seconds, r.plain.seconds); });
     if (!r.original.plain.empty()) row("private over plain as exported", [&](Result c) { return ratio_text(c.seconds, r.original.plain.seconds); });
     row("ns per activation value", [&](Result c) { return fmt::format("{:.0f}", 1e9 * c.seconds.median() / values); });
