@@ -4,6 +4,7 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <cmath>
 #include <chrono>
 #include <ctime>
 #include <exception>
@@ -32,7 +33,7 @@ using transport::Message;
 using transport::MessageType;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kRuns = 5;
+constexpr int kRuns = 9;
 constexpr std::chrono::seconds kPatience{60};
 constexpr int kUploadBits = 24;
 constexpr std::size_t kDegree = model::kDefaultDegree;
@@ -243,18 +244,30 @@ double measure_shift() {
     return median(std::move(seconds)) / static_cast<double>(kInputs * kDegree);
 }
 
-/// What a layer takes beyond its work: waking threads, handing messages over, waiting for the slower half. From a network of small layers.
-double measure_turn(std::uint32_t plain_modulus, int share_bits, Rates rates) {
-    constexpr int kLayers = 8;
-    const Sample sample(sample_network(plain_modulus, share_bits, kLayers, 16, 16, 0));
-    rates.memory_turn = 0;
+/// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network of small layers and one of
+/// large ones, both on all cores.
+void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates) {
     Setting setting;
     setting.tls = false;
     setting.shared_cores = true;
     setting.cores = tbb::this_task_arena::max_concurrency();
-    const auto& model = sample.model;
-    const double work = predict(network_work(model.architecture(), model.plan(), model.cost(), rates), rates, setting).seconds();
-    return std::max(0.0, *std::ranges::min_element(sample.spans.inferences) - work) / (kLayers + 2);
+    Rates bare = rates;
+    bare.memory_turn = 0;
+    bare.efficiency = 1;
+    struct Equation {
+        double work, layers, wall;
+    };
+    const auto equation = [&](int layers, int channels, int extent) {
+        const Sample sample(sample_network(plain_modulus, share_bits, layers, channels, extent, 0));
+        const auto& model = sample.model;
+        const double work = predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() - bare.setup;
+        return Equation{work, layers + 2.0, std::max(0.0, median(sample.spans.inferences) - bare.setup)};  // the result layer and the start are turns too
+    };
+    const Equation small = equation(8, 16, 16), large = equation(4, 32, 44);
+    const double determinant = small.work * large.layers - large.work * small.layers;
+    const double inverse = std::abs(determinant) > 0 ? (small.wall * large.layers - large.wall * small.layers) / determinant : 1;
+    rates.efficiency = 1 / std::clamp(inverse, 1.0, 2.0);
+    rates.memory_turn = std::max(0.0, (small.wall - small.work / rates.efficiency) / small.layers);
 }
 
 Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
@@ -299,7 +312,7 @@ Rates measure_rates(std::uint32_t plain_modulus, int share_bits) {
     const ChannelRates memory = measure_memory(), tls = measure_tls();
     rates.memory_byte = memory.byte;
     rates.tls_byte = tls.byte;
-    rates.memory_turn = measure_turn(plain_modulus, share_bits, rates);
+    measure_overheads(plain_modulus, share_bits, rates);
     // Two messages there and two back in every layer: keys and uploads wake threads too.
     rates.tls_turn = rates.memory_turn + 2 * std::max(0.0, tls.turn - memory.turn);
     return rates;

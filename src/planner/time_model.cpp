@@ -60,7 +60,7 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
     const double bytes_per_second = setting.link ? setting.link->bits_per_second / 8 : kUnbounded;
     const double byte_work = setting.tls ? rates.tls_byte : rates.memory_byte;  // of both ends together
     const double turn = (setting.tls ? rates.tls_turn : rates.memory_turn) + (setting.link ? setting.link->round_trip_seconds : 0);
-    const double cores = setting.cores;
+    const double cores = setting.cores > 1 ? setting.cores * rates.efficiency : 1;
     // Processor seconds of each party, half of the connection's work for each end.
     const auto client_ahead = [&](const LayerWork& w) { return w.encrypt + w.prepare + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
     const auto server_ahead = [&](const LayerWork& w) { return w.keys + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
