@@ -34,7 +34,7 @@ using transport::MessageType;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kRuns = 9;
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::milliseconds kRest{10};
 constexpr int kUploadBits = 24;
 constexpr std::size_t kDegree = model::kDefaultDegree;
 
@@ -128,12 +128,16 @@ void run(const protocol::PreparedModel& model, const protocol::ClientModel& know
 
 class Sample {
 public:
-    explicit Sample(model::Model network) : model(std::move(network)) {
+    /// pause: before each inference, so that it comes to a machine at rest.
+    explicit Sample(model::Model network, std::chrono::milliseconds pause = {}) : model(std::move(network)) {
         const protocol::ClientModel known(model.architecture(), model.fingerprint());
         const std::vector<std::int32_t> input(static_cast<std::size_t>(known.architecture.input.size()), 1);
         Spans first;
         run(model, known, input, first);  // warms up, keeps the transforms of the public polynomials
-        for (int i = 0; i < kRuns; ++i) run(model, known, input, spans);
+        for (int i = 0; i < kRuns; ++i) {
+            std::this_thread::sleep_for(pause);
+            run(model, known, input, spans);
+        }
     }
     const protocol::PreparedModel model;
     Spans spans;
@@ -258,7 +262,7 @@ void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates
         double work, layers, wall;
     };
     const auto equation = [&](int layers, int channels, int extent) {
-        const Sample sample(sample_network(plain_modulus, share_bits, layers, channels, extent, 0));
+        const Sample sample(sample_network(plain_modulus, share_bits, layers, channels, extent, 0), kRest);
         const auto& model = sample.model;
         const double work = predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() - bare.setup;
         return Equation{work, layers + 2.0, std::max(0.0, median(sample.spans.inferences) - bare.setup)};  // the result layer and the start are turns too

@@ -1,6 +1,7 @@
 #include "planner/time_model.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 
@@ -77,12 +78,24 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
     prediction.start = rates.setup + turn;
     for (std::size_t l = 0; l < work.size(); ++l) {
         const LayerWork& w = work[l];
-        const double client = client_now(w) + client_work.missing(l), server = server_now(w) + server_work.missing(l), product = server_product(w);
+        const double product = server_product(w);
+        // All cores share the work, but no more than there are chunks can answer them and finish them.
+        const double fewer = cores / std::min(cores, w.pieces) - 1;
+        const double client_rest = client_work.missing(l), server_rest = server_work.missing(l);
+        const double client = client_now(w) + client_rest, server = server_now(w) + server_rest;
+        const double client_seconds = (client + fewer * w.respond) / cores, server_seconds = (server + fewer * w.finish) / cores;
         const double down = (static_cast<double>(w.response) + key_bytes.missing(l)) / bytes_per_second;
         const double up = (static_cast<double>(w.answer) + uploads.missing(l)) / bytes_per_second;
-        const double processors = setting.shared_cores ? (client + server) / cores : std::max(client, server) / cores;
         LayerTime time;
-        const double streamed = std::max({processors, down, up});
+        // A pipeline of stages: the slowest decides, and the first piece has to go through the others.
+        const auto pipeline = [&](std::initializer_list<double> stages) {
+            double sum = 0;
+            for (double stage : stages) sum += stage;
+            const double slowest = std::max(stages);
+            return slowest + (sum - slowest) / w.pieces;
+        };
+        const double processors = setting.shared_cores ? client_seconds + server_seconds : std::max(client_seconds, server_seconds);
+        const double streamed = setting.shared_cores ? pipeline({processors, down, up}) : pipeline({client_seconds, server_seconds, down, up});
         time.seconds = turn + product / cores + streamed;
         const double most = std::max({product / cores + processors, down, up, turn});
         time.bound = most == turn ? LayerTime::Bound::kTurn : most == down ? LayerTime::Bound::kDown : most == up ? LayerTime::Bound::kUp : LayerTime::Bound::kProcessor;

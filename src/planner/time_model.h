@@ -31,7 +31,7 @@ struct Prediction {
 };
 
 /// Layer by layer. Within a layer the server multiplies; then responses, their decryption, the client's answers and the end of the activation
-/// follow each other ciphertext by ciphertext, so that the slowest of them decides. What does not depend on the peer (activation keys, uploads,
+/// follow each other piece by piece, so that the slowest of them decides, and the others count for one piece. What does not depend on the peer (activation keys, uploads,
 /// prepared answers) is done ahead where a core and the link have time to spare, within the protocol's windows, and in the layer itself otherwise.
 Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const Setting& setting);
 

@@ -115,6 +115,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     work.answer = c.product_response;
     work.half_memory = static_cast<std::size_t>(linear.polynomials()) * linear.degree() * sizeof(std::uint32_t);
     work.bands = linear.bands;
+    work.pieces = std::max(1.0, static_cast<double>(layer.activation ? c.activation_chunks : c.response_ciphertexts));
     return work;
 }
 

@@ -39,6 +39,7 @@ struct LayerWork {
     std::size_t half_memory = 0;    ///< `a` halves of the results, computed when the model is loaded
     bool transforms = false;        ///< some product goes through transforms
     int bands = 1;                  ///< of the results
+    double pieces = 1;              ///< parts that follow each other through the activation: chunks, or responses where there is none
 };
 
 /// As network_work(), of one layer.

@@ -186,7 +186,7 @@ TEST(Choose, RingsWhereTheNoiseFits) {
 TEST(Choose, BandwidthDecides) {
     // Small maps: many outputs a response mean fewer of them, and more uploads. Over a slow link, whose directions are independent, what comes
     // down decides, as keys come that way too; without a link it is the work.
-    const model::Model model = testing::single_convolution({64, 8, 8}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
+    const model::Model model = testing::single_convolution({256, 8, 8}, 256, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
     const auto down_and_work = [&](const Setting& setting) {
         model::Architecture planned = model.architecture;
         const auto choices = alternatives(model.architecture, rates(), setting);
