@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "app/plan_report.h"
+#include "base/error.h"
 #include "base/progress.h"
 #include "base/table.h"
 #include "compiler/noise.h"
@@ -139,6 +141,14 @@ nlohmann::json time_json(const TimedPlan& timed) {
 void repack(const TimedPlan& timed, model::Model& model) {
     planner::fix_packing(timed.choices, model.architecture);
     compiler::choose_upload_bits(model.architecture, model.weights);
+    // A compiler chooses m so that some packing fits; a model from elsewhere may have none that does, and would compute wrong values.
+    for (std::size_t l = 0; l < model.architecture.layers.size(); ++l) {
+        const model::Layer& layer = model.architecture.layers[l];
+        const double limit = std::log2(compiler::phase_noise_limit(layer.share_bits));
+        if (model.weights.layers[l].noise_bits > limit)
+            throw Error(ErrorKind::kRange, fmt::format("layer {}: the noise of its ciphertexts is {:.2f} times what its m = {} allows in every packing; compile the network again", layer.name,
+                                                       std::exp2(model.weights.layers[l].noise_bits - limit), layer.share_bits));
+    }
 }
 
 }  // namespace

@@ -15,24 +15,32 @@ constexpr double kSigmas = 10;                   // beyond this, a coefficient i
 
 double dropped(int bits) { return bits > 0 ? std::ldexp(1.0, 2 * bits) / 12 : 0; }
 
+/// Whether two terms of a layer multiply the same ciphertexts.
+bool same_upload(const model::Term& a, const model::Term& b) {
+    return a.source == b.source && a.pool == b.pool && a.window.stride_h == b.window.stride_h && a.window.stride_w == b.window.stride_w;
+}
+
 const scheme::DirectRing& ring_of(const packing::Grid& grid) { return scheme::direct_ring(static_cast<std::size_t>(grid.degree)); }
 
 }  // namespace
 
-std::vector<double> channel_energies(const model::LayerWeights& weights, int channels) {
-    std::vector<double> energy(static_cast<std::size_t>(channels), 0.0);
-    for (const model::TermWeights& term : weights.terms) {
+std::vector<double> channel_energies(const model::Layer& layer, const model::LayerWeights& weights) {
+    std::vector<double> energy(static_cast<std::size_t>(layer.output.channels), 0.0);
+    for (std::size_t t = 0; t < layer.terms.size(); ++t) {
+        const model::TermWeights& term = weights.terms[t];
+        // Up to k weights multiply the same noise: (w_1 + ... + w_k)^2 <= k (w_1^2 + ... + w_k^2).
+        const auto k = static_cast<double>(std::ranges::count_if(layer.terms, [&](const model::Term& other) { return same_upload(other, layer.terms[t]); }));
         const std::size_t per_channel = term.weights.size() / energy.size();
-        for (std::size_t k = 0; k < term.weights.size(); ++k) {
-            const double w = static_cast<double>(term.multiplier) * term.weights[k];
-            energy[k / per_channel] += w * w;
+        for (std::size_t i = 0; i < term.weights.size(); ++i) {
+            const double w = static_cast<double>(term.multiplier) * term.weights[i];
+            energy[i / per_channel] += k * w * w;
         }
-        for (std::size_t o = 0; o < term.scale.size(); ++o) energy[o] += static_cast<double>(term.scale[o]) * term.scale[o];
+        for (std::size_t o = 0; o < term.scale.size(); ++o) energy[o] += k * static_cast<double>(term.scale[o]) * term.scale[o];
     }
     return energy;
 }
 
-double weight_energy(const model::LayerWeights& weights, int channels) { return packed_energy(channel_energies(weights, channels), 1); }
+double weight_energy(const model::Layer& layer, const model::LayerWeights& weights) { return packed_energy(channel_energies(layer, weights), 1); }
 
 double packed_energy(const std::vector<double>& channels, int channels_per_output) {
     const auto size = static_cast<std::size_t>(channels_per_output);
@@ -47,7 +55,7 @@ double packed_energy(const std::vector<double>& channels, int channels_per_outpu
 
 Energies weight_energies(const model::Architecture& architecture, const model::SecretWeights& weights) {
     Energies energies;
-    for (std::size_t i = 0; i < architecture.layers.size(); ++i) energies.push_back(channel_energies(weights.layers[i], architecture.layers[i].output.channels));
+    for (std::size_t i = 0; i < architecture.layers.size(); ++i) energies.push_back(channel_energies(architecture.layers[i], weights.layers[i]));
     return energies;
 }
 

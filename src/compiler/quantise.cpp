@@ -79,12 +79,13 @@ public:
         return result;
     }
 
-    void run(const std::vector<ValueScale>& values, LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess) {
+    /// public_layer: the layer in the architecture, which has no bits yet.
+    void run(const model::Layer& public_layer, const std::vector<ValueScale>& values, LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess) {
         choose_multipliers(values);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t)
             out.terms.push_back(quantise_term(layer_.terms[t], values[static_cast<std::size_t>(layer_.terms[t].source)].unit, multipliers_[t]));
         quantise_activation(out, shift, excess, mean_error(values, out));
-        check_noise(out);
+        check_noise(public_layer, out);
     }
 
 private:
@@ -212,8 +213,8 @@ private:
         }
     }
 
-    void check_noise(LayerWeights& out) const {
-        const double noise = phase_noise(weight_energy(out, layer_.output.channels), model::kMaxUploadBits, m_);
+    void check_noise(const model::Layer& public_layer, const LayerWeights& out) const {
+        const double noise = phase_noise(weight_energy(public_layer, out), model::kMaxUploadBits, m_);
         if (noise > phase_noise_limit(m_))
             throw NoiseError(ErrorKind::kRange, fmt::format("{}: the noise of its ciphertexts is {:.2f} times what m allows, because its operands are small integers beside "
                                                             "its range. Use fewer bits of T, or train with values of x nearer to each other",
@@ -289,7 +290,7 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
                 weights = {};
                 shift.clear();
                 excess.clear();
-                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m).run(values, weights, shift, excess);
+                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m).run(a.layers[i], values, weights, shift, excess);
                 break;
             } catch (const NoiseError&) {
                 // Where the noise of a layer's ciphertexts is too large for m bits, its operands do not carry as many: it gets fewer.

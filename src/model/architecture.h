@@ -21,6 +21,7 @@ inline constexpr int kMinPlainBits = 24;  ///< of kPlainModuli[0]
 
 // Caps of validate(): what a received architecture may make its reader allocate or loop over.
 inline constexpr int kMaxLayers = 2048;
+inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;  ///< serialised: what a client accepts
 inline constexpr int kMaxTerms = 64;                                  ///< per layer
 inline constexpr int kMaxChannels = 65536;
 inline constexpr int kMaxExtent = 4096;                               ///< of maps, kernels and their reach, strides, paddings and dilations

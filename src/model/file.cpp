@@ -158,9 +158,15 @@ void put_le(std::vector<std::uint8_t>& out, Integer value) {
 
 }  // namespace
 
-std::vector<std::uint8_t> serialize(const Architecture& architecture) { return to_bytes(to_wire(architecture)); }
+std::vector<std::uint8_t> serialize(const Architecture& architecture) {
+    std::vector<std::uint8_t> bytes = to_bytes(to_wire(architecture));
+    require(bytes.size() <= kMaxArchitectureBytes, ErrorKind::kUnsupported,
+            "the architecture with the names of its classes is larger than the 256 KiB that clients accept: shorten the names");
+    return bytes;
+}
 
 Architecture parse_architecture(std::span<const std::uint8_t> bytes) {
+    require(bytes.size() <= kMaxArchitectureBytes, ErrorKind::kProtocol, "model architecture: too large");
     wire::Architecture message;
     require(from_bytes(bytes, message), ErrorKind::kProtocol, "model architecture: not a well-formed message");
     Architecture architecture = from_wire(message);

@@ -86,6 +86,7 @@ void Reader::open(std::uint64_t size) {
     if (version != kFileVersion) fail(fmt::format("the model file has an unknown format version ({})", version));
     const auto open_size = get_le<std::uint64_t>(header, 12), secret_size = get_le<std::uint64_t>(header, 20);
     if (open_size > kMaxSectionBytes || secret_size > kMaxSectionBytes) fail("the model file declares impossible section sizes");
+    if (open_size > kMaxArchitectureBytes) fail("the model file's architecture is larger than a client would accept");
     const std::uint64_t end = kFileHeaderBytes + open_size + secret_size;
     if (size < end) fail(fmt::format("the model file is truncated: {} of {} bytes", size, end));
     if (size > end) fail("the model file has bytes after its end");

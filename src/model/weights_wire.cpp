@@ -145,7 +145,10 @@ bool read_layer(CodedInputStream& in, LayerWeights& layer, std::vector<std::uint
         if (tag == kSalt) {
             read_bytes(in, salt);
         } else if (tag == kLayers) {
-            const auto rest = read_rest<wire::LayerWeights>(in, kTerms, [&] { layer.terms.push_back(read_term(in)); });
+            const auto rest = read_rest<wire::LayerWeights>(in, kTerms, [&] {
+                need(layer.terms.size() < static_cast<std::size_t>(kMaxTerms));  // an empty term takes two bytes of a file, and much more here
+                layer.terms.push_back(read_term(in));
+            });
             layer.bias.assign(rest.bias().begin(), rest.bias().end());
             layer.kappa.assign(rest.kappa().begin(), rest.kappa().end());
             layer.offset.assign(rest.offset().begin(), rest.offset().end());

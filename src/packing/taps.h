@@ -15,7 +15,8 @@ struct Tap {
     int row = 0, column = 0;  ///< output (i, j) reads (i + row, j + column) of the phase map
 };
 
-/// Taps of a window that read a phase of the stream which exists; grouped by phase.
+/// Taps of a window with which some output reads a pixel of a phase of the stream; grouped by phase. The others read nothing but padding: they
+/// would bring work and noise, and only they could bring the same coefficient of an upload to a result twice (tests/packing/taps_test.cpp).
 std::vector<Tap> taps_of(const Stream& stream, const model::Window& window);
 
 /// Power of X, in [-n, n), that brings channel `packed` of an uploaded polynomial (of g1), moved by one tap, to result block `slot` (of g2).

@@ -36,7 +36,7 @@ ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const 
     try {
         transport::Limits limits;
         limits.timeout = options.timeout;
-        limits.max_payload = kMaxArchitectureBytes + 1024;
+        limits.max_payload = model::kMaxArchitectureBytes + 1024;
         limits.max_queued = 2 * limits.max_payload;
         channel_->set_limits(limits);
         model_ = handshake(*channel_, options);

@@ -57,7 +57,7 @@ ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
     if (hello.version != kProtocolVersion) return hello;
     hello.secret_digest = reader.array<32>();
     const std::uint32_t size = reader.u32();
-    if (size > kMaxArchitectureBytes) throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
+    if (size > model::kMaxArchitectureBytes) throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
     const auto bytes = reader.raw(size);
     hello.architecture.assign(bytes.begin(), bytes.end());
     reader.end();

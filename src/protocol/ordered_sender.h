@@ -103,18 +103,29 @@ private:
             if (!lock.owns_lock()) lock.lock();
             failure_ = std::current_exception();
         }
-        // Whoever waits for what the peer will not send now has to be woken.
-        std::string sentence = "internal error";
-        try {
-            std::rethrow_exception(failure_);
-        } catch (const Error& error) {
-            if (error.kind() != ErrorKind::kInternal) sentence = error.what();
-        } catch (...) {  // details stay here
-        }
+        // Whoever waits for what the peer will not send now has to be woken. Nothing may leave this function: on the helper's thread that would
+        // end the program, and with it every other session.
+        const std::string sentence = sentence_of(failure_);
         lock.unlock();
-        channel_.fail(sentence);
+        try {
+            channel_.fail(sentence);
+        } catch (...) {  // no memory even for that: the peer's time limit ends it
+        }
         lock.lock();
         stop(failure_);
+    }
+    /// What the peer is told.
+    static std::string sentence_of(const std::exception_ptr& failure) noexcept {
+        try {
+            std::rethrow_exception(failure);
+        } catch (const Error& error) {
+            try {
+                if (error.kind() != ErrorKind::kInternal) return error.what();
+            } catch (...) {  // no memory for the sentence
+            }
+        } catch (...) {  // details stay here
+        }
+        return "internal error";  // short enough to need no memory
     }
     void stop(std::exception_ptr failure) {
         failure_ = std::move(failure);

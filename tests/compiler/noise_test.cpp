@@ -128,6 +128,25 @@ TEST(Noise, EveryChannelOfAPolynomialBringsItsOwn) {
     EXPECT_EQ(packed_energy({1, 2, 3, 4, 5}, 8), 15);
 }
 
+TEST(Noise, TermsThatReadTheSameUploadsMultiplyTheSameNoise) {
+    model::Layer layer;
+    layer.output = {2, 4, 4};
+    layer.terms.resize(2);
+    layer.terms[0].window = {3, 3, 1, 1, 1, 1, 1, 1};
+    layer.terms[1].kind = model::TermKind::kScale;
+    model::LayerWeights weights;
+    weights.terms.resize(2);
+    weights.terms[0].multiplier = 2;
+    weights.terms[0].weights.assign(std::size_t{2} * 2 * 9, 1);
+    weights.terms[1].scale = {3, 5};
+    EXPECT_EQ(channel_energies(layer, weights), (std::vector<double>{2 * (72 + 9), 2 * (72 + 25)}));
+    layer.terms[1].source = 1;
+    EXPECT_EQ(channel_energies(layer, weights), (std::vector<double>{72 + 9, 72 + 25}));
+    layer.terms[1].source = 0;
+    layer.terms[1].window = {1, 1, 2, 2};
+    EXPECT_EQ(channel_energies(layer, weights), (std::vector<double>{72 + 9, 72 + 25}));
+}
+
 std::size_t small_groups(const model::Architecture& architecture) {
     std::size_t count = 0;
     for (const auto& group : packing::layer_groups(architecture)) count += packing::choice_of(architecture, group).degree == 1024;

@@ -147,6 +147,23 @@ TEST(ModelFile, SaysWhatIsWrong) {
     EXPECT_NE(parse_error(bytes).find("not a compiled Flash model"), std::string::npos);
 }
 
+TEST(ModelFile, WhatNoClientWouldAcceptIsNotWritten) {
+    Model model = testing::sample_model();
+    model.architecture.name.assign(kMaxArchitectureBytes, 'x');
+    try {
+        serialize(model);
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kUnsupported);
+    }
+}
+
+TEST(ModelFile, TermsAreCountedBeforeTheyTakeMemory) {
+    Model model = testing::sample_model();
+    model.weights.layers[0].terms.assign(kMaxTerms + 1, {});
+    EXPECT_NE(parse_error(serialize(model)).find("not a well-formed message"), std::string::npos);
+}
+
 // Behind the checksum: a file made by an attacker, who can compute it. Any outcome but a crash or another exception.
 TEST(ModelFile, HostileContentIsRefusedOrHarmless) {
     const std::vector<std::uint8_t> good = serialize(testing::sample_model());

@@ -33,7 +33,7 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
     const scheme::DirectRing& ring = scheme::direct_ring(n);
     const scheme::PublicPolynomials publics(Sha256{2});
     const LinearMap map = build_linear_map(architecture, plan, 0, model.weights.layers[0]);
-    const std::vector<double> energies = compiler::channel_energies(model.weights.layers[0], layer.output.channels);
+    const std::vector<double> energies = compiler::channel_energies(layer, model.weights.layers[0]);
     std::mt19937_64 random(seed);
     double measured = 0, predicted = 0;
     std::int64_t count = 0;
@@ -112,6 +112,19 @@ TEST(LayerNoise, IsWhatTheBoundSays) {
                     EXPECT_LT(d.measured, 1.06 * d.predicted);
                     EXPECT_GT(d.measured, 0.8 * d.predicted);
                 }
+}
+
+/// Kernels that reach over the whole map, where most taps read padding.
+TEST(LayerNoise, IsWithinTheBoundOnMapsSmallerThanTheKernel) {
+    for (const auto& [side, kernel] : {std::pair(1, 3), std::pair(2, 5), std::pair(2, 7), std::pair(3, 7)})
+        for (int degree : model::kDegrees)
+            for (int channels_per_input : {4, 16}) {
+                SCOPED_TRACE(::testing::Message() << kernel << "x" << kernel << " on " << side << "x" << side << ", n = " << degree << ", g1 = " << channels_per_input);
+                const int pad = kernel / 2;
+                model::Model model = flash::testing::single_convolution({24, side, side}, 256, {kernel, kernel, 1, 1, pad, pad, pad, pad}, 7, 8);
+                model.architecture.layers[0].packing = {channels_per_input, degree};
+                EXPECT_LT(deviations(model, 7).measured, 1.06 * deviations(model, 7).predicted);
+            }
 }
 
 }  // namespace

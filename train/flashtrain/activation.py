@@ -8,7 +8,9 @@ over to the square by a blend,
 
 with alpha rising from 0 to 1.  For |u| <= 1 the two curves lie close together
 (both are 0 at 0 and 2 at 1), so the move is gentle.  A penalty on pre-activations
-outside the range where the square is well behaved keeps them there.
+outside the range where the square is well behaved keeps them there.  The few that are
+still outside would rule the gradient: in training the square can go on as a
+straight line there.  In evaluation it is always the square.
 
 With alpha held at 0 the same network, code and budget train the ReLU twin.
 """
@@ -25,32 +27,39 @@ PENALISED = 4  # every fourth image of a batch counts for the penalty
 
 
 class _Blend(torch.autograd.Function):
-    """The blended curve with few passes over memory; used in training only."""
+    """The blended curve with few passes over memory; used in training only.
+
+    With a tail the square goes on as its tangents beyond |u| = tail: c (2u - c), c = u clamped.
+    """
 
     @staticmethod
-    def forward(ctx, u: Tensor, alpha: float) -> Tensor:
+    def forward(ctx, u: Tensor, alpha: float, tail: float) -> Tensor:
         ctx.save_for_backward(u)
-        ctx.alpha = alpha
+        ctx.alpha, ctx.tail = alpha, tail
         if alpha == 0:
             return torch.relu(u).mul_(2)
-        out = torch.addcmul(u, u, u)
+        if tail:
+            near = u.clamp(-tail, tail)
+            out = torch.addcmul(u, near, (2 * u).sub_(near))
+        else:
+            out = torch.addcmul(u, u, u)
         if alpha < 1:
             out.mul_(alpha).add_(torch.relu(u), alpha=2 * (1 - alpha))
         return out
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         (u,) = ctx.saved_tensors
-        alpha = ctx.alpha
+        alpha, tail = ctx.alpha, ctx.tail
         if u.dim() == 4 and u.is_contiguous(memory_format=torch.channels_last):
             # A pooling's gradient comes in another layout, which would slow down every convolution below.
             gradient = gradient.contiguous(memory_format=torch.channels_last)
         if alpha == 0:
-            return torch.mul(gradient, u > 0).mul_(2), None
-        out = torch.addcmul(gradient, gradient, u, value=2)
+            return torch.mul(gradient, u > 0).mul_(2), None, None
+        out = torch.addcmul(gradient, gradient, u.clamp(-tail, tail) if tail else u, value=2)
         if alpha < 1:
             out.mul_(alpha).add_(gradient * (u > 0), alpha=2 * (1 - alpha))
-        return out, None
+        return out, None, None
 
 
 class _Far(torch.autograd.Function):
@@ -88,6 +97,7 @@ class SquareActivation(nn.Module):
 
     Attributes:
         alpha: 0 is pure ReLU (times 2), 1 is exactly u*u + u.
+        tail: |u| beyond which the square goes on as a straight line, in training only; 0: nowhere.
         reach: R of the penalty below; None: no penalty is computed.
         exponent: p of the penalty, even.
         penalty: of the last training batch, a scalar that takes part in
@@ -102,6 +112,7 @@ class SquareActivation(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.alpha = 1.0
+        self.tail = 0.0
         self.reach: float | None = None
         self.exponent = 10
         self.penalty: Tensor = torch.zeros(())
@@ -118,7 +129,7 @@ class SquareActivation(nn.Module):
         if self.quadratic is not None:
             return self._scaled(u)
         if self.training:
-            return _Blend.apply(u, self.alpha)
+            return _Blend.apply(u, self.alpha, self.tail)
         if self.alpha == 1.0:
             return u * u + u
         return self.alpha * (u * u + u) + (1 - self.alpha) * 2 * torch.relu(u)
@@ -127,7 +138,11 @@ class SquareActivation(nn.Module):
         a, b = self.quadratic, self.linear
         if a.dtype != u.dtype:  # an exported file shall have no Cast
             a, b = a.to(u.dtype), b.to(u.dtype)
-        square = (a * u + b) * u
+        if self.training and self.tail:
+            near = u.clamp(-self.tail, self.tail)
+            square = a * near * (2 * u - near) + b * u
+        else:
+            square = (a * u + b) * u
         if self.alpha == 1.0:
             return square
         return self.alpha * square + (1 - self.alpha) * 2 * torch.relu(u)
@@ -145,6 +160,12 @@ def set_alpha(model: nn.Module, alphas: float | list[float]) -> None:
         alphas = [alphas] * len(layers)
     for layer, alpha in zip(layers, alphas):
         layer.alpha = alpha
+
+
+def set_tail(model: nn.Module, tail: float) -> None:
+    """Sets where the square becomes a straight line in training; 0: nowhere."""
+    for layer in activations(model):
+        layer.tail = tail
 
 
 def add_scales(model: nn.Module) -> None:

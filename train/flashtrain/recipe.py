@@ -36,6 +36,8 @@ class Recipe:
     blend_by_layer: bool = False  # one layer after the other, from the input on
     channel_scale: bool = False   # learnable a u^2 + b u per channel
 
+    linear_tail: float = 2.0      # |u| beyond which the square is a straight line in training; 0: nowhere
+
     # Range penalty
     range_weight: float = 0.1     # 0: none
     range_reach: float = 2.0      # R

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import quantise
-from .activation import INPUT_SCALE, activations, range_penalty, set_alpha, set_penalty
+from .activation import INPUT_SCALE, activations, range_penalty, set_alpha, set_penalty, set_tail
 from .average import Average
 from .data import Images, Source
 from .data.loader import Loaded
@@ -128,6 +128,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.fast = torch.compile(model) if recipe.compile else model
         self.epoch, self.seconds = 0, 0.0
+        set_tail(model, recipe.linear_tail)
         self.quantised = False
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
