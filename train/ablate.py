@@ -30,14 +30,18 @@ VARIANTS: dict[str, list[str]] = {
     "the recipe": [],
     "no blend": ["--set", "blend_start=0.0", "blend_end=0.0"],
     "blend layer by layer": ["--set", "blend_by_layer=true"],
+    "blend later": ["--set", "blend_start=0.3", "blend_end=0.7"],
+    "no linear tail": ["--set", "linear_tail=0.0"],
     "no range penalty": ["--set", "range_weight=0.0"],
+    "neither tail nor penalty": ["--set", "linear_tail=0.0", "range_weight=0.0"],
     "no clipping": ["--set", "clip=0.0"],
     "no averaging": ["--set", "average=0.0"],
     "statistics never frozen": ["--set", "freeze_norm=1.0", "quantise=1.0"],
     "curve per channel": ["--set", "channel_scale=true"],
     "logits of the twin": ["--teacher", "TWIN"],
-    "start from the twin": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "distil_logits=0.0"],
-    "quantisation-aware end": ["--set", "quantise=0.9", "freeze_norm=0.9"],
+    "start from the twin": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "distil_logits=0.0", "blend_start=0.0", "blend_end=0.4"],
+    "start and logits": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "blend_start=0.0", "blend_end=0.4"],
+    "quantisation-aware end": ["--set", "quantise=0.93"],
 }
 
 
@@ -49,10 +53,12 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="training images")
     parser.add_argument("--only", nargs="*", help="names of runs")
     parser.add_argument("--replicas", type=int, default=1, help="as for train.py")
+    parser.add_argument("--threads", type=int, default=None, help="as for train.py")
     given = parser.parse_args()
 
     rows = []
     limit = ["--limit", str(given.limit)] if given.limit else []
+    limit += ["--threads", str(given.threads)] if given.threads else []
     for name, options in VARIANTS.items():
         if given.only and name not in given.only:
             continue
