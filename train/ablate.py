@@ -31,9 +31,10 @@ VARIANTS: dict[str, list[str]] = {
     "no blend": ["--set", "blend_start=0.0", "blend_end=0.0"],
     "blend layer by layer": ["--set", "blend_by_layer=true"],
     "blend later": ["--set", "blend_start=0.3", "blend_end=0.7"],
-    "no linear tail": ["--set", "linear_tail=0.0"],
+    "no linear tail": ["--set", "linear_tail=0.0", "linear_tail_end=0.0"],
     "no range penalty": ["--set", "range_weight=0.0"],
-    "neither tail nor penalty": ["--set", "linear_tail=0.0", "range_weight=0.0"],
+    "neither tail nor penalty": ["--set", "linear_tail=0.0", "linear_tail_end=0.0", "range_weight=0.0"],
+    "tail at 6 in the end": ["--set", "linear_tail_end=6.0", "freeze_norm=0.85"],
     "no clipping": ["--set", "clip=0.0"],
     "no averaging": ["--set", "average=0.0"],
     "statistics never frozen": ["--set", "freeze_norm=1.0", "quantise=1.0"],
@@ -42,6 +43,7 @@ VARIANTS: dict[str, list[str]] = {
     "start from the twin": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "distil_logits=0.0", "blend_start=0.0", "blend_end=0.4"],
     "start and logits": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "blend_start=0.0", "blend_end=0.4"],
     "quantisation-aware end": ["--set", "quantise=0.93"],
+    "tail at 6, quantisation-aware": ["--set", "linear_tail_end=6.0", "freeze_norm=0.85", "quantise=0.85"],
 }
 
 

@@ -37,6 +37,7 @@ class Recipe:
     channel_scale: bool = False   # learnable a u^2 + b u per channel
 
     linear_tail: float = 2.0      # |u| beyond which the square is a straight line in training; 0: nowhere
+    linear_tail_end: float = 6.0  # the same from freeze_norm on: what is far out has to be seen as it is
 
     # Range penalty
     range_weight: float = 0.1     # 0: none

@@ -128,7 +128,6 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.fast = torch.compile(model) if recipe.compile else model
         self.epoch, self.seconds = 0, 0.0
-        set_tail(model, recipe.linear_tail)
         self.quantised = False
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
@@ -207,6 +206,7 @@ class Trainer:
         for model in self.replicas.models:
             set_alpha(model, alphas)
             set_penalty(model, recipe.range_reach if weight else None, exponent)
+            set_tail(model, recipe.linear_tail if now < recipe.freeze_norm else recipe.linear_tail_end)
             if now >= recipe.freeze_norm:
                 freeze_norms(model)
         if now >= recipe.quantise and not self.quantised:

@@ -152,6 +152,14 @@ class RecipeTest(Seeded):
 class TrainingTest(Seeded):
     RECIPE = Recipe(2, batch=32, peak_rate=0.05, precision="fp32", freeze_norm=0.7, quantise=0.8, average=0.9)
 
+    def test_tail_moves_out_where_statistics_are_frozen(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            run = trainer(Path(folder), dataclasses.replace(self.RECIPE, linear_tail=1.0, linear_tail_end=5.0), replicas=2)
+            for progress, tail in ((0.0, 1.0), (0.69, 1.0), (0.7, 5.0)):
+                run._set_phase(progress)
+                for model in run.replicas.models:
+                    self.assertEqual([a.tail for a in activations(model)], [tail] * 3)
+
     def test_learns_and_logs(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             recipe = dataclasses.replace(self.RECIPE, epochs=12, quantise=1.0)
