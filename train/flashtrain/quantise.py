@@ -33,6 +33,7 @@ from .activation import SquareActivation, activations
 MAX_INT8 = 127
 CHANNEL_FLOOR = 0.5   # a channel's range is at least this share of its layer's
 RESULT_BITS = 16      # m of the result layer
+KEPT_VALUES = 1 << 30 # of all layers and images that are kept at once to set the ranges: 4 GiB
 INPUT_STEPS = 1024    # integer steps of the largest pixel: fine enough to be left out
 
 
@@ -184,14 +185,24 @@ def _channel(values: Tensor, reduce) -> Tensor:
     return reduce(values.transpose(0, 1).flatten(1), 1)
 
 
+def _affordable(model: nn.Module, images: Tensor) -> Tensor:
+    """As many of the images as may be traced together."""
+    trace = _Trace(model)
+    model(images[:1])
+    trace.stop()
+    values = sum({tensor.data_ptr(): tensor.numel() for tensor in trace.alive}.values())
+    return images[:max(1, KEPT_VALUES // values)]
+
+
 @torch.no_grad()
 def attach(model: nn.Module, images: Tensor, arithmetic: Arithmetic) -> None:
     """Makes `model` round from now on, in training and in evaluation.
 
-    `images`, float32 [N, 3, H, W], are training images that set the ranges.
+    `images`, float32 [N, 3, H, W], are training images that set the ranges: the first of them, where the values of all would take too much memory.
     Batch normalisations must be frozen from here on: they are folded.
     """
     model.eval()
+    images = _affordable(model, images)
     trace = _Trace(model)
     model(images)
     trace.stop()

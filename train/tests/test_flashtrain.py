@@ -13,6 +13,7 @@ import math
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -285,6 +286,12 @@ class QuantisationTest(Seeded):
                 plain = [m for m in model.modules() if type(m) in (nn.Conv2d, nn.Linear)]
                 self.assertFalse(plain)
                 self.assertLess(error.item(), 0.2)
+
+    def test_ranges_come_from_no_more_images_than_memory_holds(self) -> None:
+        model, pictures = networks.Compact(10, LAYERS).eval(), torch.randn(5, 3, 32, 32)
+        self.assertEqual(len(quantise._affordable(model, pictures)), 5)
+        with unittest.mock.patch.object(quantise, "KEPT_VALUES", 40000):  # one image: pixels, results, normalised, activated
+            self.assertEqual(len(quantise._affordable(model, pictures)), 2)
 
 
 class ExportTest(Seeded):
