@@ -15,11 +15,6 @@ constexpr double kSigmas = 10;                   // beyond this, a coefficient i
 
 double dropped(int bits) { return bits > 0 ? std::ldexp(1.0, 2 * bits) / 12 : 0; }
 
-/// Whether two terms of a layer multiply the same ciphertexts.
-bool same_upload(const model::Term& a, const model::Term& b) {
-    return a.source == b.source && a.pool == b.pool && a.window.stride_h == b.window.stride_h && a.window.stride_w == b.window.stride_w;
-}
-
 const scheme::DirectRing& ring_of(const packing::Grid& grid) { return scheme::direct_ring(static_cast<std::size_t>(grid.degree)); }
 
 }  // namespace
@@ -29,7 +24,7 @@ std::vector<double> channel_energies(const model::Layer& layer, const model::Lay
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
         const model::TermWeights& term = weights.terms[t];
         // Up to k weights multiply the same noise: (w_1 + ... + w_k)^2 <= k (w_1^2 + ... + w_k^2).
-        const auto k = static_cast<double>(std::ranges::count_if(layer.terms, [&](const model::Term& other) { return same_upload(other, layer.terms[t]); }));
+        const auto k = static_cast<double>(std::ranges::count_if(layer.terms, [&](const model::Term& other) { return packing::same_stream(other, layer.terms[t]); }));
         const std::size_t per_channel = term.weights.size() / energy.size();
         for (std::size_t i = 0; i < term.weights.size(); ++i) {
             const double w = static_cast<double>(term.multiplier) * term.weights[i];

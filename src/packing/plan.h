@@ -112,6 +112,8 @@ inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;    ///<
 /// if a cap above is passed; Error(kProtocol) if the layers of a group name different rings or more channels than fit.
 Plan make_plan(const model::Architecture& architecture);
 
+/// Whether two terms read the same upload.
+bool same_stream(const model::Term& a, const model::Term& b);
 /// Layers that share streams, directly or through each other, and so their grid and ring: their indices, ascending; groups by their first.
 std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture);
 /// What the layers of a group ask for together, with the degree that they get where they name none. Error(kProtocol) if they name different rings.

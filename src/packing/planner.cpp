@@ -31,6 +31,12 @@ StreamKey key_of(const model::Term& term) {
             pool.pad_top, pool.pad_left, pool.pad_bottom, pool.pad_right, pool.level ? 1 : 0};
 }
 
+}  // namespace
+
+bool same_stream(const model::Term& a, const model::Term& b) { return key_of(a) == key_of(b); }
+
+namespace {
+
 /// Layers joined because they read a common stream.
 class Joined {
 public:

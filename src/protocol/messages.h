@@ -15,7 +15,8 @@ namespace flash::protocol {
 
 inline constexpr std::uint32_t kProtocolVersion = 4;
 
-/// Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
+// Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
+
 /// Activation keys that the server may send before the client answered them: bounds the client's memory.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
 /// Product responses that the client prepares before they are needed.
