@@ -24,8 +24,9 @@ const bool kRegistered = [] {
     for (std::size_t bytes : {64u, 4096u, 65536u})
         for (InstructionSet set : supported_instruction_sets())
             if (set <= InstructionSet::kAvx512)
-                benchmark::RegisterBenchmark(("Random/fill/" + std::to_string(bytes) + "/" + std::string(to_string(set))).c_str(), fill,
-                                             set, bytes);
+                benchmark::RegisterBenchmark(
+                    ("Random/fill/" + std::to_string(bytes) + "/" + std::string(to_string(set))).c_str(), fill, set,
+                    bytes);
     return true;
 }();
 

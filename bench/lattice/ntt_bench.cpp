@@ -51,11 +51,14 @@ const bool registered = [] {
     for (std::size_t n : {2048u, 4096u})
         for (int bits : {24, 36, 50, 54})
             for (InstructionSet set : supported_instruction_sets()) {
-                if (set == InstructionSet::kAmx || (bits > 50 && set != InstructionSet::kPortable)) continue;  // no sibling
+                if (set == InstructionSet::kAmx || (bits > 50 && set != InstructionSet::kPortable))
+                    continue;  // no sibling
                 for (bool inverse : {false, true}) {
-                    const std::string name = std::string("Ntt/") + (inverse ? "inverse/" : "forward/") + std::to_string(n) + "/" +
-                                             std::to_string(bits) + "bit/" + std::string(to_string(set));
-                    benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& s) { transform(s, n, bits, set, inverse); });
+                    const std::string name = std::string("Ntt/") + (inverse ? "inverse/" : "forward/") +
+                                             std::to_string(n) + "/" + std::to_string(bits) + "bit/" +
+                                             std::string(to_string(set));
+                    benchmark::RegisterBenchmark(name.c_str(),
+                                                 [=](benchmark::State& s) { transform(s, n, bits, set, inverse); });
                 }
             }
     return true;

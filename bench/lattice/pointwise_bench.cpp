@@ -16,7 +16,11 @@ struct Arrays {
     std::vector<std::span<const std::uint64_t>> left, right;
 
     explicit Arrays(InstructionSet set)
-        : arithmetic(Modulus(largest_prime_below(1ull << 50, 8192)), set), x(4096, 123456789), w(4096, 987654321), quotients(4096), out(4096) {
+        : arithmetic(Modulus(largest_prime_below(1ull << 50, 8192)), set),
+          x(4096, 123456789),
+          w(4096, 987654321),
+          quotients(4096),
+          out(4096) {
         arithmetic.quotients(w, quotients);
         left.assign(3, x);
         right.assign(3, w);
@@ -27,13 +31,14 @@ const bool registered = [] {
     const auto add = [](const std::string& name, const std::function<void(Arrays&)>& operation) {
         for (InstructionSet set : {InstructionSet::kPortable, InstructionSet::kAvx512})
             if (supported(set))
-                benchmark::RegisterBenchmark(("Pointwise/" + name + "/" + std::string(to_string(set))).c_str(), [=](benchmark::State& state) {
-                    Arrays arrays(set);
-                    for (auto _ : state) {
-                        operation(arrays);
-                        benchmark::ClobberMemory();
-                    }
-                });
+                benchmark::RegisterBenchmark(("Pointwise/" + name + "/" + std::string(to_string(set))).c_str(),
+                                             [=](benchmark::State& state) {
+                                                 Arrays arrays(set);
+                                                 for (auto _ : state) {
+                                                     operation(arrays);
+                                                     benchmark::ClobberMemory();
+                                                 }
+                                             });
     };
     add("quotients", [](Arrays& a) { a.arithmetic.quotients(a.w, a.quotients); });
     add("multiply", [](Arrays& a) { a.arithmetic.multiply(a.x, a.w, a.quotients, a.out); });

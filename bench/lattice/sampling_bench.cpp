@@ -16,14 +16,15 @@ constexpr std::size_t n = 4096;
 void add(const std::string& name, const std::function<void(Prng&, InstructionSet)>& sample) {
     for (InstructionSet set : supported_instruction_sets())
         if (set <= InstructionSet::kAvx512)
-            benchmark::RegisterBenchmark((name + "/" + std::string(to_string(set))).c_str(), [=](benchmark::State& state) {
-                const StreamKey key(SecretSeed::for_testing(1), "bench", {}, set);
-                Prng rng = key.stream(0);
-                for (auto _ : state) {
-                    sample(rng, set);
-                    benchmark::ClobberMemory();
-                }
-            });
+            benchmark::RegisterBenchmark((name + "/" + std::string(to_string(set))).c_str(),
+                                         [=](benchmark::State& state) {
+                                             const StreamKey key(SecretSeed::for_testing(1), "bench", {}, set);
+                                             Prng rng = key.stream(0);
+                                             for (auto _ : state) {
+                                                 sample(rng, set);
+                                                 benchmark::ClobberMemory();
+                                             }
+                                         });
 }
 
 const bool kRegistered = [] {
@@ -39,7 +40,8 @@ const bool kRegistered = [] {
         add("Sample/uniform/" + std::to_string(bits) + "bit",
             [p](Prng& rng, InstructionSet set) { sample_uniform(rng, p, residues[0], set); });
     }
-    const Modulus p(largest_prime_below(1ull << 50, 8192)), q(largest_prime_below(p.value(), 8192)), r(largest_prime_below(1ull << 36, 8192));
+    const Modulus p(largest_prime_below(1ull << 50, 8192)), q(largest_prime_below(p.value(), 8192)),
+        r(largest_prime_below(1ull << 36, 8192));
     add("Sample/flooding/2primes", [=](Prng& rng, InstructionSet set) {
         sample_flooding(rng, 74, std::array{p, q}, std::array{std::span(residues[0]), std::span(residues[1])}, set);
     });

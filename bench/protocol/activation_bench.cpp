@@ -1,6 +1,6 @@
-// The whole activation of one chunk of 4096 values on one core: share arithmetic, three encryptions, the response (what can be prepared ahead,
-// and the rest), decryption. Rows Activation/<bits of T>/<part>/<instruction set>; ns_per_value is the fastest of all runs, bytes_per_value
-// what both parties send.
+// The whole activation of one chunk of 4096 values on one core: share arithmetic, three encryptions, the response (what
+// can be prepared ahead, and the rest), decryption. Rows Activation/<bits of T>/<part>/<instruction set>; ns_per_value
+// is the fastest of all runs, bytes_per_value what both parties send.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -53,7 +53,8 @@ public:
         const std::size_t size = keys_.size() / kServerVectors;
         std::array<scheme::SlotFactor, kServerVectors> factors;
         client_vectors(shares_, kShareBits, parameters_.plain_modulus, v_, addend_, set_);
-        for (std::size_t v = 0; v < kServerVectors; ++v) factors[v] = {std::span<const std::uint8_t>(keys_).subspan(v * size, size), v_[v]};
+        for (std::size_t v = 0; v < kServerVectors; ++v)
+            factors[v] = {std::span<const std::uint8_t>(keys_).subspan(v * size, size), v_[v]};
         response_ = evaluator_->respond(std::move(prepared_), factors, addend_);
     }
     void decrypt() {
@@ -84,32 +85,43 @@ private:
 };
 
 const bool registered = [] {
-    const auto add = [](int bits, InstructionSet set, const std::string& part, void (*timed)(Activation&), void (*before)(Activation&)) {
+    const auto add = [](int bits, InstructionSet set, const std::string& part, void (*timed)(Activation&),
+                        void (*before)(Activation&)) {
         const std::string name = "Activation/" + std::to_string(bits) + "/" + part + "/" + std::string(to_string(set));
-        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-            Activation activation(bits, set);
-            double best = 1;
-            for (auto _ : state) {
-                before(activation);
-                const auto begin = std::chrono::steady_clock::now();
-                timed(activation);
-                const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-                state.SetIterationTime(seconds);
-                best = std::min(best, seconds);
-            }
-            state.counters["ns_per_value"] = best * 1e9 / kValues;
-            state.counters["bytes_per_value"] = static_cast<double>(activation.bytes()) / kValues;
-        })->UseManualTime()->Unit(benchmark::kMicrosecond);
+        benchmark::RegisterBenchmark(
+            name.c_str(),
+            [=](benchmark::State& state) {
+                Activation activation(bits, set);
+                double best = 1;
+                for (auto _ : state) {
+                    before(activation);
+                    const auto begin = std::chrono::steady_clock::now();
+                    timed(activation);
+                    const double seconds =
+                        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+                    state.SetIterationTime(seconds);
+                    best = std::min(best, seconds);
+                }
+                state.counters["ns_per_value"] = best * 1e9 / kValues;
+                state.counters["bytes_per_value"] = static_cast<double>(activation.bytes()) / kValues;
+            })
+            ->UseManualTime()
+            ->Unit(benchmark::kMicrosecond);
     };
     const auto nothing = [](Activation&) {};
     for (int bits : {24, 27})
         for (InstructionSet set : supported_instruction_sets()) {
             if (set == InstructionSet::kAmx) continue;  // no sibling
-            add(bits, set, "both", [](Activation& a) { a.all(); }, nothing);
-            add(bits, set, "server_encrypt", [](Activation& a) { a.encrypt(); }, nothing);
-            add(bits, set, "server_decrypt", [](Activation& a) { a.decrypt(); }, nothing);
-            add(bits, set, "client_prepare", [](Activation& a) { a.prepare(); }, nothing);
-            add(bits, set, "client_respond", [](Activation& a) { a.respond(); }, [](Activation& a) { a.prepare(); });
+            add(
+                bits, set, "both", [](Activation& a) { a.all(); }, nothing);
+            add(
+                bits, set, "server_encrypt", [](Activation& a) { a.encrypt(); }, nothing);
+            add(
+                bits, set, "server_decrypt", [](Activation& a) { a.decrypt(); }, nothing);
+            add(
+                bits, set, "client_prepare", [](Activation& a) { a.prepare(); }, nothing);
+            add(
+                bits, set, "client_respond", [](Activation& a) { a.respond(); }, [](Activation& a) { a.prepare(); });
         }
     return true;
 }();

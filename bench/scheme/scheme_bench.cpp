@@ -62,14 +62,17 @@ void encrypt(benchmark::State& state, bool keep_transforms) {
     Direct d(state);
     fastest(
         state, [&] { d.next_key(keep_transforms); },
-        [&] { d.key->encrypt({0, d.index++}, d.plain, slot_parameters()[0].plain_modulus, d.rng, d.b); });
+        [&] {
+            d.key->encrypt({0, d.index++}, d.plain, slot_parameters()[0].plain_modulus, d.rng, d.b);
+        });
 }
 void BM_DirectEncrypt(benchmark::State& state) { encrypt(state, false); }
 void BM_DirectEncryptKeptTransforms(benchmark::State& state) { encrypt(state, true); }
 void BM_DirectDecrypt(benchmark::State& state) {
     Direct d(state);
     d.next_key(false);
-    fastest(state, [] {}, [&] { d.key->decrypt(d.a, d.positions, d.some_b, d.some_rho); });
+    fastest(
+        state, [] {}, [&] { d.key->decrypt(d.a, d.positions, d.some_b, d.some_rho); });
 }
 // What the client computes for one ciphertext of a linear layer, up and down.
 void BM_DirectClientEncryptAndDecrypt(benchmark::State& state) {
@@ -84,24 +87,32 @@ void BM_DirectClientEncryptAndDecrypt(benchmark::State& state) {
 // What the server adds to one response; the second with the drawing of its rho.
 void BM_DirectMask(benchmark::State& state) {
     Direct d(state);
-    fastest(state, [] {}, [&] { d.public_key.mask(d.a, d.positions, d.some_b, d.some_rho, d.rng); });
+    fastest(
+        state, [] {}, [&] { d.public_key.mask(d.a, d.positions, d.some_b, d.some_rho, d.rng); });
 }
 void BM_DirectMaskWithRho(benchmark::State& state) {
     Direct d(state);
     const StreamKey masks(SecretSeed::for_testing(2), "bench");
     std::uint64_t index = 0;
-    fastest(state, [] {}, [&] {
-        masks.stream(index++).fill_u32(d.some_rho);
-        d.public_key.mask(d.a, d.positions, d.some_b, d.some_rho, d.rng);
-    });
+    fastest(
+        state, [] {},
+        [&] {
+            masks.stream(index++).fill_u32(d.some_rho);
+            d.public_key.mask(d.a, d.positions, d.some_b, d.some_rho, d.rng);
+        });
 }
 void BM_DirectPublicPolynomial(benchmark::State& state) {
     Direct d(state);
-    fastest(state, [] {}, [&] { d.publics.upload({1, 2}, d.a); });
+    fastest(
+        state, [] {},
+        [&] {
+            d.publics.upload({1, 2}, d.a);
+        });
 }
 void BM_DirectKey(benchmark::State& state) {
     Direct d(state);
-    fastest(state, [] {}, [&] { DirectSecretKey(d.publics, d.ring, d.rng); });
+    fastest(
+        state, [] {}, [&] { DirectSecretKey(d.publics, d.ring, d.rng); });
 }
 BENCHMARK(BM_DirectEncrypt)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(BM_DirectEncryptKeptTransforms)->Arg(2048)->Arg(1024)->UseManualTime()->Unit(benchmark::kMicrosecond);

@@ -1,6 +1,6 @@
 // What carrying messages costs: one direction at full speed, and there and back, over TLS on this machine's loopback
-// interface and in memory. Beside the wall-clock time each row reports the processor time of both ends together, as in a
-// private inference they share the cores with the computation.
+// interface and in memory. Beside the wall-clock time each row reports the processor time of both ends together, as in
+// a private inference they share the cores with the computation.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -27,12 +27,14 @@ constexpr std::size_t kTransfer = 25'000'000;  // bytes of one stream: what an i
 double cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// The far end. kStart (index: how many messages, layer: of which size) makes the messages, the kUpload that follows asks
-// for them all; kClientHello is sent back at once; kFinish ends.
+// The far end. kStart (index: how many messages, layer: of which size) makes the messages, the kUpload that follows
+// asks for them all; kClientHello is sent back at once; kFinish ends.
 void serve(Channel& channel) {
     try {
         while (true) {
@@ -42,7 +44,8 @@ void serve(Channel& channel) {
             if (message.type != MessageType::kStart) continue;
             std::vector<Message> stream;
             for (std::uint32_t i = 0; i < message.index; ++i)
-                stream.push_back({MessageType::kLinearResponse, 0, i, std::vector<std::uint8_t>(message.layer, std::uint8_t(i))});
+                stream.push_back(
+                    {MessageType::kLinearResponse, 0, i, std::vector<std::uint8_t>(message.layer, std::uint8_t(i))});
             channel.send({MessageType::kStartReply, 0, 0, {}});
             channel.receive(MessageType::kUpload);
             for (Message& part : stream) channel.send(std::move(part));
@@ -77,7 +80,8 @@ std::unique_ptr<Pair> over_tls() {
     auto pair = std::make_unique<Pair>();
     ServerOptions options;
     options.identity = make_self_signed({"localhost"});
-    pair->server = std::make_unique<TlsServer>(std::move(options), [](std::unique_ptr<Channel> channel, const std::string&) { serve(*channel); });
+    pair->server = std::make_unique<TlsServer>(
+        std::move(options), [](std::unique_ptr<Channel> channel, const std::string&) { serve(*channel); });
     ClientOptions client;
     client.host = "127.0.0.1";
     client.port = pair->server->address().port;
@@ -108,7 +112,8 @@ void stream(benchmark::State& state, MakePair make, std::size_t bytes) {
         const double cpu_begin = cpu_seconds();
         const auto begin = Clock::now();
         pair->near->send({MessageType::kUpload, 0, 0, {}});
-        for (std::uint32_t i = 0; i < count; ++i) benchmark::DoNotOptimize(pair->near->receive(MessageType::kLinearResponse).payload.data());
+        for (std::uint32_t i = 0; i < count; ++i)
+            benchmark::DoNotOptimize(pair->near->receive(MessageType::kLinearResponse).payload.data());
         state.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin).count());
         cpu += cpu_seconds() - cpu_begin;
     }
@@ -130,14 +135,16 @@ const bool registered = [] {
     const std::pair<const char*, MakePair> kinds[] = {{"Memory", in_memory}, {"Tls", over_tls}, {"Lan", behind_link}};
     for (const auto& [name, make] : kinds) {
         for (const std::size_t kib : {4u, 8u, 100u}) {
-            benchmark::RegisterBenchmark(("Stream25MB/" + std::string(name) + "/" + std::to_string(kib) + "KiB").c_str(),
-                                         [make = make, kib](benchmark::State& s) { stream(s, make, kib << 10); })
+            benchmark::RegisterBenchmark(
+                ("Stream25MB/" + std::string(name) + "/" + std::to_string(kib) + "KiB").c_str(),
+                [make = make, kib](benchmark::State& s) { stream(s, make, kib << 10); })
                 ->UseManualTime()
                 ->Unit(benchmark::kMillisecond);
         }
         for (const std::size_t bytes : {16u, 100u << 10})
-            benchmark::RegisterBenchmark(("ThereAndBack/" + std::string(name) + "/" + std::to_string(bytes) + "B").c_str(),
-                                         [make = make, bytes](benchmark::State& s) { there_and_back(s, make, bytes); })
+            benchmark::RegisterBenchmark(
+                ("ThereAndBack/" + std::string(name) + "/" + std::to_string(bytes) + "B").c_str(),
+                [make = make, bytes](benchmark::State& s) { there_and_back(s, make, bytes); })
                 ->UseRealTime()
                 ->Unit(benchmark::kMicrosecond);
     }

@@ -9,11 +9,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     try {
         flash::compiler::import_onnx(std::span<const std::uint8_t>(data, size), "fuzz");
-    } catch (const flash::Error&) {
-    }
+    } catch (const flash::Error&) {}
     try {
         flash::compiler::import_float_graph(std::span<const std::uint8_t>(data, size));
-    } catch (const flash::Error&) {
-    }
+    } catch (const flash::Error&) {}
     return 0;
 }

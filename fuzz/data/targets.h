@@ -34,7 +34,8 @@ inline bool fuzz_image(std::span<const std::uint8_t> bytes) {
     try {
         const Image image = decode_image(bytes, "fuzz");
         fuzz_check(image.channels == 1 || image.channels == 3);
-        fuzz_check(image.height > 0 && image.width > 0 && image.pixels.size() == image.row_bytes() * static_cast<std::size_t>(image.height));
+        fuzz_check(image.height > 0 && image.width > 0 &&
+                   image.pixels.size() == image.row_bytes() * static_cast<std::size_t>(image.height));
         return true;
     } catch (const Error&) {
         return false;

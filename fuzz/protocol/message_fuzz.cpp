@@ -15,8 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto attempt = [](const auto& parse) {
         try {
             parse();
-        } catch (const Error&) {
-        }
+        } catch (const Error&) {}
     };
     attempt([&] { protocol::decode_client_hello(bytes); });
     attempt([&] { protocol::decode_start_reply(bytes, scheme::slot_parameters_for_bits(24)); });

@@ -1,5 +1,6 @@
-// libFuzzer entry point for the cache of the `a` halves of one small model. Every input is tried as it is and with its checksum put right,
-// as whoever writes the file could do. What is accepted must have exactly the sizes of the plan and the bytes of the file.
+// libFuzzer entry point for the cache of the `a` halves of one small model. Every input is tried as it is and with its
+// checksum put right, as whoever writes the file could do. What is accepted must have exactly the sizes of the plan and
+// the bytes of the file.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// Feeds arbitrary bytes to the frame decoder. The first byte chooses the size limit, the second how the rest is cut into
-// pieces. Whatever arrives, the decoder must either deliver messages that encode back to exactly the bytes it consumed,
-// or throw Error(kProtocol); in one piece or in many, the outcome must be the same.
+// Feeds arbitrary bytes to the frame decoder. The first byte chooses the size limit, the second how the rest is cut
+// into pieces. Whatever arrives, the decoder must either deliver messages that encode back to exactly the bytes it
+// consumed, or throw Error(kProtocol); in one piece or in many, the outcome must be the same.
 //
 // libFuzzer: clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Isrc fuzz/transport/frame_fuzz.cpp ...
 // The tests run the same function over random and mutated inputs (tests/transport/fuzz_driver_test.cpp).
@@ -62,7 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::span<const std::uint8_t> stream(data + 2, size - 2);
     const Outcome whole = decode(stream, limit, std::max<std::size_t>(stream.size(), 1));
     if (!(whole == decode(stream, limit, piece))) std::abort();
-    if (whole.encoded.size() > stream.size() || !std::equal(whole.encoded.begin(), whole.encoded.end(), stream.begin())) {
+    if (whole.encoded.size() > stream.size() ||
+        !std::equal(whole.encoded.begin(), whole.encoded.end(), stream.begin())) {
         std::abort();
     }
     return 0;

@@ -21,7 +21,8 @@ namespace flash::app {
 namespace {
 
 /// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
-std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count, const compiler::ImportedModel& imported) {
+std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count,
+                                                 const compiler::ImportedModel& imported) {
     const std::size_t used = std::min(count, set.size());
     require(used > 0, ErrorKind::kInvalidArgument, "the calibration set is empty");
     std::vector<std::vector<float>> pictures(used);

@@ -12,12 +12,12 @@ namespace flash::app {
 
 struct CompileCommand {
     std::filesystem::path onnx;
-    std::string calibration;          ///< data SPEC; the training part where the set has one
-    std::filesystem::path out;        ///< empty: the ONNX file's name with .flash
+    std::string calibration;    ///< data SPEC; the training part where the set has one
+    std::filesystem::path out;  ///< empty: the ONNX file's name with .flash
     std::size_t calibration_images = 1024;
     bool json = false;
     int threads = 0;
-    std::optional<Place> place;       ///< pack for the least time there; empty: for the fewest bytes
+    std::optional<Place> place;  ///< pack for the least time there; empty: for the fewest bytes
     compiler::CompileOptions options;
 };
 

@@ -78,22 +78,25 @@ private:
     std::size_t count_ = 0;
 };
 
-PrivateAgreement evaluate_private(const model::Model& source, const model::Twin& twin, const data::Dataset& set, std::size_t runs) {
+PrivateAgreement evaluate_private(const model::Model& source, const model::Twin& twin, const data::Dataset& set,
+                                  std::size_t runs) {
     const protocol::PreparedModel prepared(source);
     protocol::Audit audit(source, twin);
     PrivateAgreement agreement;
     agreement.runs = runs;
-    for (std::size_t i = 0; i < 2 * runs; ++i) agreement.profiles.emplace_back(i % 2 == 0 ? Party::kClient : Party::kServer);
+    for (std::size_t i = 0; i < 2 * runs; ++i)
+        agreement.profiles.emplace_back(i % 2 == 0 ? Party::kClient : Party::kServer);
     Turnstile turnstile;
     transport::ServerOptions server_options;
     server_options.identity = transport::make_self_signed({"localhost"});
-    transport::TlsServer server(std::move(server_options), [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
-        protocol::ServerSessionOptions session;
-        session.probe = &audit.server();
-        session.profile = [&](std::uint32_t number) { return &agreement.profiles.at(2 * number + 1); };
-        session.on_inference = [&](double) { turnstile.arrive(); };
-        protocol::serve_session(prepared, *channel, session);
-    });
+    transport::TlsServer server(
+        std::move(server_options), [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
+            protocol::ServerSessionOptions session;
+            session.probe = &audit.server();
+            session.profile = [&](std::uint32_t number) { return &agreement.profiles.at(2 * number + 1); };
+            session.on_inference = [&](double) { turnstile.arrive(); };
+            protocol::serve_session(prepared, *channel, session);
+        });
     transport::ClientOptions client_options;
     client_options.host = "127.0.0.1";
     client_options.port = server.address().port;
@@ -105,7 +108,8 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         const auto pixels = set.load(i, source.architecture.preprocessing, source.architecture.input);
         const auto input = model::quantise_input(source.architecture, pixels);
         const transport::Traffic before = client.channel().traffic();
-        const protocol::ClientResult result = client.infer_integers(input, &audit.client(), {}, &agreement.profiles[2 * i]);
+        const protocol::ClientResult result =
+            client.infer_integers(input, &audit.client(), {}, &agreement.profiles[2 * i]);
         turnstile.wait_for(i + 1);
         agreement.bytes_up = client.channel().traffic().bytes_sent - before.bytes_sent;
         agreement.bytes_down = client.channel().traffic().bytes_received - before.bytes_received;
@@ -130,10 +134,14 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
 }
 
 nlohmann::json to_json(const EvalResult& r) {
-    nlohmann::json json = {{"images", r.images},       {"labelled", r.labelled},
-                           {"correct", r.correct},     {"accuracy", r.labelled ? static_cast<double>(r.correct) / static_cast<double>(r.labelled) : 0.0},
-                           {"overflows", r.overflows}, {"images_with_overflow", r.images_with_overflow},
-                           {"images_per_minute", r.images_per_minute}};
+    nlohmann::json json = {
+        {"images", r.images},
+        {"labelled", r.labelled},
+        {"correct", r.correct},
+        {"accuracy", r.labelled ? static_cast<double>(r.correct) / static_cast<double>(r.labelled) : 0.0},
+        {"overflows", r.overflows},
+        {"images_with_overflow", r.images_with_overflow},
+        {"images_per_minute", r.images_per_minute}};
     if (r.agreement.runs) {
         const PrivateAgreement& a = r.agreement;
         json["private"] = {{"runs", a.runs},
@@ -154,20 +162,25 @@ nlohmann::json to_json(const EvalResult& r) {
 void print(const EvalResult& r, const data::Dataset& set) {
     fmt::print("{}\n", set.description());
     if (r.labelled)
-        fmt::print("clear-text twin: {} of {} correct ({:.2f}%)\n", r.correct, r.labelled, 100.0 * static_cast<double>(r.correct) / static_cast<double>(r.labelled));
-    fmt::print("{} images at {:.0f} a minute; {} values out of range, in {} images\n", r.images, r.images_per_minute, r.overflows, r.images_with_overflow);
+        fmt::print("clear-text twin: {} of {} correct ({:.2f}%)\n", r.correct, r.labelled,
+                   100.0 * static_cast<double>(r.correct) / static_cast<double>(r.labelled));
+    fmt::print("{} images at {:.0f} a minute; {} values out of range, in {} images\n", r.images, r.images_per_minute,
+               r.overflows, r.images_with_overflow);
     if (!r.agreement.runs) return;
     const PrivateAgreement& a = r.agreement;
     Table table({{"private protocol on loopback"}, {"", Align::kRight}});
     table.add_row({"inferences", std::to_string(a.runs)});
     table.add_row({"top class equals the twin's", fmt::format("{} of {}", a.same_class, a.runs)});
-    table.add_row({"largest rounding error of a layer (units; one allowed)", fmt::format("{:.3f}", a.largest_rounding_error)});
+    table.add_row(
+        {"largest rounding error of a layer (units; one allowed)", fmt::format("{:.3f}", a.largest_rounding_error)});
     table.add_row({"largest logit difference to the twin", fmt::format("{:.4f}", a.largest_logit_difference)});
-    table.add_row({fmt::format("the same over its bound ({} sigma of random rounding)", kLogitBoundSigmas), fmt::format("{:.3f}", a.largest_relative_difference)});
+    table.add_row({fmt::format("the same over its bound ({} sigma of random rounding)", kLogitBoundSigmas),
+                   fmt::format("{:.3f}", a.largest_relative_difference)});
     table.add_row({"pre-activations out of range", with_separators(a.out_of_range)});
     table.add_row({"activations not exact", with_separators(a.wrong_activations)});
     table.add_row({"seconds per inference, both parties here", fmt::format("{:.3f}", a.mean_seconds)});
-    table.add_row({"bytes up, down", fmt::format("{}, {}", with_separators(static_cast<long long>(a.bytes_up)), with_separators(static_cast<long long>(a.bytes_down)))});
+    table.add_row({"bytes up, down", fmt::format("{}, {}", with_separators(static_cast<long long>(a.bytes_up)),
+                                                 with_separators(static_cast<long long>(a.bytes_down)))});
     table.add_row({"round trips", std::to_string(a.round_trips)});
     fmt::print("\n{}", table.str());
 }
@@ -193,7 +206,8 @@ EvalResult evaluate(const EvalCommand& command) {
 
 void run_eval(const EvalCommand& command) {
     const auto limit = limit_threads(command.threads);
-    require(!command.trace || command.private_runs > 0, ErrorKind::kInvalidArgument, "--trace needs --private: only private runs are traced");
+    require(!command.trace || command.private_runs > 0, ErrorKind::kInvalidArgument,
+            "--trace needs --private: only private runs are traced");
     const auto set = data::open_dataset(command.data);
     const EvalResult result = evaluate_on(command, *set);
     if (command.json)
@@ -203,7 +217,8 @@ void run_eval(const EvalCommand& command) {
     if (command.trace) write_output(*command.trace, profile_trace_text(result.agreement.profiles));
     const PrivateAgreement& a = result.agreement;
     if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1)
-        throw Error(ErrorKind::kInternal, "a private run differs from the clear-text twin by more than the protocol's rounding explains");
+        throw Error(ErrorKind::kInternal,
+                    "a private run differs from the clear-text twin by more than the protocol's rounding explains");
 }
 
 }  // namespace flash::app

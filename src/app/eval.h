@@ -13,8 +13,8 @@ namespace flash::app {
 
 struct EvalCommand {
     std::filesystem::path model;
-    std::string data;          ///< data SPEC; the test part by default
-    std::size_t limit = 0;     ///< images for the twin; 0: all
+    std::string data;       ///< data SPEC; the test part by default
+    std::size_t limit = 0;  ///< images for the twin; 0: all
     std::size_t private_runs = 0;
     std::optional<std::filesystem::path> trace;  ///< where to write trace events of both parties in the private runs
     bool json = false;
@@ -24,28 +24,29 @@ struct EvalCommand {
 /// What the private runs showed.
 struct PrivateAgreement {
     std::size_t runs = 0;
-    std::size_t same_class = 0;             ///< top class equal to the twin's
-    double largest_rounding_error = 0;      ///< in units of X over all layers; below 1 plus encryption noise
-    double largest_logit_difference = 0;    ///< |private - twin|
-    double largest_relative_difference = 0; ///< the same over the bound of its picture; at most 1 if rounding explains it
+    std::size_t same_class = 0;           ///< top class equal to the twin's
+    double largest_rounding_error = 0;    ///< in units of X over all layers; below 1 plus encryption noise
+    double largest_logit_difference = 0;  ///< |private - twin|
+    double largest_relative_difference =
+        0;  ///< the same over the bound of its picture; at most 1 if rounding explains it
     std::int64_t out_of_range = 0;
     std::int64_t wrong_activations = 0;
     double mean_seconds = 0;
     std::uint64_t bytes_up = 0, bytes_down = 0;  ///< of one inference
     int round_trips = 0;
-    std::deque<Profile> profiles;                ///< of both parties, run by run: client, server, client, ...
+    std::deque<Profile> profiles;  ///< of both parties, run by run: client, server, client, ...
 };
 
 struct EvalResult {
     std::size_t images = 0, labelled = 0, correct = 0;
-    std::int64_t overflows = 0;             ///< values of the twin that left their range
+    std::int64_t overflows = 0;  ///< values of the twin that left their range
     std::size_t images_with_overflow = 0;
     double images_per_minute = 0;
     PrivateAgreement agreement;
 };
 
-/// Largest rounding error of one truncation, in units, that is accepted as "one unit": 1 and a margin for the encryption noise, which
-/// the compiler keeps below half a unit at ten sigma.
+/// Largest rounding error of one truncation, in units, that is accepted as "one unit": 1 and a margin for the
+/// encryption noise, which the compiler keeps below half a unit at ten sigma.
 inline constexpr double kUnitTolerance = 1.5;
 
 EvalResult evaluate(const EvalCommand& command);

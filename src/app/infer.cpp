@@ -30,7 +30,8 @@ Sha256 parse_fingerprint(const std::string& text) {
         throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
     };
     if (text.size() != 64) throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    for (std::size_t i = 0; i < 32; ++i) out[i] = static_cast<std::uint8_t>(digit(text[2 * i]) * 16 + digit(text[2 * i + 1]));
+    for (std::size_t i = 0; i < 32; ++i)
+        out[i] = static_cast<std::uint8_t>(digit(text[2 * i]) * 16 + digit(text[2 * i + 1]));
     return out;
 }
 
@@ -39,8 +40,8 @@ transport::Traffic difference(const transport::Traffic& now, const transport::Tr
             now.messages_sent - before.messages_sent, now.messages_received - before.messages_received};
 }
 
-nlohmann::json result_json(const std::string& name, const protocol::ClientResult& result, const transport::Traffic& traffic,
-                           const std::vector<RankedClass>& ranked) {
+nlohmann::json result_json(const std::string& name, const protocol::ClientResult& result,
+                           const transport::Traffic& traffic, const std::vector<RankedClass>& ranked) {
     nlohmann::json top = nlohmann::json::array();
     for (const RankedClass& c : ranked)
         top.push_back({{"index", c.index}, {"class", c.name}, {"logit", c.logit}, {"probability", c.probability}});
@@ -48,8 +49,15 @@ nlohmann::json result_json(const std::string& name, const protocol::ClientResult
     return {{"input", name},
             {"top", top},
             {"logits", result.logits},
-            {"seconds", {{"total", s.total}, {"setup", s.setup}, {"encrypt", s.encrypt}, {"send", s.send}, {"wait_linear", s.wait_linear},
-                         {"decrypt", s.decrypt}, {"wait_keys", s.wait_keys}, {"respond", s.respond}}},
+            {"seconds",
+             {{"total", s.total},
+              {"setup", s.setup},
+              {"encrypt", s.encrypt},
+              {"send", s.send},
+              {"wait_linear", s.wait_linear},
+              {"decrypt", s.decrypt},
+              {"wait_keys", s.wait_keys},
+              {"respond", s.respond}}},
             {"bytes_up", traffic.bytes_sent},
             {"bytes_down", traffic.bytes_received},
             {"round_trips", result.round_trips}};
@@ -87,9 +95,16 @@ void run_infer(const InferCommand& command) {
 
     nlohmann::json results = nlohmann::json::array();
     Table answers({{"input"}, {"class"}, {"score", Align::kRight}, {"logit", Align::kRight}});
-    Table costs({{"input"}, {"total s", Align::kRight}, {"encrypt", Align::kRight}, {"wait linear", Align::kRight},
-                 {"decrypt", Align::kRight}, {"wait keys", Align::kRight}, {"respond", Align::kRight},
-                 {"bytes up", Align::kRight}, {"bytes down", Align::kRight}, {"round trips", Align::kRight}});
+    Table costs({{"input"},
+                 {"total s", Align::kRight},
+                 {"encrypt", Align::kRight},
+                 {"wait linear", Align::kRight},
+                 {"decrypt", Align::kRight},
+                 {"wait keys", Align::kRight},
+                 {"respond", Align::kRight},
+                 {"bytes up", Align::kRight},
+                 {"bytes down", Align::kRight},
+                 {"round trips", Align::kRight}});
     std::vector<std::string> layers;
     for (const model::Layer& layer : architecture.layers) layers.push_back(layer.name);
     std::deque<Profile> profiles;  // of each inference, for the trace
@@ -98,8 +113,8 @@ void run_infer(const InferCommand& command) {
         Profile& profile = profiles.emplace_back(Party::kClient);
         const transport::Traffic before = session.channel().traffic();
         Progress progress("private inference on " + input.name, 100);
-        const protocol::ClientResult result =
-            session.infer(input.values, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, &profile);
+        const protocol::ClientResult result = session.infer(
+            input.values, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, &profile);
         progress.finish();
         const transport::Traffic traffic = difference(session.channel().traffic(), before);
         const auto ranked = rank_classes(result.logits, architecture.classes, command.top);
@@ -109,14 +124,17 @@ void run_infer(const InferCommand& command) {
             continue;
         }
         for (std::size_t i = 0; i < ranked.size(); ++i)
-            answers.add_row({i == 0 ? input.name : "", ranked[i].name, fmt::format("{:.1f}%", 100 * ranked[i].probability),
+            answers.add_row({i == 0 ? input.name : "", ranked[i].name,
+                             fmt::format("{:.1f}%", 100 * ranked[i].probability),
                              fmt::format("{:.3f}", ranked[i].logit)});
         const protocol::PhaseSeconds& s = result.seconds;
-        costs.add_row({input.name, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt + s.send),
-                       fmt::format("{:.3f}", s.wait_linear), fmt::format("{:.3f}", s.decrypt), fmt::format("{:.3f}", s.wait_keys),
-                       fmt::format("{:.3f}", s.respond), with_separators(static_cast<long long>(traffic.bytes_sent)),
-                       with_separators(static_cast<long long>(traffic.bytes_received)), std::to_string(result.round_trips)});
-        if (command.profile) profile_tables += fmt::format("\n{}, {}", printable(input.name), profile_table(profile, layers));
+        costs.add_row(
+            {input.name, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt + s.send),
+             fmt::format("{:.3f}", s.wait_linear), fmt::format("{:.3f}", s.decrypt), fmt::format("{:.3f}", s.wait_keys),
+             fmt::format("{:.3f}", s.respond), with_separators(static_cast<long long>(traffic.bytes_sent)),
+             with_separators(static_cast<long long>(traffic.bytes_received)), std::to_string(result.round_trips)});
+        if (command.profile)
+            profile_tables += fmt::format("\n{}, {}", printable(input.name), profile_table(profile, layers));
     }
     if (command.json) {
         const nlohmann::json out = {{"model", architecture.name},
@@ -125,10 +143,11 @@ void run_infer(const InferCommand& command) {
                                     {"results", results}};
         fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
-        fmt::print("model {} (fingerprint {})\n\n{}\n{}{}", printable(architecture.name), to_hex(session.model().fingerprint),
-                   answers.str(), costs.str(), profile_tables);
+        fmt::print("model {} (fingerprint {})\n\n{}\n{}{}", printable(architecture.name),
+                   to_hex(session.model().fingerprint), answers.str(), costs.str(), profile_tables);
     }
-    if (command.trace) write_output(*command.trace, profile_trace_text(profiles));  // last: its failure must not cost the answers
+    if (command.trace)
+        write_output(*command.trace, profile_trace_text(profiles));  // last: its failure must not cost the answers
 }
 
 }  // namespace flash::app

@@ -22,7 +22,8 @@ void write_output(const std::filesystem::path& path, std::string_view text) {
     const auto fail = [&](const char* what) {
         const int reason = errno;
         if (file >= 0 && !direct) ::unlink(name.c_str());
-        throw Error(ErrorKind::kFile, fmt::format("cannot write {}: {}: {}", path.string(), what, std::strerror(reason)));
+        throw Error(ErrorKind::kFile,
+                    fmt::format("cannot write {}: {}: {}", path.string(), what, std::strerror(reason)));
     };
     if (file < 0) fail(direct ? "opening it" : "creating a temporary file beside it");
 

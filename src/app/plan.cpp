@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/table.h"
-#include "compiler/noise.h"
 #include "compiler/choose_packing.h"
+#include "compiler/noise.h"
 #include "model/file.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"
@@ -34,12 +34,16 @@ struct TimedPlan {
 TimedPlan time_plan(const model::Model& model, const Place& place) {
     const model::Architecture& architecture = model.architecture;
     const compiler::Energies energies = compiler::weight_energies(architecture, model.weights);
-    const planner::NoiseRules rules{[&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) { return compiler::noise_fits(architecture, energies, group, choice); },
-                                    [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
+    const planner::NoiseRules rules{
+        [&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+            return compiler::noise_fits(architecture, energies, group, choice);
+        },
+        [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
     TimedPlan timed;
     timed.setting.link = transport::parse_link(place.link);
     timed.setting.shared_cores = place.shared_cores || !timed.setting.link;
-    timed.setting.cores = place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    timed.setting.cores =
+        place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     timed.rates = planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
     const packing::Plan plan = packing::make_plan(architecture);
     timed.work = planner::planned_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
@@ -48,12 +52,16 @@ TimedPlan time_plan(const model::Model& model, const Place& place) {
     return timed;
 }
 
-std::string packing_text(const planner::Alternative& a) { return fmt::format("{}x{} n={}", a.packing.channels_per_input, a.channels_per_output, a.packing.degree); }
+std::string packing_text(const planner::Alternative& a) {
+    return fmt::format("{}x{} n={}", a.packing.channels_per_input, a.channels_per_output, a.packing.degree);
+}
 
 /// The alternative that is like the model's own packing, or null: a model may have been packed by other rules.
 const planner::Alternative* own(const planner::GroupChoice& choice, const packing::Plan& plan) {
     const packing::Grid& grid = plan.layers[static_cast<std::size_t>(choice.layers.front())].grid;
-    const auto found = std::ranges::find_if(choice.alternatives, [&](const planner::Alternative& a) { return a.packing == model::PackingChoice{grid.channels_per_input, grid.degree}; });
+    const auto found = std::ranges::find_if(choice.alternatives, [&](const planner::Alternative& a) {
+        return a.packing == model::PackingChoice{grid.channels_per_input, grid.degree};
+    });
     return found == choice.alternatives.end() ? nullptr : &*found;
 }
 
@@ -82,8 +90,15 @@ const char* bound_text(planner::LayerTime::Bound bound) {
 std::string time_table(const model::Architecture& architecture, const TimedPlan& timed) {
     const packing::Plan plan = packing::make_plan(architecture);
     std::vector<const planner::GroupChoice*> choice_of(architecture.layers.size());
-    for (const planner::GroupChoice& choice : timed.choices) choice_of[static_cast<std::size_t>(choice.layers.front())] = &choice;
-    Table table({{"layer"}, {"ms", Align::kRight}, {"waits for"}, {"client ms", Align::kRight}, {"server ms", Align::kRight}, {"product"}, {"memory", Align::kRight},
+    for (const planner::GroupChoice& choice : timed.choices)
+        choice_of[static_cast<std::size_t>(choice.layers.front())] = &choice;
+    Table table({{"layer"},
+                 {"ms", Align::kRight},
+                 {"waits for"},
+                 {"client ms", Align::kRight},
+                 {"server ms", Align::kRight},
+                 {"product"},
+                 {"memory", Align::kRight},
                  {"next best packing"}});
     const auto milliseconds = [](double seconds) { return fmt::format("{:.2f}", 1e3 * seconds); };
     planner::LayerWork sum;
@@ -102,52 +117,78 @@ std::string time_table(const model::Architecture& architecture, const TimedPlan&
         memory += work.weight_memory + work.half_memory;
         client += work.client();
         server += work.server();
-        table.add_row({architecture.layers[l].name, milliseconds(timed.prediction.layers[l].seconds), bound_text(timed.prediction.layers[l].bound), milliseconds(work.client()),
-                       milliseconds(work.server()), work.transforms ? "transforms" : "direct", human_bytes(static_cast<double>(work.weight_memory + work.half_memory)), next});
+        table.add_row({architecture.layers[l].name, milliseconds(timed.prediction.layers[l].seconds),
+                       bound_text(timed.prediction.layers[l].bound), milliseconds(work.client()),
+                       milliseconds(work.server()), work.transforms ? "transforms" : "direct",
+                       human_bytes(static_cast<double>(work.weight_memory + work.half_memory)), next});
     }
     table.add_rule();
     table.add_row({"start", milliseconds(timed.prediction.start), "", "", "", "", "", ""});
-    table.add_row({"one inference", milliseconds(timed.prediction.seconds()), "", milliseconds(client), milliseconds(server), "", human_bytes(static_cast<double>(memory)), ""});
+    table.add_row({"one inference", milliseconds(timed.prediction.seconds()), "", milliseconds(client),
+                   milliseconds(server), "", human_bytes(static_cast<double>(memory)), ""});
     return table.str();
 }
 
 std::string setting_text(const planner::Setting& setting) {
-    return fmt::format("{}, {} cores {}", setting.link ? "TLS over a link of " + transport::to_string(setting.link) : std::string("TLS on the loopback interface"), setting.cores,
-                       setting.shared_cores ? "for both parties together" : "for each party");
+    return fmt::format("{}, {} cores {}",
+                       setting.link ? "TLS over a link of " + transport::to_string(setting.link)
+                                    : std::string("TLS on the loopback interface"),
+                       setting.cores, setting.shared_cores ? "for both parties together" : "for each party");
 }
 
 nlohmann::json time_json(const TimedPlan& timed) {
     nlohmann::json layers = nlohmann::json::array(), groups = nlohmann::json::array();
     for (std::size_t l = 0; l < timed.work.size(); ++l) {
         const planner::LayerWork& w = timed.work[l];
-        layers.push_back({{"seconds", timed.prediction.layers[l].seconds},
-                          {"waits_for", bound_text(timed.prediction.layers[l].bound)},
-                          {"client_s", {{"encrypt", w.encrypt}, {"decrypt", w.decrypt}, {"prepare", w.prepare}, {"respond", w.respond}}},
-                          {"server_s", {{"add_share", w.add_share}, {"product", w.product}, {"shifts", w.shifts}, {"mask", w.mask}, {"keys", w.keys}, {"finish", w.finish}}},
-                          {"transforms", w.transforms},
-                          {"weight_memory", w.weight_memory},
-                          {"half_memory", w.half_memory}});
+        layers.push_back(
+            {{"seconds", timed.prediction.layers[l].seconds},
+             {"waits_for", bound_text(timed.prediction.layers[l].bound)},
+             {"client_s",
+              {{"encrypt", w.encrypt}, {"decrypt", w.decrypt}, {"prepare", w.prepare}, {"respond", w.respond}}},
+             {"server_s",
+              {{"add_share", w.add_share},
+               {"product", w.product},
+               {"shifts", w.shifts},
+               {"mask", w.mask},
+               {"keys", w.keys},
+               {"finish", w.finish}}},
+             {"transforms", w.transforms},
+             {"weight_memory", w.weight_memory},
+             {"half_memory", w.half_memory}});
     }
     for (const planner::GroupChoice& choice : timed.choices) {
         nlohmann::json list = nlohmann::json::array();
         for (const planner::Alternative& a : choice.alternatives)
-            list.push_back({{"degree", a.packing.degree}, {"channels_per_input", a.packing.channels_per_input}, {"channels_per_output", a.channels_per_output}, {"seconds", a.seconds}, {"bytes", a.bytes}});
+            list.push_back({{"degree", a.packing.degree},
+                            {"channels_per_input", a.packing.channels_per_input},
+                            {"channels_per_output", a.channels_per_output},
+                            {"seconds", a.seconds},
+                            {"bytes", a.bytes}});
         groups.push_back({{"layers", choice.layers}, {"alternatives", list}});
     }
-    return {{"link", transport::to_string(timed.setting.link)}, {"cores", timed.setting.cores}, {"shared_cores", timed.setting.shared_cores},
-            {"seconds", timed.prediction.seconds()}, {"start_s", timed.prediction.start}, {"layers", layers}, {"groups", groups}};
+    return {{"link", transport::to_string(timed.setting.link)},
+            {"cores", timed.setting.cores},
+            {"shared_cores", timed.setting.shared_cores},
+            {"seconds", timed.prediction.seconds()},
+            {"start_s", timed.prediction.start},
+            {"layers", layers},
+            {"groups", groups}};
 }
 
 void repack(const TimedPlan& timed, model::Model& model) {
     planner::fix_packing(timed.choices, model.architecture);
     compiler::choose_upload_bits(model.architecture, model.weights);
-    // A compiler chooses m so that some packing fits; a model from elsewhere may have none that does, and would compute wrong values.
+    // A compiler chooses m so that some packing fits; a model from elsewhere may have none that does, and would compute
+    // wrong values.
     for (std::size_t l = 0; l < model.architecture.layers.size(); ++l) {
         const model::Layer& layer = model.architecture.layers[l];
         const double limit = std::log2(compiler::phase_noise_limit(layer.share_bits));
         if (model.weights.layers[l].noise_bits > limit)
-            throw Error(ErrorKind::kRange, fmt::format("layer {}: the noise of its ciphertexts is {:.2f} times what its m = {} allows in every packing; compile the network again", layer.name,
-                                                       std::exp2(model.weights.layers[l].noise_bits - limit), layer.share_bits));
+            throw Error(
+                ErrorKind::kRange,
+                fmt::format("layer {}: the noise of its ciphertexts is {:.2f} times what its m = {} allows in every "
+                            "packing; compile the network again",
+                            layer.name, std::exp2(model.weights.layers[l].noise_bits - limit), layer.share_bits));
     }
 }
 
@@ -168,7 +209,8 @@ void run_plan(const PlanCommand& command) {
         model::save(model, command.replan);
         timed = time_plan(model, command.place);
         if (!command.json)
-            fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(), 1e3 * timed.prediction.seconds(), 1e3 * before);
+            fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
+                       1e3 * timed.prediction.seconds(), 1e3 * before);
     }
     if (command.json) {
         nlohmann::json json = plan_json(model);
@@ -176,9 +218,11 @@ void run_plan(const PlanCommand& command) {
         fmt::print("{}\n", json.dump(2));
         return;
     }
-    fmt::print("{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels an upload x channels a response, degree of the ring) changes the time and bytes of its "
-               "layers together by so much.\n",
-               plan_table(model), time_table(model.architecture, timed), setting_text(timed.setting));
+    fmt::print(
+        "{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels "
+        "an upload x channels a response, degree of the ring) changes the time and bytes of its "
+        "layers together by so much.\n",
+        plan_table(model), time_table(model.architecture, timed), setting_text(timed.setting));
 }
 
 }  // namespace flash::app

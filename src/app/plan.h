@@ -1,4 +1,5 @@
-// `flash plan`: what a compiled model costs, layer by layer: exact bytes, and the time over a link that the planner predicts.
+// `flash plan`: what a compiled model costs, layer by layer: exact bytes, and the time over a link that the planner
+// predicts.
 #pragma once
 
 #include <filesystem>
@@ -10,19 +11,21 @@ namespace flash::app {
 
 /// Where the parties of an inference are.
 struct Place {
-    std::string link = "none";       ///< transport::parse_link; none: both parties on this machine, over its loopback interface
-    int cores = 0;                   ///< of each party; 0: as many as this machine has
-    bool shared_cores = false;       ///< both parties on the same cores; always so without a link
+    std::string link =
+        "none";     ///< transport::parse_link; none: both parties on this machine, over its loopback interface
+    int cores = 0;  ///< of each party; 0: as many as this machine has
+    bool shared_cores = false;  ///< both parties on the same cores; always so without a link
 };
 
-/// Packs a model's layers so that an inference there takes the least time, by the planner's prediction. The weights stay as they are.
+/// Packs a model's layers so that an inference there takes the least time, by the planner's prediction. The weights
+/// stay as they are.
 void pack_for(const Place& place, model::Model& model);
 
 struct PlanCommand {
     std::filesystem::path model;
     Place place;
-    bool bytes_only = false;         ///< no times: nothing is measured
-    std::filesystem::path replan;    ///< write the model with the packings that take the least time
+    bool bytes_only = false;       ///< no times: nothing is measured
+    std::filesystem::path replan;  ///< write the model with the packings that take the least time
     bool json = false;
 };
 

@@ -58,23 +58,29 @@ std::string plan_table(const model::Model& model) {
         const auto [low, high] = scales(weights);
         table.add_row({layer.name, shape_text(layer.output), std::to_string(layer.share_bits),
                        low == high ? fmt::format("{:.3g}", low) : fmt::format("{:.2g}..{:.2g}", low, high),
-                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), std::to_string(plan.layers[l].grid.degree), packing_text(plan.layers[l]),
-                       with_separators(c.upload_ciphertexts), with_separators(c.response_ciphertexts),
-                       with_separators(c.activation_values), with_separators(static_cast<long long>(c.up())),
+                       fmt::format("{:.0f}%", 100 * weights.calibrated_use), std::to_string(plan.layers[l].grid.degree),
+                       packing_text(plan.layers[l]), with_separators(c.upload_ciphertexts),
+                       with_separators(c.response_ciphertexts), with_separators(c.activation_values),
+                       with_separators(static_cast<long long>(c.up())),
                        with_separators(static_cast<long long>(c.down()))});
     }
     table.add_rule();
-    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", "", with_separators(static_cast<long long>(cost.start_up)),
+    table.add_row({"keys and frames", "", "", "", "", "", "", "", "", "",
+                   with_separators(static_cast<long long>(cost.start_up)),
                    with_separators(static_cast<long long>(cost.start_down))});
     table.add_row({"one inference", "", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
-                   with_separators(static_cast<long long>(cost.up())), with_separators(static_cast<long long>(cost.down()))});
+                   with_separators(static_cast<long long>(cost.up())),
+                   with_separators(static_cast<long long>(cost.down()))});
     return table.str() +
-           fmt::format("{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
-                       "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
-                       printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus, cost.round_trips,
-                       human_bytes(static_cast<double>(cost.up() + cost.down())),
-                       static_cast<double>(cost.up() + cost.down()) / static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
-                       human_bytes(static_cast<double>(memory.server)), human_bytes(static_cast<double>(memory.client)), to_hex(model::fingerprint(model)));
+           fmt::format(
+               "{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
+               "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
+               printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus,
+               cost.round_trips, human_bytes(static_cast<double>(cost.up() + cost.down())),
+               static_cast<double>(cost.up() + cost.down()) /
+                   static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
+               human_bytes(static_cast<double>(memory.server)), human_bytes(static_cast<double>(memory.client)),
+               to_hex(model::fingerprint(model)));
 }
 
 nlohmann::json plan_json(const model::Model& model) {
@@ -104,10 +110,11 @@ nlohmann::json plan_json(const model::Model& model) {
                           {"activation_values", c.activation_values},
                           {"bytes_up", c.up()},
                           {"bytes_down", c.down()},
-                          {"bytes", {{"upload", c.upload},
-                                     {"linear_response", c.linear_response},
-                                     {"activation_keys", c.activation_keys},
-                                     {"product_response", c.product_response}}}});
+                          {"bytes",
+                           {{"upload", c.upload},
+                            {"linear_response", c.linear_response},
+                            {"activation_keys", c.activation_keys},
+                            {"product_response", c.product_response}}}});
     }
     return {{"name", architecture.name},
             {"fingerprint", to_hex(model::fingerprint(model))},

@@ -32,22 +32,33 @@ std::string layer_table(const compiler::Report& report) {
                  {"share", Align::kRight}});
     for (const compiler::LayerReport& l : report.layers)
         table.add_row({shortened(l.name), std::to_string(l.share_bits),
-                       l.scale_low == l.scale_high ? fmt::format("{:.2g}", l.scale_low) : fmt::format("{:.1g}..{:.1g}", l.scale_low, l.scale_high),
-                       fmt::format("{:.3g}", l.range), fmt::format("{:.2f}", l.margin), fmt::format("{:.0f}%", 100 * l.use),
-                       l.max_weight ? fmt::format("{:.1f}b x{}", std::log2(2.0 * l.max_weight + 1), l.multiplier) : std::string("-"),
-                       fmt::format("{:.1f}", l.noise_bits), fmt::format("{:.1f}", l.noise_limit), fmt::format("{:.1f} dB", l.snr_db),
-                       fmt::format("{:.0f}%", 100 * l.error_share)});
+                       l.scale_low == l.scale_high ? fmt::format("{:.2g}", l.scale_low)
+                                                   : fmt::format("{:.1g}..{:.1g}", l.scale_low, l.scale_high),
+                       fmt::format("{:.3g}", l.range), fmt::format("{:.2f}", l.margin),
+                       fmt::format("{:.0f}%", 100 * l.use),
+                       l.max_weight ? fmt::format("{:.1f}b x{}", std::log2(2.0 * l.max_weight + 1), l.multiplier)
+                                    : std::string("-"),
+                       fmt::format("{:.1f}", l.noise_bits), fmt::format("{:.1f}", l.noise_limit),
+                       fmt::format("{:.1f} dB", l.snr_db), fmt::format("{:.0f}%", 100 * l.error_share)});
     return table.str() +
-           "margin: what fits over the largest x seen; used: of T/4; weights: bits and multiplier; noise: log2 of ten sigma;\n"
+           "margin: what fits over the largest x seen; used: of T/4; weights: bits and multiplier; noise: log2 of ten "
+           "sigma;\n"
            "share: of the logits' quantisation noise, predicted\n";
 }
 
 std::string candidate_table(const compiler::Report& report) {
-    Table table({{"bits of T", Align::kRight}, {"m", Align::kRight}, {"predicted", Align::kRight}, {"logit SNR", Align::kRight}, {""}});
+    Table table({{"bits of T", Align::kRight},
+                 {"m", Align::kRight},
+                 {"predicted", Align::kRight},
+                 {"logit SNR", Align::kRight},
+                 {""}});
     for (const compiler::CandidateReport& c : report.candidates)
-        table.add_row({std::to_string(c.plain_bits),
-                       c.least_share_bits == c.most_share_bits ? std::to_string(c.least_share_bits) : fmt::format("{}..{}", c.least_share_bits, c.most_share_bits),
-                       fmt::format("{:.1f} dB", c.predicted_snr_db), c.fits ? fmt::format("{:.1f} dB", c.snr_db) : std::string("-"), c.chosen ? "chosen" : c.problem});
+        table.add_row(
+            {std::to_string(c.plain_bits),
+             c.least_share_bits == c.most_share_bits ? std::to_string(c.least_share_bits)
+                                                     : fmt::format("{}..{}", c.least_share_bits, c.most_share_bits),
+             fmt::format("{:.1f} dB", c.predicted_snr_db),
+             c.fits ? fmt::format("{:.1f} dB", c.snr_db) : std::string("-"), c.chosen ? "chosen" : c.problem});
     return table.str();
 }
 
@@ -58,29 +69,60 @@ std::string precision_text(const compiler::Report& report, const std::string& im
     text += "most of the logits' noise comes from\n";
     for (std::size_t i = 0; i < report.worst.size(); ++i) {
         const compiler::LayerReport& layer = report.layers[report.worst[i]];
-        text += fmt::format("  {} ({:.0f}%, m = {}, {})\n", printable(layer.name), 100 * layer.error_share, layer.share_bits,
-                            layer.multiplier <= 1 && layer.max_weight > 0 && layer.max_weight < 64 ? "its weights fill few of their bits" : "rounding of its X and weights");
+        text += fmt::format("  {} ({:.0f}%, m = {}, {})\n", printable(layer.name), 100 * layer.error_share,
+                            layer.share_bits,
+                            layer.multiplier <= 1 && layer.max_weight > 0 && layer.max_weight < 64
+                                ? "its weights fill few of their bits"
+                                : "rounding of its X and weights");
     }
     text += report.margin + "\n";
-    text += fmt::format("calibrated on {} of {}\non {} of them the integer model keeps {:.1f} dB and {:.1f}% of the float model's classes; ranges hold on {}, among them the furthest\n",
-                        report.calibration_images, images, report.check_images, report.snr_db, 100 * report.agreement, report.proof_images);
+    text += fmt::format(
+        "calibrated on {} of {}\non {} of them the integer model keeps {:.1f} dB and {:.1f}% of the float model's "
+        "classes; ranges hold on {}, among them the furthest\n",
+        report.calibration_images, images, report.check_images, report.snr_db, 100 * report.agreement,
+        report.proof_images);
     return text;
 }
 
 nlohmann::json precision_json(const compiler::Report& report) {
-    nlohmann::json layers = nlohmann::json::array(), candidates = nlohmann::json::array(), worst = nlohmann::json::array();
+    nlohmann::json layers = nlohmann::json::array(), candidates = nlohmann::json::array(),
+                   worst = nlohmann::json::array();
     for (const compiler::LayerReport& l : report.layers)
-        layers.push_back({{"name", l.name}, {"share_bits", l.share_bits}, {"x_scale_min", l.scale_low}, {"x_scale_max", l.scale_high}, {"range", l.range},
-                          {"margin", l.margin}, {"tail", l.tail}, {"use", l.use}, {"max_weight", l.max_weight}, {"multiplier", l.multiplier},
-                          {"noise_bits", l.noise_bits}, {"noise_limit", l.noise_limit}, {"snr_db", l.snr_db}, {"error_share", l.error_share}});
+        layers.push_back({{"name", l.name},
+                          {"share_bits", l.share_bits},
+                          {"x_scale_min", l.scale_low},
+                          {"x_scale_max", l.scale_high},
+                          {"range", l.range},
+                          {"margin", l.margin},
+                          {"tail", l.tail},
+                          {"use", l.use},
+                          {"max_weight", l.max_weight},
+                          {"multiplier", l.multiplier},
+                          {"noise_bits", l.noise_bits},
+                          {"noise_limit", l.noise_limit},
+                          {"snr_db", l.snr_db},
+                          {"error_share", l.error_share}});
     for (const compiler::CandidateReport& c : report.candidates)
-        candidates.push_back({{"plain_bits", c.plain_bits}, {"least_share_bits", c.least_share_bits}, {"most_share_bits", c.most_share_bits},
-                              {"predicted_snr_db", c.predicted_snr_db}, {"fits", c.fits}, {"snr_db", c.snr_db}, {"overflows", c.overflows},
-                              {"chosen", c.chosen}, {"problem", c.problem}});
+        candidates.push_back({{"plain_bits", c.plain_bits},
+                              {"least_share_bits", c.least_share_bits},
+                              {"most_share_bits", c.most_share_bits},
+                              {"predicted_snr_db", c.predicted_snr_db},
+                              {"fits", c.fits},
+                              {"snr_db", c.snr_db},
+                              {"overflows", c.overflows},
+                              {"chosen", c.chosen},
+                              {"problem", c.problem}});
     for (std::size_t index : report.worst) worst.push_back(report.layers[index].name);
-    return {{"layers", layers}, {"candidates", candidates}, {"worst", worst}, {"snr_db", report.snr_db}, {"predicted_snr_db", report.predicted_snr_db},
-            {"agreement", report.agreement}, {"margin", report.margin}, {"calibration_images", report.calibration_images},
-            {"check_images", report.check_images}, {"proof_images", report.proof_images}};
+    return {{"layers", layers},
+            {"candidates", candidates},
+            {"worst", worst},
+            {"snr_db", report.snr_db},
+            {"predicted_snr_db", report.predicted_snr_db},
+            {"agreement", report.agreement},
+            {"margin", report.margin},
+            {"calibration_images", report.calibration_images},
+            {"check_images", report.check_images},
+            {"proof_images", report.proof_images}};
 }
 
 }  // namespace flash::app

@@ -8,7 +8,8 @@
 
 namespace flash::app {
 
-/// The layers' table, the choices that were tried, and the summary; ends with a newline. images: what the calibration pictures are.
+/// The layers' table, the choices that were tried, and the summary; ends with a newline. images: what the calibration
+/// pictures are.
 std::string precision_text(const compiler::Report& report, const std::string& images);
 nlohmann::json precision_json(const compiler::Report& report);
 

@@ -73,7 +73,8 @@ std::string profile_table(const Profile& profile, const std::vector<std::string>
     std::vector<Table::Column> columns{{"layer"}};
     for (int p = 0; p < kPhases; ++p)
         if (occurs[static_cast<std::size_t>(p)]) columns.push_back({to_string(static_cast<Phase>(p)), Align::kRight});
-    for (const char* header : {"ms", "share", "waiting", "bytes sent", "bytes received"}) columns.push_back({header, Align::kRight});
+    for (const char* header : {"ms", "share", "waiting", "bytes sent", "bytes received"})
+        columns.push_back({header, Align::kRight});
     Table table(std::move(columns));
     const auto add = [&](const std::string& name, const Row& row) {
         std::vector<std::string> cells{name};
@@ -89,7 +90,8 @@ std::string profile_table(const Profile& profile, const std::vector<std::string>
     for (const auto& [layer, row] : rows) add(layer_name(layer, layers), row);
     table.add_rule();
     add("all", total);
-    return fmt::format("{}: {} ms from begin to end\n{}", to_string(profile.party()), milliseconds(wall_seconds(profile)), table.str());
+    return fmt::format("{}: {} ms from begin to end\n{}", to_string(profile.party()),
+                       milliseconds(wall_seconds(profile)), table.str());
 }
 
 nlohmann::json profile_json(const Profile& profile) {
@@ -113,11 +115,13 @@ nlohmann::json profile_trace(std::span<const Profile* const> profiles) {
     for (const Profile* profile : profiles) {
         parties.insert(profile->party());
         recorded.emplace_back(profile, profile->spans());
-        for (const Profile::Span& span : recorded.back().second) origin = std::min(origin.value_or(span.begin), span.begin);
+        for (const Profile::Span& span : recorded.back().second)
+            origin = std::min(origin.value_or(span.begin), span.begin);
     }
     nlohmann::json events = nlohmann::json::array();
     for (const Party party : parties)
-        events.push_back({{"name", "process_name"}, {"ph", "M"}, {"pid", process(party)}, {"args", {{"name", to_string(party)}}}});
+        events.push_back(
+            {{"name", "process_name"}, {"ph", "M"}, {"pid", process(party)}, {"args", {{"name", to_string(party)}}}});
     for (const auto& [profile, spans] : recorded)
         for (const Profile::Span& span : spans) events.push_back(trace_event(*profile, span, *origin));
     return {{"displayTimeUnit", "ms"}, {"traceEvents", events}};

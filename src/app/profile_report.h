@@ -21,8 +21,8 @@ std::string profile_table(const Profile& profile, const std::vector<std::string>
 nlohmann::json profile_json(const Profile& profile);
 
 /// Trace events as Chrome's chrome://tracing and ui.perfetto.dev read them: the parties are processes, times count from
-/// the first span of all. Profiles of both parties may be given if they were recorded in one process (they have one clock
-/// then), and those of several inferences.
+/// the first span of all. Profiles of both parties may be given if they were recorded in one process (they have one
+/// clock then), and those of several inferences.
 nlohmann::json profile_trace(std::span<const Profile* const> profiles);
 /// The same as text for a file.
 std::string profile_trace_text(const std::deque<Profile>& profiles);

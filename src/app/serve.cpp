@@ -99,9 +99,12 @@ void report(const protocol::CacheOutcome& outcome, const std::filesystem::path& 
 }  // namespace
 
 std::filesystem::path default_state_directory() {
-    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::filesystem::path(state) / "flash";
-    if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".local/state/flash";
-    throw Error(ErrorKind::kInvalidArgument, "no home directory for the server's certificate; give --cert-dir or --cert and --key");
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+        return std::filesystem::path(state) / "flash";
+    if (const char* home = std::getenv("HOME"); home && *home)
+        return std::filesystem::path(home) / ".local/state/flash";
+    throw Error(ErrorKind::kInvalidArgument,
+                "no home directory for the server's certificate; give --cert-dir or --cert and --key");
 }
 
 void run_serve(const ServeCommand& command) {
@@ -115,18 +118,21 @@ void run_serve(const ServeCommand& command) {
     const protocol::PreparedModel model = [&] {
         model::Reader reader(command.model);
         return protocol::PreparedModel(
-            reader, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache, command.transform_bytes);
+            reader, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache,
+            command.transform_bytes);
     }();
     progress.finish();
     return_freed_memory();
     const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - begin;
     if (cache) report(model.cache(), *cache);
-    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory ({} transforms), fingerprint {}", printable(model.architecture().name),
-                 model.architecture().layers.size(), loading.count(), model.cache().used ? "with" : "without",
-                 human_bytes(static_cast<double>(model.memory_bytes())), human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
+    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory ({} transforms), fingerprint {}",
+                 printable(model.architecture().name), model.architecture().layers.size(), loading.count(),
+                 model.cache().used ? "with" : "without", human_bytes(static_cast<double>(model.memory_bytes())),
+                 human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
 
     const protocol::SessionMemory memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());
-    spdlog::info("a session holds up to {} beside that, {} sessions at a time", human_bytes(static_cast<double>(memory.server)), command.max_sessions);
+    spdlog::info("a session holds up to {} beside that, {} sessions at a time",
+                 human_bytes(static_cast<double>(memory.server)), command.max_sessions);
 
     std::atomic<bool> stop{false};
     std::atomic<std::size_t> sessions{0};
@@ -136,23 +142,24 @@ void run_serve(const ServeCommand& command) {
     options.max_sessions = command.max_sessions;
     options.limits.max_queued = protocol::server_queue_bytes(model.cost());
     options.limits.timeout = command.timeout;
-    transport::TlsServer server(std::move(options), [&](std::unique_ptr<transport::Channel> channel, const std::string& peer) {
-        protocol::ServerSessionOptions session;
-        session.timeout = command.timeout;
-        session.idle_timeout = command.idle_timeout;
-        session.stop = &stop;
-        session.on_inference = [&](double seconds) { spdlog::info("{}: inference in {:.3f} s", peer, seconds); };
-        ++sessions;
-        spdlog::info("{}: connected", peer);
-        try {
-            const auto summary = protocol::serve_session(model, *channel, session);
-            spdlog::info("{}: left after {} inferences", peer, summary.inferences);
-        } catch (const Error& error) {
-            spdlog::warn("{}: {}: {}", peer, to_string(error.kind()), printable(error.what()));
-        }
-        // While others are being served, what this one has used serves them.
-        if (--sessions == 0) return_freed_memory();
-    });
+    transport::TlsServer server(
+        std::move(options), [&](std::unique_ptr<transport::Channel> channel, const std::string& peer) {
+            protocol::ServerSessionOptions session;
+            session.timeout = command.timeout;
+            session.idle_timeout = command.idle_timeout;
+            session.stop = &stop;
+            session.on_inference = [&](double seconds) { spdlog::info("{}: inference in {:.3f} s", peer, seconds); };
+            ++sessions;
+            spdlog::info("{}: connected", peer);
+            try {
+                const auto summary = protocol::serve_session(model, *channel, session);
+                spdlog::info("{}: left after {} inferences", peer, summary.inferences);
+            } catch (const Error& error) {
+                spdlog::warn("{}: {}: {}", peer, to_string(error.kind()), printable(error.what()));
+            }
+            // While others are being served, what this one has used serves them.
+            if (--sessions == 0) return_freed_memory();
+        });
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
     if (command.port_file) write_port(*command.port_file, server.address().port);
 

@@ -15,10 +15,14 @@ struct AlignedAllocator {
     AlignedAllocator() = default;
     template <class U>
     AlignedAllocator(const AlignedAllocator<U>&) {}
-    T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{kCacheLine})); }
-    void deallocate(T* p, std::size_t count) { ::operator delete(p, count * sizeof(T), std::align_val_t{kCacheLine}); }
+    T* allocate(std::size_t count) {
+        return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{kCacheLine}));
+    }
+    void deallocate(T* p, std::size_t count) { ::operator delete (p, count * sizeof(T), std::align_val_t{kCacheLine}); }
     template <class U>
-    bool operator==(const AlignedAllocator<U>&) const { return true; }
+    bool operator==(const AlignedAllocator<U>&) const {
+        return true;
+    }
 };
 
 template <class T>

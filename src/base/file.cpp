@@ -54,7 +54,9 @@ RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
 }
 
 RandomAccessFile::RandomAccessFile(RandomAccessFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
 
 RandomAccessFile::~RandomAccessFile() {
     if (descriptor_ >= 0) ::close(descriptor_);
@@ -65,7 +67,9 @@ void RandomAccessFile::read_at(std::uint64_t offset, std::span<std::uint8_t> out
         const ssize_t got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) throw Error(ErrorKind::kFile, fmt::format("cannot read '{}': {}", path_, std::strerror(errno)));
-        if (got == 0) throw Error(ErrorKind::kFile, fmt::format("'{}' ends at byte {}, {} bytes too early", path_, offset, out.size()));
+        if (got == 0)
+            throw Error(ErrorKind::kFile,
+                        fmt::format("'{}' ends at byte {}, {} bytes too early", path_, offset, out.size()));
         offset += static_cast<std::uint64_t>(got);
         out = out.subspan(static_cast<std::size_t>(got));
     }
@@ -74,7 +78,8 @@ void RandomAccessFile::read_at(std::uint64_t offset, std::span<std::uint8_t> out
 std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t max_bytes) {
     const RandomAccessFile file(path);
     if (file.size() > max_bytes) {
-        throw Error(ErrorKind::kFile, fmt::format("'{}' is too large: {} bytes, the limit is {}", path, file.size(), max_bytes));
+        throw Error(ErrorKind::kFile,
+                    fmt::format("'{}' is too large: {} bytes, the limit is {}", path, file.size(), max_bytes));
     }
     std::vector<std::uint8_t> bytes(file.size());
     file.read_at(0, bytes);
@@ -83,7 +88,8 @@ std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t max_b
 
 void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts) {
     const auto fail = [&](const char* what) {
-        throw Error(ErrorKind::kFile, fmt::format("cannot write '{}': {}: {}", path.string(), what, std::strerror(errno)));
+        throw Error(ErrorKind::kFile,
+                    fmt::format("cannot write '{}': {}: {}", path.string(), what, std::strerror(errno)));
     };
     std::string name = path.string() + ".XXXXXX";
     const int fd = ::mkostemp(name.data(), O_CLOEXEC);  // mode 0600
@@ -104,7 +110,8 @@ void write_file(const std::filesystem::path& path, std::span<const std::span<con
     const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
     const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder_fd >= 0) {
-        ::fsync(folder_fd);  // makes the rename itself durable; some file systems do not support it, which is not an error
+        ::fsync(
+            folder_fd);  // makes the rename itself durable; some file systems do not support it, which is not an error
         ::close(folder_fd);
     }
 }

@@ -1,5 +1,5 @@
-// Files: read whole under a size cap or piecewise at given offsets, and written so that a reader sees the old content or the new.
-// All errors are Error(kFile) with the path.
+// Files: read whole under a size cap or piecewise at given offsets, and written so that a reader sees the old content
+// or the new. All errors are Error(kFile) with the path.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +35,9 @@ private:
 /// The whole file; an error if it is larger than max_bytes, before anything is allocated for it.
 std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t max_bytes);
 
-/// Writes the parts one after the other as one file, through a temporary file beside it, fsync and rename: a full disk or a crash leaves an
-/// existing file as it was. The file is readable by its owner only, whatever was there before: what Flash stores this way is secret.
+/// Writes the parts one after the other as one file, through a temporary file beside it, fsync and rename: a full disk
+/// or a crash leaves an existing file as it was. The file is readable by its owner only, whatever was there before:
+/// what Flash stores this way is secret.
 void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts);
 
 }  // namespace flash

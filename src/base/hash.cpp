@@ -40,7 +40,8 @@ Sha256 sha256_parts(std::initializer_list<std::span<const std::uint8_t>> parts) 
     Sha256Stream digest;
     for (const auto& part : parts) {
         std::array<std::uint8_t, 8> length;
-        for (int i = 0; i < 8; ++i) length[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(part.size() >> (8 * i));
+        for (int i = 0; i < 8; ++i)
+            length[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(part.size() >> (8 * i));
         digest.add(length);
         digest.add(part);
     }

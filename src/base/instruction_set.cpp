@@ -16,7 +16,8 @@ namespace flash {
 
 namespace {
 
-constexpr std::array kSets = {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512, InstructionSet::kAmx};
+constexpr std::array kSets = {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512,
+                              InstructionSet::kAmx};
 
 #if defined(__x86_64__)
 // The tiles are large, so Linux gives their state only to processes that ask (arch_prctl, since Linux 5.16).
@@ -40,11 +41,12 @@ bool supported(InstructionSet set) {
             return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
                    __builtin_cpu_supports("aes");
         case InstructionSet::kAvx512:
-            return supported(InstructionSet::kAvx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                   __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vnni") &&
-                   __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bitalg") &&
-                   __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("vaes");
+            return supported(InstructionSet::kAvx2) && __builtin_cpu_supports("avx512f") &&
+                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma") &&
+                   __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
+                   __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq") &&
+                   __builtin_cpu_supports("vaes");
         case InstructionSet::kAmx: {
             static const bool granted = amx_granted();
             return granted && supported(InstructionSet::kAvx512);

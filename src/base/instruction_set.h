@@ -1,6 +1,6 @@
 // Choice of instruction-set siblings at run time. A kernel is a portable reference plus siblings compiled for one
-// instruction set each; all siblings return the same bits. Every kernel with siblings takes an InstructionSet, by default the best
-// one of this processor, so that tests and benchmarks can ask for each of them.
+// instruction set each; all siblings return the same bits. Every kernel with siblings takes an InstructionSet, by
+// default the best one of this processor, so that tests and benchmarks can ask for each of them.
 #pragma once
 
 #include <optional>
@@ -17,12 +17,13 @@ enum class InstructionSet {
     kAmx,       ///< the above with AMX-INT8 tiles, which the operating system has to grant (Sapphire Rapids and later)
 };
 
-/// Whether this processor and operating system can execute the set. Asking for AMX requests the permission for its tiles.
+/// Whether this processor and operating system can execute the set. Asking for AMX requests the permission for its
+/// tiles.
 bool supported(InstructionSet set);
 /// Every supported set, portable first; what tests iterate over.
 std::vector<InstructionSet> supported_instruction_sets();
-/// The highest supported set, no higher than the environment variable FLASH_INSTRUCTION_SET asks for (one of the names below; for
-/// comparisons and tests). Computed once. Error(kInvalidArgument) if the variable holds anything else.
+/// The highest supported set, no higher than the environment variable FLASH_INSTRUCTION_SET asks for (one of the names
+/// below; for comparisons and tests). Computed once. Error(kInvalidArgument) if the variable holds anything else.
 InstructionSet best_instruction_set();
 
 /// "portable", "avx2", "avx512", "amx".

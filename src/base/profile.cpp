@@ -52,15 +52,16 @@ const char* to_string(Party party) { return party == Party::kClient ? "client" :
 
 const char* to_string(Phase phase) {
     static constexpr const char* kNames[kPhases] = {
-        "setup",       "share",   "encrypt",         "send",      "wait upload", "linear",       "mask",
-        "wait linear", "decrypt", "activation keys", "prepare", "wait keys", "respond",     "wait product", "finish"};
+        "setup",   "share",           "encrypt", "send",      "wait upload", "linear",       "mask",  "wait linear",
+        "decrypt", "activation keys", "prepare", "wait keys", "respond",     "wait product", "finish"};
     const auto at = static_cast<std::size_t>(phase);
     require(at < kPhases, ErrorKind::kInternal, "unknown phase");
     return kNames[at];
 }
 
 bool is_waiting(Phase phase) {
-    return phase == Phase::kWaitUpload || phase == Phase::kWaitLinear || phase == Phase::kWaitKeys || phase == Phase::kWaitProduct;
+    return phase == Phase::kWaitUpload || phase == Phase::kWaitLinear || phase == Phase::kWaitKeys ||
+           phase == Phase::kWaitProduct;
 }
 
 void Profile::add(const Span& span) {

@@ -1,7 +1,7 @@
 // What one party did during one inference: spans of time by layer and phase, and the bytes that went with them.
 //
-// A profile holds names, sizes and times, and never secret data: no share, key, seed, weight or pixel may be passed to it.
-// Its times are those that the peer and the network can see anyway, as no phase's time depends on secrets.
+// A profile holds names, sizes and times, and never secret data: no share, key, seed, weight or pixel may be passed to
+// it. Its times are those that the peer and the network can see anyway, as no phase's time depends on secrets.
 #pragma once
 
 #include <chrono>
@@ -70,7 +70,8 @@ private:
 };
 
 /// Records the time from its construction to its destruction, on one thread. Spans of one thread must nest: one that is
-/// made within another counts for its own phase, and the outer one only for the rest. Without a profile it does nothing.
+/// made within another counts for its own phase, and the outer one only for the rest. Without a profile it does
+/// nothing.
 ///
 ///     ProfileSpan span(profile, layer, Phase::kLinear);
 class ProfileSpan {

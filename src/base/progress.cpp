@@ -80,13 +80,14 @@ void Progress::draw_if_due() {
 
 std::string Progress::line(Clock::time_point now) const {
     const double passed = std::chrono::duration<double>(now - start_).count();
-    if (total_ == 0) return fmt::format("{}  {}  {}", label_, with_separators(static_cast<long long>(done_)), clock_time(passed));
+    if (total_ == 0)
+        return fmt::format("{}  {}  {}", label_, with_separators(static_cast<long long>(done_)), clock_time(passed));
     const std::uint64_t done = std::min(done_, total_);
     const double part = static_cast<double>(done) / static_cast<double>(total_);
     const auto filled = static_cast<std::size_t>(part * static_cast<double>(kBarWidth));
-    std::string text = fmt::format("{} [{}{}] {:3.0f}%  {}/{}", label_, std::string(filled, '#'), std::string(kBarWidth - filled, ' '),
-                                   100 * part, with_separators(static_cast<long long>(done)),
-                                   with_separators(static_cast<long long>(total_)));
+    std::string text = fmt::format(
+        "{} [{}{}] {:3.0f}%  {}/{}", label_, std::string(filled, '#'), std::string(kBarWidth - filled, ' '), 100 * part,
+        with_separators(static_cast<long long>(done)), with_separators(static_cast<long long>(total_)));
     if (done > 0) text += fmt::format("  ETA {}", clock_time(passed * (1 - part) / part));
     return text;
 }

@@ -15,10 +15,10 @@ class Progress {
 public:
     using Clock = std::chrono::steady_clock;
     struct Options {
-        std::FILE* out = nullptr;                  ///< null: standard error
-        bool force_terminal = false;               ///< draw even where the stream is not a terminal (for tests)
-        std::chrono::milliseconds delay{2000};     ///< silence at the start
-        std::chrono::milliseconds interval{100};   ///< shortest time between two drawings
+        std::FILE* out = nullptr;                 ///< null: standard error
+        bool force_terminal = false;              ///< draw even where the stream is not a terminal (for tests)
+        std::chrono::milliseconds delay{2000};    ///< silence at the start
+        std::chrono::milliseconds interval{100};  ///< shortest time between two drawings
     };
 
     /// total 0: unknown; then only the count and the time passed are shown.

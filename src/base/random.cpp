@@ -16,24 +16,31 @@ namespace flash {
 // Words are little-endian in the stream; a big-endian machine would have to swap.
 static_assert(std::endian::native == std::endian::little);
 
-void StreamKey::derive(std::span<const std::uint8_t> seed, std::string_view domain, std::initializer_list<std::uint64_t> indices) {
-    require(domain.find('\0') == std::string_view::npos, ErrorKind::kInternal, "the label of a random stream contains a zero byte");
+void StreamKey::derive(std::span<const std::uint8_t> seed, std::string_view domain,
+                       std::initializer_list<std::uint64_t> indices) {
+    require(domain.find('\0') == std::string_view::npos, ErrorKind::kInternal,
+            "the label of a random stream contains a zero byte");
     std::vector<std::uint8_t> message(domain.begin(), domain.end());
     message.push_back(0);
     for (std::uint64_t index : indices)
         for (int i = 0; i < 8; ++i) message.push_back(static_cast<std::uint8_t>(index >> (8 * i)));
     unsigned length = 32;
-    require(HMAC(EVP_sha256(), seed.data(), static_cast<int>(seed.size()), message.data(), message.size(), key_.bytes, &length),
+    require(HMAC(EVP_sha256(), seed.data(), static_cast<int>(seed.size()), message.data(), message.size(), key_.bytes,
+                 &length),
             ErrorKind::kInternal, "HMAC-SHA256 failed in the cryptographic library");
     if (set_ >= InstructionSet::kAvx2) kernels::aes256_expand_avx2(key_);
 }
 
-StreamKey::StreamKey(const SecretSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices, InstructionSet set)
-    : key_{}, set_(set) {
+StreamKey::StreamKey(const SecretSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices,
+                     InstructionSet set)
+    : key_{},
+      set_(set) {
     derive(seed.bytes(), domain, indices);
 }
-StreamKey::StreamKey(const PublicSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices, InstructionSet set)
-    : key_{}, set_(set) {
+StreamKey::StreamKey(const PublicSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices,
+                     InstructionSet set)
+    : key_{},
+      set_(set) {
     derive(seed, domain, indices);
 }
 

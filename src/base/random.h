@@ -1,13 +1,14 @@
-// Random bits: AES-256 in counter mode. A key is derived from a seed, a domain label and indices; the streams of one key differ in the
-// upper half of the counter block, so that opening one costs nanoseconds:
+// Random bits: AES-256 in counter mode. A key is derived from a seed, a domain label and indices; the streams of one
+// key differ in the upper half of the counter block, so that opening one costs nanoseconds:
 //
 //   key   = HMAC-SHA256(seed, domain || 0 || indices as little-endian 64-bit numbers)
 //   block = AES-256(key, a * 2^32 + b as big-endian 64 bits || number of the block, from 0, as big-endian 64 bits)
 //
-// Two streams with different (domain, indices, a, b) share no input of AES: domains contain no zero byte, so the message determines
-// domain and indices; a and b are below 2^32, so the upper half determines both; and no stream reaches 2^64 blocks.
-// Secret streams start from the operating system's entropy (SecretSeed::generate); public streams (the `a` halves of ciphertexts) start
-// from a public seed that both parties know, so for them all of this belongs to the wire format.
+// Two streams with different (domain, indices, a, b) share no input of AES: domains contain no zero byte, so the
+// message determines domain and indices; a and b are below 2^32, so the upper half determines both; and no stream
+// reaches 2^64 blocks. Secret streams start from the operating system's entropy (SecretSeed::generate); public streams
+// (the `a` halves of ciphertexts) start from a public seed that both parties know, so for them all of this belongs to
+// the wire format.
 #pragma once
 
 #include <array>
@@ -30,9 +31,8 @@ PublicSeed generate_public_seed();
 
 class StreamKey;
 
-/// Generator of independent uniform bits. Not shared between threads; open one stream per task instead. The bits do not depend on
-/// the sizes of the calls that draw them, nor on the instruction set. Wiped on destruction, not
-/// copyable.
+/// Generator of independent uniform bits. Not shared between threads; open one stream per task instead. The bits do not
+/// depend on the sizes of the calls that draw them, nor on the instruction set. Wiped on destruction, not copyable.
 class Prng {
 public:
     /// For one-off uses: StreamKey(seed, domain, indices).stream(0). To open many streams, keep the StreamKey.
@@ -64,8 +64,8 @@ private:
     InstructionSet set_;
 };
 
-/// The key of a family of streams: derived once (microseconds), then every stream is opened in nanoseconds. Safe to share between
-/// threads; wiped on destruction, not copyable.
+/// The key of a family of streams: derived once (microseconds), then every stream is opened in nanoseconds. Safe to
+/// share between threads; wiped on destruction, not copyable.
 class StreamKey {
 public:
     /// Error(kInternal) if the domain contains a zero byte. set: the kernels that make the bits; all make the same.
@@ -82,7 +82,8 @@ public:
 
 private:
     friend class Prng;
-    void derive(std::span<const std::uint8_t> seed, std::string_view domain, std::initializer_list<std::uint64_t> indices);
+    void derive(std::span<const std::uint8_t> seed, std::string_view domain,
+                std::initializer_list<std::uint64_t> indices);
 
     kernels::AesKey key_;
     InstructionSet set_;

@@ -18,7 +18,8 @@ namespace flash {
 /// Overwrites secret memory with zeros; not removed by the optimiser, unlike a memset before memory is given back.
 void wipe(void* memory, std::size_t bytes);
 
-/// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache line.
+/// Allocator that overwrites memory before it is freed (also when a vector grows and moves); arrays start at a cache
+/// line.
 template <class T>
 struct WipingAllocator {
     using value_type = T;
@@ -31,7 +32,9 @@ struct WipingAllocator {
         AlignedAllocator<T>().deallocate(p, count);
     }
     template <class U>
-    bool operator==(const WipingAllocator<U>&) const { return true; }
+    bool operator==(const WipingAllocator<U>&) const {
+        return true;
+    }
 };
 
 /// Array of trivially copyable secret values: move-only, wiped on destruction. No stream operator on purpose. It is a
@@ -74,7 +77,9 @@ public:
     explicit SecretBuffer(std::size_t count) : data_(AlignedAllocator<T>().allocate(count)), size_(count) {}
     SecretBuffer(const SecretBuffer&) = delete;
     SecretBuffer& operator=(const SecretBuffer&) = delete;
-    SecretBuffer(SecretBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    SecretBuffer(SecretBuffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)),
+          size_(std::exchange(other.size_, 0)) {}
     ~SecretBuffer() {
         if (!data_) return;
         flash::wipe(data_, size_ * sizeof(T));

@@ -10,7 +10,8 @@ namespace flash {
 
 enum class Align { kLeft, kRight };
 
-/// Columns a terminal needs for UTF-8 text: code points, wide East Asian characters counted twice, combining marks not at all.
+/// Columns a terminal needs for UTF-8 text: code points, wide East Asian characters counted twice, combining marks not
+/// at all.
 std::size_t display_width(std::string_view utf8);
 
 /// Control characters and broken UTF-8 replaced by '?': names may come from another party's model or from file names,

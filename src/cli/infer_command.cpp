@@ -16,18 +16,25 @@ void add_infer(CLI::App& program) {
     auto options = std::make_shared<Options>();
     app::InferCommand& command = options->command;
     CLI::App* sub = program.add_subcommand("infer", "Private inference on pictures with a server");
-    sub->add_option("inputs", command.inputs, "PNG or JPEG pictures, or .npy arrays (float32, NCHW, normalised)")->required();
+    sub->add_option("inputs", command.inputs, "PNG or JPEG pictures, or .npy arrays (float32, NCHW, normalised)")
+        ->required();
     sub->add_option("--server", command.server, "ADDR:PORT of the server")->required();
     sub->add_option("--ca", command.ca, "Trusted certificates (PEM), e.g. the server's own server.crt");
-    sub->add_option("--pin", command.pin, "Fingerprint of the server's certificate, sha256:..., as the server prints it");
-    sub->add_option("--model", command.model_fingerprint, "Fingerprint of the model to insist on, as `flash plan` prints it");
+    sub->add_option("--pin", command.pin,
+                    "Fingerprint of the server's certificate, sha256:..., as the server prints it");
+    sub->add_option("--model", command.model_fingerprint,
+                    "Fingerprint of the model to insist on, as `flash plan` prints it");
     sub->add_option("--top", command.top, "Classes to show")->capture_default_str();
-    sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command.json, "Print JSON with all logits instead of tables");
     sub->add_flag("--profile", command.profile, "Add time, waiting and bytes by layer and phase of this side");
-    sub->add_option("--trace", command.trace, "File for the same as trace events, for ui.perfetto.dev or chrome://tracing");
-    sub->footer("Example:\n  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg dog.png --top 3");
+    sub->add_option("--trace", command.trace,
+                    "File for the same as trace events, for ui.perfetto.dev or chrome://tracing");
+    sub->footer(
+        "Example:\n  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg dog.png --top 3");
     sub->callback([options] {
         options->command.timeout = std::chrono::seconds(options->timeout);
         app::run_infer(options->command);
@@ -36,12 +43,15 @@ void add_infer(CLI::App& program) {
 
 void add_eval(CLI::App& program) {
     auto command = std::make_shared<app::EvalCommand>();
-    CLI::App* sub = program.add_subcommand("eval", "Accuracy of a compiled model by its clear-text twin, and of the private protocol");
+    CLI::App* sub = program.add_subcommand(
+        "eval", "Accuracy of a compiled model by its clear-text twin, and of the private protocol");
     sub->add_option("model", command->model, "Compiled model")->required();
     sub->add_option("--data", command->data, "Pictures: " + data::dataset_forms())->required();
     sub->add_option("--limit", command->limit, "Pictures to evaluate (default: all)");
-    sub->add_option("--private", command->private_runs, "Run this many also through the real protocol on loopback and compare");
-    sub->add_option("--trace", command->trace, "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing");
+    sub->add_option("--private", command->private_runs,
+                    "Run this many also through the real protocol on loopback and compare");
+    sub->add_option("--trace", command->trace,
+                    "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing");
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash eval resnet.flash --data cifar10:/data --limit 1000 --private 20");

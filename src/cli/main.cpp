@@ -16,14 +16,17 @@ int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("flash"));
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");
 
-    CLI::App program("Flash: private inference for deep CNNs. The server never sees the picture, the client never sees the model.", "flash");
+    CLI::App program(
+        "Flash: private inference for deep CNNs. The server never sees the picture, the client never sees the model.",
+        "flash");
     program.require_subcommand(1);
     program.set_version_flag("--version", "flash 0.1.0");
     program.get_formatter()->column_width(34);
-    program.footer("Example, in two terminals:\n"
-                   "  flash serve models/cifar10/cifar10.flash --listen 127.0.0.1:7400\n"
-                   "  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg\n"
-                   "`flash COMMAND --help` describes each command.");
+    program.footer(
+        "Example, in two terminals:\n"
+        "  flash serve models/cifar10/cifar10.flash --listen 127.0.0.1:7400\n"
+        "  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg\n"
+        "`flash COMMAND --help` describes each command.");
     flash::cli::add_compile(program);
     flash::cli::add_plan(program);
     flash::cli::add_serve(program);

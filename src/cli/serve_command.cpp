@@ -16,21 +16,31 @@ void add_serve(CLI::App& program) {
     app::ServeCommand& command = options->command;
     CLI::App* sub = program.add_subcommand("serve", "Serve a compiled model over TLS 1.3 until interrupted");
     sub->add_option("model", command.model, "Compiled model")->required();
-    CLI::Option* cache = sub->add_option("--cache", command.cache, "Where work done at the first start is kept for the next (default: MODEL.cache). As secret as the model");
+    CLI::Option* cache = sub->add_option(
+        "--cache", command.cache,
+        "Where work done at the first start is kept for the next (default: MODEL.cache). As secret as the model");
     sub->add_flag("!--no-cache", command.use_cache, "Neither read nor write that file")->excludes(cache);
     sub->add_option("--transform-memory", options->transform_mib,
-                    "MiB that weights may take in a faster form, about 8 n bytes for each pair of an uploaded and a result ciphertext; 0: none")
+                    "MiB that weights may take in a faster form, about 8 n bytes for each pair of an uploaded and a "
+                    "result ciphertext; 0: none")
         ->capture_default_str()
         ->check(CLI::Range(0, 1 << 20));
     sub->add_option("--listen", command.listen, "ADDR:PORT; port 0 takes a free one")->capture_default_str();
     sub->add_option("--cert", command.certificate, "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
     sub->add_option("--key", command.key, "Private key (PEM) of --cert");
-    sub->add_option("--cert-dir", command.cert_dir, "Where the self-signed server.crt and server.key are kept (default: ~/.local/state/flash)");
+    sub->add_option("--cert-dir", command.cert_dir,
+                    "Where the self-signed server.crt and server.key are kept (default: ~/.local/state/flash)");
     sub->add_option("--host", command.hosts, "Names and addresses in a new self-signed certificate");
     sub->add_option("--port-file", command.port_file, "Write the bound port here once the server is ready");
-    sub->add_option("--max-sessions", command.max_sessions, "Clients at a time; more are refused with a message")->capture_default_str()->check(CLI::PositiveNumber);
-    sub->add_option("--timeout", options->timeout, "Seconds to wait for a client in the middle of an inference")->capture_default_str()->check(CLI::PositiveNumber);
-    sub->add_option("--idle-timeout", options->idle_timeout, "Seconds that a client may be idle between inferences")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--max-sessions", command.max_sessions, "Clients at a time; more are refused with a message")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    sub->add_option("--timeout", options->timeout, "Seconds to wait for a client in the middle of an inference")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    sub->add_option("--idle-timeout", options->idle_timeout, "Seconds that a client may be idle between inferences")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)");
     sub->footer("Example:\n  flash serve resnet.flash --listen 0.0.0.0:7400");
     sub->callback([options] {

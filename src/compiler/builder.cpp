@@ -50,7 +50,9 @@ std::optional<Relation> relate(const Quadratic& p, const Quadratic& q) {
     return relation;
 }
 
-bool padded(const model::Window& w) { return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0; }
+bool padded(const model::Window& w) {
+    return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0;
+}
 
 /// Calls body(part, its first channel).
 template <class Parts, class Body>
@@ -63,7 +65,8 @@ void for_each_part(Parts& parts, Body&& body) {
 }
 
 std::vector<double> slice(const std::vector<double>& values, std::size_t first, std::size_t count) {
-    return {values.begin() + static_cast<std::ptrdiff_t>(first), values.begin() + static_cast<std::ptrdiff_t>(first + count)};
+    return {values.begin() + static_cast<std::ptrdiff_t>(first),
+            values.begin() + static_cast<std::ptrdiff_t>(first + count)};
 }
 
 void rescale(Quadratic& poly, std::span<const double> scale, std::span<const double> shift) {
@@ -88,7 +91,8 @@ Tensor Builder::input() const { return {{{0, unit(input_.channels)}}, input_}; }
 
 Tensor Builder::from_linear(Linear expression) {
     if (expression.terms.size() > static_cast<std::size_t>(model::kMaxTerms))
-        refuse(expression.name, fmt::format("it adds up {} linear maps of earlier activations; Flash allows {}", expression.terms.size(), model::kMaxTerms));
+        refuse(expression.name, fmt::format("it adds up {} linear maps of earlier activations; Flash allows {}",
+                                            expression.terms.size(), model::kMaxTerms));
     Tensor tensor{{{static_cast<int>(bases_.size()), unit(expression.shape.channels)}}, expression.shape};
     bases_.push_back({std::move(expression), {}, {}, 0, {}, {}});
     return tensor;
@@ -96,17 +100,21 @@ Tensor Builder::from_linear(Linear expression) {
 
 Tensor Builder::affine(Tensor tensor, const std::vector<double>& scale, const std::vector<double>& shift) const {
     for_each_part(tensor.parts, [&](Part& part, std::size_t first) {
-        rescale(part.poly, std::span(scale).subspan(first, part.channels()), std::span(shift).subspan(first, part.channels()));
+        rescale(part.poly, std::span(scale).subspan(first, part.channels()),
+                std::span(shift).subspan(first, part.channels()));
     });
     return tensor;
 }
 
-Tensor Builder::normalise(const Tensor& tensor, const std::vector<double>& scale, const std::vector<double>& shift, const std::string& node) {
-    // What others may read with another batch norm stays one expression: then all its activations are polynomials of the same.
+Tensor Builder::normalise(const Tensor& tensor, const std::vector<double>& scale, const std::vector<double>& shift,
+                          const std::string& node) {
+    // What others may read with another batch norm stays one expression: then all its activations are polynomials of
+    // the same.
     if (tensor.concatenated) return affine(tensor, scale, shift);
     Tensor result = tensor;
     for_each_part(result.parts, [&](Part& part, std::size_t first) {
-        const std::vector<double> own_scale = slice(scale, first, part.channels()), own_shift = slice(shift, first, part.channels());
+        const std::vector<double> own_scale = slice(scale, first, part.channels()),
+                                  own_shift = slice(shift, first, part.channels());
         if (quadratic(part.poly)) return rescale(part.poly, own_scale, own_shift);
         Linear expression = linear(part, true, node);
         scale_channels(expression, own_scale, own_shift);
@@ -117,14 +125,16 @@ Tensor Builder::normalise(const Tensor& tensor, const std::vector<double>& scale
 }
 
 int Builder::add_layer(const Base& from, Linear linear, const Quadratic& poly, const std::string& node) {
-    layers_.push_back({from.linear.name.empty() ? node : from.linear.name, std::move(linear.terms), std::move(linear.bias), linear.shape, poly});
+    layers_.push_back({from.linear.name.empty() ? node : from.linear.name, std::move(linear.terms),
+                       std::move(linear.bias), linear.shape, poly});
     return static_cast<int>(layers_.size());
 }
 
 void Builder::refuse_linear_activation(int base, const Quadratic& poly, const std::string& node) const {
     for (std::size_t c = 0; c < poly.a.size(); ++c)
         if (poly.a[c] == 0 && poly.b[c] != 0)
-            refuse(node, fmt::format("the activation of {} is linear in channel {} (its quadratic coefficient is zero there). Give every channel "
+            refuse(node, fmt::format("the activation of {} is linear in channel {} (its quadratic coefficient is zero "
+                                     "there). Give every channel "
                                      "a quadratic coefficient that is not zero",
                                      bases_[static_cast<std::size_t>(base)].linear.name, c));
 }
@@ -158,8 +168,9 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
     if (!from.span) {
         for (double a : poly.a)
             if (a == 0) return std::nullopt;
-        // a u^2 + b u + c and a u^2 - b' u, with b' = b if b is large enough beside a: their differences are then well-conditioned. u has a mean
-        // near zero, which x need not have; where it has not, x^2 and x say almost the same.
+        // a u^2 + b u + c and a u^2 - b' u, with b' = b if b is large enough beside a: their differences are then
+        // well-conditioned. u has a mean near zero, which x need not have; where it has not, x^2 and x say almost the
+        // same.
         Quadratic both = poly;
         for (std::size_t c = 0; c < channels; ++c) {
             both.a.push_back(both.a[c]);
@@ -173,12 +184,14 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
         from.span.emplace(both, add_layer(from, std::move(twice), both, node));
     }
     const Quadratic& both = from.span->first;
-    FloatTerm term{from.span->second, {}, model::TermKind::kConvolution, {}, std::vector<double>(channels * 2 * channels, 0.0)};
+    FloatTerm term{
+        from.span->second, {}, model::TermKind::kConvolution, {}, std::vector<double>(channels * 2 * channels, 0.0)};
     Linear result{"", from.linear.shape, {}, std::vector<double>(channels, 0.0)};
     for (std::size_t c = 0; c < channels; ++c) {
         const double a1 = both.a[c], b1 = both.b[c], a2 = both.a[c + channels], b2 = both.b[c + channels];
         const double determinant = a1 * b2 - a2 * b1;
-        const double first = (poly.a[c] * b2 - a2 * poly.b[c]) / determinant, second = (a1 * poly.b[c] - poly.a[c] * b1) / determinant;
+        const double first = (poly.a[c] * b2 - a2 * poly.b[c]) / determinant,
+                     second = (a1 * poly.b[c] - poly.a[c] * b1) / determinant;
         term.weights[c * 2 * channels + c] = first;
         term.weights[c * 2 * channels + channels + c] = second;
         result.bias[c] = poly.c[c] - first * both.c[c] - second * both.c[c + channels];
@@ -189,8 +202,10 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
 
 int Builder::base_of_value(int base, const Quadratic& poly, int value) {
     for (std::size_t i = 0; i < bases_.size(); ++i)
-        if (bases_[i].origin && bases_[i].origin->first == base && bases_[i].origin->second == poly) return static_cast<int>(i);
-    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly), 0, {}, {}});
+        if (bases_[i].origin && bases_[i].origin->first == base && bases_[i].origin->second == poly)
+            return static_cast<int>(i);
+    bases_.push_back(
+        {identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly), 0, {}, {}});
     return static_cast<int>(bases_.size()) - 1;
 }
 
@@ -226,10 +241,12 @@ Part Builder::add(Part& left, Part& right, double sign, const std::string& node)
 
 Tensor Builder::add(Tensor& left, Tensor& right, double sign, const std::string& node) {
     if (left.shape != right.shape || left.flat != right.flat)
-        refuse(node, "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel");
+        refuse(node,
+               "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel");
     Tensor result = left;
     if (same_parts(left, right)) {
-        for (std::size_t p = 0; p < left.parts.size(); ++p) result.parts[p] = add(left.parts[p], right.parts[p], sign, node);
+        for (std::size_t p = 0; p < left.parts.size(); ++p)
+            result.parts[p] = add(left.parts[p], right.parts[p], sign, node);
         return result;
     }
     Linear sum = compiler::add(linear(left, true, node), linear(right, true, node), sign);
@@ -241,10 +258,14 @@ Tensor Builder::add(Tensor& left, Tensor& right, double sign, const std::string&
 Part Builder::multiply(Part& left, Part& right, const std::string& node) {
     align(left, right);
     if (left.base != right.base)
-        refuse(node, "it multiplies two different tensors. Flash multiplies a tensor by itself (the activation x*x + x) and by constants per channel");
+        refuse(node,
+               "it multiplies two different tensors. Flash multiplies a tensor by itself (the activation x*x + x) and "
+               "by constants per channel");
     const auto too_high = [&] {
         for (std::size_t c = 0; c < left.poly.a.size(); ++c)
-            if ((left.poly.a[c] != 0 && (right.poly.a[c] != 0 || right.poly.b[c] != 0)) || (right.poly.a[c] != 0 && left.poly.b[c] != 0)) return true;
+            if ((left.poly.a[c] != 0 && (right.poly.a[c] != 0 || right.poly.b[c] != 0)) ||
+                (right.poly.a[c] != 0 && left.poly.b[c] != 0))
+                return true;
         return false;
     };
     if (too_high()) {
@@ -264,11 +285,14 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
             }
         }
         if (too_high())
-            refuse(node, "this product makes a polynomial of degree three or more. Flash runs activations of degree two, a*x*x + b*x + c, with a "
-                         "linear layer between two of them");
+            refuse(node,
+                   "this product makes a polynomial of degree three or more. Flash runs activations of degree two, "
+                   "a*x*x + b*x + c, with a "
+                   "linear layer between two of them");
     }
     std::optional<Quadratic>& normalised = bases_[static_cast<std::size_t>(left.base)].normalised;
-    const bool usable = std::ranges::all_of(left.poly.a, [](double a) { return a == 0; }) && std::ranges::none_of(left.poly.b, [](double b) { return b == 0; });
+    const bool usable = std::ranges::all_of(left.poly.a, [](double a) { return a == 0; }) &&
+                        std::ranges::none_of(left.poly.b, [](double b) { return b == 0; });
     if (!normalised && usable) normalised = left.poly;
     Part product = left;
     for (std::size_t c = 0; c < product.poly.a.size(); ++c) {
@@ -295,19 +319,25 @@ Tensor Builder::concatenate(const std::vector<Tensor>& tensors, const std::strin
     result.shape.channels = 0;
     result.concatenated = true;
     for (const Tensor& tensor : tensors) {
-        if (tensor.flat != result.flat || tensor.shape.height != result.shape.height || tensor.shape.width != result.shape.width)
+        if (tensor.flat != result.flat || tensor.shape.height != result.shape.height ||
+            tensor.shape.width != result.shape.width)
             refuse(node, "it concatenates maps of different height or width");
         result.parts.insert(result.parts.end(), tensor.parts.begin(), tensor.parts.end());
         result.shape.channels += tensor.shape.channels;
-        if (result.shape.channels > model::kMaxChannels) refuse(node, fmt::format("it makes more than {} channels", model::kMaxChannels));
+        if (result.shape.channels > model::kMaxChannels)
+            refuse(node, fmt::format("it makes more than {} channels", model::kMaxChannels));
     }
     return result;
 }
 
-Tensor Builder::convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels, const model::Window& window,
-                         const std::vector<double>& bias, const std::string& node, int groups) {
-    if (tensor.parts.size() == 1) return from_linear(compiler::convolve(linear(tensor.parts[0], !padded(window), node), weights, out_channels, window, bias, node, groups));
-    const auto outputs = static_cast<std::size_t>(out_channels), inputs = static_cast<std::size_t>(tensor.shape.channels);
+Tensor Builder::convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels,
+                         const model::Window& window, const std::vector<double>& bias, const std::string& node,
+                         int groups) {
+    if (tensor.parts.size() == 1)
+        return from_linear(compiler::convolve(linear(tensor.parts[0], !padded(window), node), weights, out_channels,
+                                              window, bias, node, groups));
+    const auto outputs = static_cast<std::size_t>(out_channels),
+               inputs = static_cast<std::size_t>(tensor.shape.channels);
     const std::size_t kernel = static_cast<std::size_t>(window.kernel_h) * static_cast<std::size_t>(window.kernel_w);
     if (groups == 1) {
         Linear sum;
@@ -318,18 +348,24 @@ Tensor Builder::convolve(const Tensor& tensor, const std::vector<double>& weight
                 const auto begin = weights.begin() + static_cast<std::ptrdiff_t>((o * inputs + first) * kernel);
                 own.insert(own.end(), begin, begin + static_cast<std::ptrdiff_t>(part.channels() * kernel));
             }
-            Linear term = compiler::convolve(linear(part, !padded(window), node), own, out_channels, window, first == 0 ? bias : std::vector<double>(outputs, 0.0), node);
+            Linear term = compiler::convolve(linear(part, !padded(window), node), own, out_channels, window,
+                                             first == 0 ? bias : std::vector<double>(outputs, 0.0), node);
             sum = first == 0 ? std::move(term) : compiler::add(std::move(sum), std::move(term), 1);
         });
         return from_linear(std::move(sum));
     }
-    const std::size_t group_inputs = inputs / static_cast<std::size_t>(groups), group_outputs = outputs / static_cast<std::size_t>(groups);
+    const std::size_t group_inputs = inputs / static_cast<std::size_t>(groups),
+                      group_outputs = outputs / static_cast<std::size_t>(groups);
     Tensor result;
     for_each_part(tensor.parts, [&](const Part& part, std::size_t first) {
-        if (first % group_inputs != 0 || part.channels() % group_inputs != 0) refuse(node, "a group of this convolution reads from several parts of a concatenation");
-        const std::size_t own_groups = part.channels() / group_inputs, from = first / group_inputs * group_outputs, count = own_groups * group_outputs;
-        const Tensor own = from_linear(compiler::convolve(linear(part, !padded(window), node), slice(weights, from * group_inputs * kernel, count * group_inputs * kernel),
-                                                          static_cast<int>(count), window, slice(bias, from, count), node, static_cast<int>(own_groups)));
+        if (first % group_inputs != 0 || part.channels() % group_inputs != 0)
+            refuse(node, "a group of this convolution reads from several parts of a concatenation");
+        const std::size_t own_groups = part.channels() / group_inputs, from = first / group_inputs * group_outputs,
+                          count = own_groups * group_outputs;
+        const Tensor own = from_linear(compiler::convolve(
+            linear(part, !padded(window), node),
+            slice(weights, from * group_inputs * kernel, count * group_inputs * kernel), static_cast<int>(count),
+            window, slice(bias, from, count), node, static_cast<int>(own_groups)));
         result.parts.push_back(own.parts[0]);
         result.shape = own.shape;
     });
@@ -407,7 +443,8 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
             base = &bases_[static_cast<std::size_t>(part.base)];
         }
         int layer = 0;
-        for (const auto& [poly, value] : base->values) layer = std::max(layer, renumbered[static_cast<std::size_t>(value)]);
+        for (const auto& [poly, value] : base->values)
+            layer = std::max(layer, renumbered[static_cast<std::size_t>(value)]);
         if (base->span && renumbered[static_cast<std::size_t>(base->span->second)] > 0) {
             layer = renumbered[static_cast<std::size_t>(base->span->second)];
             part.poly = in_normalised(*base, part.poly);
@@ -421,7 +458,9 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
             }
         }
         if (layer == 0)
-            refuse(clip.node, "no activation follows it, so its range is not calibrated. Remove it, or put the activation x*x + x behind it");
+            refuse(clip.node,
+                   "no activation follows it, so its range is not calibrated. Remove it, or put the activation x*x + x "
+                   "behind it");
         result.push_back({clip.node, static_cast<std::size_t>(layer) - 1, part.poly, clip.low, clip.high});
     }
     return result;
@@ -431,7 +470,8 @@ Network Builder::finish(const Tensor& result, const std::string& node) {
     Linear last = linear(result, true, node);
     Network network;
     network.input = input_;
-    layers_.push_back({last.name.empty() ? node : last.name, std::move(last.terms), std::move(last.bias), last.shape, std::nullopt});
+    layers_.push_back(
+        {last.name.empty() ? node : last.name, std::move(last.terms), std::move(last.bias), last.shape, std::nullopt});
 
     std::vector<bool> needed(layers_.size(), false);
     needed.back() = true;
@@ -445,7 +485,8 @@ Network Builder::finish(const Tensor& result, const std::string& node) {
         network.layers.push_back(std::move(layers_[i]));
         renumbered[i + 1] = static_cast<int>(network.layers.size());
     }
-    if (network.layers.size() > static_cast<std::size_t>(model::kMaxLayers)) refuse(node, fmt::format("the network has more than {} layers", model::kMaxLayers));
+    if (network.layers.size() > static_cast<std::size_t>(model::kMaxLayers))
+        refuse(node, fmt::format("the network has more than {} layers", model::kMaxLayers));
     network.clips = left_out_clips(renumbered, result.parts.back());
     network.prepare();
     return network;

@@ -1,6 +1,6 @@
 // Symbolic evaluation of a network: every tensor is a per-channel polynomial of degree at most two of one linear
-// expression, or a concatenation of such parts. Batch norms, constants and the activation in any algebraic shape reduce to it; a
-// polynomial of degree two becomes a layer (a value) when something linear is applied to it.
+// expression, or a concatenation of such parts. Batch norms, constants and the activation in any algebraic shape reduce
+// to it; a polynomial of degree two becomes a layer (a value) when something linear is applied to it.
 #pragma once
 
 #include <array>
@@ -25,16 +25,17 @@ struct Part {
 struct Tensor {
     std::vector<Part> parts;
     model::Shape shape;
-    bool flat = false;                ///< its ONNX shape is [N, C*H*W]
-    bool channels_last = false;       ///< its ONNX shape is [N, H, W, C], or that flattened
-    bool concatenated = false;        ///< its parts may be read by others too, each with a batch norm of its own
-    std::array<int, 4> pads{};        ///< zeros that a Pad node put around it: top, left, bottom, right
+    bool flat = false;           ///< its ONNX shape is [N, C*H*W]
+    bool channels_last = false;  ///< its ONNX shape is [N, H, W, C], or that flattened
+    bool concatenated = false;   ///< its parts may be read by others too, each with a batch norm of its own
+    std::array<int, 4> pads{};   ///< zeros that a Pad node put around it: top, left, bottom, right
 };
 
 class Builder {
 public:
-    /// spanned: bases of which a first pass over the same graph made several activations (several_activations()). Their layers get every
-    /// channel twice, with two activations that span all polynomials of degree two; the others are linear combinations of them.
+    /// spanned: bases of which a first pass over the same graph made several activations (several_activations()). Their
+    /// layers get every channel twice, with two activations that span all polynomials of degree two; the others are
+    /// linear combinations of them.
     explicit Builder(const model::Shape& input, std::set<int> spanned = {});
 
     Tensor input() const;
@@ -42,23 +43,27 @@ public:
     Tensor from_linear(Linear expression);
     /// scale[c] * tensor[c] + shift[c], kept as a polynomial of the same expression.
     Tensor affine(Tensor tensor, const std::vector<double>& scale, const std::vector<double>& shift) const;
-    /// The same for a batch norm: its result is what an activation will act on, so a linear tensor becomes a new expression.
-    Tensor normalise(const Tensor& tensor, const std::vector<double>& scale, const std::vector<double>& shift, const std::string& node);
+    /// The same for a batch norm: its result is what an activation will act on, so a linear tensor becomes a new
+    /// expression.
+    Tensor normalise(const Tensor& tensor, const std::vector<double>& scale, const std::vector<double>& shift,
+                     const std::string& node);
     /// left + sign * right and left * right. The operands may be rewritten to an equal form on another base.
     Tensor add(Tensor& left, Tensor& right, double sign, const std::string& node);
     Tensor multiply(Tensor& left, Tensor& right, const std::string& node);
     /// Tensors of equal height and width, one after the other along the channels.
     Tensor concatenate(const std::vector<Tensor>& tensors, const std::string& node) const;
-    /// Convolution with weights [out][in / groups][kernel_h][kernel_w]; over a concatenation it is a sum over the parts.
-    Tensor convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels, const model::Window& window,
-                    const std::vector<double>& bias, const std::string& node, int groups = 1);
+    /// Convolution with weights [out][in / groups][kernel_h][kernel_w]; over a concatenation it is a sum over the
+    /// parts.
+    Tensor convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels,
+                    const model::Window& window, const std::vector<double>& bias, const std::string& node,
+                    int groups = 1);
     /// Average over windows; padding counts as zeros in the average, or not at all if the window is level.
     Tensor average_pool(const Tensor& tensor, const model::Window& window, const std::string& node);
     /// The tensor itself, with a note that it must stay within these bounds.
     Tensor clip(Tensor tensor, double low, double high, const std::string& node);
 
-    /// The tensor as a linear expression of values; a polynomial of degree two becomes a value. With allow_bias, a value that
-    /// differs from an existing one by a factor and a constant is expressed through it.
+    /// The tensor as a linear expression of values; a polynomial of degree two becomes a value. With allow_bias, a
+    /// value that differs from an existing one by a factor and a constant is expressed through it.
     Linear linear(const Tensor& tensor, bool allow_bias, const std::string& node);
     /// The network that ends in this tensor, without layers that it does not need.
     Network finish(const Tensor& result, const std::string& node);
@@ -68,11 +73,12 @@ public:
 private:
     struct Base {
         Linear linear;
-        std::vector<std::pair<Quadratic, int>> values;          // activations of this expression that are values
-        std::optional<std::pair<int, Quadratic>> origin;        // this expression is a value: that polynomial of that base
-        int combinable = 0;                                     // of the values, those whose readers bear a constant
-        std::optional<Quadratic> normalised;                    // the first linear function of it that was squared
-        std::optional<std::pair<Quadratic, int>> span;          // both activations of every channel, as polynomials of that function, and their value
+        std::vector<std::pair<Quadratic, int>> values;    // activations of this expression that are values
+        std::optional<std::pair<int, Quadratic>> origin;  // this expression is a value: that polynomial of that base
+        int combinable = 0;                               // of the values, those whose readers bear a constant
+        std::optional<Quadratic> normalised;              // the first linear function of it that was squared
+        std::optional<std::pair<Quadratic, int>>
+            span;  // both activations of every channel, as polynomials of that function, and their value
     };
     struct Clip {
         Part part;

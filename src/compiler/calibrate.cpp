@@ -28,7 +28,8 @@ struct Sums {
     }
     ChannelStatistics mean_of(double images) const {
         const double mean = y / images;
-        return {largest, power / images, mean, std::max(0.0, (y2 - mean2) / images), std::max(0.0, mean2 / images - mean * mean)};
+        return {largest, power / images, mean, std::max(0.0, (y2 - mean2) / images),
+                std::max(0.0, mean2 / images - mean * mean)};
     }
 };
 
@@ -47,7 +48,8 @@ float neighbourhood(const double* x, const model::Shape& shape, std::size_t plac
     double sum = 0, count = 0;
     for (int y = std::max(row - 1, 0); y <= std::min(row + 1, shape.height - 1); ++y)
         for (int z = std::max(column - 1, 0); z <= std::min(column + 1, shape.width - 1); ++z, ++count) {
-            const double value = x[static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width) + static_cast<std::size_t>(z)];
+            const double value =
+                x[static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width) + static_cast<std::size_t>(z)];
             sum += (a * value + b) * value + c;
         }
     return static_cast<float>(sum / count);
@@ -74,9 +76,12 @@ void check_images(const Network& network, std::span<const std::vector<float>> im
     for (std::size_t i = 0; i < images.size(); ++i) {
         if (static_cast<std::int64_t>(images[i].size()) != network.input.size())
             throw Error(ErrorKind::kInvalidArgument,
-                        fmt::format("calibration image {} has {} values; the network wants {}", i, images[i].size(), network.input.size()));
+                        fmt::format("calibration image {} has {} values; the network wants {}", i, images[i].size(),
+                                    network.input.size()));
         for (float pixel : images[i])
-            if (!std::isfinite(pixel)) throw Error(ErrorKind::kInvalidArgument, fmt::format("calibration image {} holds a value that is not finite", i));
+            if (!std::isfinite(pixel))
+                throw Error(ErrorKind::kInvalidArgument,
+                            fmt::format("calibration image {} holds a value that is not finite", i));
     }
 }
 
@@ -136,7 +141,8 @@ double Calibration::logit_power() const {
     return power;
 }
 
-Calibration calibrate(const Network& network, std::span<const std::vector<float>> images, const std::function<void(double)>& progress) {
+Calibration calibrate(const Network& network, std::span<const std::vector<float>> images,
+                      const std::function<void(double)>& progress) {
     check_images(network, images);
     Calibration result;
     result.images = static_cast<std::int64_t>(images.size());
@@ -147,7 +153,9 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
         result.maxima.emplace_back(images.size() * zero.back().size());
     }
     for (const ChannelSums& channels : zero) result.samples.emplace_back(channels.size(), kSamples);
-    const auto first_sample = [&](std::size_t image) { return (image * kSamples + images.size() - 1) / images.size(); };  // of an image: they are spread evenly
+    const auto first_sample = [&](std::size_t image) {
+        return (image * kSamples + images.size() - 1) / images.size();
+    };  // of an image: they are spread evenly
     tbb::enumerable_thread_specific<std::vector<ChannelSums>> partial(zero);
     std::atomic<std::size_t> done{0};
     tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t i) {
@@ -157,18 +165,23 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
             const std::size_t channels = sums[value].size(), plane = x.size() / channels;
             const model::Shape& shape = network.value_shape(static_cast<int>(value));
             for (std::size_t c = 0; c < channels; ++c) {
-                const Sums own = activation ? sums_of(&x[c * plane], plane, activation->a[c], activation->b[c], activation->c[c])
-                                            : sums_of(&x[c * plane], plane, 0, 1, 0);
+                const Sums own =
+                    activation ? sums_of(&x[c * plane], plane, activation->a[c], activation->b[c], activation->c[c])
+                               : sums_of(&x[c * plane], plane, 0, 1, 0);
                 // Sums of squares show what is not finite; a maximum does not.
                 if (value > 0 && !(std::isfinite(own.power) && std::isfinite(own.y2)))
-                    throw Error(ErrorKind::kInvalidArgument, fmt::format("on calibration image {} the float network diverges in layer {} ({}): its values are "
-                                                                         "not finite. Check the image normalisation and the training",
-                                                                         i, value - 1, network.layers[value - 1].name));
+                    throw Error(
+                        ErrorKind::kInvalidArgument,
+                        fmt::format(
+                            "on calibration image {} the float network diverges in layer {} ({}): its values are "
+                            "not finite. Check the image normalisation and the training",
+                            i, value - 1, network.layers[value - 1].name));
                 sums[value][c].add(own);
                 if (value > 0) result.maxima[value - 1][i * channels + c] = static_cast<float>(own.largest);
                 for (std::size_t n = first_sample(i); n < first_sample(i + 1); ++n)
-                    result.samples[value].of(c)[n] = neighbourhood(&x[c * plane], shape, random_place(value, n, plane), activation ? activation->a[c] : 0,
-                                                                   activation ? activation->b[c] : 1, activation ? activation->c[c] : 0);
+                    result.samples[value].of(c)[n] = neighbourhood(
+                        &x[c * plane], shape, random_place(value, n, plane), activation ? activation->a[c] : 0,
+                        activation ? activation->b[c] : 1, activation ? activation->c[c] : 0);
             }
         };
         add(0, pixels, nullptr);
@@ -187,8 +200,10 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
             for (const std::vector<ChannelSums>& sums : partial) sum.add(sums[value][c]);
             channels.push_back(sum.mean_of(static_cast<double>(images.size())));
         }
-        if (value == 0) result.input = std::move(channels);
-        else result.layers.push_back(std::move(channels));
+        if (value == 0)
+            result.input = std::move(channels);
+        else
+            result.layers.push_back(std::move(channels));
     }
     return result;
 }

@@ -10,13 +10,15 @@
 
 namespace flash::compiler {
 
-/// Of one channel of a layer's pre-activation x and of its activation y = a x^2 + b x + c, over all images and positions.
+/// Of one channel of a layer's pre-activation x and of its activation y = a x^2 + b x + c, over all images and
+/// positions.
 struct ChannelStatistics {
     double largest = 0;   ///< |x|
     double power = 0;     ///< E[x^2]
     double mean = 0;      ///< E[y]
     double variance = 0;  ///< of y within an image, from place to place
-    double common = 0;    ///< variance of the mean of y over an image. What is common to all images does not matter: the bias gives it back
+    double common = 0;  ///< variance of the mean of y over an image. What is common to all images does not matter: the
+                        ///< bias gives it back
 };
 
 /// Activations at random places of some images, less their mean: what channels have in common there.
@@ -26,7 +28,9 @@ public:
     Samples(std::size_t channels, std::size_t count) : count_(count), values_(channels * count) {}
     std::size_t count() const { return count_; }
     std::span<float> of(std::size_t channel) { return std::span(values_).subspan(channel * count_, count_); }
-    std::span<const float> of(std::size_t channel) const { return std::span(values_).subspan(channel * count_, count_); }
+    std::span<const float> of(std::size_t channel) const {
+        return std::span(values_).subspan(channel * count_, count_);
+    }
     /// To be called once, when all values are there.
     void centre();
     /// Every second sample, from the first or the second on.
@@ -44,9 +48,10 @@ struct Calibration {
     std::int64_t images = 0;
     std::vector<std::vector<ChannelStatistics>> layers;  ///< [layer][channel]
     std::vector<ChannelStatistics> input;                ///< [channel]; only largest and what is said of y
-    std::vector<std::vector<float>> maxima;              ///< [layer][image * channels + channel]: largest |x| of a channel on an image
-    std::vector<std::vector<double>> logits;             ///< [image]
-    std::vector<Samples> samples;                        ///< [value]; of small neighbourhoods of places
+    std::vector<std::vector<float>>
+        maxima;  ///< [layer][image * channels + channel]: largest |x| of a channel on an image
+    std::vector<std::vector<double>> logits;  ///< [image]
+    std::vector<Samples> samples;             ///< [value]; of small neighbourhoods of places
 
     double largest_input() const;
     double largest(std::size_t layer) const;  ///< |x| of a layer
@@ -54,8 +59,9 @@ struct Calibration {
     double logit_power() const;
 };
 
-/// Runs the images on all cores. progress: fraction in 0..1, from any thread. Error(kInvalidArgument): no image, an image of
-/// the wrong size, or one that drives the network to values that are not finite.
-Calibration calibrate(const Network& network, std::span<const std::vector<float>> images, const std::function<void(double)>& progress);
+/// Runs the images on all cores. progress: fraction in 0..1, from any thread. Error(kInvalidArgument): no image, an
+/// image of the wrong size, or one that drives the network to values that are not finite.
+Calibration calibrate(const Network& network, std::span<const std::vector<float>> images,
+                      const std::function<void(double)>& progress);
 
 }  // namespace flash::compiler

@@ -36,8 +36,9 @@ void keep_larger(std::vector<double>& values, const std::vector<double>& others)
 
 /// compare(index of the image, what the twin computed, what to add to).
 template <class Compare>
-Check run_twin(const model::Model& model, const Calibration& calibration, std::span<const std::vector<float>> images, std::span<const std::size_t> indices,
-               bool keep_layers, Compare&& compare, const std::function<void(double)>& progress) {
+Check run_twin(const model::Model& model, const Calibration& calibration, std::span<const std::vector<float>> images,
+               std::span<const std::size_t> indices, bool keep_layers, Compare&& compare,
+               const std::function<void(double)>& progress) {
     const model::Twin twin(model);
     Check total;
     std::mutex mutex;
@@ -45,14 +46,16 @@ Check run_twin(const model::Model& model, const Calibration& calibration, std::s
     tbb::parallel_for(std::size_t{0}, indices.size(), [&](std::size_t n) {
         const std::size_t index = indices[n];
         const model::Rounding rounding{model::Rounding::Mode::kStochastic, index};
-        const model::TwinResult run = twin.run(model::quantise_input(model.architecture, images[index]), rounding, keep_layers);
+        const model::TwinResult run =
+            twin.run(model::quantise_input(model.architecture, images[index]), rounding, keep_layers);
         const std::vector<double>& logits = calibration.logits[index];
         Check own;
         own.images = 1;
         own.logits = compare_logits(logits, run.logits);
         own.use = run.use;
         own.overflows = run.overflows;
-        own.agree = std::ranges::max_element(logits) - logits.begin() == std::ranges::max_element(run.logits) - run.logits.begin();
+        own.agree = std::ranges::max_element(logits) - logits.begin() ==
+                    std::ranges::max_element(run.logits) - run.logits.begin();
         compare(index, run, own);
         const std::lock_guard lock(mutex);
         total.add(own);
@@ -83,13 +86,16 @@ void Check::add(const Check& other) {
     images += other.images;
 }
 
-Check check_logits(const model::Model& model, const Calibration& calibration, std::span<const std::vector<float>> images, std::span<const std::size_t> indices,
+Check check_logits(const model::Model& model, const Calibration& calibration,
+                   std::span<const std::vector<float>> images, std::span<const std::size_t> indices,
                    const std::function<void(double)>& progress) {
-    return run_twin(model, calibration, images, indices, false, [](std::size_t, const model::TwinResult&, Check&) {}, progress);
+    return run_twin(
+        model, calibration, images, indices, false, [](std::size_t, const model::TwinResult&, Check&) {}, progress);
 }
 
-Check check_layers(const Network& network, const model::Model& model, const std::vector<std::vector<double>>& shift, const Calibration& calibration,
-                   std::span<const std::vector<float>> images, std::span<const std::size_t> indices, const std::function<void(double)>& progress) {
+Check check_layers(const Network& network, const model::Model& model, const std::vector<std::vector<double>>& shift,
+                   const Calibration& calibration, std::span<const std::vector<float>> images,
+                   std::span<const std::size_t> indices, const std::function<void(double)>& progress) {
     const auto compare = [&](std::size_t index, const model::TwinResult& run, Check& out) {
         out.layers.resize(network.layers.size());
         network.evaluate(images[index], [&](std::size_t i, const std::vector<double>& x) {

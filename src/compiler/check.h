@@ -28,14 +28,17 @@ struct Check {
 };
 
 /// images: all calibration images, whose float logits are known; indices: those to run.
-Check check_logits(const model::Model& model, const Calibration& calibration, std::span<const std::vector<float>> images, std::span<const std::size_t> indices,
+Check check_logits(const model::Model& model, const Calibration& calibration,
+                   std::span<const std::vector<float>> images, std::span<const std::size_t> indices,
                    const std::function<void(double)>& progress);
-/// With the pre-activations of all layers, for which the float network runs again. shift: [layer][channel], see Quantised.
-Check check_layers(const Network& network, const model::Model& model, const std::vector<std::vector<double>>& shift, const Calibration& calibration,
-                   std::span<const std::vector<float>> images, std::span<const std::size_t> indices, const std::function<void(double)>& progress);
+/// With the pre-activations of all layers, for which the float network runs again. shift: [layer][channel], see
+/// Quantised.
+Check check_layers(const Network& network, const model::Model& model, const std::vector<std::vector<double>>& shift,
+                   const Calibration& calibration, std::span<const std::vector<float>> images,
+                   std::span<const std::size_t> indices, const std::function<void(double)>& progress);
 
-/// The part of T/4 that a layer may use on calibration images: integer arithmetic includes the error of quantisation, and at least half of
-/// the margin must be left after it.
+/// The part of T/4 that a layer may use on calibration images: integer arithmetic includes the error of quantisation,
+/// and at least half of the margin must be left after it.
 double allowed_use(const LayerRange& range);
 
 }  // namespace flash::compiler

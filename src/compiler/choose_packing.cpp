@@ -14,23 +14,31 @@ void set_choice(model::Architecture& architecture, const Group& group, const mod
 }
 
 int& upload_bits(model::Architecture& architecture, int value) {
-    return value == 0 ? architecture.input_upload_bits : architecture.layers[static_cast<std::size_t>(value) - 1].upload_bits;
+    return value == 0 ? architecture.input_upload_bits
+                      : architecture.layers[static_cast<std::size_t>(value) - 1].upload_bits;
 }
 
-const scheme::DirectRing& ring_of(const packing::Grid& grid) { return scheme::direct_ring(static_cast<std::size_t>(grid.degree)); }
+const scheme::DirectRing& ring_of(const packing::Grid& grid) {
+    return scheme::direct_ring(static_cast<std::size_t>(grid.degree));
+}
 
-bool fits(const model::Architecture& architecture, const Energies& energies, const Group& group, const packing::Grid& grid) {
+bool fits(const model::Architecture& architecture, const Energies& energies, const Group& group,
+          const packing::Grid& grid) {
     const scheme::DirectRing& ring = ring_of(grid);
     return std::ranges::all_of(group, [&](std::size_t layer) {
         const int share_bits = architecture.layers[layer].share_bits;
-        return phase_noise(packed_energy(energies[layer], grid.channels_per_output), ring.modulus_bits, share_bits, ring) <= phase_noise_limit(share_bits);
+        return phase_noise(packed_energy(energies[layer], grid.channels_per_output), ring.modulus_bits, share_bits,
+                           ring) <= phase_noise_limit(share_bits);
     });
 }
 
 class Chooser {
 public:
     Chooser(model::Architecture& architecture, const Energies& energies, bool small_ring)
-        : architecture_(architecture), energies_(energies), small_ring_(small_ring), groups_(packing::layer_groups(architecture)) {
+        : architecture_(architecture),
+          energies_(energies),
+          small_ring_(small_ring),
+          groups_(packing::layer_groups(architecture)) {
         for (const Group& group : groups_) {
             const model::PackingChoice choice = packing::choice_of(architecture, group);
             need_.push_back(needed_bits(group, packing::grid_of(architecture, group, choice)));
@@ -42,17 +50,21 @@ public:
             const Group& group = groups_[g];
             model::PackingChoice given = packing::choice_of(architecture_, group);
             if (given.channels_per_input != 0) continue;
-            if (std::ranges::all_of(group, [&](std::size_t layer) { return architecture_.layers[layer].packing.degree == 0; })) given.degree = 0;
+            if (std::ranges::all_of(group,
+                                    [&](std::size_t layer) { return architecture_.layers[layer].packing.degree == 0; }))
+                given.degree = 0;
             choose(g, given.degree);
         }
     }
 
 private:
-    /// The bits of each value that a group reads, of which each layer is content with its own part: by value, 0 where it is not read.
+    /// The bits of each value that a group reads, of which each layer is content with its own part: by value, 0 where
+    /// it is not read.
     std::vector<int> needed_bits(const Group& group, const packing::Grid& grid) const {
         std::vector<int> bits(architecture_.layers.size(), 0);
         for (std::size_t layer : group) {
-            const int least = least_upload_bits(packed_energy(energies_[layer], grid.channels_per_output), architecture_.layers[layer].share_bits, ring_of(grid));
+            const int least = least_upload_bits(packed_energy(energies_[layer], grid.channels_per_output),
+                                                architecture_.layers[layer].share_bits, ring_of(grid));
             for (const model::Term& term : architecture_.layers[layer].terms) {
                 int& value = bits[static_cast<std::size_t>(term.source)];
                 value = std::max(value, least);
@@ -74,7 +86,8 @@ private:
     }
 
     /// Bytes of the affected groups, group g packed like this.
-    std::uint64_t bytes(std::size_t g, const std::vector<std::size_t>& affected, const model::PackingChoice& choice, const std::vector<int>& need) {
+    std::uint64_t bytes(std::size_t g, const std::vector<std::size_t>& affected, const model::PackingChoice& choice,
+                        const std::vector<int>& need) {
         set_choice(architecture_, groups_[g], choice);
         for (std::size_t value = 0; value < need.size(); ++value) {
             if (need[value] == 0) continue;
@@ -85,7 +98,8 @@ private:
         }
         std::uint64_t sum = 0;
         for (std::size_t other : affected)
-            sum += packing::packed_as(architecture_, groups_[other], packing::choice_of(architecture_, groups_[other])).bytes();
+            sum += packing::packed_as(architecture_, groups_[other], packing::choice_of(architecture_, groups_[other]))
+                       .bytes();
         return sum;
     }
 
@@ -93,10 +107,13 @@ private:
         const Group& group = groups_[g];
         std::vector<model::PackingChoice> ways;
         for (const packing::Alternative& way : packing::alternatives(architecture_, group)) {
-            if (degree ? way.choice.degree != degree : !small_ring_ && way.choice.degree != model::kDefaultDegree) continue;
+            if (degree ? way.choice.degree != degree : !small_ring_ && way.choice.degree != model::kDefaultDegree)
+                continue;
             ways.push_back(way.choice);
         }
-        const auto too_noisy = [&](const model::PackingChoice& way) { return !noise_fits(architecture_, energies_, group, way); };
+        const auto too_noisy = [&](const model::PackingChoice& way) {
+            return !noise_fits(architecture_, energies_, group, way);
+        };
         std::erase_if(ways, too_noisy);
         if (ways.empty()) {
             // Fewer results in a polynomial than the uploads are worth.
@@ -132,7 +149,8 @@ private:
 
 }  // namespace
 
-bool noise_fits(const model::Architecture& architecture, const Energies& energies, const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+bool noise_fits(const model::Architecture& architecture, const Energies& energies,
+                const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
     return fits(architecture, energies, group, packing::grid_of(architecture, group, choice));
 }
 

@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "compiler/calibrate.h"
+#include "compiler/choose_packing.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
 #include "compiler/noise.h"
-#include "compiler/choose_packing.h"
 #include "compiler/search.h"
 
 namespace flash::compiler {
@@ -23,22 +23,29 @@ constexpr std::size_t kWorstLayers = 3;
 constexpr double kPixelMargin = 2;
 
 void check_options(const CompileOptions& options) {
-    const auto check_that = [](bool condition, const char* message) { require(condition, ErrorKind::kInvalidArgument, message); };
-    check_that(options.share_bits == 0 || (options.share_bits >= model::kMinShareBits && options.share_bits <= model::kMaxShareBits),
+    const auto check_that = [](bool condition, const char* message) {
+        require(condition, ErrorKind::kInvalidArgument, message);
+    };
+    check_that(options.share_bits == 0 ||
+                   (options.share_bits >= model::kMinShareBits && options.share_bits <= model::kMaxShareBits),
                "the share bits m must be 6 to 16");
-    check_that(options.plain_bits == 0 || (options.plain_bits >= 24 && options.plain_bits <= 28), "the bits of T must be 24 to 28");
-    check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits, "the result bits must be 6 to 16");
+    check_that(options.plain_bits == 0 || (options.plain_bits >= 24 && options.plain_bits <= 28),
+               "the bits of T must be 24 to 28");
+    check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits,
+               "the result bits must be 6 to 16");
     check_that(options.margin == 0 || (options.margin >= 1 && options.margin <= 16), "the margin must be 1 to 16");
     check_that(options.channel_floor >= 0 && options.channel_floor <= 1, "the channel floor must be 0 to 1");
     check_that(options.overflow_rate > 0 && options.overflow_rate < 0.5, "the overflow rate must be between 0 and 0.5");
-    check_that(std::isfinite(options.target_snr_db) && std::isfinite(options.least_snr_db), "the target signal to noise ratio must be a number");
+    check_that(std::isfinite(options.target_snr_db) && std::isfinite(options.least_snr_db),
+               "the target signal to noise ratio must be a number");
 }
 
 /// No normalised pixel is larger, if pictures come through the preprocessing (pixels in 0..1).
 double pixel_bound(const model::Preprocessing& p, double largest_seen) {
     double bound = 1e-6;
     for (std::size_t c = 0; c < p.mean.size(); ++c)
-        for (double pixel : {0.0, 1.0}) bound = std::max(bound, std::abs(pixel - static_cast<double>(p.mean[c])) / static_cast<double>(p.std[c]));
+        for (double pixel : {0.0, 1.0})
+            bound = std::max(bound, std::abs(pixel - static_cast<double>(p.mean[c])) / static_cast<double>(p.std[c]));
     // Calibrated pixels beyond it come from elsewhere than pictures: leave room for others like them.
     return largest_seen > 1.001 * bound ? kPixelMargin * largest_seen : bound;
 }
@@ -59,21 +66,26 @@ void prove_clips_idle(const Network& network, const std::vector<LayerRange>& ran
             }
         }
         if (low < clip.low || high > clip.high)
-            throw Error(ErrorKind::kUnsupported, fmt::format("node {}: it limits values to {:.4g} .. {:.4g}, but those of layer {} ({}) reach {:.4g} .. {:.4g} (calibrated "
-                                                             "range times the margin of {:.2f}). Private inference cannot limit values: train the network without it",
-                                                             clip.node, clip.low, clip.high, clip.layer, network.layers[clip.layer].name, low, high, margin));
+            throw Error(ErrorKind::kUnsupported, fmt::format("node {}: it limits values to {:.4g} .. {:.4g}, but those "
+                                                             "of layer {} ({}) reach {:.4g} .. {:.4g} (calibrated "
+                                                             "range times the margin of {:.2f}). Private inference "
+                                                             "cannot limit values: train the network without it",
+                                                             clip.node, clip.low, clip.high, clip.layer,
+                                                             network.layers[clip.layer].name, low, high, margin));
     }
 }
 
 std::string margin_text(const std::vector<LayerRange>& ranges, const CompileOptions& options, std::int64_t images) {
     if (ranges[0].source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
     if (ranges[0].source == MarginSource::kAssumed)
-        return fmt::format("margin of 2 assumed: {} images are too few to measure how far others reach (100 are needed)", images);
+        return fmt::format(
+            "margin of 2 assumed: {} images are too few to measure how far others reach (100 are needed)", images);
     return fmt::format("margins measured on {} images: about one in {:.0f} like them may leave a range", images,
                        1 / options.overflow_rate);
 }
 
-std::vector<LayerReport> layer_reports(const Network& network, const Calibration& calibration, const model::Model& model, const Found& found, const Check& layers) {
+std::vector<LayerReport> layer_reports(const Network& network, const Calibration& calibration,
+                                       const model::Model& model, const Found& found, const Check& layers) {
     const double total = std::accumulate(found.layer_errors.begin(), found.layer_errors.end(), 0.0);
     std::vector<LayerReport> reports;
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
@@ -105,14 +117,16 @@ std::vector<LayerReport> layer_reports(const Network& network, const Calibration
 std::vector<std::size_t> worst_layers(const std::vector<LayerReport>& layers) {
     std::vector<std::size_t> order(layers.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, [&](std::size_t i, std::size_t j) { return layers[i].error_share > layers[j].error_share; });
+    std::ranges::stable_sort(
+        order, [&](std::size_t i, std::size_t j) { return layers[i].error_share > layers[j].error_share; });
     order.resize(std::min(order.size(), kWorstLayers));
     return order;
 }
 
 }  // namespace
 
-CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> images, const CompileOptions& options) {
+CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> images,
+                      const CompileOptions& options) {
     check_options(options);
     const Network& network = *imported.network;
     const auto report_progress = [&](double from, double to, const char* phase) {
@@ -121,10 +135,11 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
         });
     };
     const Calibration calibration = calibrate(network, images, report_progress(0, 0.5, "calibrating"));
-    const std::vector<LayerRange> ranges = choose_ranges(network, calibration, {options.margin, options.overflow_rate, options.channel_floor});
+    const std::vector<LayerRange> ranges =
+        choose_ranges(network, calibration, {options.margin, options.overflow_rate, options.channel_floor});
     prove_clips_idle(network, ranges);
-    Found found = search(network, calibration, ranges, pixel_bound(imported.preprocessing, calibration.largest_input()), images, options,
-                         report_progress(0.5, 0.9, "comparing parameters"));
+    Found found = search(network, calibration, ranges, pixel_bound(imported.preprocessing, calibration.largest_input()),
+                         images, options, report_progress(0.5, 0.9, "comparing parameters"));
 
     CompileResult result;
     result.model = {std::move(found.quantised.architecture), std::move(found.quantised.weights)};
@@ -139,7 +154,8 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     model::validate(model);
 
     Report& report = result.report;
-    const Check layers = check_layers(network, model, found.quantised.shift, calibration, images, found.checked, report_progress(0.9, 1, "measuring layers"));
+    const Check layers = check_layers(network, model, found.quantised.shift, calibration, images, found.checked,
+                                      report_progress(0.9, 1, "measuring layers"));
     report.layers = layer_reports(network, calibration, model, found, layers);
     report.worst = worst_layers(report.layers);
     report.candidates = std::move(found.candidates);

@@ -43,7 +43,8 @@ std::vector<double> read_raw(const std::string& raw, std::size_t count, const st
 }
 
 template <class T, class Field>
-std::vector<double> read_values(const onnx::TensorProto& tensor, const Field& field, std::size_t count, const std::string& what) {
+std::vector<double> read_values(const onnx::TensorProto& tensor, const Field& field, std::size_t count,
+                                const std::string& what) {
     if (tensor.has_raw_data()) return read_raw<T>(tensor.raw_data(), count, what);
     if (static_cast<std::size_t>(field.size()) != count) broken(what + " has a size that does not match its shape");
     return {field.begin(), field.end()};
@@ -55,7 +56,8 @@ Dims strides_of(const Dims& dims) {
     return strides;
 }
 
-Constant broadcast(const Constant& left, const Constant& right, const std::function<double(double, double)>& op, const std::string& node) {
+Constant broadcast(const Constant& left, const Constant& right, const std::function<double(double, double)>& op,
+                   const std::string& node) {
     const std::size_t rank = std::max(left.dims.size(), right.dims.size());
     Dims a(rank - left.dims.size(), 1), b(rank - right.dims.size(), 1), dims(rank);
     a.insert(a.end(), left.dims.begin(), left.dims.end());
@@ -65,7 +67,8 @@ Constant broadcast(const Constant& left, const Constant& right, const std::funct
         dims[i] = a[i] == 1 ? b[i] : a[i];
     }
     const Dims a_strides = strides_of(a), b_strides = strides_of(b), strides = strides_of(dims);
-    Constant result{dims, std::vector<double>(static_cast<std::size_t>(element_count(dims, "node " + node, kMaxFoldedElements)))};
+    Constant result{
+        dims, std::vector<double>(static_cast<std::size_t>(element_count(dims, "node " + node, kMaxFoldedElements)))};
     for (std::size_t index = 0; index < result.values.size(); ++index) {
         std::int64_t at_a = 0, at_b = 0;
         for (std::size_t i = 0; i < rank; ++i) {
@@ -73,7 +76,8 @@ Constant broadcast(const Constant& left, const Constant& right, const std::funct
             at_a += a[i] == 1 ? 0 : coordinate * a_strides[i];
             at_b += b[i] == 1 ? 0 : coordinate * b_strides[i];
         }
-        result.values[index] = op(left.values[static_cast<std::size_t>(at_a)], right.values[static_cast<std::size_t>(at_b)]);
+        result.values[index] =
+            op(left.values[static_cast<std::size_t>(at_a)], right.values[static_cast<std::size_t>(at_b)]);
     }
     return result;
 }
@@ -136,7 +140,8 @@ Constant squeeze(const onnx::NodeProto& node, const Constant& in, const Dims& ax
     for (std::size_t i = 0; axes.empty() && i < dropped.size(); ++i) dropped[i] = in.dims[i] == 1;
     for (std::int64_t axis : axes) {
         const std::int64_t at = axis < 0 ? axis + rank : axis;
-        if (at < 0 || at >= rank || in.dims[static_cast<std::size_t>(at)] != 1) broken("node " + node.name() + ": an axis cannot be squeezed");
+        if (at < 0 || at >= rank || in.dims[static_cast<std::size_t>(at)] != 1)
+            broken("node " + node.name() + ": an axis cannot be squeezed");
         dropped[static_cast<std::size_t>(at)] = true;
     }
     Dims dims;
@@ -148,7 +153,8 @@ Constant squeeze(const onnx::NodeProto& node, const Constant& in, const Dims& ax
 Constant concat(const onnx::NodeProto& node, const std::vector<const Constant*>& inputs) {
     Constant out{{0}, {}};
     for (const Constant* in : inputs) {
-        if (!in || in->dims.size() != 1) throw Error(ErrorKind::kUnsupported, "node " + node.name() + ": Concat is supported for shapes only");
+        if (!in || in->dims.size() != 1)
+            throw Error(ErrorKind::kUnsupported, "node " + node.name() + ": Concat is supported for shapes only");
         out.values.insert(out.values.end(), in->values.begin(), in->values.end());
     }
     out.dims[0] = static_cast<std::int64_t>(out.values.size());
@@ -176,7 +182,8 @@ Constant slice(const onnx::NodeProto& node, const std::vector<const Constant*>& 
     };
     if (data.dims.size() != 1 || inputs.size() < 3 || one(3, 0) != 0 || one(4, 1) != 1)
         throw Error(ErrorKind::kUnsupported, "node " + node.name() + ": Slice is supported for shapes only");
-    const std::int64_t begin = clamp_index(one(1, 0), data.dims[0]), end = std::max(begin, clamp_index(one(2, data.dims[0]), data.dims[0]));
+    const std::int64_t begin = clamp_index(one(1, 0), data.dims[0]),
+                       end = std::max(begin, clamp_index(one(2, data.dims[0]), data.dims[0]));
     return {{end - begin}, {data.values.begin() + begin, data.values.begin() + end}};
 }
 
@@ -184,22 +191,35 @@ Constant slice(const onnx::NodeProto& node, const std::vector<const Constant*>& 
 
 Constant read_tensor(const onnx::TensorProto& tensor, const std::string& what) {
     if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0)
-        throw Error(ErrorKind::kUnsupported, what + " is stored outside the ONNX file. Export the model as one file (weights inside)");
+        throw Error(ErrorKind::kUnsupported,
+                    what + " is stored outside the ONNX file. Export the model as one file (weights inside)");
     Constant constant;
     constant.dims.assign(tensor.dims().begin(), tensor.dims().end());
     const auto count = static_cast<std::size_t>(element_count(constant.dims, what));
     switch (tensor.data_type()) {
-        case onnx::TensorProto::FLOAT: constant.values = read_values<float>(tensor, tensor.float_data(), count, what); break;
-        case onnx::TensorProto::DOUBLE: constant.values = read_values<double>(tensor, tensor.double_data(), count, what); break;
-        case onnx::TensorProto::INT64: constant.values = read_values<std::int64_t>(tensor, tensor.int64_data(), count, what); break;
-        case onnx::TensorProto::INT32: constant.values = read_values<std::int32_t>(tensor, tensor.int32_data(), count, what); break;
-        case onnx::TensorProto::BOOL: constant.values = read_values<std::uint8_t>(tensor, tensor.int32_data(), count, what); break;
+        case onnx::TensorProto::FLOAT:
+            constant.values = read_values<float>(tensor, tensor.float_data(), count, what);
+            break;
+        case onnx::TensorProto::DOUBLE:
+            constant.values = read_values<double>(tensor, tensor.double_data(), count, what);
+            break;
+        case onnx::TensorProto::INT64:
+            constant.values = read_values<std::int64_t>(tensor, tensor.int64_data(), count, what);
+            break;
+        case onnx::TensorProto::INT32:
+            constant.values = read_values<std::int32_t>(tensor, tensor.int32_data(), count, what);
+            break;
+        case onnx::TensorProto::BOOL:
+            constant.values = read_values<std::uint8_t>(tensor, tensor.int32_data(), count, what);
+            break;
         default:
-            throw Error(ErrorKind::kUnsupported, fmt::format("{} has ONNX data type {}; Flash reads float, double and integers. Export the model in 32-bit float",
+            throw Error(ErrorKind::kUnsupported, fmt::format("{} has ONNX data type {}; Flash reads float, double and "
+                                                             "integers. Export the model in 32-bit float",
                                                              what, tensor.data_type()));
     }
     for (double value : constant.values)
-        if (!std::isfinite(value)) throw Error(ErrorKind::kInvalidArgument, what + " holds a value that is not a finite number");
+        if (!std::isfinite(value))
+            throw Error(ErrorKind::kInvalidArgument, what + " holds a value that is not a finite number");
     return constant;
 }
 
@@ -279,8 +299,10 @@ std::optional<Constant> fold(const onnx::NodeProto& node, const std::vector<cons
         if (const auto* a = attribute(node, "value")) return read_tensor(a->t(), "the constant of node " + node.name());
         if (const auto* a = attribute(node, "value_float")) return scalar(static_cast<double>(a->f()));
         if (const auto* a = attribute(node, "value_int")) return scalar(static_cast<double>(a->i()));
-        if (const auto* a = attribute(node, "value_floats")) return Constant{{a->floats_size()}, {a->floats().begin(), a->floats().end()}};
-        if (const auto* a = attribute(node, "value_ints")) return Constant{{a->ints_size()}, {a->ints().begin(), a->ints().end()}};
+        if (const auto* a = attribute(node, "value_floats"))
+            return Constant{{a->floats_size()}, {a->floats().begin(), a->floats().end()}};
+        if (const auto* a = attribute(node, "value_ints"))
+            return Constant{{a->ints_size()}, {a->ints().begin(), a->ints().end()}};
         throw Error(ErrorKind::kUnsupported, "node " + node.name() + ": a Constant of a kind that Flash does not read");
     }
     if (inputs.empty() || !inputs[0]) return std::nullopt;
@@ -296,8 +318,11 @@ std::optional<Constant> fold(const onnx::NodeProto& node, const std::vector<cons
     if (op == "ConstantOfShape") {
         const Dims dims = as_integers(first);
         double value = 0;
-        if (const auto* a = attribute(node, "value")) value = as_scalar(read_tensor(a->t(), "node " + node.name())).value_or(0);
-        return Constant{dims, std::vector<double>(static_cast<std::size_t>(element_count(dims, "node " + node.name(), kMaxFoldedElements)), value)};
+        if (const auto* a = attribute(node, "value"))
+            value = as_scalar(read_tensor(a->t(), "node " + node.name())).value_or(0);
+        return Constant{
+            dims, std::vector<double>(
+                      static_cast<std::size_t>(element_count(dims, "node " + node.name(), kMaxFoldedElements)), value)};
     }
     if (op == "Shape") {
         Constant out{{static_cast<std::int64_t>(first.dims.size())}, {}};
@@ -316,13 +341,25 @@ std::optional<Constant> fold(const onnx::NodeProto& node, const std::vector<cons
     if (op == "Slice") return slice(node, inputs);
     if (inputs.size() < 2 || !inputs[1]) return std::nullopt;
     const Constant& second = *inputs[1];
-    if (op == "Reshape") return Constant{reshape_dims(first.dims, as_integers(second), integer_attribute(node, "allowzero", 0) != 0), first.values};
+    if (op == "Reshape")
+        return Constant{reshape_dims(first.dims, as_integers(second), integer_attribute(node, "allowzero", 0) != 0),
+                        first.values};
     if (op == "Gather") return gather(node, first, second);
-    if (op == "Add") return broadcast(first, second, [](double a, double b) { return a + b; }, node.name());
-    if (op == "Sub") return broadcast(first, second, [](double a, double b) { return a - b; }, node.name());
-    if (op == "Mul") return broadcast(first, second, [](double a, double b) { return a * b; }, node.name());
-    if (op == "Div") return broadcast(first, second, [](double a, double b) { return a / b; }, node.name());
-    if (op == "Pow") return broadcast(first, second, [](double a, double b) { return std::pow(a, b); }, node.name());
+    if (op == "Add")
+        return broadcast(
+            first, second, [](double a, double b) { return a + b; }, node.name());
+    if (op == "Sub")
+        return broadcast(
+            first, second, [](double a, double b) { return a - b; }, node.name());
+    if (op == "Mul")
+        return broadcast(
+            first, second, [](double a, double b) { return a * b; }, node.name());
+    if (op == "Div")
+        return broadcast(
+            first, second, [](double a, double b) { return a / b; }, node.name());
+    if (op == "Pow")
+        return broadcast(
+            first, second, [](double a, double b) { return std::pow(a, b); }, node.name());
     return std::nullopt;
 }
 

@@ -35,6 +35,7 @@ std::vector<std::int64_t> integers_attribute(const onnx::NodeProto& node, const 
 std::string string_attribute(const onnx::NodeProto& node, const char* name, const std::string& fallback);
 
 /// Resolves the target of a Reshape (0: copy, -1: infer) of a tensor with these dims; Error(kFile) if it does not fit.
-std::vector<std::int64_t> reshape_dims(const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& target, bool allow_zero);
+std::vector<std::int64_t> reshape_dims(const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& target,
+                                       bool allow_zero);
 
 }  // namespace flash::compiler

@@ -23,8 +23,9 @@ double stretch(int share_bits) { return std::ldexp(1.0, share_bits - 2) / positi
 
 double mix(double share, double a, double b) { return share * a + (1 - share) * b; }
 
-/// How much of the error of rounded weights is left where channels vary together, if each weight takes back what those before it did wrong on some
-/// samples: tried with random weights, on other samples. unit: what one integer of a channel is worth.
+/// How much of the error of rounded weights is left where channels vary together, if each weight takes back what those
+/// before it did wrong on some samples: tried with random weights, on other samples. unit: what one integer of a
+/// channel is worth.
 double feedback_gain(const Samples& samples, const std::vector<double>& unit) {
     constexpr int kRows = 16;
     const Samples fitted = samples.half(0), tested = samples.half(1);
@@ -36,7 +37,8 @@ double feedback_gain(const Samples& samples, const std::vector<double>& unit) {
         for (std::size_t c = 0; c < unit.size(); ++c) {
             if (unit[c] == 0) continue;
             const double exact = uniform(random), moved = std::clamp(fitted.feedback(c, left) * unit[c], -1.0, 1.0);
-            const auto error = static_cast<float>((exact - std::round(exact + moved)) / unit[c]), direct = static_cast<float>(exact / unit[c]);
+            const auto error = static_cast<float>((exact - std::round(exact + moved)) / unit[c]),
+                       direct = static_cast<float>(exact / unit[c]);
             for (std::size_t n = 0; n < left.size(); ++n) left[n] += error * fitted.of(c)[n];
             for (std::size_t n = 0; n < plain.size(); ++n) {
                 feedback[n] += error * tested.of(c)[n];
@@ -57,9 +59,11 @@ double excess(double value, double bound) { return value > bound ? std::log2(val
 
 double positions(int share_bits) { return std::ldexp(1.0, share_bits - 2) - 3.5; }
 
-ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, const std::vector<std::vector<Worth>>& worth, const std::vector<LayerRange>& ranges,
+ErrorModel::ErrorModel(const Network& network, const Calibration& calibration,
+                       const std::vector<std::vector<Worth>>& worth, const std::vector<LayerRange>& ranges,
                        double pixel_bound)
-    : signal_(calibration.logit_power()), pixel_bound_(pixel_bound) {
+    : signal_(calibration.logit_power()),
+      pixel_bound_(pixel_bound) {
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
         const FloatLayer& from = network.layers[l];
         const std::vector<double>& range = ranges[l].channels;
@@ -76,17 +80,21 @@ ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, c
         for (const FloatTerm& term : from.terms) {
             const auto source = static_cast<std::size_t>(term.source);
             const Coverage cover = coverage(network, from, term);
-            std::vector<double> unit(static_cast<std::size_t>(network.value_shape(term.source).channels), 1.0);  // what Y is worth where m gives X one position
+            std::vector<double> unit(static_cast<std::size_t>(network.value_shape(term.source).channels),
+                                     1.0);  // what Y is worth where m gives X one position
             std::vector<double> smooth(unit.size()), common(unit.size());  // power of pooled Y
             const double correlated = mix(kFar, square(cover.sum), cover.independent);
             for (std::size_t c = 0; c < unit.size(); ++c) {
                 const ChannelStatistics& y = source > 0 ? calibration.layers[source - 1][c] : calibration.input[c];
-                if (source > 0) unit[c] = std::abs(network.layers[source - 1].activation->a[c]) * square(ranges[source - 1].channels[c]);
+                if (source > 0)
+                    unit[c] =
+                        std::abs(network.layers[source - 1].activation->a[c]) * square(ranges[source - 1].channels[c]);
                 if (unit[c] == 0) continue;
                 smooth[c] = y.variance * correlated / square(unit[c]);
                 common[c] = y.common * square(cover.sum) / square(unit[c]);
             }
-            const double gain = term.kind == model::TermKind::kScale ? 1 : feedback_gain(calibration.samples[source], unit);
+            const double gain =
+                term.kind == model::TermKind::kScale ? 1 : feedback_gain(calibration.samples[source], unit);
             Term out;
             out.source = term.source;
             out.scale = term.kind == model::TermKind::kScale;
@@ -98,8 +106,10 @@ ErrorModel::ErrorModel(const Network& network, const Calibration& calibration, c
                 out.peak = std::max(out.peak, integer);
                 energy[o] += integer * integer;
                 if (!out.scale && (k + 1) % kernel != 0) return;
-                // What a window has in common sees the sum of a kernel's weights, which is rounded as one, with feedback.
-                out.rounding += square(range[o]) * (worth[l][o].smooth * smooth[c] * mix(kNear, gain, weights) + worth[l][o].common * common[c] * gain);
+                // What a window has in common sees the sum of a kernel's weights, which is rounded as one, with
+                // feedback.
+                out.rounding += square(range[o]) * (worth[l][o].smooth * smooth[c] * mix(kNear, gain, weights) +
+                                                    worth[l][o].common * common[c] * gain);
             });
             out.energy = *std::ranges::max_element(energy);
             out.weights = static_cast<double>(term.weights.size()) / static_cast<double>(channels);
@@ -112,7 +122,8 @@ double ErrorModel::input_scale(const Precision& precision) const {
     double most = 0;
     for (std::size_t l = 0; l < layers_.size(); ++l)
         for (const Term& term : layers_[l].terms)
-            if (term.source == 0 && !term.scale) most = std::max(most, term.peak * precision.plain_modulus / (4 * stretch(precision.share_bits[l])));
+            if (term.source == 0 && !term.scale)
+                most = std::max(most, term.peak * precision.plain_modulus / (4 * stretch(precision.share_bits[l])));
     return choose_input_scale(most, pixel_bound_);
 }
 
@@ -122,7 +133,9 @@ double ErrorModel::weight_scale(const Precision& precision, std::size_t layer, c
     return 1 / (unit * square(positions(precision.share_bits[static_cast<std::size_t>(term.source) - 1])));
 }
 
-double ErrorModel::multiplier(double scale, const Term& term) const { return term.scale ? 1 : choose_multiplier(scale * term.peak); }
+double ErrorModel::multiplier(double scale, const Term& term) const {
+    return term.scale ? 1 : choose_multiplier(scale * term.peak);
+}
 
 std::vector<double> ErrorModel::layer_errors(const Precision& precision) const {
     std::vector<double> errors;
@@ -143,7 +156,9 @@ double ErrorModel::error(const Precision& precision) const {
     return std::accumulate(errors.begin(), errors.end(), 0.0);
 }
 
-double ErrorModel::snr_db(double error) const { return signal_ > 0 && error > 0 ? 10 * std::log10(signal_ / error) : 0; }
+double ErrorModel::snr_db(double error) const {
+    return signal_ > 0 && error > 0 ? 10 * std::log10(signal_ / error) : 0;
+}
 
 double ErrorModel::error_of(double snr_db) const { return signal_ / std::pow(10, snr_db / 10); }
 
@@ -164,7 +179,8 @@ double ErrorModel::misfit(const Precision& precision) const {
         const int m = precision.share_bits[l];
         const double pos = positions(m);
         if (layer.activation)
-            sum += excess(pos * pos * (1 + layer.kappa + layer.offset), half) + excess(pos * layer.kappa, half / 2) + excess(pos * pos * layer.offset, half / 2);
+            sum += excess(pos * pos * (1 + layer.kappa + layer.offset), half) + excess(pos * layer.kappa, half / 2) +
+                   excess(pos * pos * layer.offset, half / 2);
         for (const Term& term : layer.terms) {
             const double largest = weight_scale(precision, l, term) * term.peak;
             sum += excess(term.scale ? largest : largest / 127, model::kMaxMultiplier);

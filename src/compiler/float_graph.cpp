@@ -14,13 +14,14 @@ using Kind = GraphNode::Kind;
 void rescale(GraphNode& convolution, const std::vector<double>& scale, const std::vector<double>& shift) {
     const std::size_t fan = convolution.weights.size() / scale.size();
     for (std::size_t o = 0; o < scale.size(); ++o) {
-        for (std::size_t k = o * fan; k < (o + 1) * fan; ++k) convolution.weights[k] = static_cast<float>(scale[o] * static_cast<double>(convolution.weights[k]));
+        for (std::size_t k = o * fan; k < (o + 1) * fan; ++k)
+            convolution.weights[k] = static_cast<float>(scale[o] * static_cast<double>(convolution.weights[k]));
         convolution.bias[o] = static_cast<float>(scale[o] * static_cast<double>(convolution.bias[o]) + shift[o]);
     }
 }
 
-/// The convolution with this polynomial behind it, if that is one node. a x^2 + b x + c = a (x + b / 2a)^2 + c - b^2 / 4a, and where nothing is
-/// added to the convolution the factor can be one: its root goes into the weights.
+/// The convolution with this polynomial behind it, if that is one node. a x^2 + b x + c = a (x + b / 2a)^2 + c - b^2 /
+/// 4a, and where nothing is added to the convolution the factor can be one: its root goes into the weights.
 bool fuse_quadratic(GraphNode& convolution, const Quadratic& poly) {
     if (convolution.activation) return false;
     const std::size_t channels = poly.a.size();
@@ -67,18 +68,22 @@ std::int64_t FloatGraph::multiply_adds() const {
     std::int64_t count = 0;
     for (const GraphNode& node : nodes)
         if (node.kind == Kind::kConvolution)
-            count += node.output.size() * (value_shape(node.inputs[0]).channels / node.groups) * node.window.kernel_h * node.window.kernel_w;
+            count += node.output.size() * (value_shape(node.inputs[0]).channels / node.groups) * node.window.kernel_h *
+                     node.window.kernel_w;
     return count;
 }
 
 void fuse(FloatGraph& graph) {
-    // A node that was fused into its reader stays behind without inputs, so that values keep their numbers until the end.
+    // A node that was fused into its reader stays behind without inputs, so that values keep their numbers until the
+    // end.
     std::vector<int> readers(graph.nodes.size() + 1, 0);
     for (const GraphNode& node : graph.nodes)
         for (int input : node.inputs) ++readers[static_cast<std::size_t>(input)];
     for (GraphNode& node : graph.nodes) {
         if (node.kind == Kind::kSum) fuse_sum(node, graph, readers);
-        if (node.kind != Kind::kQuadratic || node.inputs[0] == 0 || readers[static_cast<std::size_t>(node.inputs[0])] != 1) continue;
+        if (node.kind != Kind::kQuadratic || node.inputs[0] == 0 ||
+            readers[static_cast<std::size_t>(node.inputs[0])] != 1)
+            continue;
         GraphNode& source = graph.nodes[static_cast<std::size_t>(node.inputs[0] - 1)];
         if (source.kind == Kind::kConvolution && !source.weights.empty() && fuse_quadratic(source, *node.activation)) {
             GraphNode fused = std::move(source);

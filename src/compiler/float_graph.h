@@ -1,6 +1,6 @@
-// A float network as a deployment would run it: the operators of the exported graph in their order, with batch norms, sums and activations
-// fused into the convolutions in front of them. Unlike Network, nothing linear is folded into what follows: concatenations and linear
-// bottlenecks are computed. It is what a private inference is compared with.
+// A float network as a deployment would run it: the operators of the exported graph in their order, with batch norms,
+// sums and activations fused into the convolutions in front of them. Unlike Network, nothing linear is folded into what
+// follows: concatenations and linear bottlenecks are computed. It is what a private inference is compared with.
 #pragma once
 
 #include <cstdint>
@@ -26,25 +26,29 @@ struct GraphNode {
     model::Shape output;
     model::Window window;
     int groups = 1;
-    std::vector<float> weights;           ///< kConvolution: [out][in / groups][kernel_h][kernel_w]; empty: they do not matter
-    std::vector<float> bias;              ///< kConvolution: one per channel; empty: they do not matter
-    std::optional<Quadratic> activation;  ///< kQuadratic: always. kConvolution: a x^2 + c of the biased sum, if there; b is zero
+    std::vector<float> weights;  ///< kConvolution: [out][in / groups][kernel_h][kernel_w]; empty: they do not matter
+    std::vector<float> bias;     ///< kConvolution: one per channel; empty: they do not matter
+    std::optional<Quadratic>
+        activation;  ///< kQuadratic: always. kConvolution: a x^2 + c of the biased sum, if there; b is zero
 };
 
 struct FloatGraph {
     model::Shape input;
     std::vector<GraphNode> nodes;  ///< in order of execution; the last one's value is the result
 
-    const model::Shape& value_shape(int value) const { return value == 0 ? input : nodes.at(static_cast<std::size_t>(value - 1)).output; }
+    const model::Shape& value_shape(int value) const {
+        return value == 0 ? input : nodes.at(static_cast<std::size_t>(value - 1)).output;
+    }
     std::int64_t multiply_adds() const;  ///< of the convolutions
 };
 
-/// Reads an ONNX model of the kind that import_onnx() takes. Error(kFile) and Error(kUnsupported) as there; the latter also for rare forms of
-/// operators (auto_pad, ceil_mode, Clip, transpositions) that this reader does not know.
+/// Reads an ONNX model of the kind that import_onnx() takes. Error(kFile) and Error(kUnsupported) as there; the latter
+/// also for rare forms of operators (auto_pad, ceil_mode, Clip, transpositions) that this reader does not know.
 FloatGraph import_float_graph(const std::filesystem::path& path);
 FloatGraph import_float_graph(std::span<const std::uint8_t> bytes);
 
-/// Fuses nodes of which only one other reads the result into that one, where the graph then computes the same. Called by import_float_graph().
+/// Fuses nodes of which only one other reads the result into that one, where the graph then computes the same. Called
+/// by import_float_graph().
 void fuse(FloatGraph& graph);
 
 }  // namespace flash::compiler

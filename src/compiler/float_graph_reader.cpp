@@ -1,5 +1,6 @@
-// From an ONNX graph to a FloatGraph. A tensor is a polynomial of degree two of one value, channel by channel, until something other than
-// arithmetic with constants reads it: so the many ways to write a batch norm or an activation all become one node.
+// From an ONNX graph to a FloatGraph. A tensor is a polynomial of degree two of one value, channel by channel, until
+// something other than arithmetic with constants reads it: so the many ways to write a batch norm or an activation all
+// become one node.
 #include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 
@@ -24,13 +25,15 @@ public:
     explicit GraphReader(const onnx::ModelProto& model) : graph_(model.graph()) {}
 
     FloatGraph run() {
-        for (const onnx::TensorProto& tensor : graph_.initializer()) constants_[tensor.name()] = read_tensor(tensor, "tensor " + tensor.name());
+        for (const onnx::TensorProto& tensor : graph_.initializer())
+            constants_[tensor.name()] = read_tensor(tensor, "tensor " + tensor.name());
         read_input();
         std::set<std::string> wanted{graph_.output(0).name()};
         std::set<const onnx::NodeProto*> needed;
         for (int i = graph_.node_size(); i-- > 0;) {
             const onnx::NodeProto& node = graph_.node(i);
-            if (std::ranges::none_of(node.output(), [&](const std::string& name) { return wanted.contains(name); })) continue;
+            if (std::ranges::none_of(node.output(), [&](const std::string& name) { return wanted.contains(name); }))
+                continue;
             needed.insert(&node);
             wanted.insert(node.input().begin(), node.input().end());
         }
@@ -61,8 +64,10 @@ private:
             const auto& dims = input.type().tensor_type().shape().dim();
             if (dims.size() != 4) throw Error(ErrorKind::kUnsupported, "the input is not [N, C, H, W]");
             for (int i = 1; i < 4; ++i)
-                if (dims[i].dim_value() < 1 || dims[i].dim_value() > model::kMaxExtent) throw Error(ErrorKind::kUnsupported, "the size of the input is not fixed, or too large");
-            result_.input = {static_cast<int>(dims[1].dim_value()), static_cast<int>(dims[2].dim_value()), static_cast<int>(dims[3].dim_value())};
+                if (dims[i].dim_value() < 1 || dims[i].dim_value() > model::kMaxExtent)
+                    throw Error(ErrorKind::kUnsupported, "the size of the input is not fixed, or too large");
+            result_.input = {static_cast<int>(dims[1].dim_value()), static_cast<int>(dims[2].dim_value()),
+                             static_cast<int>(dims[3].dim_value())};
             tensors_[input.name()] = {0, unit(result_.input.channels), result_.input};
         }
     }
@@ -111,7 +116,8 @@ private:
     std::vector<double> per_channel(const onnx::NodeProto& node, const Constant& c, const Symbol& of) const {
         const auto channels = static_cast<std::size_t>(of.shape.channels);
         if (const auto value = as_scalar(c)) return std::vector<double>(channels, *value);
-        if (c.values.size() != channels) unsupported(label(node), "its constant is neither one number nor one per channel");
+        if (c.values.size() != channels)
+            unsupported(label(node), "its constant is neither one number nor one per channel");
         return c.values;
     }
 
@@ -130,7 +136,9 @@ private:
         if (origin == origins_.end() || origin->second.first != symbol.value) return false;
         const Quadratic &p = symbol.poly, &q = origin->second.second;
         Quadratic line = unit(symbol.shape.channels);
-        const auto close = [](double x, double y) { return std::abs(x - y) <= 1e-9 * std::max(std::abs(x), std::abs(y)); };
+        const auto close = [](double x, double y) {
+            return std::abs(x - y) <= 1e-9 * std::max(std::abs(x), std::abs(y));
+        };
         for (std::size_t c = 0; c < p.a.size(); ++c) {
             const double scale = q.a[c] != 0 ? p.a[c] / q.a[c] : q.b[c] != 0 ? p.b[c] / q.b[c] : 0;
             if (!close(p.a[c], scale * q.a[c]) || !close(p.b[c], scale * q.b[c])) return false;
@@ -141,14 +149,16 @@ private:
         symbol.poly = std::move(line);
         return true;
     }
-    /// Two tensors that depend on one value, directly or through a polynomial of it that is a value itself, as polynomials of the same.
+    /// Two tensors that depend on one value, directly or through a polynomial of it that is a value itself, as
+    /// polynomials of the same.
     void align(Symbol& left, Symbol& right) const {
         if (left.value != right.value && !rebase(left, right.value)) rebase(right, left.value);
     }
 
     static bool too_high(const Quadratic& left, const Quadratic& right) {
         for (std::size_t c = 0; c < left.a.size(); ++c)
-            if ((left.a[c] != 0 && (right.a[c] != 0 || right.b[c] != 0)) || (right.a[c] != 0 && left.b[c] != 0)) return true;
+            if ((left.a[c] != 0 && (right.a[c] != 0 || right.b[c] != 0)) || (right.a[c] != 0 && left.b[c] != 0))
+                return true;
         return false;
     }
 
@@ -194,34 +204,55 @@ private:
         const auto integers = [&](const char* name, std::size_t count, int fallback) {
             std::vector<std::int64_t> values = integers_attribute(node, name);
             if (values.empty()) values.assign(count, fallback);
-            if (values.size() != count || std::ranges::any_of(values, [&](std::int64_t v) { return v < fallback || v > model::kMaxExtent; }))
+            if (values.size() != count ||
+                std::ranges::any_of(values, [&](std::int64_t v) { return v < fallback || v > model::kMaxExtent; }))
                 unsupported(label(node), fmt::format("Flash does not run these {}", name));
             return std::vector<int>(values.begin(), values.end());
         };
-        if (kernel.size() != 2 || kernel[0] < 1 || kernel[1] < 1 || kernel[0] > model::kMaxExtent || kernel[1] > model::kMaxExtent)
+        if (kernel.size() != 2 || kernel[0] < 1 || kernel[1] < 1 || kernel[0] > model::kMaxExtent ||
+            kernel[1] > model::kMaxExtent)
             unsupported(label(node), "it is not two-dimensional, or too large");
         if (string_attribute(node, "auto_pad", "NOTSET") != "NOTSET" || integer_attribute(node, "ceil_mode", 0) != 0)
             unsupported(label(node), "auto_pad and ceil_mode are not read here");
-        const auto stride = integers("strides", 2, 1), pads = integers("pads", 4, 0), dilation = integers("dilations", 2, 1);
-        return {static_cast<int>(kernel[0]), static_cast<int>(kernel[1]), stride[0],           stride[1],           pads[0] + in.pads[0],
-                pads[1] + in.pads[1],        pads[2] + in.pads[2],        pads[3] + in.pads[3], dilation[0],         dilation[1]};
+        const auto stride = integers("strides", 2, 1), pads = integers("pads", 4, 0),
+                   dilation = integers("dilations", 2, 1);
+        return {static_cast<int>(kernel[0]),
+                static_cast<int>(kernel[1]),
+                stride[0],
+                stride[1],
+                pads[0] + in.pads[0],
+                pads[1] + in.pads[1],
+                pads[2] + in.pads[2],
+                pads[3] + in.pads[3],
+                dilation[0],
+                dilation[1]};
     }
 
-    Symbol convolve(const Symbol& in, const std::vector<double>& weights, std::vector<double> bias, int outputs, const model::Window& w, int groups) {
-        return append({Kind::kConvolution, {value_of(in)}, {outputs, w.out_height(in.shape.height), w.out_width(in.shape.width)}, w, groups,
-                       std::vector<float>(weights.begin(), weights.end()), std::vector<float>(bias.begin(), bias.end()), {}});
+    Symbol convolve(const Symbol& in, const std::vector<double>& weights, std::vector<double> bias, int outputs,
+                    const model::Window& w, int groups) {
+        return append({Kind::kConvolution,
+                       {value_of(in)},
+                       {outputs, w.out_height(in.shape.height), w.out_width(in.shape.width)},
+                       w,
+                       groups,
+                       std::vector<float>(weights.begin(), weights.end()),
+                       std::vector<float>(bias.begin(), bias.end()),
+                       {}});
     }
 
     Symbol convolution(const onnx::NodeProto& node) {
         const Symbol& in = tensor(node, 0);
         const Constant& weights = needed_constant(node, 1);
         const std::int64_t groups = integer_attribute(node, "group", 1);
-        if (weights.dims.size() != 4 || groups < 1 || weights.dims[1] * groups != in.shape.channels || weights.dims[0] % groups != 0)
+        if (weights.dims.size() != 4 || groups < 1 || weights.dims[1] * groups != in.shape.channels ||
+            weights.dims[0] % groups != 0)
             broken("node " + label(node) + ": its weights do not fit its input");
         std::vector<double> bias(static_cast<std::size_t>(weights.dims[0]), 0.0);
         if (node.input_size() > 2) bias = needed_constant(node, 2).values;
-        if (bias.size() != static_cast<std::size_t>(weights.dims[0])) broken("node " + label(node) + ": its bias does not fit its weights");
-        return convolve(in, weights.values, bias, static_cast<int>(weights.dims[0]), window(node, in, {weights.dims[2], weights.dims[3]}), static_cast<int>(groups));
+        if (bias.size() != static_cast<std::size_t>(weights.dims[0]))
+            broken("node " + label(node) + ": its bias does not fit its weights");
+        return convolve(in, weights.values, bias, static_cast<int>(weights.dims[0]),
+                        window(node, in, {weights.dims[2], weights.dims[3]}), static_cast<int>(groups));
     }
 
     Symbol batch_norm(const onnx::NodeProto& node) {
@@ -229,7 +260,8 @@ private:
         std::vector<double> scale = needed_constant(node, 1).values, shift = needed_constant(node, 2).values;
         const std::vector<double>&mean = needed_constant(node, 3).values, &variance = needed_constant(node, 4).values;
         const auto channels = static_cast<std::size_t>(in.shape.channels);
-        if (scale.size() != channels || shift.size() != channels || mean.size() != channels || variance.size() != channels)
+        if (scale.size() != channels || shift.size() != channels || mean.size() != channels ||
+            variance.size() != channels)
             broken("node " + label(node) + ": its parameters do not fit its input");
         for (std::size_t c = 0; c < scale.size(); ++c) {
             scale[c] /= std::sqrt(variance[c] + float_attribute(node, "epsilon", 1e-5));
@@ -240,18 +272,29 @@ private:
 
     Symbol average(const onnx::NodeProto& node, model::Window w) {
         const Symbol& in = tensor(node, 0);
-        return append({Kind::kAverage, {value_of(in)}, {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}, w, 1, {}, {}, {}});
+        return append({Kind::kAverage,
+                       {value_of(in)},
+                       {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)},
+                       w,
+                       1,
+                       {},
+                       {},
+                       {}});
     }
 
     Symbol fully_connected(const onnx::NodeProto& node, bool transposed, double alpha, std::vector<double> bias) {
         const Symbol& in = tensor(node, 0);
         const Constant& matrix = needed_constant(node, 1);
-        if (matrix.dims.size() != 2 || matrix.dims[transposed ? 1 : 0] != in.shape.size()) broken("node " + label(node) + ": its weights do not fit its input");
-        const auto outputs = static_cast<std::size_t>(matrix.dims[transposed ? 0 : 1]), inputs = static_cast<std::size_t>(in.shape.size());
+        if (matrix.dims.size() != 2 || matrix.dims[transposed ? 1 : 0] != in.shape.size())
+            broken("node " + label(node) + ": its weights do not fit its input");
+        const auto outputs = static_cast<std::size_t>(matrix.dims[transposed ? 0 : 1]),
+                   inputs = static_cast<std::size_t>(in.shape.size());
         std::vector<double> weights(outputs * inputs);
         for (std::size_t o = 0; o < outputs; ++o)
-            for (std::size_t i = 0; i < inputs; ++i) weights[o * inputs + i] = alpha * matrix.values[transposed ? o * inputs + i : i * outputs + o];
-        if (bias.size() > 1 && bias.size() != outputs) broken("node " + label(node) + ": its bias does not fit its weights");
+            for (std::size_t i = 0; i < inputs; ++i)
+                weights[o * inputs + i] = alpha * matrix.values[transposed ? o * inputs + i : i * outputs + o];
+        if (bias.size() > 1 && bias.size() != outputs)
+            broken("node " + label(node) + ": its bias does not fit its weights");
         bias.resize(outputs, bias.size() == 1 ? bias[0] : 0.0);
         return convolve(in, weights, bias, static_cast<int>(outputs), {in.shape.height, in.shape.width}, 1);
     }
@@ -261,7 +304,8 @@ private:
         std::vector<double> bias;
         if (node.input_size() > 2) bias = needed_constant(node, 2).values;
         for (double& value : bias) value *= float_attribute(node, "beta", 1);
-        return fully_connected(node, integer_attribute(node, "transB", 0) != 0, float_attribute(node, "alpha", 1), std::move(bias));
+        return fully_connected(node, integer_attribute(node, "transB", 0) != 0, float_attribute(node, "alpha", 1),
+                               std::move(bias));
     }
 
     Symbol concatenation(const onnx::NodeProto& node) {
@@ -272,7 +316,8 @@ private:
         result.output.channels = 0;
         for (int i = 0; i < node.input_size(); ++i) {
             const Symbol in = tensor(node, i);
-            if (in.shape.height != result.output.height || in.shape.width != result.output.width) unsupported(label(node), "it concatenates maps of different sizes");
+            if (in.shape.height != result.output.height || in.shape.width != result.output.width)
+                unsupported(label(node), "it concatenates maps of different sizes");
             result.output.channels = std::min(result.output.channels + in.shape.channels, model::kMaxChannels + 1);
             result.inputs.push_back(value_of(in));
         }
@@ -282,11 +327,13 @@ private:
     Symbol pad(const onnx::NodeProto& node) {
         Symbol result = tensor(node, 0);
         const std::vector<std::int64_t> pads = as_integers(needed_constant(node, 1));
-        if (string_attribute(node, "mode", "constant") != "constant" || pads.size() != 8 || (constant(node, 2) && as_scalar(*constant(node, 2)) != 0.0))
+        if (string_attribute(node, "mode", "constant") != "constant" || pads.size() != 8 ||
+            (constant(node, 2) && as_scalar(*constant(node, 2)) != 0.0))
             unsupported(label(node), "only padding by zeros is supported");
         for (std::size_t i = 0; i < 4; ++i) {
             const std::int64_t pad = pads[(i / 2) * 4 + 2 + i % 2];
-            if (pad < 0 || pad + result.pads[i] > model::kMaxExtent) unsupported(label(node), "its padding is negative or too large");
+            if (pad < 0 || pad + result.pads[i] > model::kMaxExtent)
+                unsupported(label(node), "its padding is negative or too large");
             result.pads[i] += static_cast<int>(pad);
         }
         return result;
@@ -300,7 +347,9 @@ private:
             return product(node, tensor(node, 0), tensor(node, 0));
         }
         if (op == "Div" && !right) unsupported(label(node), "it divides by a map");
-        if (!left && !right) return op == "Mul" ? product(node, tensor(node, 0), tensor(node, 1)) : sum(node, tensor(node, 0), tensor(node, 1), op == "Add" ? 1 : -1);
+        if (!left && !right)
+            return op == "Mul" ? product(node, tensor(node, 0), tensor(node, 1))
+                               : sum(node, tensor(node, 0), tensor(node, 1), op == "Add" ? 1 : -1);
         const Symbol& in = tensor(node, left ? 1 : 0);
         std::vector<double> values = per_channel(node, left ? *left : *right, in);
         const std::vector<double> ones(values.size(), 1.0), zeros(values.size(), 0.0);
@@ -327,32 +376,48 @@ private:
             return;
         }
         const bool spatial = op == "Conv" || op == "AveragePool" || op == "Pad";
-        if (!spatial && tensors_.contains(node.input(0)) && tensor(node, 0).pads != std::array<int, 4>{}) unsupported(label(node), "a Pad stands in front of it");
+        if (!spatial && tensors_.contains(node.input(0)) && tensor(node, 0).pads != std::array<int, 4>{})
+            unsupported(label(node), "a Pad stands in front of it");
         Symbol result;
-        if (op == "Conv") result = convolution(node);
-        else if (op == "BatchNormalization") result = batch_norm(node);
-        else if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div" || op == "Pow") result = arithmetic(node);
+        if (op == "Conv")
+            result = convolution(node);
+        else if (op == "BatchNormalization")
+            result = batch_norm(node);
+        else if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div" || op == "Pow")
+            result = arithmetic(node);
         else if (op == "AveragePool") {
             const Symbol& in = tensor(node, 0);
             model::Window w = window(node, in, integers_attribute(node, "kernel_shape"));
-            w.level = integer_attribute(node, "count_include_pad", 0) == 0 && std::ranges::any_of(integers_attribute(node, "pads"), [](std::int64_t p) { return p != 0; });
-            if (w.level && in.pads != std::array<int, 4>{}) unsupported(label(node), "a Pad stands in front of padding that does not count");
+            w.level = integer_attribute(node, "count_include_pad", 0) == 0 &&
+                      std::ranges::any_of(integers_attribute(node, "pads"), [](std::int64_t p) { return p != 0; });
+            if (w.level && in.pads != std::array<int, 4>{})
+                unsupported(label(node), "a Pad stands in front of padding that does not count");
             result = average(node, w);
         } else if (op == "GlobalAveragePool" || op == "ReduceMean") {
-            std::vector<std::int64_t> axes = op == "ReduceMean" ? (constant(node, 1) ? as_integers(*constant(node, 1)) : integers_attribute(node, "axes")) : std::vector<std::int64_t>{2, 3};
+            std::vector<std::int64_t> axes = op == "ReduceMean" ? (constant(node, 1) ? as_integers(*constant(node, 1))
+                                                                                     : integers_attribute(node, "axes"))
+                                                                : std::vector<std::int64_t>{2, 3};
             for (std::int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
             std::ranges::sort(axes);
-            if (axes != std::vector<std::int64_t>{2, 3}) unsupported(label(node), "Flash takes means over both spatial axes (2 and 3) only");
+            if (axes != std::vector<std::int64_t>{2, 3})
+                unsupported(label(node), "Flash takes means over both spatial axes (2 and 3) only");
             result = average(node, {tensor(node, 0).shape.height, tensor(node, 0).shape.width});
-        } else if (op == "Concat") result = concatenation(node);
-        else if (op == "Gemm") result = gemm(node);
-        else if (op == "MatMul") result = fully_connected(node, false, 1, {});
-        else if (op == "Pad") result = pad(node);
-        else if (op == "Flatten" || op == "Reshape" || op == "Squeeze" || op == "Unsqueeze" || op == "Identity" || op == "Dropout" || op == "Cast") result = tensor(node, 0);
+        } else if (op == "Concat")
+            result = concatenation(node);
+        else if (op == "Gemm")
+            result = gemm(node);
+        else if (op == "MatMul")
+            result = fully_connected(node, false, 1, {});
+        else if (op == "Pad")
+            result = pad(node);
+        else if (op == "Flatten" || op == "Reshape" || op == "Squeeze" || op == "Unsqueeze" || op == "Identity" ||
+                 op == "Dropout" || op == "Cast")
+            result = tensor(node, 0);
         else if (op == "Neg") {
             const auto channels = static_cast<std::size_t>(tensor(node, 0).shape.channels);
             result = affine(tensor(node, 0), std::vector<double>(channels, -1.0), std::vector<double>(channels, 0.0));
-        } else unsupported(label(node), advice(op));
+        } else
+            unsupported(label(node), advice(op));
         tensors_[output] = std::move(result);
     }
 
@@ -369,12 +434,14 @@ private:
 FloatGraph import_float_graph(std::span<const std::uint8_t> bytes) {
     const google::protobuf::LogSilencer silence;
     onnx::ModelProto model;
-    if (bytes.empty() || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || model.graph().node_size() == 0 ||
-        model.graph().output_size() != 1)
+    if (bytes.empty() || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) ||
+        model.graph().node_size() == 0 || model.graph().output_size() != 1)
         broken("not an ONNX file of one network, or truncated");
     return GraphReader(model).run();
 }
 
-FloatGraph import_float_graph(const std::filesystem::path& path) { return import_float_graph(read_file(path.string(), 0x7fffffff)); }
+FloatGraph import_float_graph(const std::filesystem::path& path) {
+    return import_float_graph(read_file(path.string(), 0x7fffffff));
+}
 
 }  // namespace flash::compiler

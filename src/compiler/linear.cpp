@@ -28,20 +28,26 @@ std::size_t kernel_size(const Window& w) { return size(w.kernel_h) * size(w.kern
 Shape output_shape(const Shape& in, int channels, const Window& window, const std::string& node) {
     const Shape out{channels, window.out_height(in.height), window.out_width(in.width)};
     if (out.height < 1 || out.width < 1)
-        refuse(node, fmt::format("the {} x {} window is larger than its {} x {} input", window.reach_h(), window.reach_w(), in.height, in.width));
-    if (channels < 1 || channels > model::kMaxChannels || out.height > model::kMaxExtent || out.width > model::kMaxExtent || out.size() > model::kMaxMapValues)
-        refuse(node, fmt::format("its output of {} x {} x {} is larger than Flash allows", channels, out.height, out.width));
+        refuse(node, fmt::format("the {} x {} window is larger than its {} x {} input", window.reach_h(),
+                                 window.reach_w(), in.height, in.width));
+    if (channels < 1 || channels > model::kMaxChannels || out.height > model::kMaxExtent ||
+        out.width > model::kMaxExtent || out.size() > model::kMaxMapValues)
+        refuse(node,
+               fmt::format("its output of {} x {} x {} is larger than Flash allows", channels, out.height, out.width));
     return out;
 }
 
 void check_weights(std::size_t out, std::size_t in, const Window& window, const std::string& node) {
     if (window.reach_h() > model::kMaxExtent || window.reach_w() > model::kMaxExtent ||
-        in * kernel_size(window) > static_cast<std::size_t>(model::kMaxInnerDimension) || out * in * kernel_size(window) > kMaxWeights)
+        in * kernel_size(window) > static_cast<std::size_t>(model::kMaxInnerDimension) ||
+        out * in * kernel_size(window) > kMaxWeights)
         refuse(node, "its linear map has more weights than Flash allows");
 }
 
 /// A convolution of single pixels: the same before and after a pooling.
-bool single_pixels(const FloatTerm& term) { return term.kind == TermKind::kConvolution && !term.pool && term.window == Window{}; }
+bool single_pixels(const FloatTerm& term) {
+    return term.kind == TermKind::kConvolution && !term.pool && term.window == Window{};
+}
 
 /// Padding adds zeros around the expression's result; that is only a linear map of the values where the result itself
 /// carries no bias and is a value, not a convolution of one.
@@ -50,13 +56,19 @@ void check_padding(const Linear& expression, const Window& window, const std::st
     const char* what = pooling ? "pooling" : "convolution";
     for (const FloatTerm& term : expression.terms)
         if (term.kind == TermKind::kConvolution && !(pooling && single_pixels(term)))
-            refuse(node, fmt::format("two linear layers without an activation between them: the zero padding of this {} applies to the result of "
-                                     "{}, so the two do not fold into one. Put the activation x*x + x between them, or drop the padding",
-                                     what, expression.name));
+            refuse(
+                node,
+                fmt::format(
+                    "two linear layers without an activation between them: the zero padding of this {} applies to the "
+                    "result of "
+                    "{}, so the two do not fold into one. Put the activation x*x + x between them, or drop the padding",
+                    what, expression.name));
     for (double b : expression.bias)
         if (b != 0)
-            refuse(node, fmt::format("the zero padding of this {} follows a constant added to {} without an activation between them; near the "
-                                     "border the two do not fold into one. Move the constant (for the input: into the image normalisation of "
+            refuse(node, fmt::format("the zero padding of this {} follows a constant added to {} without an activation "
+                                     "between them; near the "
+                                     "border the two do not fold into one. Move the constant (for the input: into the "
+                                     "image normalisation of "
                                      "the \"flash.input\" metadata), or drop the padding",
                                      what, expression.name.empty() ? "the input" : expression.name));
 }
@@ -65,7 +77,9 @@ void check_padding(const Linear& expression, const Window& window, const std::st
 struct Kernel {
     std::size_t group_outputs, group_inputs, positions;
     Kernel(const FloatTerm& term, std::size_t outputs)
-        : group_outputs(outputs / size(term.groups)), group_inputs(term.weights.size() / (outputs * kernel_size(term.window))), positions(kernel_size(term.window)) {}
+        : group_outputs(outputs / size(term.groups)),
+          group_inputs(term.weights.size() / (outputs * kernel_size(term.window))),
+          positions(kernel_size(term.window)) {}
     std::size_t inputs(int groups) const { return group_inputs * size(groups); }
 };
 
@@ -79,44 +93,55 @@ FloatTerm dense(const FloatTerm& term, std::size_t outputs, const std::string& n
     result.weights.assign(outputs * from.inputs(term.groups) * from.positions, 0.0);
     for (std::size_t o = 0; o < outputs; ++o)
         std::copy_n(&term.weights[o * from.group_inputs * from.positions], from.group_inputs * from.positions,
-                    &result.weights[(o * from.inputs(term.groups) + o / from.group_outputs * from.group_inputs) * from.positions]);
+                    &result.weights[(o * from.inputs(term.groups) + o / from.group_outputs * from.group_inputs) *
+                                    from.positions]);
     return result;
 }
 
-/// Window of `second` applied to the result of `first`; second has no padding. Unless one of them is a single pixel, the gaps of dilated
-/// kernels are filled with zeros.
+/// Window of `second` applied to the result of `first`; second has no padding. Unless one of them is a single pixel,
+/// the gaps of dilated kernels are filled with zeros.
 Window compose(const Window& first, const Window& second) {
     Window w = first;
     w.stride_h = first.stride_h * second.stride_h;
     w.stride_w = first.stride_w * second.stride_w;
-    const auto extent = [](int kernel1, int stride1, int dilation1, int kernel2, int dilation2, int& kernel, int& dilation) {
+    const auto extent = [](int kernel1, int stride1, int dilation1, int kernel2, int dilation2, int& kernel,
+                           int& dilation) {
         dilation = kernel2 == 1 ? dilation1 : kernel1 == 1 ? dilation2 * stride1 : 1;
         kernel = ((kernel1 - 1) * dilation1 + (kernel2 - 1) * dilation2 * stride1) / dilation + 1;
     };
-    extent(first.kernel_h, first.stride_h, first.dilation_h, second.kernel_h, second.dilation_h, w.kernel_h, w.dilation_h);
-    extent(first.kernel_w, first.stride_w, first.dilation_w, second.kernel_w, second.dilation_w, w.kernel_w, w.dilation_w);
+    extent(first.kernel_h, first.stride_h, first.dilation_h, second.kernel_h, second.dilation_h, w.kernel_h,
+           w.dilation_h);
+    extent(first.kernel_w, first.stride_w, first.dilation_w, second.kernel_w, second.dilation_w, w.kernel_w,
+           w.dilation_w);
     return w;
 }
 
 /// target[a + stride * b] += factor * source[a] for one pair of channels: `b` is a position of the second kernel.
-void add_shifted(const double* source, const Window& first, const Window& second, int by, int bx, double factor, double* target, const Window& composed) {
+void add_shifted(const double* source, const Window& first, const Window& second, int by, int bx, double factor,
+                 double* target, const Window& composed) {
     for (int y = 0; y < first.kernel_h; ++y) {
-        double* row = target + size((y * first.dilation_h + by * second.dilation_h * first.stride_h) / composed.dilation_h) * size(composed.kernel_w);
+        double* row =
+            target + size((y * first.dilation_h + by * second.dilation_h * first.stride_h) / composed.dilation_h) *
+                         size(composed.kernel_w);
         for (int x = 0; x < first.kernel_w; ++x)
-            row[(x * first.dilation_w + bx * second.dilation_w * first.stride_w) / composed.dilation_w] += factor * source[y * first.kernel_w + x];
+            row[(x * first.dilation_w + bx * second.dilation_w * first.stride_w) / composed.dilation_w] +=
+                factor * source[y * first.kernel_w + x];
     }
 }
 
-/// A convolution on top of a term with `middle` channels. The result has groups where the term only scales, or both have them alike.
-FloatTerm convolve_term(const FloatTerm& below, std::size_t middle, const std::vector<double>& weights, std::size_t out, const Window& window, int groups,
-                        const std::string& node) {
-    const std::size_t kernel = kernel_size(window), group_middle = middle / size(groups), group_out = out / size(groups);
+/// A convolution on top of a term with `middle` channels. The result has groups where the term only scales, or both
+/// have them alike.
+FloatTerm convolve_term(const FloatTerm& below, std::size_t middle, const std::vector<double>& weights, std::size_t out,
+                        const Window& window, int groups, const std::string& node) {
+    const std::size_t kernel = kernel_size(window), group_middle = middle / size(groups),
+                      group_out = out / size(groups);
     FloatTerm result{below.source, below.pool, TermKind::kConvolution, window, {}, groups};
     if (below.kind == TermKind::kScale) {
         result.weights.resize(weights.size());
         for (std::size_t o = 0, k = 0; o < out; ++o)
             for (std::size_t c = 0; c < group_middle; ++c)
-                for (std::size_t i = 0; i < kernel; ++i, ++k) result.weights[k] = weights[k] * below.weights[o / group_out * group_middle + c];
+                for (std::size_t i = 0; i < kernel; ++i, ++k)
+                    result.weights[k] = weights[k] * below.weights[o / group_out * group_middle + c];
         return result;
     }
     const FloatTerm term = below.groups == groups ? below : dense(below, middle, node);
@@ -131,7 +156,9 @@ FloatTerm convolve_term(const FloatTerm& below, std::size_t middle, const std::v
         for (std::size_t c = 0; c < group_middle; ++c)
             for (int by = 0; by < window.kernel_h; ++by)
                 for (int bx = 0; bx < window.kernel_w; ++bx) {
-                    const double factor = weights[((o * group_middle + c) * size(window.kernel_h) + size(by)) * size(window.kernel_w) + size(bx)];
+                    const double factor =
+                        weights[((o * group_middle + c) * size(window.kernel_h) + size(by)) * size(window.kernel_w) +
+                                size(bx)];
                     if (factor == 0) continue;
                     const double* source = &term.weights[(o / group_out * group_middle + c) * in * first_kernel];
                     double* target = &result.weights[o * in * composed_kernel];
@@ -140,18 +167,23 @@ FloatTerm convolve_term(const FloatTerm& below, std::size_t middle, const std::v
                         continue;
                     }
                     for (std::size_t i = 0; i < in; ++i)
-                        add_shifted(source + i * first_kernel, term.window, window, by, bx, factor, target + i * composed_kernel, result.window);
+                        add_shifted(source + i * first_kernel, term.window, window, by, bx, factor,
+                                    target + i * composed_kernel, result.window);
                 }
     return result;
 }
 
 FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& window, const std::string& node) {
     const std::size_t channels = size(shape.channels);
-    const double share = 1.0 / static_cast<double>(window.level ? static_cast<std::size_t>(model::pool_levels(shape, window).unit) : kernel_size(window));
+    const double share =
+        1.0 / static_cast<double>(window.level ? static_cast<std::size_t>(model::pool_levels(shape, window).unit)
+                                               : kernel_size(window));
     FloatTerm result = term;
     if (window.level && (term.pool || (term.kind == TermKind::kConvolution && !single_pixels(term))))
-        refuse(node, "it averages over fewer pixels near the border, of a result that is no activation. Put the activation x*x + x in front of it, or "
-                     "export it with count_include_pad=True and ceil_mode=False");
+        refuse(node,
+               "it averages over fewer pixels near the border, of a result that is no activation. Put the activation "
+               "x*x + x in front of it, or "
+               "export it with count_include_pad=True and ceil_mode=False");
     if (term.kind == TermKind::kConvolution && !single_pixels(term)) {
         result.window = compose(term.window, window);
         const std::size_t first_kernel = kernel_size(term.window), composed_kernel = kernel_size(result.window);
@@ -161,10 +193,12 @@ FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& win
         for (std::size_t p = 0; p < pairs; ++p)
             for (int by = 0; by < window.kernel_h; ++by)
                 for (int bx = 0; bx < window.kernel_w; ++bx)
-                    add_shifted(&term.weights[p * first_kernel], term.window, window, by, bx, share, &result.weights[p * composed_kernel], result.window);
+                    add_shifted(&term.weights[p * first_kernel], term.window, window, by, bx, share,
+                                &result.weights[p * composed_kernel], result.window);
         return result;
     }
-    const bool tiles = term.pool && !padded(window) && !term.pool->level && term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
+    const bool tiles = term.pool && !padded(window) && !term.pool->level &&
+                       term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
     if (!term.pool || tiles) {
         result.pool = term.pool ? compose(*term.pool, window) : window;
         for (double& w : result.weights) w *= share;
@@ -176,7 +210,8 @@ FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& win
     result.window = window;
     result.groups = static_cast<int>(channels);
     result.weights.clear();
-    for (std::size_t c = 0; c < channels; ++c) result.weights.insert(result.weights.end(), kernel, share * term.weights[c]);
+    for (std::size_t c = 0; c < channels; ++c)
+        result.weights.insert(result.weights.end(), kernel, share * term.weights[c]);
     return result;
 }
 
@@ -184,7 +219,8 @@ void merge(std::vector<FloatTerm>& terms) {
     std::vector<FloatTerm> merged;
     for (FloatTerm& term : terms) {
         const auto same = std::ranges::find_if(merged, [&](const FloatTerm& other) {
-            return other.source == term.source && other.pool == term.pool && other.kind == term.kind && other.window == term.window && other.groups == term.groups;
+            return other.source == term.source && other.pool == term.pool && other.kind == term.kind &&
+                   other.window == term.window && other.groups == term.groups;
         });
         if (same == merged.end()) {
             merged.push_back(std::move(term));
@@ -198,7 +234,10 @@ void merge(std::vector<FloatTerm>& terms) {
 }  // namespace
 
 Linear identity(int value, const Shape& shape) {
-    return {"", shape, {{value, {}, TermKind::kScale, {}, std::vector<double>(size(shape.channels), 1.0)}}, std::vector<double>(size(shape.channels), 0.0)};
+    return {"",
+            shape,
+            {{value, {}, TermKind::kScale, {}, std::vector<double>(size(shape.channels), 1.0)}},
+            std::vector<double>(size(shape.channels), 0.0)};
 }
 
 void scale_channels(Linear& expression, std::span<const double> scale, std::span<const double> shift) {
@@ -227,17 +266,21 @@ Linear convolve(const Linear& expression, const std::vector<double>& weights, in
     const std::size_t group_middle = middle / size(groups), group_out = out / size(groups);
     Linear result{node, output_shape(expression.shape, out_channels, window, node), {}, bias};
     check_weights(out, group_middle, window, node);
-    for (const FloatTerm& term : expression.terms) result.terms.push_back(convolve_term(term, middle, weights, out, window, groups, node));
+    for (const FloatTerm& term : expression.terms)
+        result.terms.push_back(convolve_term(term, middle, weights, out, window, groups, node));
     for (std::size_t o = 0; o < out; ++o)
         for (std::size_t c = 0; c < group_middle; ++c)
-            for (std::size_t i = 0; i < kernel; ++i) result.bias[o] += weights[(o * group_middle + c) * kernel + i] * expression.bias[o / group_out * group_middle + c];
+            for (std::size_t i = 0; i < kernel; ++i)
+                result.bias[o] +=
+                    weights[(o * group_middle + c) * kernel + i] * expression.bias[o / group_out * group_middle + c];
     merge(result.terms);
     return result;
 }
 
 Linear embed(const Linear& expression, int first, int channels) {
     const std::size_t from = size(expression.shape.channels), to = size(channels), offset = size(first);
-    Linear result{expression.name, {channels, expression.shape.height, expression.shape.width}, {}, std::vector<double>(to, 0.0)};
+    Linear result{
+        expression.name, {channels, expression.shape.height, expression.shape.width}, {}, std::vector<double>(to, 0.0)};
     std::ranges::copy(expression.bias, result.bias.begin() + first);
     for (const FloatTerm& term : expression.terms) {
         FloatTerm wide = dense(term, from, expression.name);
@@ -259,7 +302,10 @@ Linear embed(const Linear& expression, int first, int channels) {
 
 Linear average_pool(const Linear& expression, const Window& window, const std::string& node) {
     check_padding(expression, window, node, true);
-    Linear result{expression.name.empty() ? node : expression.name, output_shape(expression.shape, expression.shape.channels, window, node), {}, expression.bias};
+    Linear result{expression.name.empty() ? node : expression.name,
+                  output_shape(expression.shape, expression.shape.channels, window, node),
+                  {},
+                  expression.bias};
     if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !padded(window)) return expression;
     for (const FloatTerm& term : expression.terms)
         result.terms.push_back(pool_term(term, expression.shape, window, node));

@@ -1,5 +1,5 @@
-// Algebra of linear expressions: sums of convolved, pooled or scaled values plus a bias per channel. Linear operators are
-// applied to the expression itself, so that everything between two activations becomes one layer.
+// Algebra of linear expressions: sums of convolved, pooled or scaled values plus a bias per channel. Linear operators
+// are applied to the expression itself, so that everything between two activations becomes one layer.
 #pragma once
 
 #include <span>
@@ -29,8 +29,8 @@ Linear add(Linear left, Linear right, double sign);
 // The next ones throw Error(kUnsupported), naming `node`, where the composition is not one layer.
 
 /// Convolution with weights [out][in / groups][kernel_h][kernel_w] on top of the expression.
-Linear convolve(const Linear& expression, const std::vector<double>& weights, int out_channels, const model::Window& window,
-                const std::vector<double>& bias, const std::string& node, int groups = 1);
+Linear convolve(const Linear& expression, const std::vector<double>& weights, int out_channels,
+                const model::Window& window, const std::vector<double>& bias, const std::string& node, int groups = 1);
 
 /// The expression as channels [first, first + its channels) of a wider one, of `channels`, that is zero elsewhere.
 Linear embed(const Linear& expression, int first, int channels);

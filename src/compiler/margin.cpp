@@ -10,7 +10,8 @@ namespace {
 constexpr std::int64_t kTailImages = 100;
 constexpr double kAssumedMargin = 2, kLeastMargin = 1.25, kMostMargin = 8;
 constexpr double kChannelQuantile = 0.98;
-constexpr double kBiasRoom = 0.6;      // a bias alone must fit T/2, that is twice the range, whatever the terms take away from it
+constexpr double kBiasRoom =
+    0.6;  // a bias alone must fit T/2, that is twice the range, whatever the terms take away from it
 constexpr double kLeastScale = 1e-3;   // of a channel, beside its layer's largest value
 constexpr double kTailShare = 0.1;     // of the images, from which the tail is fitted
 constexpr double kConfidence = 1.645;  // standard errors
@@ -34,7 +35,8 @@ std::vector<double> reaches(const std::vector<float>& maxima, const std::vector<
     const std::size_t channels = scale.size(), images = maxima.size() / channels;
     std::vector<double> result(images, 0.0);
     for (std::size_t i = 0; i < images; ++i)
-        for (std::size_t c = 0; c < channels; ++c) result[i] = std::max(result[i], static_cast<double>(maxima[i * channels + c]) / scale[c]);
+        for (std::size_t c = 0; c < channels; ++c)
+            result[i] = std::max(result[i], static_cast<double>(maxima[i * channels + c]) / scale[c]);
     return result;
 }
 
@@ -45,11 +47,13 @@ struct Tail {
 /// rate: of images beyond the quantile.
 Tail fit_tail(std::vector<double> reach, double rate) {
     std::ranges::sort(reach);
-    const auto count = std::max<std::size_t>(10, static_cast<std::size_t>(kTailShare * static_cast<double>(reach.size())));
+    const auto count =
+        std::max<std::size_t>(10, static_cast<std::size_t>(kTailShare * static_cast<double>(reach.size())));
     const std::size_t first = reach.size() - count;
     const double threshold = std::max(reach[first - 1], kLeastScale * reach.back());
     double gamma = 0;
-    for (std::size_t i = first; i < reach.size(); ++i) gamma += std::log(std::max(reach[i] / threshold, 1.0)) / static_cast<double>(count);
+    for (std::size_t i = first; i < reach.size(); ++i)
+        gamma += std::log(std::max(reach[i] / threshold, 1.0)) / static_cast<double>(count);
     gamma *= 1 + kConfidence / std::sqrt(static_cast<double>(count));
     const double share = static_cast<double>(count) / static_cast<double>(reach.size());
     return {gamma, threshold * std::pow(std::max(1.0, share / rate), gamma)};
@@ -62,7 +66,8 @@ void LayerRange::widen(double factor) {
     margin *= factor;
 }
 
-std::vector<LayerRange> choose_ranges(const Network& network, const Calibration& calibration, const MarginOptions& options) {
+std::vector<LayerRange> choose_ranges(const Network& network, const Calibration& calibration,
+                                      const MarginOptions& options) {
     std::vector<LayerRange> result;
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
         const std::vector<ChannelStatistics>& seen = calibration.layers[l];
@@ -71,24 +76,32 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
         const double whole = largest > 0 ? largest : 1;
         const double floor = network.layers[l].activation ? options.channel_floor : 1;  // the outputs share one scale
         LayerRange range;
-        range.source = options.margin > 0 ? MarginSource::kGiven : calibration.images < kTailImages ? MarginSource::kAssumed : MarginSource::kMeasured;
+        range.source = options.margin > 0                 ? MarginSource::kGiven
+                       : calibration.images < kTailImages ? MarginSource::kAssumed
+                                                          : MarginSource::kMeasured;
         if (range.source == MarginSource::kMeasured && largest > 0) {
             std::vector<double> scale = quantiles(calibration.maxima[l], channels);
             const double highest = *std::ranges::max_element(scale);
             for (double& s : scale) s = std::max({s, floor * highest, kLeastScale * whole});
-            const Tail tail = fit_tail(reaches(calibration.maxima[l], scale), options.overflow_rate / static_cast<double>(network.layers.size()));
+            const Tail tail = fit_tail(reaches(calibration.maxima[l], scale),
+                                       options.overflow_rate / static_cast<double>(network.layers.size()));
             range.tail = tail.gamma;
             for (std::size_t c = 0; c < channels; ++c)
-                range.channels.push_back(std::clamp(tail.quantile * scale[c], kLeastMargin * seen[c].largest, kMostMargin * std::max(seen[c].largest, scale[c])));
-            if (!network.layers[l].activation) std::ranges::fill(range.channels, *std::ranges::max_element(range.channels));
+                range.channels.push_back(std::clamp(tail.quantile * scale[c], kLeastMargin * seen[c].largest,
+                                                    kMostMargin * std::max(seen[c].largest, scale[c])));
+            if (!network.layers[l].activation)
+                std::ranges::fill(range.channels, *std::ranges::max_element(range.channels));
         } else {
             const double margin = range.source == MarginSource::kGiven ? options.margin : kAssumedMargin;
-            for (std::size_t c = 0; c < channels; ++c) range.channels.push_back(margin * std::max({seen[c].largest, floor * whole, kLeastScale * whole}));
+            for (std::size_t c = 0; c < channels; ++c)
+                range.channels.push_back(margin * std::max({seen[c].largest, floor * whole, kLeastScale * whole}));
         }
         double largest_bias = 0;
         for (double bias : network.layers[l].bias) largest_bias = std::max(largest_bias, std::abs(bias));
         for (std::size_t c = 0; c < channels; ++c)
-            range.channels[c] = std::max(range.channels[c], kBiasRoom * (network.layers[l].activation ? std::abs(network.layers[l].bias[c]) : largest_bias));
+            range.channels[c] = std::max(
+                range.channels[c],
+                kBiasRoom * (network.layers[l].activation ? std::abs(network.layers[l].bias[c]) : largest_bias));
         range.margin = kMostMargin;
         for (std::size_t c = 0; c < channels; ++c)
             if (seen[c].largest > 0) range.margin = std::min(range.margin, range.channels[c] / seen[c].largest);

@@ -1,12 +1,14 @@
-// From what calibration saw to the range that every channel must hold: how far unseen images reach beyond the seen ones.
+// From what calibration saw to the range that every channel must hold: how far unseen images reach beyond the seen
+// ones.
 //
-// Polynomial networks have heavy tails: a value twice as large leaves a square four times as large. What leaves its range gives a
-// wrong answer for that image. From 100 images on, the margin is therefore measured:
+// Polynomial networks have heavy tails: a value twice as large leaves a square four times as large. What leaves its
+// range gives a wrong answer for that image. From 100 images on, the margin is therefore measured:
 //   S_o   the 98% quantile over the images of channel o's largest |x|, and not below channel_floor of its layer's
-//   r_i   = max_o of the channel's largest |x| on image i / S_o: how far image i reaches, for all channels of the layer together
-//   The logarithms of the largest tenth of the r_i exceed their threshold u by an exponential distribution (a Pareto tail of r), whose
-//   mean gamma is the mean of the excesses (Hill's estimate), taken 1.645 standard errors larger: 95% one-sided confidence.
-//   q     = u (0.1 layers / rate)^gamma: one image in 1/rate leaves some range of the network
+//   r_i   = max_o of the channel's largest |x| on image i / S_o: how far image i reaches, for all channels of the layer
+//   together The logarithms of the largest tenth of the r_i exceed their threshold u by an exponential distribution (a
+//   Pareto tail of r), whose mean gamma is the mean of the excesses (Hill's estimate), taken 1.645 standard errors
+//   larger: 95% one-sided confidence. q     = u (0.1 layers / rate)^gamma: one image in 1/rate leaves some range of the
+//   network
 // and channel o gets the range q S_o, at least 1.25 times what was seen, at most 8 times.
 // With fewer images nothing is fitted: the range is twice what was seen.
 #pragma once
@@ -36,7 +38,8 @@ struct LayerRange {
     void widen(double factor);
 };
 
-std::vector<LayerRange> choose_ranges(const Network& network, const Calibration& calibration, const MarginOptions& options);
+std::vector<LayerRange> choose_ranges(const Network& network, const Calibration& calibration,
+                                      const MarginOptions& options);
 
 /// Images by how far they reach in any layer, relative to its ranges: the furthest first.
 std::vector<std::size_t> furthest_images(const Calibration& calibration, const std::vector<LayerRange>& ranges);

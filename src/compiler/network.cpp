@@ -7,7 +7,8 @@
 namespace flash::compiler {
 namespace {
 
-void sum_pool(const std::vector<double>& in, const model::Shape& shape, const model::Window& window, std::vector<double>& out) {
+void sum_pool(const std::vector<double>& in, const model::Shape& shape, const model::Window& window,
+              std::vector<double>& out) {
     const int out_h = window.out_height(shape.height), out_w = window.out_width(shape.width);
     const model::PoolLevels levels = model::pool_levels(shape, window);
     out.clear();
@@ -19,10 +20,12 @@ void sum_pool(const std::vector<double>& in, const model::Shape& shape, const mo
                 double sum = 0;
                 for (int sy = std::max(top, 0); sy < std::min(top + window.kernel_h, shape.height); ++sy)
                     for (int sx = std::max(left, 0); sx < std::min(left + window.kernel_w, shape.width); ++sx)
-                        sum += in[(static_cast<std::size_t>(c) * static_cast<std::size_t>(shape.height) + static_cast<std::size_t>(sy)) *
+                        sum += in[(static_cast<std::size_t>(c) * static_cast<std::size_t>(shape.height) +
+                                   static_cast<std::size_t>(sy)) *
                                       static_cast<std::size_t>(shape.width) +
                                   static_cast<std::size_t>(sx)];
-                out.push_back(sum * static_cast<double>(levels.rows[static_cast<std::size_t>(y)] * levels.columns[static_cast<std::size_t>(x)]));
+                out.push_back(sum * static_cast<double>(levels.rows[static_cast<std::size_t>(y)] *
+                                                        levels.columns[static_cast<std::size_t>(x)]));
             }
 }
 
@@ -45,13 +48,16 @@ void Network::prepare() {
         for (const FloatTerm& term : layer.terms)
             prepared.push_back(term.kind == model::TermKind::kScale
                                    ? nullptr
-                                   : std::make_unique<model::Convolution>(term.weights, layer.output.channels, pooled_shape(term), term.window, term.groups));
+                                   : std::make_unique<model::Convolution>(term.weights, layer.output.channels,
+                                                                          pooled_shape(term), term.window,
+                                                                          term.groups));
     }
 }
 
 std::vector<double> Network::evaluate(std::span<const float> image,
                                       const std::function<void(std::size_t, const std::vector<double>&)>& visit) const {
-    require(static_cast<std::int64_t>(image.size()) == input.size(), ErrorKind::kInvalidArgument, "an image has the wrong number of values");
+    require(static_cast<std::int64_t>(image.size()) == input.size(), ErrorKind::kInvalidArgument,
+            "an image has the wrong number of values");
     require(prepared_.size() == layers.size(), ErrorKind::kInternal, "the network was not prepared");
     std::vector<std::size_t> last_use(layers.size() + 1, 0);
     for (std::size_t i = 0; i < layers.size(); ++i)

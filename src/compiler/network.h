@@ -33,12 +33,13 @@ struct Quadratic {
 struct FloatLayer {
     std::string name;
     std::vector<FloatTerm> terms;
-    std::vector<double> bias;            ///< per output channel
+    std::vector<double> bias;  ///< per output channel
     model::Shape output;
-    std::optional<Quadratic> activation; ///< absent for the result layer
+    std::optional<Quadratic> activation;  ///< absent for the result layer
 };
 
-/// A Clip that was left out. That is right as long as poly(x), channel by channel of the layer's first channels, stays within its bounds.
+/// A Clip that was left out. That is right as long as poly(x), channel by channel of the layer's first channels, stays
+/// within its bounds.
 struct LeftOutClip {
     std::string node;
     std::size_t layer = 0;

@@ -1,5 +1,5 @@
-// The state of one ONNX import, shared by the files that implement it: onnx_import.cpp (graph, constants, entry points),
-// onnx_operators.cpp (what each operator becomes) and onnx_metadata.cpp. Internal to compiler/.
+// The state of one ONNX import, shared by the files that implement it: onnx_import.cpp (graph, constants, entry
+// points), onnx_operators.cpp (what each operator becomes) and onnx_metadata.cpp. Internal to compiler/.
 #pragma once
 
 #include <onnx/onnx_pb.h>
@@ -28,13 +28,17 @@ std::string layer_name(const onnx::NodeProto& node);
 std::string advice(const std::string& op);
 inline std::size_t size(int value) { return static_cast<std::size_t>(value); }
 
-/// Fills name, preprocessing and class names from the model's metadata_props. Error(kInvalidArgument) where they are malformed.
+/// Fills name, preprocessing and class names from the model's metadata_props. Error(kInvalidArgument) where they are
+/// malformed.
 void read_metadata(const onnx::ModelProto& model, const std::string& default_name, ImportedModel& imported);
 
 class Importer {
 public:
     /// spanned: see Builder.
-    explicit Importer(const onnx::ModelProto& model, std::set<int> spanned = {}) : model_(model), graph_(model.graph()), spanned_(std::move(spanned)) {}
+    explicit Importer(const onnx::ModelProto& model, std::set<int> spanned = {})
+        : model_(model),
+          graph_(model.graph()),
+          spanned_(std::move(spanned)) {}
     ImportedModel run(const std::string& default_name);
     std::set<int> several_activations() const { return builder_->several_activations(); }
 
@@ -50,7 +54,9 @@ private:
         return found == constants_.end() ? nullptr : &found->second;
     }
     const Constant& constant_input(const onnx::NodeProto& node, int index, const char* what) const;
-    bool has_input(const onnx::NodeProto& node, int index) const { return index < node.input_size() && !node.input(index).empty(); }
+    bool has_input(const onnx::NodeProto& node, int index) const {
+        return index < node.input_size() && !node.input(index).empty();
+    }
     Tensor& tensor(const onnx::NodeProto& node, int index);
     Tensor& plain(const onnx::NodeProto& node, int index);  // ... that no Pad waits on
     Tensor& features(const onnx::NodeProto& node);          // input 0, without a Pad, its channels first or last
@@ -71,7 +77,8 @@ private:
     Tensor mean(const onnx::NodeProto& node);
     Tensor gemm(const onnx::NodeProto& node);
     Tensor matmul(const onnx::NodeProto& node);
-    Tensor fully_connected(const onnx::NodeProto& node, Tensor& in, std::vector<double> weights, std::int64_t outputs, const std::vector<double>& bias);
+    Tensor fully_connected(const onnx::NodeProto& node, Tensor& in, std::vector<double> weights, std::int64_t outputs,
+                           const std::vector<double>& bias);
     Tensor reshape(const onnx::NodeProto& node);
     Tensor pad(const onnx::NodeProto& node);
     Tensor global_pool(const onnx::NodeProto& node, Tensor& in, bool flat);

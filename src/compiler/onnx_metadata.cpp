@@ -33,19 +33,27 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
             p.crop_width = crop.is_array() ? crop.at(1).get<int>() : crop.get<int>();
         }
     } catch (const Json::exception&) {
-        throw Error(ErrorKind::kInvalidArgument, "the model's metadata \"flash.input\" is not a JSON object with mean, std, resize and crop");
+        throw Error(ErrorKind::kInvalidArgument,
+                    "the model's metadata \"flash.input\" is not a JSON object with mean, std, resize and crop");
     }
     const auto channels = size(input.channels);
     if (p.mean.size() != channels || p.std.size() != channels)
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("the model's metadata \"flash.input\" must have {} means and stds, one per input channel", channels));
+        throw Error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("the model's metadata \"flash.input\" must have {} means and stds, one per input channel",
+                        channels));
     for (std::size_t c = 0; c < channels; ++c)
         if (!std::isfinite(p.mean[c]) || !std::isfinite(p.std[c]) || p.std[c] <= 0)
-            throw Error(ErrorKind::kInvalidArgument, "the model's metadata \"flash.input\" holds a std that is not positive or a number that is not finite");
+            throw Error(
+                ErrorKind::kInvalidArgument,
+                "the model's metadata \"flash.input\" holds a std that is not positive or a number that is not finite");
     if (p.crop_height != input.height || p.crop_width != input.width)
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("the model's metadata \"flash.input\" crops to {} x {}, but its input is {} x {}", p.crop_height,
-                                                             p.crop_width, input.height, input.width));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("the model's metadata \"flash.input\" crops to {} x {}, but its input is {} x {}",
+                                p.crop_height, p.crop_width, input.height, input.width));
     if (p.resize < 0 || p.resize > model::kMaxPictureExtent)
-        throw Error(ErrorKind::kInvalidArgument, "the model's metadata \"flash.input\" has an impossible size to resize to");
+        throw Error(ErrorKind::kInvalidArgument,
+                    "the model's metadata \"flash.input\" has an impossible size to resize to");
     return p;
 }
 
@@ -61,14 +69,17 @@ void read_metadata(const onnx::ModelProto& model, const std::string& default_nam
             try {
                 imported.classes = Json::parse(entry.value()).get<std::vector<std::string>>();
             } catch (const Json::exception&) {
-                throw Error(ErrorKind::kInvalidArgument, "the model's metadata \"flash.classes\" is not a JSON array of names");
+                throw Error(ErrorKind::kInvalidArgument,
+                            "the model's metadata \"flash.classes\" is not a JSON array of names");
             }
         }
     }
     if (imported.name.size() > 200) imported.name.resize(200);
     const std::int64_t outputs = imported.output().size();
     if (!imported.classes.empty() && static_cast<std::int64_t>(imported.classes.size()) != outputs)
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("the model's metadata \"flash.classes\" names {} classes, but it has {} outputs", imported.classes.size(), outputs));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("the model's metadata \"flash.classes\" names {} classes, but it has {} outputs",
+                                imported.classes.size(), outputs));
 }
 
 }  // namespace flash::compiler

@@ -16,10 +16,14 @@ constexpr double kSlackDb = 0.1;  // that the cheapest choice may lose where the
 
 struct Judged {
     double misfit = 0, error = 0;
-    bool better_than(const Judged& other) const { return misfit != other.misfit ? misfit < other.misfit : error < other.error; }
+    bool better_than(const Judged& other) const {
+        return misfit != other.misfit ? misfit < other.misfit : error < other.error;
+    }
 };
 
-Judged judge(const ErrorModel& model, const Precision& precision) { return {model.misfit(precision), model.error(precision)}; }
+Judged judge(const ErrorModel& model, const Precision& precision) {
+    return {model.misfit(precision), model.error(precision)};
+}
 
 double bytes(const ErrorModel& model, const Precision& precision, const BitCosts& costs) {
     double sum = 0;
@@ -27,7 +31,8 @@ double bytes(const ErrorModel& model, const Precision& precision, const BitCosts
     for (std::size_t l = 0; l < model.layers(); ++l) {
         sum += costs.response[l] * precision.share_bits[l];
         const int bits = least_upload_bits(model.weight_energy(precision, l), precision.share_bits[l]);
-        for (int source : model.sources(l)) upload[static_cast<std::size_t>(source)] = std::max(upload[static_cast<std::size_t>(source)], bits);
+        for (int source : model.sources(l))
+            upload[static_cast<std::size_t>(source)] = std::max(upload[static_cast<std::size_t>(source)], bits);
     }
     for (std::size_t v = 0; v < upload.size(); ++v) sum += costs.upload[v] * upload[v];
     return sum;
@@ -40,13 +45,16 @@ PrecisionPlan plan_of(const ErrorModel& model, Precision precision) {
 
 /// Layers whose m may change, and how far.
 bool allowed(const ErrorModel& model, const PrecisionLimits& limits, std::size_t layer, int bits) {
-    if (layer + 1 == model.layers()) return bits <= limits.result_bits && bits >= std::min(limits.result_bits, kLeastChosen);
+    if (layer + 1 == model.layers())
+        return bits <= limits.result_bits && bits >= std::min(limits.result_bits, kLeastChosen);
     if (limits.share_bits) return bits <= limits.share_bits && bits >= std::min(limits.share_bits, kLeastChosen);
     return bits >= kLeastChosen && bits <= kMostChosen;
 }
 
 /// m that was asked for goes down only where the layer does not fit otherwise.
-bool fixed(const ErrorModel& model, const PrecisionLimits& limits, std::size_t layer) { return layer + 1 == model.layers() || limits.share_bits != 0; }
+bool fixed(const ErrorModel& model, const PrecisionLimits& limits, std::size_t layer) {
+    return layer + 1 == model.layers() || limits.share_bits != 0;
+}
 
 }  // namespace
 
@@ -56,9 +64,13 @@ BitCosts bit_costs(const Network& network) {
     BitCosts costs;
     costs.upload.assign(network.layers.size() + 1, 0.0);
     for (std::size_t l = 0; l < network.layers.size(); ++l)
-        costs.response.push_back((static_cast<double>(plan.layers[l].polynomials()) * static_cast<double>(plan.layers[l].degree()) + static_cast<double>(network.layers[l].output.size())) / 8);
+        costs.response.push_back(
+            (static_cast<double>(plan.layers[l].polynomials()) * static_cast<double>(plan.layers[l].degree()) +
+             static_cast<double>(network.layers[l].output.size())) /
+            8);
     for (const packing::Stream& stream : plan.streams)
-        costs.upload[static_cast<std::size_t>(stream.source)] += static_cast<double>(stream.polynomials()) * static_cast<double>(stream.sent_coefficients()) / 8;
+        costs.upload[static_cast<std::size_t>(stream.source)] +=
+            static_cast<double>(stream.polynomials()) * static_cast<double>(stream.sent_coefficients()) / 8;
     return costs;
 }
 
@@ -74,7 +86,9 @@ PrecisionPlan most_precise(const ErrorModel& model, std::uint32_t plain_modulus,
                 for (;;) {
                     Precision other = best;
                     other.share_bits[l] += step;
-                    if (!allowed(model, limits, l, other.share_bits[l]) || (fixed(model, limits, l) && (judged.misfit == 0 || step > 0))) break;
+                    if (!allowed(model, limits, l, other.share_bits[l]) ||
+                        (fixed(model, limits, l) && (judged.misfit == 0 || step > 0)))
+                        break;
                     const Judged result = judge(model, other);
                     if (!result.better_than(judged)) break;
                     best = std::move(other);
@@ -85,7 +99,8 @@ PrecisionPlan most_precise(const ErrorModel& model, std::uint32_t plain_modulus,
     return plan_of(model, std::move(best));
 }
 
-PrecisionPlan cheapest(const ErrorModel& model, const PrecisionPlan& from, const BitCosts& costs, double snr_db, const PrecisionLimits& limits) {
+PrecisionPlan cheapest(const ErrorModel& model, const PrecisionPlan& from, const BitCosts& costs, double snr_db,
+                       const PrecisionLimits& limits) {
     if (!from.fits) return from;
     const double allowance = model.error_of(std::min(snr_db, from.snr_db - kSlackDb));
     Precision best = from.precision;
@@ -121,7 +136,8 @@ PrecisionPlan cheapest(const ErrorModel& model, const PrecisionPlan& from, const
                     if (const double gain = consider(l, step, false); gain > 0) moves.push_back({l, step, gain});
         std::ranges::sort(moves, std::ranges::greater{}, &Move::gain);
         // The best half of them at once: each is looked at again after those before it.
-        for (std::size_t i = 0; i < (moves.size() + 1) / 2; ++i) changed |= consider(moves[i].layer, moves[i].step, true) > 0;
+        for (std::size_t i = 0; i < (moves.size() + 1) / 2; ++i)
+            changed |= consider(moves[i].layer, moves[i].step, true) > 0;
     }
     return plan_of(model, std::move(best));
 }

@@ -17,20 +17,22 @@ struct BitCosts {
 BitCosts bit_costs(const Network& network);
 
 struct PrecisionLimits {
-    int share_bits = 0;     ///< m of all layers but the last; 0: chosen for each
-    int result_bits = 16;   ///< m of the last one, and fewer if its noise asks for it
+    int share_bits = 0;    ///< m of all layers but the last; 0: chosen for each
+    int result_bits = 16;  ///< m of the last one, and fewer if its noise asks for it
 };
 
 struct PrecisionPlan {
     Precision precision;
-    double snr_db = 0;      ///< predicted
-    bool fits = false;      ///< as far as the model sees
+    double snr_db = 0;  ///< predicted
+    bool fits = false;  ///< as far as the model sees
 };
 
 /// The choice of least error for this T.
 PrecisionPlan most_precise(const ErrorModel& model, std::uint32_t plain_modulus, const PrecisionLimits& limits);
 
-/// The choice of fewest bytes in the neighbourhood of `from` whose predicted SNR is at least snr_db, or close to that of `from` if that is less.
-PrecisionPlan cheapest(const ErrorModel& model, const PrecisionPlan& from, const BitCosts& costs, double snr_db, const PrecisionLimits& limits);
+/// The choice of fewest bytes in the neighbourhood of `from` whose predicted SNR is at least snr_db, or close to that
+/// of `from` if that is less.
+PrecisionPlan cheapest(const ErrorModel& model, const PrecisionPlan& from, const BitCosts& costs, double snr_db,
+                       const PrecisionLimits& limits);
 
 }  // namespace flash::compiler

@@ -18,14 +18,15 @@ using model::TermKind;
 using model::TermWeights;
 
 constexpr double kMaxInt8 = 127;
-constexpr double kRoundingVariance = 1.0 / 6;  // of X rounded up or down at random, without bias; the mean of X^2 grows by as much
+constexpr double kRoundingVariance =
+    1.0 / 6;  // of X rounded up or down at random, without bias; the mean of X^2 grows by as much
 constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
-constexpr double kMostFeedback = 1;      // by which a kernel's sum may be moved
+constexpr double kMostFeedback = 1;         // by which a kernel's sum may be moved
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
 constexpr double kTinyScale = 1e-30;
 
-/// Rounds the weights of one kernel to the nearest integers, but for those nearest to the middle between two where that brings their sum within half a unit
-/// of the exact one plus `missing`.
+/// Rounds the weights of one kernel to the nearest integers, but for those nearest to the middle between two where that
+/// brings their sum within half a unit of the exact one plus `missing`.
 void round_kernel(std::span<const double> exact, double missing, std::vector<double>& rounded) {
     rounded.clear();
     for (double value : exact) {
@@ -36,14 +37,16 @@ void round_kernel(std::span<const double> exact, double missing, std::vector<dou
         const double step = missing > 0 ? 1 : -1;
         std::size_t best = exact.size();
         for (std::size_t k = 0; k < exact.size(); ++k)
-            if (std::abs(rounded[k] + step) <= kMaxInt8 && (best == exact.size() || step * (exact[k] - rounded[k]) > step * (exact[best] - rounded[best]))) best = k;
+            if (std::abs(rounded[k] + step) <= kMaxInt8 &&
+                (best == exact.size() || step * (exact[k] - rounded[k]) > step * (exact[best] - rounded[best])))
+                best = k;
         if (best == exact.size() || step * (exact[best] - rounded[best]) <= 0) break;  // saturated
         rounded[best] += step;
         missing -= step;
     }
 }
 
-constexpr int kLeastShareBits = 7;          // of a layer that has fewer than asked for because of its noise
+constexpr int kLeastShareBits = 7;  // of a layer that has fewer than asked for because of its noise
 
 /// Says that the noise bound is missed; fewer share bits may help.
 class NoiseError : public Error {
@@ -52,14 +55,22 @@ class NoiseError : public Error {
 
 /// The integers of a value, per channel.
 struct ValueScale {
-    std::vector<double> unit;    // y of Y = 1
-    std::vector<double> excess;  // mean of Y beyond the exact one, in its units: from rounding the offset, and X up or down at random
+    std::vector<double> unit;  // y of Y = 1
+    std::vector<double>
+        excess;  // mean of Y beyond the exact one, in its units: from rounding the offset, and X up or down at random
 };
 
 class LayerQuantiser {
 public:
-    LayerQuantiser(const Network& network, std::size_t index, const Calibration& calibration, const LayerRange& range, std::uint32_t plain_modulus, int share_bits)
-        : network_(network), layer_(network.layers[index]), index_(index), calibration_(calibration), range_(range), modulus_(plain_modulus), m_(share_bits),
+    LayerQuantiser(const Network& network, std::size_t index, const Calibration& calibration, const LayerRange& range,
+                   std::uint32_t plain_modulus, int share_bits)
+        : network_(network),
+          layer_(network.layers[index]),
+          index_(index),
+          calibration_(calibration),
+          range_(range),
+          modulus_(plain_modulus),
+          m_(share_bits),
           channels_(static_cast<std::size_t>(layer_.output.channels)) {
         for (double r : range.channels) delta_.push_back(r / positions(m_));
     }
@@ -68,7 +79,9 @@ public:
     double unit(std::size_t o) const { return delta_[o] * std::ldexp(1.0, m_) / modulus_; }
 
     /// Channel o's activation does not depend on x: it then computes nothing.
-    bool constant(std::size_t o) const { return layer_.activation && layer_.activation->a[o] == 0 && layer_.activation->b[o] == 0; }
+    bool constant(std::size_t o) const {
+        return layer_.activation && layer_.activation->a[o] == 0 && layer_.activation->b[o] == 0;
+    }
 
     /// Largest |weight| of a convolution term in accumulator units, per output channel.
     std::vector<double> largest(const FloatTerm& term, const std::vector<double>& source_scale) const {
@@ -80,10 +93,12 @@ public:
     }
 
     /// public_layer: the layer in the architecture, which has no bits yet.
-    void run(const model::Layer& public_layer, const std::vector<ValueScale>& values, LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess) {
+    void run(const model::Layer& public_layer, const std::vector<ValueScale>& values, LayerWeights& out,
+             std::vector<double>& shift, std::vector<double>& excess) {
         choose_multipliers(values);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t)
-            out.terms.push_back(quantise_term(layer_.terms[t], values[static_cast<std::size_t>(layer_.terms[t].source)].unit, multipliers_[t]));
+            out.terms.push_back(quantise_term(
+                layer_.terms[t], values[static_cast<std::size_t>(layer_.terms[t].source)].unit, multipliers_[t]));
         quantise_activation(out, shift, excess, mean_error(values, out));
         check_noise(public_layer, out);
     }
@@ -93,7 +108,8 @@ private:
         double range = 0, seen = 0;
         for (double r : range_.channels) range = std::max(range, r);
         for (const ChannelStatistics& channel : calibration_.layers[index_]) seen = std::max(seen, channel.largest);
-        return fmt::format("layer {} ({}), range {:.4g} ({:.4g} seen in calibration), at m = {}, T = {}", index_, layer_.name, range, seen, m_, modulus_);
+        return fmt::format("layer {} ({}), range {:.4g} ({:.4g} seen in calibration), at m = {}, T = {}", index_,
+                           layer_.name, range, seen, m_, modulus_);
     }
 
     [[noreturn]] void fail(const std::string& what) const { throw Error(ErrorKind::kRange, place() + ": " + what); }
@@ -103,14 +119,18 @@ private:
         for (const FloatTerm& term : layer_.terms) {
             double multiplier = 1;
             if (term.kind == TermKind::kConvolution) {
-                const std::vector<double> per_channel = largest(term, values[static_cast<std::size_t>(term.source)].unit);
+                const std::vector<double> per_channel =
+                    largest(term, values[static_cast<std::size_t>(term.source)].unit);
                 double most = 0;
                 for (std::size_t o = 0; o < channels_; ++o)
                     if (!constant(o)) most = std::max(most, per_channel[o]);
                 multiplier = choose_multiplier(most);
                 if (!(multiplier <= model::kMaxMultiplier))
-                    fail(fmt::format("its weights need a multiplier of 2^{:.1f}; 24 bits are allowed, because its operands are small beside its range. Use fewer bits of T, or "
-                                     "check the calibration images", std::log2(multiplier)));
+                    fail(
+                        fmt::format("its weights need a multiplier of 2^{:.1f}; 24 bits are allowed, because its "
+                                    "operands are small beside its range. Use fewer bits of T, or "
+                                    "check the calibration images",
+                                    std::log2(multiplier)));
             }
             multipliers_.push_back(multiplier);
         }
@@ -124,14 +144,17 @@ private:
             for (std::size_t o = 0; o < channels_; ++o) {
                 const double scale = constant(o) ? 0 : std::round(term.weights[o] * source_scale[o] / unit(o));
                 if (!(std::abs(scale) <= model::kMaxMultiplier))
-                    fail(fmt::format("its shortcut needs a scale of {:.3g} bits; 24 are allowed. Use fewer bits of T", std::log2(std::abs(scale))));
+                    fail(fmt::format("its shortcut needs a scale of {:.3g} bits; 24 are allowed. Use fewer bits of T",
+                                     std::log2(std::abs(scale))));
                 out.scale.push_back(static_cast<std::int32_t>(scale));
             }
             return out;
         }
         out.weights.resize(term.weights.size());
-        const std::size_t size = static_cast<std::size_t>(term.window.kernel_h) * static_cast<std::size_t>(term.window.kernel_w);
-        // What the errors of an output's kernels add up to on the samples is kept, and the next kernel's sum is moved so as to take it back.
+        const std::size_t size =
+            static_cast<std::size_t>(term.window.kernel_h) * static_cast<std::size_t>(term.window.kernel_w);
+        // What the errors of an output's kernels add up to on the samples is kept, and the next kernel's sum is moved
+        // so as to take it back.
         const Samples& samples = calibration_.samples[source];
         std::vector<double> kernel, rounded;
         std::vector<float> left(samples.count());
@@ -156,33 +179,41 @@ private:
         return out;
     }
 
-    /// What rounding the weights takes away from the mean of the accumulator, per channel, less what the operands have in excess. Activations have
-    /// means far from zero (squares are positive), so this is the larger part of the error; the bias gives it back.
+    /// What rounding the weights takes away from the mean of the accumulator, per channel, less what the operands have
+    /// in excess. Activations have means far from zero (squares are positive), so this is the larger part of the error;
+    /// the bias gives it back.
     std::vector<double> mean_error(const std::vector<ValueScale>& values, const LayerWeights& out) const {
         std::vector<double> error(channels_, 0.0);
         for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
             const FloatTerm& term = layer_.terms[t];
             const auto source = static_cast<std::size_t>(term.source);
             const std::vector<double>& scale = values[source].unit;
-            const std::vector<ChannelStatistics>& statistics = source == 0 ? calibration_.input : calibration_.layers[source - 1];
+            const std::vector<ChannelStatistics>& statistics =
+                source == 0 ? calibration_.input : calibration_.layers[source - 1];
             const Coverage cover = coverage(network_, layer_, term);
             const bool scaled = term.kind == TermKind::kScale;
             for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
                 if (constant(o)) return;
-                const double integer = scaled ? out.terms[t].scale[k] : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
+                const double integer = scaled ? out.terms[t].scale[k]
+                                              : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
                 const double rounding = term.weights[k] * scale[c] / unit(o) - integer;
-                error[o] += (rounding * statistics[c].mean / scale[c] - integer * values[source].excess[c]) * cover.sum * (scaled ? 1 : cover.seen[k % cover.seen.size()]);
+                error[o] += (rounding * statistics[c].mean / scale[c] - integer * values[source].excess[c]) *
+                            cover.sum * (scaled ? 1 : cover.seen[k % cover.seen.size()]);
             });
         }
         return error;
     }
 
-    void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess, const std::vector<double>& correction) const {
+    void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess,
+                             const std::vector<double>& correction) const {
         const double quarter = modulus_ / 4;
         const double steps = modulus_ / std::ldexp(1.0, m_);  // accumulator units per unit of X
         const auto bounded = [&](double value, double limit, const char* what) {
             if (!(std::abs(value) < limit))
-                fail(fmt::format("{} is {:.1f} times too large for T. Use a T of more bits or fewer share bits, or train with a larger quadratic coefficient", what, std::abs(value) / limit));
+                fail(
+                    fmt::format("{} is {:.1f} times too large for T. Use a T of more bits or fewer share bits, or "
+                                "train with a larger quadratic coefficient",
+                                what, std::abs(value) / limit));
             return static_cast<std::int32_t>(std::round(value));
         };
         for (std::size_t o = 0; o < channels_; ++o) {
@@ -200,7 +231,9 @@ private:
                 y_scale = a * delta_[o] * delta_[o];
                 offset = moved * (moved - exact) + c / y_scale;
             }
-            out.bias.push_back(constant(o) ? 0 : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], 2 * quarter, "a bias"));
+            out.bias.push_back(
+                constant(o) ? 0
+                            : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], 2 * quarter, "a bias"));
             shift.push_back(moved);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;
@@ -216,9 +249,12 @@ private:
     void check_noise(const model::Layer& public_layer, const LayerWeights& out) const {
         const double noise = phase_noise(weight_energy(public_layer, out), model::kMaxUploadBits, m_);
         if (noise > phase_noise_limit(m_))
-            throw NoiseError(ErrorKind::kRange, fmt::format("{}: the noise of its ciphertexts is {:.2f} times what m allows, because its operands are small integers beside "
-                                                            "its range. Use fewer bits of T, or train with values of x nearer to each other",
-                                                            place(), noise / phase_noise_limit(m_)));
+            throw NoiseError(
+                ErrorKind::kRange,
+                fmt::format("{}: the noise of its ciphertexts is {:.2f} times what m allows, because its operands are "
+                            "small integers beside "
+                            "its range. Use fewer bits of T, or train with values of x nearer to each other",
+                            place(), noise / phase_noise_limit(m_)));
     }
 
     const Network& network_;
@@ -234,11 +270,13 @@ private:
 };
 
 /// Largest weight on a pixel if one integer step were a pixel value of one.
-double largest_on_pixels(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, const Precision& precision) {
+double largest_on_pixels(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
+                         const Precision& precision) {
     double most = 0;
     const std::vector<double> one(static_cast<std::size_t>(network.input.channels), 1.0);
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
-        const LayerQuantiser layer(network, i, calibration, ranges[i], precision.plain_modulus, precision.share_bits[i]);
+        const LayerQuantiser layer(network, i, calibration, ranges[i], precision.plain_modulus,
+                                   precision.share_bits[i]);
         for (const FloatTerm& term : network.layers[i].terms)
             if (term.source == 0 && term.kind == TermKind::kConvolution)
                 for (double weight : layer.largest(term, one)) most = std::max(most, weight);
@@ -251,7 +289,8 @@ double largest_on_pixels(const Network& network, const Calibration& calibration,
 double choose_multiplier(double largest) { return std::max(1.0, std::ceil(largest / kMaxInt8 - 1e-9)); }
 
 double choose_input_scale(double largest, double pixel_bound) {
-    return std::clamp(largest > 0 ? kMaxInt8 / largest : 0.0, pixel_bound / kMaxInputLimit, pixel_bound / kMinInputLimit);
+    return std::clamp(largest > 0 ? kMaxInt8 / largest : 0.0, pixel_bound / kMaxInputLimit,
+                      pixel_bound / kMinInputLimit);
 }
 
 model::Architecture skeleton(const Network& network) {
@@ -263,7 +302,8 @@ model::Architecture skeleton(const Network& network) {
     for (const FloatLayer& layer : network.layers) {
         model::Layer& out = a.layers.emplace_back();
         out.name = layer.name;
-        for (const FloatTerm& term : layer.terms) out.terms.push_back({term.source, term.pool, term.kind, term.window, term.groups});
+        for (const FloatTerm& term : layer.terms)
+            out.terms.push_back({term.source, term.pool, term.kind, term.window, term.groups});
         out.output = layer.output;
         out.share_bits = model::kMinShareBits;
         out.activation = layer.activation.has_value();
@@ -271,7 +311,8 @@ model::Architecture skeleton(const Network& network) {
     return a;
 }
 
-Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound, const Precision& precision) {
+Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
+                   double pixel_bound, const Precision& precision) {
     Quantised result;
     result.architecture = skeleton(network);
     model::Architecture& a = result.architecture;
@@ -290,10 +331,12 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
                 weights = {};
                 shift.clear();
                 excess.clear();
-                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m).run(a.layers[i], values, weights, shift, excess);
+                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m)
+                    .run(a.layers[i], values, weights, shift, excess);
                 break;
             } catch (const NoiseError&) {
-                // Where the noise of a layer's ciphertexts is too large for m bits, its operands do not carry as many: it gets fewer.
+                // Where the noise of a layer's ciphertexts is too large for m bits, its operands do not carry as many:
+                // it gets fewer.
                 if (m <= kLeastShareBits) throw;
             }
         }

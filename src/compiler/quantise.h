@@ -5,10 +5,9 @@
 //   s_o     = delta_o * 2^m / T                           what one unit of the accumulator is worth
 //   weights = round(w * y_scale[source channel] / s_o / g)     int8; g: one integer per term
 //   kappa   = round(b / (a delta_o)),  shift_o = (b / (a delta_o) - kappa) / 2
-// The shift of at most a quarter unit, added through the bias, makes a x^2 + b x + c = a delta^2 (X^2 + kappa X + offset)
-// hold with an integer kappa for any coefficients.
-// Weights of one kernel are rounded so that their sum stays exact to half a unit: neighbouring pixels are alike, so what their weights'
-// errors have in common matters most.
+// The shift of at most a quarter unit, added through the bias, makes a x^2 + b x + c = a delta^2 (X^2 + kappa X +
+// offset) hold with an integer kappa for any coefficients. Weights of one kernel are rounded so that their sum stays
+// exact to half a unit: neighbouring pixels are alike, so what their weights' errors have in common matters most.
 #pragma once
 
 #include <vector>
@@ -22,21 +21,23 @@
 namespace flash::compiler {
 
 struct Quantised {
-    model::Architecture architecture;     ///< without name, preprocessing and classes
-    model::SecretWeights weights;         ///< without salt
+    model::Architecture architecture;        ///< without name, preprocessing and classes
+    model::SecretWeights weights;            ///< without salt
     std::vector<std::vector<double>> shift;  ///< [layer][channel]: x = x_scale * (X - shift)
 };
 
-/// Error(kRange) naming the layer that does not fit, its range, by how much, and what to do. A layer gets fewer share bits than `precision`
-/// says if its noise asks for it. pixel_bound: no normalised pixel is larger.
-Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges, double pixel_bound, const Precision& precision);
+/// Error(kRange) naming the layer that does not fit, its range, by how much, and what to do. A layer gets fewer share
+/// bits than `precision` says if its noise asks for it. pixel_bound: no normalised pixel is larger.
+Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
+                   double pixel_bound, const Precision& precision);
 
 /// The layers' shapes, without any choice of integers: m and T have some valid value.
 model::Architecture skeleton(const Network& network);
 
 /// The multiplier of a term whose largest weight is `largest` in units of its accumulator.
 double choose_multiplier(double largest);
-/// Scale of the integer pixels if the largest weight that reads them is `largest` for a scale of one: int8 weights with a multiplier of one, within limits.
+/// Scale of the integer pixels if the largest weight that reads them is `largest` for a scale of one: int8 weights with
+/// a multiplier of one, within limits.
 double choose_input_scale(double largest, double pixel_bound);
 
 }  // namespace flash::compiler

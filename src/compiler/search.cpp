@@ -14,17 +14,17 @@ namespace flash::compiler {
 namespace {
 
 constexpr int kMostTries = 8;
-constexpr double kCloseDb = 0.3;             // a measured SNR that misses the target by less has reached it
-constexpr double kSurplusDb = 1.5;           // beyond the target, with which fewer bytes are tried once
-constexpr double kWorthDb = 0.5;             // that another T must promise beyond what was measured
+constexpr double kCloseDb = 0.3;    // a measured SNR that misses the target by less has reached it
+constexpr double kSurplusDb = 1.5;  // beyond the target, with which fewer bytes are tried once
+constexpr double kWorthDb = 0.5;    // that another T must promise beyond what was measured
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
-constexpr double kCheckOperations = 2e10;    // multiply-adds that comparing one candidate may take
+constexpr double kCheckOperations = 2e10;  // multiply-adds that comparing one candidate may take
 constexpr std::size_t kLeastDerived = 4, kMostDerived = 64;
-constexpr double kDeriveOperations = 1e10;   // multiply-adds that derivatives may take
-constexpr double kAimDb = 1.5;               // less error after a range that did not hold
-constexpr double kMostUse = 0.9;             // of T/4, if no choice leaves half of every margin
-constexpr double kWiden = 1.05;              // beyond what a check asks for
+constexpr double kDeriveOperations = 1e10;  // multiply-adds that derivatives may take
+constexpr double kAimDb = 1.5;              // less error after a range that did not hold
+constexpr double kMostUse = 0.9;            // of T/4, if no choice leaves half of every margin
+constexpr double kWiden = 1.05;             // beyond what a check asks for
 
 double multiply_adds(const Network& network) {
     double sum = 0;
@@ -43,14 +43,24 @@ std::vector<std::size_t> spread(std::size_t count, std::size_t of) {
 
 class Search {
 public:
-    Search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound, std::span<const std::vector<float>> images,
-           const CompileOptions& options, const std::function<void(double)>& progress)
-        : network_(network), calibration_(calibration), ranges_(std::move(ranges)), pixel_bound_(pixel_bound), images_(images), options_(options), progress_(progress),
-          costs_(bit_costs(network)), limits_{options.share_bits, options.result_bits} {
+    Search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound,
+           std::span<const std::vector<float>> images, const CompileOptions& options,
+           const std::function<void(double)>& progress)
+        : network_(network),
+          calibration_(calibration),
+          ranges_(std::move(ranges)),
+          pixel_bound_(pixel_bound),
+          images_(images),
+          options_(options),
+          progress_(progress),
+          costs_(bit_costs(network)),
+          limits_{options.share_bits, options.result_bits} {
         const auto affordable = static_cast<std::size_t>(kCheckOperations / multiply_adds(network));
         checked_ = spread(std::clamp(affordable, kLeastChecked, kMostChecked), images.size());
         std::vector<const std::vector<float>*> derived;
-        for (std::size_t i : spread(std::clamp(static_cast<std::size_t>(kDeriveOperations / multiply_adds(network)), kLeastDerived, kMostDerived), images.size()))
+        for (std::size_t i : spread(std::clamp(static_cast<std::size_t>(kDeriveOperations / multiply_adds(network)),
+                                               kLeastDerived, kMostDerived),
+                                    images.size()))
             derived.push_back(&images[i]);
         worth_ = sensitivity(network, derived, {});
         predict();
@@ -83,24 +93,29 @@ private:
         model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_);
         choices_.resize(0);
         const int first = options_.plain_bits ? options_.plain_bits : model::kMinPlainBits;
-        const int last = options_.plain_bits ? options_.plain_bits : model::kMinPlainBits + static_cast<int>(model::kPlainModuli.size()) - 1;
+        const int last = options_.plain_bits ? options_.plain_bits
+                                             : model::kMinPlainBits + static_cast<int>(model::kPlainModuli.size()) - 1;
         for (int bits = first; bits <= last; ++bits) {
             const std::uint32_t modulus = model::kPlainModuli[static_cast<std::size_t>(bits - model::kMinPlainBits)];
-            choices_.push_back({bits, most_precise(*model_, modulus, limits_), std::ranges::count(excluded_, bits) > 0});
+            choices_.push_back(
+                {bits, most_precise(*model_, modulus, limits_), std::ranges::count(excluded_, bits) > 0});
         }
     }
 
-    /// The cheapest T that promises the target; else the one that promises most, if that is more than was measured. Once the target is reached,
-    /// nothing, or fewer bytes if it was passed by far.
+    /// The cheapest T that promises the target; else the one that promises most, if that is more than was measured.
+    /// Once the target is reached, nothing, or fewer bytes if it was passed by far.
     std::optional<std::size_t> next() {
         const double reached = best_ ? best_->check.logits.db() : -200;
-        if (reached >= options_.target_snr_db - kCloseDb && (reached < options_.target_snr_db + kSurplusDb || refined_)) return std::nullopt;
+        if (reached >= options_.target_snr_db - kCloseDb && (reached < options_.target_snr_db + kSurplusDb || refined_))
+            return std::nullopt;
         refined_ = reached >= options_.target_snr_db - kCloseDb;
         std::optional<std::size_t> most;
         for (std::size_t i = 0; i < choices_.size(); ++i) {
             if (choices_[i].excluded) continue;
             if (choices_[i].precise.fits && choices_[i].precise.snr_db + offset_ >= options_.target_snr_db) return i;
-            const auto worse = [&](const PrecisionPlan& a, const PrecisionPlan& b) { return a.fits != b.fits ? b.fits : a.snr_db < b.snr_db; };
+            const auto worse = [&](const PrecisionPlan& a, const PrecisionPlan& b) {
+                return a.fits != b.fits ? b.fits : a.snr_db < b.snr_db;
+            };
             if (!most || worse(choices_[*most].precise, choices_[i].precise)) most = i;
         }
         if (most && best_ && choices_[*most].precise.snr_db + offset_ < reached + kWorthDb) return std::nullopt;
@@ -115,12 +130,14 @@ private:
     /// False if that is what was tried before.
     bool try_choice(std::size_t index, double done) {
         Choice& choice = choices_[index];
-        const PrecisionPlan plan = cheapest(*model_, choice.precise, costs_, options_.target_snr_db + aim_ - offset_, limits_);
+        const PrecisionPlan plan =
+            cheapest(*model_, choice.precise, costs_, options_.target_snr_db + aim_ - offset_, limits_);
         if (best_ && plan.precision == best_->precision) return false;
         CandidateReport report;
         report.plain_bits = choice.plain_bits;
         report.predicted_snr_db = plan.snr_db + offset_;
-        const auto activations = std::span(plan.precision.share_bits).first(std::max<std::size_t>(1, plan.precision.share_bits.size() - 1));
+        const auto activations =
+            std::span(plan.precision.share_bits).first(std::max<std::size_t>(1, plan.precision.share_bits.size() - 1));
         report.least_share_bits = *std::ranges::min_element(activations);
         report.most_share_bits = *std::ranges::max_element(activations);
         const auto part = [&](double from, double to) {
@@ -140,10 +157,12 @@ private:
             const bool reached = report.snr_db >= options_.target_snr_db - kCloseDb;
             const bool promising = !best_ || (refined_ ? reached : report.snr_db > best_->check.logits.db());
             const std::vector<std::size_t> furthest = furthest_unchecked();
-            if (promising && holds(found.check)) found.proof = check_logits(model, calibration_, images_, furthest, part(0.4, 1));
+            if (promising && holds(found.check))
+                found.proof = check_logits(model, calibration_, images_, furthest, part(0.4, 1));
             found.proof.add(found.check);
             if (!holds(found.proof)) {
-                const bool tight = found.proof.overflows == 0 && largest_use(found.proof) < (tight_ ? largest_use(tight_->proof) : kMostUse);
+                const bool tight = found.proof.overflows == 0 &&
+                                   largest_use(found.proof) < (tight_ ? largest_use(tight_->proof) : kMostUse);
                 if (tight) {
                     complete(found, plan, report);
                     tight_index_ = candidates_.size();
@@ -156,8 +175,9 @@ private:
             }
             report.fits = true;
             offset_ += report.snr_db - report.predicted_snr_db;
-        // The same T again only if it was cut down too far for what was measured.
-            if (!reached && !(trimmed && choice.precise.snr_db + offset_ >= options_.target_snr_db)) choice.excluded = true;
+            // The same T again only if it was cut down too far for what was measured.
+            if (!reached && !(trimmed && choice.precise.snr_db + offset_ >= options_.target_snr_db))
+                choice.excluded = true;
             if (promising) {
                 complete(found, plan, report);
                 best_ = std::move(found);
@@ -205,10 +225,12 @@ private:
                 most = result.use[l] / allowed_use(ranges_[l]);
                 worst = l;
             }
-        std::string problem = fmt::format("layer {} ({}), range {:.4g}: on calibration images its accumulator reaches {:.3f} of T/4, more than the {:.3f} that leave half of "
-                                          "the margin of {:.2f}; {} values leave their range. Tried again with a wider one",
-                                          worst, network_.layers[worst].name, *std::ranges::max_element(ranges_[worst].channels), result.use[worst], allowed_use(ranges_[worst]),
-                                          ranges_[worst].margin, result.overflows);
+        std::string problem = fmt::format(
+            "layer {} ({}), range {:.4g}: on calibration images its accumulator reaches {:.3f} of T/4, more than the "
+            "{:.3f} that leave half of "
+            "the margin of {:.2f}; {} values leave their range. Tried again with a wider one",
+            worst, network_.layers[worst].name, *std::ranges::max_element(ranges_[worst].channels), result.use[worst],
+            allowed_use(ranges_[worst]), ranges_[worst].margin, result.overflows);
         // Only up to the first layer that overflows: what comes behind it computed with wrong values.
         for (std::size_t l = 0; l < result.use.size(); ++l) {
             const double missed = result.use[l] / allowed_use(ranges_[l]);
@@ -216,14 +238,17 @@ private:
             if (result.use[l] >= 1) break;
         }
         if (most <= 1)
-            for (LayerRange& range : ranges_) range.widen(kWiden);  // an activation is too large for T, though its accumulator is not
+            for (LayerRange& range : ranges_)
+                range.widen(kWiden);  // an activation is too large for T, though its accumulator is not
         predict();
         return problem;
     }
 
     [[noreturn]] void refuse() const {
         std::string tried;
-        for (const CandidateReport& c : candidates_) tried += fmt::format("\n  T of {} bits, m {} to {}: {}", c.plain_bits, c.least_share_bits, c.most_share_bits, c.problem);
+        for (const CandidateReport& c : candidates_)
+            tried += fmt::format("\n  T of {} bits, m {} to {}: {}", c.plain_bits, c.least_share_bits,
+                                 c.most_share_bits, c.problem);
         throw Error(ErrorKind::kRange, "no choice of T and m holds this network:" + tried);
     }
 
@@ -232,11 +257,15 @@ private:
         const auto l = static_cast<std::size_t>(std::ranges::max_element(errors) - errors.begin());
         const double share = 100 * errors[l] / std::max(std::accumulate(errors.begin(), errors.end(), 0.0), 1e-300);
         throw Error(ErrorKind::kRange,
-                    fmt::format("integers cannot hold this network: the best choice keeps {:.1f} dB of its logits, less than {:.1f} dB. Layer {} ({}), range {:.4g} ({:.4g} seen in "
-                                "calibration), at m = {}, T = {} makes {:.0f}% of the noise: its values are far smaller than its range, or its weights very unequal. Train with a "
-                                "batch normalisation in front of every activation and a penalty on large pre-activations, or calibrate on images like those to be answered",
-                                best_->check.logits.db(), options_.least_snr_db, l, network_.layers[l].name, *std::ranges::max_element(best_->ranges[l].channels),
-                                calibration_.largest(l), best_->precision.share_bits[l], best_->precision.plain_modulus, share));
+                    fmt::format("integers cannot hold this network: the best choice keeps {:.1f} dB of its logits, "
+                                "less than {:.1f} dB. Layer {} ({}), range {:.4g} ({:.4g} seen in "
+                                "calibration), at m = {}, T = {} makes {:.0f}% of the noise: its values are far "
+                                "smaller than its range, or its weights very unequal. Train with a "
+                                "batch normalisation in front of every activation and a penalty on large "
+                                "pre-activations, or calibrate on images like those to be answered",
+                                best_->check.logits.db(), options_.least_snr_db, l, network_.layers[l].name,
+                                *std::ranges::max_element(best_->ranges[l].channels), calibration_.largest(l),
+                                best_->precision.share_bits[l], best_->precision.plain_modulus, share));
     }
 
     const Network& network_;
@@ -266,7 +295,8 @@ private:
 }  // namespace
 
 Found search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound,
-             std::span<const std::vector<float>> images, const CompileOptions& options, const std::function<void(double)>& progress) {
+             std::span<const std::vector<float>> images, const CompileOptions& options,
+             const std::function<void(double)>& progress) {
     return Search(network, calibration, std::move(ranges), pixel_bound, images, options, progress).run();
 }
 

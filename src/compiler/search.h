@@ -1,6 +1,8 @@
-// The search for T and the m of every layer: predicted first (compiler/error_model.h), then checked with the clear-text twin.
+// The search for T and the m of every layer: predicted first (compiler/error_model.h), then checked with the clear-text
+// twin.
 //
-//   1. For every T the choice of least predicted error. The cheapest T whose prediction reaches the target is tried, with the fewest bytes that
+//   1. For every T the choice of least predicted error. The cheapest T whose prediction reaches the target is tried,
+//   with the fewest bytes that
 //      keep the target; if none reaches it, the T of least predicted error.
 //   2. The twin runs on a few calibration images. What it measures beside the prediction corrects the next predictions.
 //   3. A layer whose range does not hold on them gets a wider one; a T that fits no layer is left out.
@@ -24,8 +26,10 @@ struct Found {
     std::vector<CandidateReport> candidates;
 };
 
-/// progress: fraction in 0..1. Error(kRange) if nothing fits or too little is kept, naming the layer, its range and what to do.
+/// progress: fraction in 0..1. Error(kRange) if nothing fits or too little is kept, naming the layer, its range and
+/// what to do.
 Found search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound,
-             std::span<const std::vector<float>> images, const CompileOptions& options, const std::function<void(double)>& progress);
+             std::span<const std::vector<float>> images, const CompileOptions& options,
+             const std::function<void(double)>& progress);
 
 }  // namespace flash::compiler

@@ -20,9 +20,13 @@ std::size_t size(int value) { return static_cast<std::size_t>(value); }
 /// The transposed map of a convolution: from derivatives by its results to those by its operands.
 class Transposed {
 public:
-    Transposed(const FloatTerm& term, const model::Shape& in, const model::Shape& out) : term_(term), in_(in), out_(out) {
+    Transposed(const FloatTerm& term, const model::Shape& in, const model::Shape& out)
+        : term_(term),
+          in_(in),
+          out_(out) {
         if (single()) return;
-        // A convolution without stride over the derivatives, which are laid out as far apart as the stride says, with the mirrored kernel.
+        // A convolution without stride over the derivatives, which are laid out as far apart as the stride says, with
+        // the mirrored kernel.
         const model::Window& w = term.window;
         stretched_ = {out.channels, in.height + w.reach_h() - 1, in.width + w.reach_w() - 1};
         const std::size_t kernel = size(w.kernel_h) * size(w.kernel_w), groups = size(term.groups);
@@ -31,7 +35,8 @@ public:
         for (std::size_t o = 0, k = 0; o < size(out.channels); ++o)
             for (std::size_t c = 0; c < group_in; ++c)
                 for (std::size_t i = 0; i < kernel; ++i, ++k)
-                    mirrored[((o / group_out * group_in + c) * group_out + o % group_out) * kernel + kernel - 1 - i] = term.weights[k];
+                    mirrored[((o / group_out * group_in + c) * group_out + o % group_out) * kernel + kernel - 1 - i] =
+                        term.weights[k];
         model::Window window{w.kernel_h, w.kernel_w};
         window.dilation_h = w.dilation_h;
         window.dilation_w = w.dilation_w;
@@ -52,7 +57,8 @@ public:
                 for (int x = 0; x < out_.width; ++x, ++from) {
                     const int row = y * w.stride_h + top, column = x * w.stride_w + left;
                     if (row >= 0 && row < stretched_.height && column >= 0 && column < stretched_.width)
-                        stretched[(size(c) * size(stretched_.height) + size(row)) * size(stretched_.width) + size(column)] = out[from];
+                        stretched[(size(c) * size(stretched_.height) + size(row)) * size(stretched_.width) +
+                                  size(column)] = out[from];
                 }
         convolution_->add_to(stretched, in);
     }
@@ -64,7 +70,8 @@ private:
     template <class Body>
     void for_each_tap(Body&& body) const {
         const model::Window& w = term_.window;
-        const std::size_t group_in = size(in_.channels) / size(term_.groups), group_out = size(out_.channels) / size(term_.groups);
+        const std::size_t group_in = size(in_.channels) / size(term_.groups),
+                          group_out = size(out_.channels) / size(term_.groups);
         std::size_t k = 0;
         for (std::size_t o = 0; o < size(out_.channels); ++o)
             for (std::size_t c = 0; c < group_in; ++c)
@@ -72,7 +79,9 @@ private:
                     for (int x = 0; x < w.kernel_w; ++x, ++k) {
                         const int row = y * w.dilation_h - w.pad_top, column = x * w.dilation_w - w.pad_left;
                         if (row < 0 || row >= in_.height || column < 0 || column >= in_.width) continue;
-                        body(o, k, ((o / group_out * group_in + c) * size(in_.height) + size(row)) * size(in_.width) + size(column));
+                        body(o, k,
+                             ((o / group_out * group_in + c) * size(in_.height) + size(row)) * size(in_.width) +
+                                 size(column));
                     }
     }
 
@@ -82,7 +91,8 @@ private:
 };
 
 /// The transposed map of a sum pooling.
-void spread_windows(const std::vector<double>& out, const model::Shape& in, const model::Window& window, std::vector<double>& result) {
+void spread_windows(const std::vector<double>& out, const model::Shape& in, const model::Window& window,
+                    std::vector<double>& result) {
     const int out_h = window.out_height(in.height), out_w = window.out_width(in.width);
     const model::PoolLevels levels = model::pool_levels(in, window);
     std::size_t from = 0;
@@ -132,7 +142,8 @@ std::vector<double> combination(std::size_t classes, std::uint64_t seed) {
 
 }  // namespace
 
-std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<const std::vector<float>* const> images, const std::function<void(double)>& progress) {
+std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<const std::vector<float>* const> images,
+                                            const std::function<void(double)>& progress) {
     require(!images.empty(), ErrorKind::kInternal, "no image to take derivatives on");
     std::vector<std::vector<std::unique_ptr<Transposed>>> transposed;
     std::vector<std::vector<Worth>> total;
@@ -140,14 +151,17 @@ std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<co
         total.emplace_back(size(layer.output.channels));
         auto& terms = transposed.emplace_back();
         for (const FloatTerm& term : layer.terms)
-            terms.push_back(term.kind == model::TermKind::kScale ? nullptr : std::make_unique<Transposed>(term, network.pooled_shape(term), layer.output));
+            terms.push_back(term.kind == model::TermKind::kScale
+                                ? nullptr
+                                : std::make_unique<Transposed>(term, network.pooled_shape(term), layer.output));
     }
     std::mutex mutex;
     std::atomic<std::size_t> done{0};
     tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t n) {
         std::vector<std::vector<double>> x(network.layers.size());
         network.evaluate(*images[n], [&](std::size_t layer, const std::vector<double>& values) { x[layer] = values; });
-        std::vector<std::vector<double>> by_value(network.layers.size() + 1);  // derivatives; the input's are not needed
+        std::vector<std::vector<double>> by_value(network.layers.size() +
+                                                  1);  // derivatives; the input's are not needed
         by_value.back() = combination(x.back().size(), n + 1);
         std::vector<double> pooled;
         for (std::size_t l = network.layers.size(); l-- > 0;) {
@@ -156,7 +170,8 @@ std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<co
             own.resize(x[l].size(), 0.0);
             const std::size_t channels = total[l].size(), plane = own.size() / channels;
             for (std::size_t c = 0; layer.activation && c < channels; ++c)
-                for (std::size_t p = c * plane; p < (c + 1) * plane; ++p) own[p] *= 2 * layer.activation->a[c] * x[l][p] + layer.activation->b[c];
+                for (std::size_t p = c * plane; p < (c + 1) * plane; ++p)
+                    own[p] *= 2 * layer.activation->a[c] * x[l][p] + layer.activation->b[c];
             std::vector<double>().swap(x[l]);
             {
                 const std::lock_guard lock(mutex);

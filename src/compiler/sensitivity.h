@@ -9,16 +9,17 @@
 
 namespace flash::compiler {
 
-/// Power of the logits' error, summed over the classes, for errors of unit power at every place of one channel. What is common to all
-/// classes changes none and does not count.
+/// Power of the logits' error, summed over the classes, for errors of unit power at every place of one channel. What is
+/// common to all classes changes none and does not count.
 struct Worth {
     double white = 0;   ///< errors that are independent from place to place
     double smooth = 0;  ///< errors that are the same within 4 x 4 places
     double common = 0;  ///< one error at all places
 };
 
-/// [layer][channel], means over the images. Every image takes one derivative, of a random combination of the logits: its expected square is
-/// the sum of the squares of all of them.
-std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<const std::vector<float>* const> images, const std::function<void(double)>& progress);
+/// [layer][channel], means over the images. Every image takes one derivative, of a random combination of the logits:
+/// its expected square is the sum of the squares of all of them.
+std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<const std::vector<float>* const> images,
+                                            const std::function<void(double)>& progress);
 
 }  // namespace flash::compiler

@@ -23,16 +23,18 @@ Coverage coverage(const Network& network, const FloatLayer& layer, const FloatTe
     const model::Shape pooled = network.pooled_shape(term);
     if (term.pool) {  // the window's size, less what hangs over the border
         const model::Shape& shape = network.value_shape(term.source);
-        const double area = inside(term.pool->kernel_h, term.pool->stride_h, term.pool->pad_top, shape.height, pooled.height) *
-                            inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
+        const double area =
+            inside(term.pool->kernel_h, term.pool->stride_h, term.pool->pad_top, shape.height, pooled.height) *
+            inside(term.pool->kernel_w, term.pool->stride_w, term.pool->pad_left, shape.width, pooled.width);
         result.sum = term.pool->level ? static_cast<double>(model::pool_levels(shape, *term.pool).unit) : area;
         result.independent = result.sum * result.sum / area;
     }
     for (int y = 0; y < term.window.kernel_h; ++y)
         for (int x = 0; x < term.window.kernel_w; ++x)
-            result.seen.push_back(
-                share_inside(y * term.window.dilation_h, term.window.stride_h, term.window.pad_top, pooled.height, layer.output.height) *
-                share_inside(x * term.window.dilation_w, term.window.stride_w, term.window.pad_left, pooled.width, layer.output.width));
+            result.seen.push_back(share_inside(y * term.window.dilation_h, term.window.stride_h, term.window.pad_top,
+                                               pooled.height, layer.output.height) *
+                                  share_inside(x * term.window.dilation_w, term.window.stride_w, term.window.pad_left,
+                                               pooled.width, layer.output.width));
     return result;
 }
 

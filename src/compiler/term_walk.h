@@ -8,8 +8,8 @@
 
 namespace flash::compiler {
 
-/// Calls body(output channel, source channel, index of the weight) for every weight of a term, in their order. A kScale term has one weight
-/// per channel.
+/// Calls body(output channel, source channel, index of the weight) for every weight of a term, in their order. A kScale
+/// term has one weight per channel.
 template <class Body>
 void for_each_weight(const FloatTerm& term, std::size_t outputs, Body&& body) {
     if (term.kind == model::TermKind::kScale) {
@@ -28,9 +28,11 @@ void for_each_weight(const FloatTerm& term, std::size_t outputs, Body&& body) {
 }
 
 struct Coverage {
-    std::vector<double> seen;  ///< per kernel position: the share of the output positions at which it lies within the map
-    double sum = 1;            ///< a pooled value's mean over that of its source
-    double independent = 1;    ///< a pooled value's variance over that of its source, if the values of a window are independent
+    std::vector<double>
+        seen;        ///< per kernel position: the share of the output positions at which it lies within the map
+    double sum = 1;  ///< a pooled value's mean over that of its source
+    double independent =
+        1;  ///< a pooled value's variance over that of its source, if the values of a window are independent
 };
 
 Coverage coverage(const Network& network, const FloatLayer& layer, const FloatTerm& term);

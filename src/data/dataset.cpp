@@ -9,7 +9,10 @@ namespace flash::data {
 
 namespace fs = std::filesystem;
 
-std::string dataset_forms() { return "cifar10:DIR, cifar100:DIR, tiny-imagenet:DIR, images:DIR or npy:FILE, with #train or #test behind it to choose a part"; }
+std::string dataset_forms() {
+    return "cifar10:DIR, cifar100:DIR, tiny-imagenet:DIR, images:DIR or npy:FILE, with #train or #test behind it to "
+           "choose a part";
+}
 
 fs::path find_layout(const fs::path& directory, const char* usual_name, const char* marker, const char* set) {
     std::error_code ignored;
@@ -19,7 +22,8 @@ fs::path find_layout(const fs::path& directory, const char* usual_name, const ch
     for (const fs::path& candidate : {directory, directory / usual_name}) {
         if (fs::exists(candidate / marker, ignored)) return candidate;
     }
-    throw Error(ErrorKind::kFile, fmt::format("{}: '{}' holds neither {} nor {}/{}", set, directory.string(), marker, usual_name, marker));
+    throw Error(ErrorKind::kFile, fmt::format("{}: '{}' holds neither {} nor {}/{}", set, directory.string(), marker,
+                                              usual_name, marker));
 }
 
 void check_index(std::size_t index, std::size_t size) {
@@ -39,16 +43,19 @@ std::unique_ptr<Dataset> open_dataset(const std::string& spec, Split split) {
             explicit_split = true;
         }
     }
-    const bool known = form == "cifar10" || form == "cifar100" || form == "tiny-imagenet" || form == "images" || form == "npy";
+    const bool known =
+        form == "cifar10" || form == "cifar100" || form == "tiny-imagenet" || form == "images" || form == "npy";
     if (colon == std::string::npos || place.empty() || !known) {
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' is not a data set; it must be {}", spec, dataset_forms()));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("'{}' is not a data set; it must be {}", spec, dataset_forms()));
     }
     try {
         if (form == "cifar10") return open_cifar10(place, split);
         if (form == "cifar100") return open_cifar100(place, split);
         if (form == "tiny-imagenet") return open_tiny_imagenet(place, split);
         if (form == "images") return open_image_folder(place, split, explicit_split);
-        if (explicit_split) throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}': an array has no train or test part", spec));
+        if (explicit_split)
+            throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}': an array has no train or test part", spec));
         return open_npy_set(place);
     } catch (const fs::filesystem_error& error) {
         throw Error(ErrorKind::kFile, fmt::format("{}: {}", form, error.what()));

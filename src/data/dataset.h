@@ -30,7 +30,8 @@ public:
     /// CHW floats as the network takes them. Pictures are preprocessed as the metadata says, except that CIFAR pictures
     /// which have the input's size already are neither resized nor cropped; arrays are normalised already.
     /// Throws Error(kFile) if the item is damaged, Error(kInvalidArgument) if it does not fit the input shape.
-    virtual std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input) const = 0;
+    virtual std::vector<float> load(std::size_t index, const model::Preprocessing& how,
+                                    const model::Shape& input) const = 0;
 };
 
 /// Opens
@@ -39,9 +40,9 @@ public:
 ///   tiny-imagenet:DIR  DIR holds wnids.txt, or the folder tiny-imagenet-200 does; labels are positions in wnids.txt
 ///   images:DIR         a folder of PNG and JPEG pictures; labels from labels.txt, else from sub-folders, else none
 ///   npy:FILE           NCHW (or one CHW) array, already normalised; no labels
-/// "#train" or "#test" at the end of a SPEC chooses the part; the default is `split`. (The test part of tiny-imagenet is
-/// its labelled validation part; an images:DIR has parts if it holds folders train and val or test.)
-/// Throws Error(kInvalidArgument) for an unknown form, Error(kFile) if files are missing or damaged.
+/// "#train" or "#test" at the end of a SPEC chooses the part; the default is `split`. (The test part of tiny-imagenet
+/// is its labelled validation part; an images:DIR has parts if it holds folders train and val or test.) Throws
+/// Error(kInvalidArgument) for an unknown form, Error(kFile) if files are missing or damaged.
 std::unique_ptr<Dataset> open_dataset(const std::string& spec, Split split = Split::kTest);
 
 /// The forms above in one sentence, for help texts and messages.

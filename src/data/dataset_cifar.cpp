@@ -1,4 +1,5 @@
-// CIFAR-10 and CIFAR-100, binary version: records of label bytes and 3,072 pixel bytes (32 x 32; red, green, blue planes).
+// CIFAR-10 and CIFAR-100, binary version: records of label bytes and 3,072 pixel bytes (32 x 32; red, green, blue
+// planes).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,28 +21,39 @@ constexpr std::size_t kPixelBytes = 3 * kPlane;
 
 struct Layout {
     const char* set;
-    const char* names_file;         ///< class names, one a line, if the folder has it
-    std::size_t label_bytes;        ///< the last one is the class
+    const char* names_file;   ///< class names, one a line, if the folder has it
+    std::size_t label_bytes;  ///< the last one is the class
     std::size_t usual_file_records;
     std::vector<std::string> classes;
 };
 
 const Layout& cifar10_layout() {
-    static const Layout layout{"cifar10", "batches.meta.txt", 1, 10000,
-                               {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
+    static const Layout layout{
+        "cifar10",
+        "batches.meta.txt",
+        1,
+        10000,
+        {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
     return layout;
 }
 
 const Layout& cifar100_layout(Split split) {
     static const std::vector<std::string> kFineClasses = {
-        "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy", "bridge", "bus",
-        "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab",
-        "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard",
-        "lamp", "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom",
-        "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine",
-        "possum", "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail",
-        "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank", "telephone", "television", "tiger",
-        "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm"};
+        "apple",      "aquarium_fish", "baby",         "bear",       "beaver",      "bed",         "bee",
+        "beetle",     "bicycle",       "bottle",       "bowl",       "boy",         "bridge",      "bus",
+        "butterfly",  "camel",         "can",          "castle",     "caterpillar", "cattle",      "chair",
+        "chimpanzee", "clock",         "cloud",        "cockroach",  "couch",       "crab",        "crocodile",
+        "cup",        "dinosaur",      "dolphin",      "elephant",   "flatfish",    "forest",      "fox",
+        "girl",       "hamster",       "house",        "kangaroo",   "keyboard",    "lamp",        "lawn_mower",
+        "leopard",    "lion",          "lizard",       "lobster",    "man",         "maple_tree",  "motorcycle",
+        "mountain",   "mouse",         "mushroom",     "oak_tree",   "orange",      "orchid",      "otter",
+        "palm_tree",  "pear",          "pickup_truck", "pine_tree",  "plain",       "plate",       "poppy",
+        "porcupine",  "possum",        "rabbit",       "raccoon",    "ray",         "road",        "rocket",
+        "rose",       "sea",           "seal",         "shark",      "shrew",       "skunk",       "skyscraper",
+        "snail",      "snake",         "spider",       "squirrel",   "streetcar",   "sunflower",   "sweet_pepper",
+        "table",      "tank",          "telephone",    "television", "tiger",       "tractor",     "train",
+        "trout",      "tulip",         "turtle",       "wardrobe",   "whale",       "willow_tree", "wolf",
+        "woman",      "worm"};
     static const Layout test{"cifar100", "fine_label_names.txt", 2, 10000, kFineClasses};
     static const Layout train{"cifar100", "fine_label_names.txt", 2, 50000, kFineClasses};
     return split == Split::kTest ? test : train;
@@ -50,19 +62,22 @@ const Layout& cifar100_layout(Split split) {
 class Cifar : public Dataset {
 public:
     Cifar(const Layout& layout, const fs::path& directory, const std::vector<std::string>& files, Split split)
-        : record_bytes_(layout.label_bytes + kPixelBytes), label_offset_(layout.label_bytes - 1), classes_(layout.classes) {
+        : record_bytes_(layout.label_bytes + kPixelBytes),
+          label_offset_(layout.label_bytes - 1),
+          classes_(layout.classes) {
         for (const std::string& file : files) {
             const RandomAccessFile& opened = files_.emplace_back((directory / file).string());
             if (opened.size() == 0 || opened.size() % record_bytes_ != 0) {
                 throw Error(ErrorKind::kFile,
-                            fmt::format("{}: '{}' has {} bytes; expected records of {} bytes each, normally {} in all", layout.set,
-                                        opened.path(), opened.size(), record_bytes_, record_bytes_ * layout.usual_file_records));
+                            fmt::format("{}: '{}' has {} bytes; expected records of {} bytes each, normally {} in all",
+                                        layout.set, opened.path(), opened.size(), record_bytes_,
+                                        record_bytes_ * layout.usual_file_records));
             }
             ends_.push_back((ends_.empty() ? 0 : ends_.back()) + opened.size() / record_bytes_);
         }
         read_names(directory / layout.names_file);
-        description_ = fmt::format("{} {} part in {}: {} images of {} classes", layout.set, to_string(split), directory.string(), size(),
-                                   classes_.size());
+        description_ = fmt::format("{} {} part in {}: {} images of {} classes", layout.set, to_string(split),
+                                   directory.string(), size(), classes_.size());
     }
 
     std::string description() const override { return description_; }
@@ -74,8 +89,9 @@ public:
         std::array<std::uint8_t, 1> byte{};
         file->read_at(offset + label_offset_, byte);
         if (byte[0] >= classes_.size()) {
-            throw Error(ErrorKind::kFile, fmt::format("'{}': the record at byte {} has label {}, but there are {} classes", file->path(),
-                                                      offset, byte[0], classes_.size()));
+            throw Error(ErrorKind::kFile,
+                        fmt::format("'{}': the record at byte {} has label {}, but there are {} classes", file->path(),
+                                    offset, byte[0], classes_.size()));
         }
         return byte[0];
     }
@@ -85,7 +101,8 @@ public:
         return fmt::format("{}[{}]", fs::path(file->path()).filename().string(), offset / record_bytes_);
     }
 
-    std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input) const override {
+    std::vector<float> load(std::size_t index, const model::Preprocessing& how,
+                            const model::Shape& input) const override {
         const auto [file, offset] = locate(index);
         std::array<std::uint8_t, kPixelBytes> planes;
         file->read_at(offset + label_offset_ + 1, planes);
@@ -129,7 +146,8 @@ private:
 
 std::unique_ptr<Dataset> open_cifar10(const fs::path& directory, Split split) {
     const bool test = split == Split::kTest;
-    const fs::path folder = find_layout(directory, "cifar-10-batches-bin", test ? "test_batch.bin" : "data_batch_1.bin", "cifar10");
+    const fs::path folder =
+        find_layout(directory, "cifar-10-batches-bin", test ? "test_batch.bin" : "data_batch_1.bin", "cifar10");
     std::vector<std::string> files;
     if (test) {
         files = {"test_batch.bin"};

@@ -15,8 +15,10 @@ std::unique_ptr<Dataset> open_tiny_imagenet(const std::filesystem::path& directo
 std::unique_ptr<Dataset> open_image_folder(const std::filesystem::path& directory, Split split, bool explicit_split);
 std::unique_ptr<Dataset> open_npy_set(const std::filesystem::path& file);
 
-/// The folder itself or its sub-folder `usual_name`, whichever holds `marker`. Throws Error(kFile) with what was looked for.
-std::filesystem::path find_layout(const std::filesystem::path& directory, const char* usual_name, const char* marker, const char* set);
+/// The folder itself or its sub-folder `usual_name`, whichever holds `marker`. Throws Error(kFile) with what was looked
+/// for.
+std::filesystem::path find_layout(const std::filesystem::path& directory, const char* usual_name, const char* marker,
+                                  const char* set);
 
 /// Throws Error(kInternal) if there is no such item.
 void check_index(std::size_t index, std::size_t size);
@@ -31,14 +33,16 @@ public:
         std::optional<int> label;
     };
     /// `root` is taken off the item names.
-    PictureFiles(std::string description, std::filesystem::path root, std::vector<Item> items, std::vector<std::string> classes);
+    PictureFiles(std::string description, std::filesystem::path root, std::vector<Item> items,
+                 std::vector<std::string> classes);
 
     std::string description() const override { return description_; }
     std::size_t size() const override { return items_.size(); }
     const std::vector<std::string>& classes() const override { return classes_; }
     std::optional<int> label(std::size_t index) const override;
     std::string name(std::size_t index) const override;
-    std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input) const override;
+    std::vector<float> load(std::size_t index, const model::Preprocessing& how,
+                            const model::Shape& input) const override;
 
 private:
     std::string description_;

@@ -1,5 +1,5 @@
-// A folder of pictures. Labels come from labels.txt (lines of file name, label and perhaps class name, divided by tabs),
-// else from the sub-folders in alphabetical order, else there are none.
+// A folder of pictures. Labels come from labels.txt (lines of file name, label and perhaps class name, divided by
+// tabs), else from the sub-folders in alphabetical order, else there are none.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,8 +44,9 @@ Contents from_list(const fs::path& directory) {
             good = error == std::errc{} && stop == end && label >= 0 && label < kMaxClasses;
         }
         if (!good) {
-            throw Error(ErrorKind::kFile, fmt::format("images: '{}', line {}, is not a file name, a tab and a label (0 or more)",
-                                                      list.string(), line_number));
+            throw Error(ErrorKind::kFile,
+                        fmt::format("images: '{}', line {}, is not a file name, a tab and a label (0 or more)",
+                                    list.string(), line_number));
         }
         contents.items.push_back({directory / line.substr(0, tab), label});
         if (second != std::string::npos) {
@@ -86,8 +87,9 @@ fs::path choose_part(const fs::path& directory, Split split, bool explicit_split
         }
     }
     if (explicit_split) {
-        throw Error(ErrorKind::kInvalidArgument,
-                    fmt::format("images: '{}' is not divided into the folders train and val (or test)", directory.string()));
+        throw Error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("images: '{}' is not divided into the folders train and val (or test)", directory.string()));
     }
     return directory;
 }
@@ -96,7 +98,8 @@ fs::path choose_part(const fs::path& directory, Split split, bool explicit_split
 
 std::unique_ptr<Dataset> open_image_folder(const fs::path& parent, Split split, bool explicit_split) {
     std::error_code ignored;
-    if (!fs::is_directory(parent, ignored)) throw Error(ErrorKind::kFile, fmt::format("images: there is no directory '{}'", parent.string()));
+    if (!fs::is_directory(parent, ignored))
+        throw Error(ErrorKind::kFile, fmt::format("images: there is no directory '{}'", parent.string()));
     const fs::path directory = choose_part(parent, split, explicit_split);
 
     Contents contents;
@@ -106,16 +109,23 @@ std::unique_ptr<Dataset> open_image_folder(const fs::path& parent, Split split, 
         contents = from_folders(directory);
         std::vector<fs::path> loose = list_pictures(directory, false);
         if (!loose.empty() && !contents.items.empty()) {
-            throw Error(ErrorKind::kFile, fmt::format("images: '{}' has pictures both directly in it and in sub-folders, so that their labels "
-                                                      "are unclear; move them or list them in {}", directory.string(), kListName));
+            throw Error(
+                ErrorKind::kFile,
+                fmt::format("images: '{}' has pictures both directly in it and in sub-folders, so that their labels "
+                            "are unclear; move them or list them in {}",
+                            directory.string(), kListName));
         }
         if (contents.items.empty()) contents.classes.clear();
         for (fs::path& path : loose) contents.items.push_back({std::move(path), std::nullopt});
     }
-    if (contents.items.empty()) throw Error(ErrorKind::kFile, fmt::format("images: there are no PNG or JPEG pictures in '{}'", directory.string()));
+    if (contents.items.empty())
+        throw Error(ErrorKind::kFile,
+                    fmt::format("images: there are no PNG or JPEG pictures in '{}'", directory.string()));
     const bool labelled = contents.items.front().label.has_value();
-    std::string description = fmt::format("{} pictures in {}, {}", contents.items.size(), directory.string(), labelled ? "labelled" : "without labels");
-    return std::make_unique<PictureFiles>(std::move(description), directory, std::move(contents.items), std::move(contents.classes));
+    std::string description = fmt::format("{} pictures in {}, {}", contents.items.size(), directory.string(),
+                                          labelled ? "labelled" : "without labels");
+    return std::make_unique<PictureFiles>(std::move(description), directory, std::move(contents.items),
+                                          std::move(contents.classes));
 }
 
 }  // namespace flash::data

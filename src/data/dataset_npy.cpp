@@ -15,10 +15,12 @@ public:
     explicit NpySet(const std::string& path) : file_(path) {
         const std::vector<std::size_t>& shape = file_.header().shape;
         if (shape.size() != 3 && shape.size() != 4) {
-            throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' has shape {}; inputs must be NCHW, or CHW for a single one", path, shape));
+            throw Error(ErrorKind::kInvalidArgument,
+                        fmt::format("'{}' has shape {}; inputs must be NCHW, or CHW for a single one", path, shape));
         }
         count_ = shape.size() == 4 ? shape[0] : 1;
-        if (count_ == 0 || file_.header().count == 0) throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' is empty (shape {})", path, shape));
+        if (count_ == 0 || file_.header().count == 0)
+            throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' is empty (shape {})", path, shape));
         item_.assign(shape.end() - 3, shape.end());
     }
 
@@ -38,16 +40,19 @@ public:
 
     std::vector<float> load(std::size_t index, const model::Preprocessing&, const model::Shape& input) const override {
         check_index(index, count_);
-        const bool fits = item_[0] == static_cast<std::size_t>(input.channels) && item_[1] == static_cast<std::size_t>(input.height) &&
+        const bool fits = item_[0] == static_cast<std::size_t>(input.channels) &&
+                          item_[1] == static_cast<std::size_t>(input.height) &&
                           item_[2] == static_cast<std::size_t>(input.width);
         if (!fits) {
-            throw Error(ErrorKind::kInvalidArgument,
-                        fmt::format("'{}' holds inputs of {}, but the model takes {}", file_.path(), fmt::join(item_, "x"), describe(input)));
+            throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' holds inputs of {}, but the model takes {}",
+                                                                 file_.path(), fmt::join(item_, "x"), describe(input)));
         }
         const std::size_t size = item_[0] * item_[1] * item_[2];
         std::vector<float> values = file_.read(index * size, size);
         for (const float value : values) {
-            if (!(value - value == 0)) throw Error(ErrorKind::kFile, fmt::format("'{}' holds a value that is not finite (item {})", file_.path(), index));
+            if (!(value - value == 0))
+                throw Error(ErrorKind::kFile,
+                            fmt::format("'{}' holds a value that is not finite (item {})", file_.path(), index));
         }
         return values;
     }
@@ -61,6 +66,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Dataset> open_npy_set(const std::filesystem::path& file) { return std::make_unique<NpySet>(file.string()); }
+std::unique_ptr<Dataset> open_npy_set(const std::filesystem::path& file) {
+    return std::make_unique<NpySet>(file.string());
+}
 
 }  // namespace flash::data

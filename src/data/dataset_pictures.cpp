@@ -10,8 +10,12 @@ namespace flash::data {
 
 namespace fs = std::filesystem;
 
-PictureFiles::PictureFiles(std::string description, fs::path root, std::vector<Item> items, std::vector<std::string> classes)
-    : description_(std::move(description)), root_(std::move(root)), items_(std::move(items)), classes_(std::move(classes)) {}
+PictureFiles::PictureFiles(std::string description, fs::path root, std::vector<Item> items,
+                           std::vector<std::string> classes)
+    : description_(std::move(description)),
+      root_(std::move(root)),
+      items_(std::move(items)),
+      classes_(std::move(classes)) {}
 
 std::optional<int> PictureFiles::label(std::size_t index) const {
     check_index(index, size());
@@ -23,7 +27,8 @@ std::string PictureFiles::name(std::size_t index) const {
     return items_[index].path.lexically_relative(root_).string();
 }
 
-std::vector<float> PictureFiles::load(std::size_t index, const model::Preprocessing& how, const model::Shape& input) const {
+std::vector<float> PictureFiles::load(std::size_t index, const model::Preprocessing& how,
+                                      const model::Shape& input) const {
     check_index(index, size());
     const std::string path = items_[index].path.string();
     return preprocess(read_image(path), how, input, path);
@@ -31,7 +36,8 @@ std::vector<float> PictureFiles::load(std::size_t index, const model::Preprocess
 
 std::vector<fs::path> list_pictures(const fs::path& directory, bool recursive) {
     std::vector<fs::path> pictures;
-    for (auto entry = fs::recursive_directory_iterator(directory); entry != fs::recursive_directory_iterator(); ++entry) {
+    for (auto entry = fs::recursive_directory_iterator(directory); entry != fs::recursive_directory_iterator();
+         ++entry) {
         const bool hidden = entry->path().filename().string().starts_with('.');
         if (entry->is_directory()) {
             if (hidden || !recursive) entry.disable_recursion_pending();

@@ -52,7 +52,8 @@ std::vector<PictureFiles::Item> from_folders(const fs::path& directory, const st
     std::error_code ignored;
     for (std::size_t i = 0; i < ids.size(); ++i) {
         if (!fs::is_directory(directory / ids[i], ignored)) continue;
-        for (fs::path& path : list_pictures(directory / ids[i], true)) items.push_back({std::move(path), static_cast<int>(i)});
+        for (fs::path& path : list_pictures(directory / ids[i], true))
+            items.push_back({std::move(path), static_cast<int>(i)});
     }
     return items;
 }
@@ -63,8 +64,9 @@ std::vector<PictureFiles::Item> from_annotations(const fs::path& file, const fs:
         const std::vector<std::string> fields = fields_of(line);
         const auto label = fields.size() >= 2 ? labels.find(fields[1]) : labels.end();
         if (label == labels.end() || fields[0].empty() || fields[0].find('/') != std::string::npos) {
-            throw Error(ErrorKind::kFile, fmt::format("{}: '{}', line {}, is not a picture's name, a tab and an id of wnids.txt", kSet,
-                                                      file.string(), items.size() + 1));
+            throw Error(ErrorKind::kFile,
+                        fmt::format("{}: '{}', line {}, is not a picture's name, a tab and an id of wnids.txt", kSet,
+                                    file.string(), items.size() + 1));
         }
         items.push_back({images / fields[0], label->second});
     }
@@ -82,15 +84,23 @@ std::unique_ptr<Dataset> open_tiny_imagenet(const fs::path& directory, Split spl
     const fs::path part = root / (split == Split::kTrain ? "train" : "val");
     std::error_code ignored;
     if (!fs::is_directory(part, ignored)) {
-        throw Error(ErrorKind::kFile, fmt::format("{}: there is no {} part: '{}' is missing (#{} at the end of the SPEC chooses the other part)", kSet,
-                                                  to_string(split), part.string(), to_string(split == Split::kTrain ? Split::kTest : Split::kTrain)));
+        throw Error(
+            ErrorKind::kFile,
+            fmt::format("{}: there is no {} part: '{}' is missing (#{} at the end of the SPEC chooses the other part)",
+                        kSet, to_string(split), part.string(),
+                        to_string(split == Split::kTrain ? Split::kTest : Split::kTrain)));
     }
     const fs::path annotations = part / "val_annotations.txt";
-    const bool listed = split == Split::kTest && fs::is_directory(part / "images", ignored) && fs::exists(annotations, ignored);
-    std::vector<PictureFiles::Item> items = listed ? from_annotations(annotations, part / "images", labels) : from_folders(part, ids);
-    if (items.empty()) throw Error(ErrorKind::kFile, fmt::format("{}: there are no pictures in '{}'", kSet, part.string()));
-    std::string description = fmt::format("{} {} part in {}: {} images of {} classes", kSet, to_string(split), part.string(), items.size(), ids.size());
-    return std::make_unique<PictureFiles>(std::move(description), part, std::move(items), class_names(root / "words.txt", ids));
+    const bool listed =
+        split == Split::kTest && fs::is_directory(part / "images", ignored) && fs::exists(annotations, ignored);
+    std::vector<PictureFiles::Item> items =
+        listed ? from_annotations(annotations, part / "images", labels) : from_folders(part, ids);
+    if (items.empty())
+        throw Error(ErrorKind::kFile, fmt::format("{}: there are no pictures in '{}'", kSet, part.string()));
+    std::string description = fmt::format("{} {} part in {}: {} images of {} classes", kSet, to_string(split),
+                                          part.string(), items.size(), ids.size());
+    return std::make_unique<PictureFiles>(std::move(description), part, std::move(items),
+                                          class_names(root / "words.txt", ids));
 }
 
 }  // namespace flash::data

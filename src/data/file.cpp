@@ -10,7 +10,8 @@ std::vector<std::string> read_lines(const std::string& path, std::uint64_t max_b
     for (std::size_t start = 0; start < bytes.size();) {
         std::size_t end = start;
         while (end < bytes.size() && bytes[end] != '\n') ++end;
-        std::string line(bytes.begin() + static_cast<std::ptrdiff_t>(start), bytes.begin() + static_cast<std::ptrdiff_t>(end));
+        std::string line(bytes.begin() + static_cast<std::ptrdiff_t>(start),
+                         bytes.begin() + static_cast<std::ptrdiff_t>(end));
         if (!line.empty() && line.back() == '\r') line.pop_back();
         if (!line.empty()) lines.push_back(std::move(line));
         start = end + 1;

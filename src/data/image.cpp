@@ -35,8 +35,9 @@ bool has_image_suffix(const std::string& path) {
 void check_image_extents(std::int64_t height, std::int64_t width, const std::string& name) {
     if (height < 1 || width < 1) throw Error(ErrorKind::kFile, fmt::format("picture '{}' is empty", name));
     if (height > kImageMaxSide || width > kImageMaxSide || height * width > kImageMaxPixels) {
-        throw Error(ErrorKind::kFile, fmt::format("picture '{}' is too large: {} x {} pixels; the limit is {} a side and {} in all",
-                                                  name, width, height, kImageMaxSide, kImageMaxPixels));
+        throw Error(ErrorKind::kFile,
+                    fmt::format("picture '{}' is too large: {} x {} pixels; the limit is {} a side and {} in all", name,
+                                width, height, kImageMaxSide, kImageMaxPixels));
     }
 }
 

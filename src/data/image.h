@@ -16,8 +16,11 @@ struct Image {
 
     Image() = default;
     Image(int channel_count, int rows, int columns)
-        : channels(channel_count), height(rows), width(columns),
-          pixels(static_cast<std::size_t>(channel_count) * static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns)) {}
+        : channels(channel_count),
+          height(rows),
+          width(columns),
+          pixels(static_cast<std::size_t>(channel_count) * static_cast<std::size_t>(rows) *
+                 static_cast<std::size_t>(columns)) {}
     std::size_t row_bytes() const { return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels); }
     std::uint8_t* row(int y) { return pixels.data() + static_cast<std::size_t>(y) * row_bytes(); }
     const std::uint8_t* row(int y) const { return pixels.data() + static_cast<std::size_t>(y) * row_bytes(); }

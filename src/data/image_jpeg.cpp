@@ -36,7 +36,8 @@ ErrorManager* manager_of(j_common_ptr info) { return reinterpret_cast<ErrorManag
 void on_message(j_common_ptr info, int level) {
     if (level >= 0) return;
     const int code = info->err->msg_code;
-    if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC) on_error(info);
+    if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC)
+        on_error(info);
 }
 
 void on_progress(j_common_ptr info) {
@@ -49,8 +50,8 @@ void on_progress(j_common_ptr info) {
 enum class Outcome { kDone, kDamaged, kBadExtents, kCmyk };
 
 /// Owns nothing itself: all that has a destructor lives in the caller, because longjmp passes over destructors here.
-Outcome decode(jpeg_decompress_struct& info, ErrorManager& manager, jpeg_progress_mgr& progress, std::span<const std::uint8_t> bytes,
-               Image& image) {
+Outcome decode(jpeg_decompress_struct& info, ErrorManager& manager, jpeg_progress_mgr& progress,
+               std::span<const std::uint8_t> bytes, Image& image) {
     if (setjmp(manager.jump) != 0) return Outcome::kDamaged;
     jpeg_create_decompress(&info);
     info.progress = &progress;
@@ -95,7 +96,8 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& name) 
         case Outcome::kCmyk:
             throw Error(ErrorKind::kUnsupported, fmt::format("picture '{}' is a CMYK JPEG; convert it to RGB", name));
         case Outcome::kDamaged:
-            throw Error(ErrorKind::kFile, fmt::format("JPEG picture '{}' is damaged or truncated: {}", name, manager.message));
+            throw Error(ErrorKind::kFile,
+                        fmt::format("JPEG picture '{}' is damaged or truncated: {}", name, manager.message));
     }
     return image;
 }

@@ -15,7 +15,9 @@ std::vector<Input> load_inputs(const std::string& path, const model::Preprocessi
     if (!path.ends_with(".npy")) return {{path, preprocess(read_image(path), how, shape, path)}};
     const std::unique_ptr<Dataset> set = open_npy_set(path);
     if (set->size() > kMaxInputs) {
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' holds {} inputs; at most {} can be given in one file", path, set->size(), kMaxInputs));
+        throw Error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("'{}' holds {} inputs; at most {} can be given in one file", path, set->size(), kMaxInputs));
     }
     std::vector<Input> inputs;
     for (std::size_t i = 0; i < set->size(); ++i) {

@@ -27,9 +27,10 @@ struct TypeName {
     std::size_t bytes;
 };
 constexpr TypeName kTypes[] = {
-    {"b1", NpyType::kBool, 1},    {"i1", NpyType::kInt8, 1},    {"u1", NpyType::kUint8, 1},   {"i2", NpyType::kInt16, 2},
-    {"u2", NpyType::kUint16, 2},  {"i4", NpyType::kInt32, 4},   {"u4", NpyType::kUint32, 4},  {"i8", NpyType::kInt64, 8},
-    {"u8", NpyType::kUint64, 8},  {"f2", NpyType::kFloat16, 2}, {"f4", NpyType::kFloat32, 4}, {"f8", NpyType::kFloat64, 8},
+    {"b1", NpyType::kBool, 1},    {"i1", NpyType::kInt8, 1},    {"u1", NpyType::kUint8, 1},
+    {"i2", NpyType::kInt16, 2},   {"u2", NpyType::kUint16, 2},  {"i4", NpyType::kInt32, 4},
+    {"u4", NpyType::kUint32, 4},  {"i8", NpyType::kInt64, 8},   {"u8", NpyType::kUint64, 8},
+    {"f2", NpyType::kFloat16, 2}, {"f4", NpyType::kFloat32, 4}, {"f8", NpyType::kFloat64, 8},
 };
 
 /// Reads the Python literal {'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }, keys in any order.
@@ -104,7 +105,8 @@ private:
 
     void descr() {
         skip_space();
-        if (position_ < text_.size() && text_[position_] == '[') refuse("structured arrays are not supported; save plain float32");
+        if (position_ < text_.size() && text_[position_] == '[')
+            refuse("structured arrays are not supported; save plain float32");
         const std::string_view text = string();
         if (text.size() < 2) fail("malformed element type");
         const char order = text.front();
@@ -166,8 +168,11 @@ constexpr std::size_t kPrefixBytes = 12;
 
 /// Magic, version and header length from the first bytes of a file.
 Prefix parse_prefix(std::span<const std::uint8_t> bytes, const std::string& name) {
-    const auto fail = [&](const char* what) { throw Error(ErrorKind::kFile, fmt::format("'{}' is not a valid .npy file: {}", name, what)); };
-    if (bytes.size() < kMagic.size() || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) fail("it does not start with NumPy's mark");
+    const auto fail = [&](const char* what) {
+        throw Error(ErrorKind::kFile, fmt::format("'{}' is not a valid .npy file: {}", name, what));
+    };
+    if (bytes.size() < kMagic.size() || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+        fail("it does not start with NumPy's mark");
     if (bytes.size() < 10) fail("it ends within the header");
     const int version = bytes[6];
     if (version < 1 || version > 3) fail("unknown format version");
@@ -219,9 +224,10 @@ void convert_elements(NpyType type, std::span<const std::uint8_t> bytes, std::sp
                 double value;
                 std::memcpy(&value, bytes.data() + i * sizeof(double), sizeof(double));
                 // A finite double beyond float's range becomes an infinity instead of undefined behaviour.
-                out[i] = std::abs(value) > static_cast<double>(std::numeric_limits<float>::max()) && std::isfinite(value)
-                             ? std::copysign(INFINITY, value < 0 ? -1.0F : 1.0F)
-                             : static_cast<float>(value);
+                out[i] =
+                    std::abs(value) > static_cast<double>(std::numeric_limits<float>::max()) && std::isfinite(value)
+                        ? std::copysign(INFINITY, value < 0 ? -1.0F : 1.0F)
+                        : static_cast<float>(value);
             }
             return;
         case NpyType::kFloat16:
@@ -234,8 +240,8 @@ void convert_elements(NpyType type, std::span<const std::uint8_t> bytes, std::sp
 
 void check_size(const NpyHeader& header, std::uint64_t size, const std::string& name) {
     if (size != header.file_bytes()) {
-        throw Error(ErrorKind::kFile, fmt::format("'{}' has {} bytes, but its header announces {} (shape {})", name, size,
-                                                  header.file_bytes(), header.shape));
+        throw Error(ErrorKind::kFile, fmt::format("'{}' has {} bytes, but its header announces {} (shape {})", name,
+                                                  size, header.file_bytes(), header.shape));
     }
 }
 
@@ -279,10 +285,11 @@ NpyArray read_npy(const std::string& path) {
 NpyFile::NpyFile(const std::string& path) : file_(path), header_(read_header(file_)) {}
 
 std::vector<float> NpyFile::read(std::size_t first, std::size_t count) const {
-    require(first <= header_.count && count <= header_.count - first, ErrorKind::kInternal, "read beyond the end of an array");
+    require(first <= header_.count && count <= header_.count - first, ErrorKind::kInternal,
+            "read beyond the end of an array");
     if (count > kNpyMaxElementsAtOnce) {
-        throw Error(ErrorKind::kFile, fmt::format("'{}' is too large to be read at once: {} elements, the limit is {}", path(), count,
-                                                  kNpyMaxElementsAtOnce));
+        throw Error(ErrorKind::kFile, fmt::format("'{}' is too large to be read at once: {} elements, the limit is {}",
+                                                  path(), count, kNpyMaxElementsAtOnce));
     }
     std::vector<std::uint8_t> bytes(count * header_.item_bytes);
     file_.read_at(header_.data_offset + std::uint64_t{first} * header_.item_bytes, bytes);
@@ -295,13 +302,14 @@ void write_npy(const std::string& path, const std::vector<std::size_t>& shape, s
     std::size_t count = 1;
     for (const std::size_t extent : shape) count *= extent;
     require(count == values.size(), ErrorKind::kInvalidArgument, "write_npy: shape and number of values disagree");
-    std::string dictionary = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}", fmt::join(shape, ", "),
-                                         shape.size() == 1 ? "," : "");
+    std::string dictionary = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",
+                                         fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
     // The elements start at a multiple of 64 bytes.
     dictionary.append(63 - (10 + dictionary.size()) % 64, ' ');
     dictionary += '\n';
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << kMagic << '\x01' << '\0' << static_cast<char>(dictionary.size() & 255) << static_cast<char>(dictionary.size() >> 8) << dictionary;
+    file << kMagic << '\x01' << '\0' << static_cast<char>(dictionary.size() & 255)
+         << static_cast<char>(dictionary.size() >> 8) << dictionary;
     file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
     file.close();
     if (!file) throw Error(ErrorKind::kFile, fmt::format("cannot write '{}'", path));

@@ -17,14 +17,27 @@ struct NpyArray {
 };
 
 /// Element types that can be read; all are converted to float. Little-endian only.
-enum class NpyType { kBool, kInt8, kUint8, kInt16, kUint16, kInt32, kUint32, kInt64, kUint64, kFloat16, kFloat32, kFloat64 };
+enum class NpyType {
+    kBool,
+    kInt8,
+    kUint8,
+    kInt16,
+    kUint16,
+    kInt32,
+    kUint32,
+    kInt64,
+    kUint64,
+    kFloat16,
+    kFloat32,
+    kFloat64
+};
 
 struct NpyHeader {
     NpyType type = NpyType::kFloat32;
     std::vector<std::size_t> shape;
     std::size_t item_bytes = 4;
-    std::size_t count = 1;         ///< elements; at most kNpyMaxElements
-    std::size_t data_offset = 0;   ///< of the first element in the file
+    std::size_t count = 1;        ///< elements; at most kNpyMaxElements
+    std::size_t data_offset = 0;  ///< of the first element in the file
     /// Size that the file must have, to the byte.
     std::uint64_t file_bytes() const { return data_offset + std::uint64_t{item_bytes} * count; }
 };

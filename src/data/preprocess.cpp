@@ -13,8 +13,9 @@ namespace {
 void check_statistics(const model::Preprocessing& how, std::size_t channels) {
     for (const std::vector<float>* values : {&how.mean, &how.std}) {
         if (!values->empty() && values->size() != channels) {
-            throw Error(ErrorKind::kInvalidArgument, fmt::format("the model's preprocessing has {} {} values for {} input channels",
-                                                                 values->size(), values == &how.mean ? "mean" : "std", channels));
+            throw Error(ErrorKind::kInvalidArgument,
+                        fmt::format("the model's preprocessing has {} {} values for {} input channels", values->size(),
+                                    values == &how.mean ? "mean" : "std", channels));
         }
         for (const float value : *values) {
             if (!std::isfinite(value) || (values == &how.std && value <= 0)) {
@@ -26,23 +27,27 @@ void check_statistics(const model::Preprocessing& how, std::size_t channels) {
 
 Image for_channels(const Image& image, const model::Shape& input, const std::string& name) {
     if (input.channels != 1 && input.channels != 3) {
-        throw Error(ErrorKind::kInvalidArgument,
-                    fmt::format("picture '{}' cannot be the input of a model that takes {} (only 1 or 3 channels are pictures); give a .npy file",
-                                name, describe(input)));
+        throw Error(ErrorKind::kInvalidArgument, fmt::format("picture '{}' cannot be the input of a model that takes "
+                                                             "{} (only 1 or 3 channels are pictures); give a .npy file",
+                                                             name, describe(input)));
     }
     return with_channels(image, input.channels);
 }
 
 }  // namespace
 
-std::string describe(const model::Shape& shape) { return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width); }
+std::string describe(const model::Shape& shape) {
+    return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+}
 
-std::vector<float> normalise(const Image& original, const model::Preprocessing& how, const model::Shape& input, const std::string& name) {
+std::vector<float> normalise(const Image& original, const model::Preprocessing& how, const model::Shape& input,
+                             const std::string& name) {
     const Image image = for_channels(original, input, name);
     const model::Shape shape{image.channels, image.height, image.width};
     if (shape != input) {
         throw Error(ErrorKind::kInvalidArgument,
-                    fmt::format("picture '{}' is {} after preprocessing, but the model takes {}", name, describe(shape), describe(input)));
+                    fmt::format("picture '{}' is {} after preprocessing, but the model takes {}", name, describe(shape),
+                                describe(input)));
     }
     const auto channels = static_cast<std::size_t>(image.channels);
     check_statistics(how, channels);
@@ -58,7 +63,8 @@ std::vector<float> normalise(const Image& original, const model::Preprocessing& 
     return out;
 }
 
-std::vector<float> preprocess(const Image& original, const model::Preprocessing& how, const model::Shape& input, const std::string& name) {
+std::vector<float> preprocess(const Image& original, const model::Preprocessing& how, const model::Shape& input,
+                              const std::string& name) {
     require(how.resize >= 0 && how.crop_height >= 0 && how.crop_width >= 0, ErrorKind::kInvalidArgument,
             "the model's preprocessing has a negative size");
     Image image = for_channels(original, input, name);
@@ -68,8 +74,8 @@ std::vector<float> preprocess(const Image& original, const model::Preprocessing&
         const int width = how.crop_width > 0 ? how.crop_width : image.width;
         if (height > image.height || width > image.width) {
             throw Error(ErrorKind::kInvalidArgument,
-                        fmt::format("picture '{}' is {}x{}x{}, too small to crop {}x{} out of it; the model takes {}", name, image.channels,
-                                    image.height, image.width, height, width, describe(input)));
+                        fmt::format("picture '{}' is {}x{}x{}, too small to crop {}x{} out of it; the model takes {}",
+                                    name, image.channels, image.height, image.width, height, width, describe(input)));
         }
         image = centre_crop(image, height, width);
     }

@@ -13,10 +13,12 @@ namespace flash::data {
 /// 255, then (x - mean) / std per channel (empty mean: 0, empty std: 1).
 /// Throws Error(kInvalidArgument), naming both shapes, if the result is not of the model's input shape.
 /// `name` is for messages.
-std::vector<float> preprocess(const Image& image, const model::Preprocessing& how, const model::Shape& input, const std::string& name);
+std::vector<float> preprocess(const Image& image, const model::Preprocessing& how, const model::Shape& input,
+                              const std::string& name);
 
 /// Only the last step, for pictures that are of the input's size already.
-std::vector<float> normalise(const Image& image, const model::Preprocessing& how, const model::Shape& input, const std::string& name);
+std::vector<float> normalise(const Image& image, const model::Preprocessing& how, const model::Shape& input,
+                             const std::string& name);
 
 /// "3x32x32".
 std::string describe(const model::Shape& shape);

@@ -40,7 +40,8 @@ std::vector<Taps> triangle_taps(int source, int target) {
         Taps& tap = taps[static_cast<std::size_t>(i)];
         tap.first = first;
         for (const double weight : weights) {
-            tap.weights.push_back(static_cast<std::int32_t>(0.5 + (sum != 0 ? weight / sum : weight) * (1 << kWeightBits)));
+            tap.weights.push_back(
+                static_cast<std::int32_t>(0.5 + (sum != 0 ? weight / sum : weight) * (1 << kWeightBits)));
         }
     }
     return taps;
@@ -86,9 +87,11 @@ int half(int difference) { return difference / 2 + (difference % 4 == 3 ? 1 : 0)
 }  // namespace
 
 Image resize(const Image& image, int height, int width) {
-    if (height < 1 || width < 1 || height > kImageMaxSide || width > kImageMaxSide || std::int64_t{height} * width > kImageMaxPixels) {
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("a picture of {} x {} pixels (width x height) cannot be resized to {} x {}",
-                                                             image.width, image.height, width, height));
+    if (height < 1 || width < 1 || height > kImageMaxSide || width > kImageMaxSide ||
+        std::int64_t{height} * width > kImageMaxPixels) {
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("a picture of {} x {} pixels (width x height) cannot be resized to {} x {}",
+                                image.width, image.height, width, height));
     }
     if (width == image.width && height == image.height) return image;
     if (width == image.width) return resize_height(image, height);
@@ -106,14 +109,17 @@ Image resize_short_side(const Image& image, int side) {
 
 Image centre_crop(const Image& image, int height, int width) {
     if (height < 1 || width < 1 || height > image.height || width > image.width) {
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("cannot crop {} x {} pixels (width x height) out of a picture of {} x {}",
-                                                             width, height, image.width, image.height));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("cannot crop {} x {} pixels (width x height) out of a picture of {} x {}", width,
+                                height, image.width, image.height));
     }
     const int top = half(image.height - height);
     const int left = half(image.width - width);
     Image out(image.channels, height, width);
     for (int y = 0; y < height; ++y) {
-        std::memcpy(out.row(y), image.row(top + y) + static_cast<std::size_t>(left) * static_cast<std::size_t>(image.channels), out.row_bytes());
+        std::memcpy(out.row(y),
+                    image.row(top + y) + static_cast<std::size_t>(left) * static_cast<std::size_t>(image.channels),
+                    out.row_bytes());
     }
     return out;
 }
@@ -128,7 +134,8 @@ Image with_channels(const Image& image, int channels) {
             std::fill_n(out.pixels.begin() + static_cast<std::ptrdiff_t>(3 * i), 3, image.pixels[i]);
         } else {
             const std::uint8_t* rgb = image.pixels.data() + 3 * i;
-            out.pixels[i] = static_cast<std::uint8_t>((rgb[0] * 19595U + rgb[1] * 38470U + rgb[2] * 7471U + 0x8000U) >> 16);
+            out.pixels[i] =
+                static_cast<std::uint8_t>((rgb[0] * 19595U + rgb[1] * 38470U + rgb[2] * 7471U + 0x8000U) >> 16);
         }
     }
     return out;

@@ -1,13 +1,13 @@
-// Resizing with antialiasing, to the bit like Pillow's (and so torchvision's) bilinear resize of 8-bit pictures: networks
-// are trained on pictures resized that way.
+// Resizing with antialiasing, to the bit like Pillow's (and so torchvision's) bilinear resize of 8-bit pictures:
+// networks are trained on pictures resized that way.
 #pragma once
 
 #include "data/image.h"
 
 namespace flash::data {
 
-/// The picture at height x width. When shrinking, the triangle filter is as wide as the ratio, so that every source pixel
-/// counts. Throws Error(kInvalidArgument) if the extents are outside the limits of image.h.
+/// The picture at height x width. When shrinking, the triangle filter is as wide as the ratio, so that every source
+/// pixel counts. Throws Error(kInvalidArgument) if the extents are outside the limits of image.h.
 Image resize(const Image& image, int height, int width);
 
 /// The short side becomes `side`, the long one follows, rounded down.

@@ -45,6 +45,7 @@ std::unique_ptr<const DirectArrangement> arrange_words(const ProductMatrix& matr
 std::unique_ptr<const DirectArrangement> arrange_bytes(const ProductMatrix& matrix, InstructionSet set);
 
 /// multiply_adds() of what arrange_bytes would make.
-double byte_multiply_adds(std::span<const ShiftedInput> columns, std::size_t rows, std::size_t tiles, int zero_low_bytes, InstructionSet set);
+double byte_multiply_adds(std::span<const ShiftedInput> columns, std::size_t rows, std::size_t tiles,
+                          int zero_low_bytes, InstructionSet set);
 
 }  // namespace flash::lattice

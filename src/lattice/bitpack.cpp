@@ -9,7 +9,8 @@ namespace {
 
 template <class Word>
 void check_width(int bits) {
-    require(bits >= 1 && bits <= static_cast<int>(8 * sizeof(Word)), ErrorKind::kInternal, "bit packing: width out of range");
+    require(bits >= 1 && bits <= static_cast<int>(8 * sizeof(Word)), ErrorKind::kInternal,
+            "bit packing: width out of range");
 }
 
 template <class Word>
@@ -39,7 +40,8 @@ void unpack_words(std::span<const std::uint8_t> in, int bits, std::span<Word> ou
 }  // namespace
 
 std::size_t packed_bytes(std::size_t count, int bits) {
-    require(bits >= 1 && bits <= 64 && count <= (std::size_t{1} << 56), ErrorKind::kInternal, "bit packing: width or count out of range");
+    require(bits >= 1 && bits <= 64 && count <= (std::size_t{1} << 56), ErrorKind::kInternal,
+            "bit packing: width or count out of range");
     return (count * static_cast<std::size_t>(bits) + 7) / 8;
 }
 

@@ -1,6 +1,6 @@
 // Bit packing of the wire format.
-// Value i of a packed array occupies bits [i * bits, (i + 1) * bits) of the byte string, least significant bit first; unused bits
-// of the last byte are zero. Running times depend on counts and widths only, never on values.
+// Value i of a packed array occupies bits [i * bits, (i + 1) * bits) of the byte string, least significant bit first;
+// unused bits of the last byte are zero. Running times depend on counts and widths only, never on values.
 #pragma once
 
 #include <cstddef>

@@ -9,8 +9,8 @@ namespace flash::lattice {
 CoefficientTiles::CoefficientTiles(std::span<const CoefficientRange> ranges) : ranges_(ranges.begin(), ranges.end()) {
     std::uint32_t last = 0;
     for (const CoefficientRange& range : ranges_) {
-        require(range.begin >= last && range.end > range.begin && range.end < (std::uint32_t{1} << 31), ErrorKind::kInternal,
-                "coefficient ranges must be ascending, disjoint and not empty");
+        require(range.begin >= last && range.end > range.begin && range.end < (std::uint32_t{1} << 31),
+                ErrorKind::kInternal, "coefficient ranges must be ascending, disjoint and not empty");
         last = range.end;
         first_words_.push_back(words());
         for (std::uint32_t at = range.begin; at < range.end; at += kTile) starts_.push_back(at);

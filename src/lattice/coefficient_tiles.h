@@ -1,5 +1,6 @@
-// Which coefficients of a result polynomial are computed. A result ciphertext is read at a few ranges of coefficients only (the rest
-// of b'' is never sent), so products are evaluated there: in tiles of 16 consecutive coefficients, stored one after the other.
+// Which coefficients of a result polynomial are computed. A result ciphertext is read at a few ranges of coefficients
+// only (the rest of b'' is never sent), so products are evaluated there: in tiles of 16 consecutive coefficients,
+// stored one after the other.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,8 @@ class CoefficientTiles {
 public:
     static constexpr std::size_t kTile = 16;  ///< coefficients of a tile: one vector of 512 bits
 
-    /// ranges: ascending, disjoint, not empty, below 2^31; Error(kInternal) otherwise. Tiles start at the begin of a range; the last tile of
-    /// a range may run past its end (and past n), into coefficients that nobody asked for.
+    /// ranges: ascending, disjoint, not empty, below 2^31; Error(kInternal) otherwise. Tiles start at the begin of a
+    /// range; the last tile of a range may run past its end (and past n), into coefficients that nobody asked for.
     explicit CoefficientTiles(std::span<const CoefficientRange> ranges);
     CoefficientTiles() = default;
     /// All coefficients of a polynomial, n a multiple of kTile: then the compact form is the polynomial itself.

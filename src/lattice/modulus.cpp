@@ -50,14 +50,17 @@ Modulus::Modulus(std::uint64_t prime) : value_(prime), bits_(static_cast<int>(st
 }
 
 std::uint64_t Modulus::shoup_quotient(std::uint64_t w) const {
-    // w * floor(2^128 / p) / 2^64 is below 2^64 w / p by less than one, so its floor is at most one too small; the remainder tells.
+    // w * floor(2^128 / p) / 2^64 is below 2^64 w / p by less than one, so its floor is at most one too small; the
+    // remainder tells.
     const std::uint64_t estimate =
         static_cast<std::uint64_t>((static_cast<u128>(w) * ratio_low_ >> 64) + static_cast<u128>(w) * ratio_high_);
     const std::uint64_t remainder = 0 - estimate * value_;  // 2^64 w - estimate * p, in [0, 2p)
     return estimate + static_cast<std::uint64_t>(remainder >= value_);
 }
 
-std::uint64_t Modulus::power(std::uint64_t base, std::uint64_t exponent) const { return power_mod(base, exponent, value_); }
+std::uint64_t Modulus::power(std::uint64_t base, std::uint64_t exponent) const {
+    return power_mod(base, exponent, value_);
+}
 
 std::uint64_t largest_prime_below(std::uint64_t limit, std::uint64_t step) {
     require(step > 0 && limit > 2, ErrorKind::kInvalidArgument, "no such prime: empty range");

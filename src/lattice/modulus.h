@@ -1,5 +1,5 @@
-// Arithmetic modulo a prime below 2^60. All functions on residues are free of branches and table look-ups that depend on the
-// residues; only construction and root finding (public primes) branch.
+// Arithmetic modulo a prime below 2^60. All functions on residues are free of branches and table look-ups that depend
+// on the residues; only construction and root finding (public primes) branch.
 #pragma once
 
 #include <cstdint>
@@ -44,14 +44,16 @@ public:
         const std::uint64_t low = static_cast<std::uint64_t>(x), high = static_cast<std::uint64_t>(x >> 64);
         const u128 middle = static_cast<u128>(low) * ratio_high_ + high_product(low, ratio_low_);
         const u128 cross = static_cast<u128>(high) * ratio_low_ + static_cast<std::uint64_t>(middle);
-        const std::uint64_t quotient = high * ratio_high_ + static_cast<std::uint64_t>(middle >> 64) +
-                                       static_cast<std::uint64_t>(cross >> 64);
+        const std::uint64_t quotient =
+            high * ratio_high_ + static_cast<std::uint64_t>(middle >> 64) + static_cast<std::uint64_t>(cross >> 64);
         // The estimate is at most one too small, so the remainder is below 2p.
         return subtract_if_at_least(low - quotient * value_, value_);
     }
     std::uint64_t multiply(std::uint64_t x, std::uint64_t y) const { return reduce(static_cast<u128>(x) * y); }
     std::uint64_t add(std::uint64_t x, std::uint64_t y) const { return subtract_if_at_least(x + y, value_); }
-    std::uint64_t subtract(std::uint64_t x, std::uint64_t y) const { return subtract_if_at_least(x + value_ - y, value_); }
+    std::uint64_t subtract(std::uint64_t x, std::uint64_t y) const {
+        return subtract_if_at_least(x + value_ - y, value_);
+    }
     std::uint64_t multiply(std::uint64_t x, const ShoupFactor& w) const {
         return subtract_if_at_least(multiply_lazy(x, w.value, w.quotient, value_), value_);
     }
@@ -93,8 +95,8 @@ bool is_prime(std::uint64_t x);
 /// Largest prime p = 1 mod step with p < limit; Error(kInvalidArgument) if there is none.
 std::uint64_t largest_prime_below(std::uint64_t limit, std::uint64_t step);
 
-/// The smallest primitive `order`-th root of unity mod p, order a power of two dividing p - 1: a canonical choice, so that
-/// slots mean the same for both parties.
+/// The smallest primitive `order`-th root of unity mod p, order a power of two dividing p - 1: a canonical choice, so
+/// that slots mean the same for both parties.
 std::uint64_t primitive_root(const Modulus& modulus, std::uint64_t order);
 
 }  // namespace flash::lattice

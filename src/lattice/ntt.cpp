@@ -41,7 +41,9 @@ NttTables::NttTables(std::size_t n, std::uint64_t prime) : n_(n), modulus_(prime
     }
     inverse_n_ = modulus_.shoup(modulus_.inverse(n));
     if (prime < kernels::kWideNttLimit) {
-        const auto wide = [](ShoupFactor factor) { return ShoupFactor{factor.value, factor.quotient >> (64 - kernels::kWideBits)}; };
+        const auto wide = [](ShoupFactor factor) {
+            return ShoupFactor{factor.value, factor.quotient >> (64 - kernels::kWideBits)};
+        };
         wide_ = wide_tables(roots_, root_quotients_);
         inverse_wide_ = wide_tables(inverse_roots_, inverse_root_quotients_);
         wide_scale_ = wide(inverse_n_);
@@ -58,15 +60,18 @@ NttTables::NttTables(std::size_t n, std::uint64_t prime) : n_(n), modulus_(prime
     }
 }
 
-NttTables::WideTables NttTables::wide_tables(std::span<const std::uint64_t> roots, std::span<const std::uint64_t> quotients) const {
+NttTables::WideTables NttTables::wide_tables(std::span<const std::uint64_t> roots,
+                                             std::span<const std::uint64_t> quotients) const {
     WideTables tables;
     // floor(2^52 w / p) is floor(floor(2^64 w / p) / 2^12).
     for (std::uint64_t quotient : quotients) tables.quotients.push_back(quotient >> (64 - kernels::kWideBits));
     constexpr std::size_t kFourOrder[4] = {0, 2, 1, 3}, kPairOrder[8] = {0, 1, 4, 5, 2, 3, 6, 7};
     const std::uint64_t *root = roots.data(), *quotient = tables.quotients.data();
     for (std::size_t i = 0; i < n_ / 16; ++i) {
-        for (std::size_t k : {0, 0, 1, 1}) tables.inner.insert(tables.inner.end(), {root[n_ / 8 + 2 * i + k], quotient[n_ / 8 + 2 * i + k]});
-        for (std::size_t k : kFourOrder) tables.inner.insert(tables.inner.end(), {root[n_ / 4 + 4 * i + k], quotient[n_ / 4 + 4 * i + k]});
+        for (std::size_t k : {0, 0, 1, 1})
+            tables.inner.insert(tables.inner.end(), {root[n_ / 8 + 2 * i + k], quotient[n_ / 8 + 2 * i + k]});
+        for (std::size_t k : kFourOrder)
+            tables.inner.insert(tables.inner.end(), {root[n_ / 4 + 4 * i + k], quotient[n_ / 4 + 4 * i + k]});
         for (const std::uint64_t* from : {root, quotient})
             for (std::size_t k : kPairOrder) tables.inner.push_back(from[n_ / 2 + 8 * i + k]);
     }
@@ -80,19 +85,31 @@ InstructionSet NttTables::kernel(InstructionSet set) const {
     return set > InstructionSet::kAvx512 ? InstructionSet::kAvx512 : set;
 }
 
-void NttTables::forward(std::span<std::uint64_t> polynomial, InstructionSet set) const { transform(polynomial, false, set); }
-void NttTables::forward_lazy(std::span<std::uint64_t> polynomial, InstructionSet set) const { transform(polynomial, true, set); }
+void NttTables::forward(std::span<std::uint64_t> polynomial, InstructionSet set) const {
+    transform(polynomial, false, set);
+}
+void NttTables::forward_lazy(std::span<std::uint64_t> polynomial, InstructionSet set) const {
+    transform(polynomial, true, set);
+}
 
 void NttTables::transform(std::span<std::uint64_t> polynomial, bool lazy, InstructionSet set) const {
     require(polynomial.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
         case InstructionSet::kAvx512:
-            return kernels::ntt_forward_avx512(polynomial.data(), {n_, p, roots_.data(), wide_.quotients.data(), wide_.inner.data(),
-                                                                   (std::uint64_t{1} << kernels::kWideBits) / p, {}, {}}, lazy);
+            return kernels::ntt_forward_avx512(polynomial.data(),
+                                               {n_,
+                                                p,
+                                                roots_.data(),
+                                                wide_.quotients.data(),
+                                                wide_.inner.data(),
+                                                (std::uint64_t{1} << kernels::kWideBits) / p,
+                                                {},
+                                                {}},
+                                               lazy);
         case InstructionSet::kAvx2:
-            return kernels::ntt_forward_avx2(polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(),
-                                                                 float_root_ratios_.data(), 0});
+            return kernels::ntt_forward_avx2(
+                polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(), float_root_ratios_.data(), 0});
         default:
             return kernels::ntt_forward_portable(polynomial.data(), {n_, p, roots_.data(), root_quotients_.data(), {}});
     }
@@ -103,14 +120,16 @@ void NttTables::inverse(std::span<std::uint64_t> values, InstructionSet set) con
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
         case InstructionSet::kAvx512:
-            return kernels::ntt_inverse_avx512(values.data(), {n_, p, inverse_roots_.data(), inverse_wide_.quotients.data(),
-                                                               inverse_wide_.inner.data(), 0, wide_scale_, wide_scaled_last_});
+            return kernels::ntt_inverse_avx512(values.data(),
+                                               {n_, p, inverse_roots_.data(), inverse_wide_.quotients.data(),
+                                                inverse_wide_.inner.data(), 0, wide_scale_, wide_scaled_last_});
         case InstructionSet::kAvx2:
             return kernels::ntt_inverse_avx2(values.data(),
-                                             {n_, static_cast<double>(p), float_inverse_roots_.data(), float_inverse_root_ratios_.data(),
-                                              centred(inverse_n_.value, p)});
+                                             {n_, static_cast<double>(p), float_inverse_roots_.data(),
+                                              float_inverse_root_ratios_.data(), centred(inverse_n_.value, p)});
         default:
-            return kernels::ntt_inverse_portable(values.data(), {n_, p, inverse_roots_.data(), inverse_root_quotients_.data(), inverse_n_});
+            return kernels::ntt_inverse_portable(
+                values.data(), {n_, p, inverse_roots_.data(), inverse_root_quotients_.data(), inverse_n_});
     }
 }
 

@@ -1,5 +1,5 @@
-// The negacyclic number-theoretic transform of Z_p[X]/(X^n + 1): a polynomial's values at the odd powers of a primitive 2n-th
-// root of unity, in bit-reversed order. Products of polynomials become products of values.
+// The negacyclic number-theoretic transform of Z_p[X]/(X^n + 1): a polynomial's values at the odd powers of a primitive
+// 2n-th root of unity, in bit-reversed order. Products of polynomials become products of values.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,12 @@ public:
     std::size_t size() const { return n_; }
     const Modulus& modulus() const { return modulus_; }
 
-    /// In place: n coefficients in [0, 4p), natural order -> n values in [0, p), bit-reversed order. Time independent of the
-    /// data; every instruction set gives the same result. A set without a kernel for this prime falls back to a lower one.
+    /// In place: n coefficients in [0, 4p), natural order -> n values in [0, p), bit-reversed order. Time independent
+    /// of the data; every instruction set gives the same result. A set without a kernel for this prime falls back to a
+    /// lower one.
     void forward(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
-    /// The same, but the values are any representatives in [0, 4p), or for p < 2^38 in [0, 2^43), and which ones depends on the instruction
-    /// set: for products (lattice/pointwise.h) that reduce them.
+    /// The same, but the values are any representatives in [0, 4p), or for p < 2^38 in [0, 2^43), and which ones
+    /// depends on the instruction set: for products (lattice/pointwise.h) that reduce them.
     void forward_lazy(std::span<std::uint64_t> polynomial, InstructionSet set = best_instruction_set()) const;
     /// Inverse of forward, the factor 1/n included.
     void inverse(std::span<std::uint64_t> values, InstructionSet set = best_instruction_set()) const;
@@ -42,8 +43,8 @@ private:
 
     std::size_t n_;
     Modulus modulus_;
-    // Powers of the root (and of its inverse) in bit-reversed order with their Shoup quotients: entry m + i serves block i of the level
-    // with m blocks.
+    // Powers of the root (and of its inverse) in bit-reversed order with their Shoup quotients: entry m + i serves
+    // block i of the level with m blocks.
     AlignedVector<std::uint64_t> roots_, root_quotients_, inverse_roots_, inverse_root_quotients_;
     ShoupFactor inverse_n_;
     WideTables wide_, inverse_wide_;

@@ -24,16 +24,19 @@ const kernels::Pointwise& pointwise_kernels(InstructionSet set) {
 }
 
 kernels::WideModulus wide_modulus(std::uint64_t p) {
-    require(p > 2 && p % 2 == 1 && p < kWideLimit, ErrorKind::kInvalidArgument, "52-bit arithmetic needs an odd modulus below 2^50");
+    require(p > 2 && p % 2 == 1 && p < kWideLimit, ErrorKind::kInvalidArgument,
+            "52-bit arithmetic needs an odd modulus below 2^50");
     const std::uint64_t rest = kTwo52 % p;
     // Newton: p is its own inverse mod 8, and each step doubles the number of right bits.
     std::uint64_t inverse = p;
     for (int bits = 3; bits < 52; bits *= 2) inverse *= 2 - p * inverse;
-    return {p, kTwo52 / p, rest, static_cast<std::uint64_t>((static_cast<u128>(rest) << 52) / p), (0 - inverse) & (kTwo52 - 1)};
+    return {p, kTwo52 / p, rest, static_cast<std::uint64_t>((static_cast<u128>(rest) << 52) / p),
+            (0 - inverse) & (kTwo52 - 1)};
 }
 
 Pointwise::Pointwise(const Modulus& modulus, InstructionSet set)
-    : kernels_(pointwise_kernels(set)), modulus_(wide_modulus(modulus.value())) {}
+    : kernels_(pointwise_kernels(set)),
+      modulus_(wide_modulus(modulus.value())) {}
 
 void Pointwise::quotients(std::span<const std::uint64_t> factor, std::span<std::uint64_t> out) const {
     check_sizes(out.size(), {factor.size()});
@@ -52,9 +55,10 @@ void Pointwise::subtract_product(std::span<const std::uint64_t> x, std::span<con
     kernels_.subtract_product(modulus_, x.data(), factor.data(), quotients.data(), out.data(), out.size());
 }
 
-void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x, std::span<const std::span<const std::uint64_t>> y,
-                             std::span<std::uint64_t> out) const {
-    require(x.size() == y.size() && x.size() <= kernels::kMaxSummands, ErrorKind::kInternal, "a sum of more than three products");
+void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x,
+                             std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const {
+    require(x.size() == y.size() && x.size() <= kernels::kMaxSummands, ErrorKind::kInternal,
+            "a sum of more than three products");
     const std::uint64_t *left[kernels::kMaxSummands], *right[kernels::kMaxSummands];
     for (std::size_t k = 0; k < x.size(); ++k) {
         check_sizes(out.size(), {x[k].size(), y[k].size()});

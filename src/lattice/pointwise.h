@@ -1,6 +1,7 @@
-// Arithmetic on whole arrays of residues mod a prime p < 2^50, built on products of 52 bits. All arrays of one call have the same size, a
-// multiple of 8 (Error(kInternal) otherwise); residues are in [0, p) unless said otherwise. Time independent of the values; every
-// instruction set gives the same result. AVX2 has no wide product and uses the portable siblings.
+// Arithmetic on whole arrays of residues mod a prime p < 2^50, built on products of 52 bits. All arrays of one call
+// have the same size, a multiple of 8 (Error(kInternal) otherwise); residues are in [0, p) unless said otherwise. Time
+// independent of the values; every instruction set gives the same result. AVX2 has no wide product and uses the
+// portable siblings.
 #pragma once
 
 #include <array>
@@ -29,14 +30,15 @@ public:
     /// floor(2^52 w / p) for each w of a factor to be used more than once.
     void quotients(std::span<const std::uint64_t> factor, std::span<std::uint64_t> out) const;
     /// out = x factor for any x < 2^52; in place is allowed.
-    void multiply(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor, std::span<const std::uint64_t> quotients,
-                  std::span<std::uint64_t> out) const;
+    void multiply(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
+                  std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const;
     /// out -= x factor for any x < 2^52.
     void subtract_product(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
                           std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const;
-    /// out += x[0] y[0] + x[1] y[1] + ..., at most three products, with one reduction; y as NttTables::forward_lazy gives it.
-    void add_products(std::span<const std::span<const std::uint64_t>> x, std::span<const std::span<const std::uint64_t>> y,
-                      std::span<std::uint64_t> out) const;
+    /// out += x[0] y[0] + x[1] y[1] + ..., at most three products, with one reduction; y as NttTables::forward_lazy
+    /// gives it.
+    void add_products(std::span<const std::span<const std::uint64_t>> x,
+                      std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const;
 
     /// Residues of small signed integers, and of words mod 2^32 taken in [-2^31, 2^31); for p >= 2^32 only.
     void lift(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const;

@@ -11,7 +11,9 @@ constexpr std::uint64_t kPrimeLimit = std::uint64_t{1} << 46;
 }  // namespace
 
 ExactProduct::ExactProduct(std::size_t n, InstructionSet set)
-    : set_(set), ntt_(n, largest_prime_below(kPrimeLimit, 2 * n)), pointwise_(ntt_.modulus(), set) {}
+    : set_(set),
+      ntt_(n, largest_prime_below(kPrimeLimit, 2 * n)),
+      pointwise_(ntt_.modulus(), set) {}
 
 void ExactProduct::check_size(std::size_t size) const {
     require(size == ntt_.size(), ErrorKind::kInternal, "product of polynomials of different sizes");

@@ -18,7 +18,8 @@ namespace flash::lattice {
 
 namespace {
 
-/// Seconds for what one thread multiplies in a product of 3 x 3 windows. Zeros do as well as anything: the time does not depend on values.
+/// Seconds for what one thread multiplies in a product of 3 x 3 windows. Zeros do as well as anything: the time does
+/// not depend on values.
 double measure_direct(InstructionSet set) {
     constexpr std::size_t kDegree = 2048, kInputs = 64, kTaps = 9, kTiles = 32;
     // A block of rows of each kernel; the portable one is slow.
@@ -31,7 +32,8 @@ double measure_direct(InstructionSet set) {
     const CoefficientTiles tiles = CoefficientTiles::whole(kTiles * CoefficientTiles::kTile);
     std::vector<std::uint32_t> out(rows * tiles.words());
     const ProductMatrix matrix{kDegree, kInputs, rows, columns, weights, 1};
-    const std::unique_ptr<const Arrangement> direct = set >= InstructionSet::kAvx512 ? arrange_bytes(matrix, set) : arrange_words(matrix, set);
+    const std::unique_ptr<const Arrangement> direct =
+        set >= InstructionSet::kAvx512 ? arrange_bytes(matrix, set) : arrange_words(matrix, set);
     double best = 1e9;
     tbb::task_arena one_thread(1);
     one_thread.execute([&] {
@@ -76,10 +78,12 @@ ProductOffer offer_of(const ProductShape& shape, const ProductUse& use, const Pr
     const std::size_t tiles = use.tiles == 0 ? n / CoefficientTiles::kTile : use.tiles;
     const double multiply_adds = set >= InstructionSet::kAvx512
                                      ? byte_multiply_adds(columns, rows, tiles, use.zero_low_bytes, set)
-                                     : static_cast<double>(rows) * static_cast<double>(columns.size()) * static_cast<double>(CoefficientTiles::kTile * tiles);
+                                     : static_cast<double>(rows) * static_cast<double>(columns.size()) *
+                                           static_cast<double>(CoefficientTiles::kTile * tiles);
     ProductOffer offer{multiply_adds * rates.direct_multiply_add, 0, 0};
     if (!transforms_fit(n, columns.size())) return offer;
-    offer.transform_seconds = transform_seconds(shape, inputs + rows, transform_parts(n, columns.size(), use.zero_low_bytes), rates);
+    offer.transform_seconds =
+        transform_seconds(shape, inputs + rows, transform_parts(n, columns.size(), use.zero_low_bytes), rates);
     offer.transform_bytes = transform_memory_bytes(n, inputs, rows);
     return offer;
 }
@@ -88,9 +92,11 @@ std::vector<ProductMethod> choose_methods(std::span<const ProductOffer> offers, 
     std::vector<ProductMethod> methods(offers.size(), ProductMethod::kDirect);
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < offers.size(); ++i)
-        if (offers[i].transform_bytes > 0 && offers[i].transform_seconds < kWorthTransforms * offers[i].direct_seconds) order.push_back(i);
+        if (offers[i].transform_bytes > 0 && offers[i].transform_seconds < kWorthTransforms * offers[i].direct_seconds)
+            order.push_back(i);
     const auto saved_per_byte = [&](std::size_t i) {
-        return (offers[i].direct_seconds - offers[i].transform_seconds) / static_cast<double>(offers[i].transform_bytes);
+        return (offers[i].direct_seconds - offers[i].transform_seconds) /
+               static_cast<double>(offers[i].transform_bytes);
     };
     std::ranges::stable_sort(order, std::ranges::greater(), saved_per_byte);
     for (std::size_t i : order) {
@@ -101,14 +107,16 @@ std::vector<ProductMethod> choose_methods(std::span<const ProductOffer> offers, 
     return methods;
 }
 
-bool passing_transforms_pay(const ProductShape& shape, double direct_multiply_adds, std::size_t columns, const ProductRates& rates) {
+bool passing_transforms_pay(const ProductShape& shape, double direct_multiply_adds, std::size_t columns,
+                            const ProductRates& rates) {
     if (!transforms_fit(shape.n, columns)) return false;
     // Each weight is read, placed and reduced by itself.
     constexpr double kSecondsPerWeight = 4e-9;
     const double weights = static_cast<double>(shape.rows) * static_cast<double>(columns) * kSecondsPerWeight;
     const double made = transform_seconds({shape.n, 0, 0, {}}, shape.rows * shape.inputs, 1, rates);
     // The few transforms of inputs and results that are made again for every piece are within this factor.
-    return 1.2 * (weights + made + transform_seconds(shape, shape.rows + shape.inputs, transform_parts(shape.n, columns, 0), rates)) <
+    return 1.2 * (weights + made +
+                  transform_seconds(shape, shape.rows + shape.inputs, transform_parts(shape.n, columns, 0), rates)) <
            direct_multiply_adds * rates.direct_multiply_add;
 }
 

@@ -1,5 +1,5 @@
-// Which arrangement computes a shifted product in less time on this machine. A decision of the one who computes alone: it changes no bit
-// of any result. It looks at public sizes only, never at weights.
+// Which arrangement computes a shifted product in less time on this machine. A decision of the one who computes alone:
+// it changes no bit of any result. It looks at public sizes only, never at weights.
 #pragma once
 
 #include <cstddef>
@@ -38,12 +38,13 @@ struct ProductOffer {
 /// use: where it will be applied; its method is not looked at.
 ProductOffer offer_of(const ProductShape& shape, const ProductUse& use, const ProductRates& rates, InstructionSet set);
 
-/// A method for each product: transforms where they are worth it, those first that save the most time for their bytes, as long as all of
-/// them together take at most budget_bytes. Depends on nothing but its arguments.
+/// A method for each product: transforms where they are worth it, those first that save the most time for their bytes,
+/// as long as all of them together take at most budget_bytes. Depends on nothing but its arguments.
 std::vector<ProductMethod> choose_methods(std::span<const ProductOffer> offers, std::size_t budget_bytes);
 
-/// Whether a product that is needed once, at all coefficients, takes less time through transforms that are made on the way.
-/// direct_multiply_adds: of the direct way. columns: of the product; the shape's may be empty.
-bool passing_transforms_pay(const ProductShape& shape, double direct_multiply_adds, std::size_t columns, const ProductRates& rates);
+/// Whether a product that is needed once, at all coefficients, takes less time through transforms that are made on the
+/// way. direct_multiply_adds: of the direct way. columns: of the product; the shape's may be empty.
+bool passing_transforms_pay(const ProductShape& shape, double direct_multiply_adds, std::size_t columns,
+                            const ProductRates& rates);
 
 }  // namespace flash::lattice

@@ -24,18 +24,20 @@ struct Reach {
 
 inline Reach reach_of(Starts starts, std::int32_t least_shift, std::int32_t most_shift) {
     const auto [least, most] = std::ranges::minmax(starts);
-    return {static_cast<std::int64_t>(least) - most_shift, static_cast<std::int64_t>(most) + static_cast<std::int64_t>(kTile) - least_shift};
+    return {static_cast<std::int64_t>(least) - most_shift,
+            static_cast<std::int64_t>(most) + static_cast<std::int64_t>(kTile) - least_shift};
 }
 
-/// Calls piece(offset in the reach, coefficient, count, negate) for the pieces of a reach: X^n = -1 turns every other copy's sign.
+/// Calls piece(offset in the reach, coefficient, count, negate) for the pieces of a reach: X^n = -1 turns every other
+/// copy's sign.
 template <class Piece>
 void for_pieces(const Reach& reach, std::size_t n, const Piece& piece) {
     for (std::int64_t at = reach.first; at < reach.end;) {
         const std::int64_t size = static_cast<std::int64_t>(n);
         const std::int64_t copy = at >= 0 ? at / size : -((-at + size - 1) / size);
         const std::int64_t end = std::min(reach.end, (copy + 1) * size);
-        piece(static_cast<std::size_t>(at - reach.first), static_cast<std::size_t>(at - copy * size), static_cast<std::size_t>(end - at),
-              copy % 2 != 0);
+        piece(static_cast<std::size_t>(at - reach.first), static_cast<std::size_t>(at - copy * size),
+              static_cast<std::size_t>(end - at), copy % 2 != 0);
         at = end;
     }
 }

@@ -1,6 +1,6 @@
-// Samplers of the schemes. Secret samples are drawn without branches or table look-ups that depend on them, and their random
-// bits are wiped. Where a sampler rejects, only the discarded draws influence its time. The samples, and how much of the stream they
-// use up, are the same for every instruction set.
+// Samplers of the schemes. Secret samples are drawn without branches or table look-ups that depend on them, and their
+// random bits are wiped. Where a sampler rejects, only the discarded draws influence its time. The samples, and how
+// much of the stream they use up, are the same for every instruction set.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,18 @@
 
 namespace flash::lattice {
 
-/// Public uniform residues in [0, p). A candidate is the next ceil(bits / 8) bytes as a little-endian number, less the bits beyond the
-/// bits of p; the candidates below p follow each other. Both parties expand the same values.
-void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> out, InstructionSet set = best_instruction_set());
+/// Public uniform residues in [0, p). A candidate is the next ceil(bits / 8) bytes as a little-endian number, less the
+/// bits beyond the bits of p; the candidates below p follow each other. Both parties expand the same values.
+void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> out,
+                    InstructionSet set = best_instruction_set());
 
-/// Secret uniform residues in [0, bound), 2 <= bound <= 2^31: 32-bit words masked to the bits of bound - 1, by rejection.
-void sample_residues(Prng& rng, std::uint32_t bound, std::span<std::uint32_t> out, InstructionSet set = best_instruction_set());
+/// Secret uniform residues in [0, bound), 2 <= bound <= 2^31: 32-bit words masked to the bits of bound - 1, by
+/// rejection.
+void sample_residues(Prng& rng, std::uint32_t bound, std::span<std::uint32_t> out,
+                     InstructionSet set = best_instruction_set());
 
-/// Secret, uniform over {-1, 0, 1}: four base-3 digits of a 64-bit fraction per word; the joint distribution of the four is
-/// within 3^4 / 2^64 < 2^-57 of uniform.
+/// Secret, uniform over {-1, 0, 1}: four base-3 digits of a 64-bit fraction per word; the joint distribution of the
+/// four is within 3^4 / 2^64 < 2^-57 of uniform.
 void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set = best_instruction_set());
 
 /// Standard deviation of sample_error: centred binomial over 2 * 21 bits, sqrt(21 / 2) = 3.24 >= kErrorSigma.
@@ -29,9 +32,10 @@ inline constexpr int kErrorBits = 21;
 /// Secret RLWE error: the difference of the numbers of ones among 21 and 21 random bits, in [-21, 21]; six bytes each.
 void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set = best_instruction_set());
 
-/// Secret flooding noise: independent integers, uniform in [-2^log_bound, 2^log_bound) with 0 <= log_bound <= 126, as residues: out[k]
-/// gets them mod moduli[k]. All of out have the same size. The AVX-512 kernel serves primes below 2^50 and log_bound < 96.
-void sample_flooding(Prng& rng, int log_bound, std::span<const Modulus> moduli, std::span<const std::span<std::uint64_t>> out,
-                     InstructionSet set = best_instruction_set());
+/// Secret flooding noise: independent integers, uniform in [-2^log_bound, 2^log_bound) with 0 <= log_bound <= 126, as
+/// residues: out[k] gets them mod moduli[k]. All of out have the same size. The AVX-512 kernel serves primes below 2^50
+/// and log_bound < 96.
+void sample_flooding(Prng& rng, int log_bound, std::span<const Modulus> moduli,
+                     std::span<const std::span<std::uint64_t>> out, InstructionSet set = best_instruction_set());
 
 }  // namespace flash::lattice

@@ -1,5 +1,6 @@
 // Largest log2(q) per ring dimension for 128-bit classical security with a uniform ternary secret and sigma = 3.2:
-// HomomorphicEncryption.org standard (Albrecht et al., 2018), table 1. Parameters outside it do not compile or construct.
+// HomomorphicEncryption.org standard (Albrecht et al., 2018), table 1. Parameters outside it do not compile or
+// construct.
 #pragma once
 
 #include <cstddef>

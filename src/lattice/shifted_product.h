@@ -1,9 +1,10 @@
-// The linear layer's inner loop: integer combinations of negacyclic shifts of polynomials mod (X^n + 1, 2^32), int8 weights.
-// With byte-wise multiply-accumulate instructions (VNNI, AMX) a word is taken apart into its four bytes: the sum over the inputs is then
-// four products of unsigned bytes and signed weights, put together with byte shifts mod 2^32. Inputs are interleaved by fours, so that every
-// shift is a pointer offset (docs/protocol.md, "The linear layer"). Where many columns meet in few polynomials, transforms may be cheaper
-// (lattice/transform_product.h). Every way gives the same bits.
-// Time depends on the sizes alone: neither on the coefficients nor on the weights, which are the server's secret.
+// The linear layer's inner loop: integer combinations of negacyclic shifts of polynomials mod (X^n + 1, 2^32), int8
+// weights. With byte-wise multiply-accumulate instructions (VNNI, AMX) a word is taken apart into its four bytes: the
+// sum over the inputs is then four products of unsigned bytes and signed weights, put together with byte shifts mod
+// 2^32. Inputs are interleaved by fours, so that every shift is a pointer offset (docs/protocol.md, "The linear
+// layer"). Where many columns meet in few polynomials, transforms may be cheaper (lattice/transform_product.h). Every
+// way gives the same bits. Time depends on the sizes alone: neither on the coefficients nor on the weights, which are
+// the server's secret.
 #pragma once
 
 #include <cstddef>
@@ -46,29 +47,33 @@ struct ProductUse {
 /// A product with its weights arranged for one instruction set: made once, when a model is loaded. Immutable.
 class ShiftedProduct {
 public:
-    /// weights: int8, row-major, rows x columns. n: a power of two, 64 to 65536. Error(kInternal) on inconsistent sizes or a column out
-    /// of range, or where a method is forced that is not for these sizes.
-    ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns, std::span<const std::int8_t> weights,
-                   std::size_t rows, std::uint32_t multiplier, const ProductUse& use = {}, InstructionSet set = best_instruction_set());
+    /// weights: int8, row-major, rows x columns. n: a power of two, 64 to 65536. Error(kInternal) on inconsistent sizes
+    /// or a column out of range, or where a method is forced that is not for these sizes.
+    ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns,
+                   std::span<const std::int8_t> weights, std::size_t rows, std::uint32_t multiplier,
+                   const ProductUse& use = {}, InstructionSet set = best_instruction_set());
     /// The same without the whole matrix in memory: rows are asked for as they are arranged, and not kept.
-    ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns, const WeightRows& weights, std::size_t rows,
-                   std::uint32_t multiplier, const ProductUse& use = {}, InstructionSet set = best_instruction_set());
+    ShiftedProduct(std::size_t n, std::size_t inputs, std::span<const ShiftedInput> columns, const WeightRows& weights,
+                   std::size_t rows, std::uint32_t multiplier, const ProductUse& use = {},
+                   InstructionSet set = best_instruction_set());
     ~ShiftedProduct();
     ShiftedProduct(ShiftedProduct&&) noexcept;
     ShiftedProduct& operator=(ShiftedProduct&&) noexcept;
 
-    /// out[r] += multiplier * sum_c weights[r][c] * X^columns[c].shift * in[columns[c].input] mod (X^n + 1, 2^32), for every row r, at the
-    /// coefficients of `tiles`.
+    /// out[r] += multiplier * sum_c weights[r][c] * X^columns[c].shift * in[columns[c].input] mod (X^n + 1, 2^32), for
+    /// every row r, at the coefficients of `tiles`.
     ///   in       `inputs` polynomials of n words, contiguous
     ///   out      `rows` polynomials in compact form, tiles.words() words each, contiguous
     ///   zero_low_bytes   so many low bytes (0 to 3) of every input word are zero: their products are left out
     /// Runs in parallel on the current TBB arena.
-    void apply(std::span<const std::uint32_t> in, const CoefficientTiles& tiles, int zero_low_bytes, std::span<std::uint32_t> out) const;
+    void apply(std::span<const std::uint32_t> in, const CoefficientTiles& tiles, int zero_low_bytes,
+               std::span<std::uint32_t> out) const;
 
-    /// The same for a product that is needed once: all coefficients, out: `rows` polynomials of n words. Where that takes less time, weights
-    /// are transformed piece by piece on the way, a few MiB at a time, and not kept.
-    /// method: forced; chosen if empty, or where the weights are held transformed.
-    void apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out, std::optional<ProductMethod> method = {}) const;
+    /// The same for a product that is needed once: all coefficients, out: `rows` polynomials of n words. Where that
+    /// takes less time, weights are transformed piece by piece on the way, a few MiB at a time, and not kept. method:
+    /// forced; chosen if empty, or where the weights are held transformed.
+    void apply_once(std::span<const std::uint32_t> in, std::span<std::uint32_t> out,
+                    std::optional<ProductMethod> method = {}) const;
 
     std::size_t rows() const;
     std::size_t inputs() const;
@@ -89,9 +94,10 @@ private:
     InstructionSet set_;
 };
 
-/// out += scale * X^shift * in mod (X^n + 1, 2^32) at the coefficients of `tiles`; n = in.size(), -n <= shift < n, out: tiles.words() words.
-/// For weights wider than int8: identity shortcuts.
-void add_scaled_shift(std::span<const std::uint32_t> in, std::int32_t shift, std::uint32_t scale, const CoefficientTiles& tiles,
-                      std::span<std::uint32_t> out, InstructionSet set = best_instruction_set());
+/// out += scale * X^shift * in mod (X^n + 1, 2^32) at the coefficients of `tiles`; n = in.size(), -n <= shift < n, out:
+/// tiles.words() words. For weights wider than int8: identity shortcuts.
+void add_scaled_shift(std::span<const std::uint32_t> in, std::int32_t shift, std::uint32_t scale,
+                      const CoefficientTiles& tiles, std::span<std::uint32_t> out,
+                      InstructionSet set = best_instruction_set());
 
 }  // namespace flash::lattice

@@ -35,7 +35,9 @@ struct Ring {
 private:
     static kernels::TransformPrime constants(const Modulus& modulus) {
         const std::uint64_t p = modulus.value();
-        const auto centred = [&](std::uint64_t x) { return x > p / 2 ? -static_cast<double>(p - x) : static_cast<double>(x); };
+        const auto centred = [&](std::uint64_t x) {
+            return x > p / 2 ? -static_cast<double>(p - x) : static_cast<double>(x);
+        };
         const auto factor = [&](std::uint64_t exponent) {
             const double value = centred(modulus.power(2, exponent));
             return kernels::FloatFactor{value, value / static_cast<double>(p)};
@@ -59,9 +61,13 @@ const kernels::TransformKernels& kernels_of(InstructionSet set) {
 }
 
 /// Whether 2^bits * 128 * columns < p / 2 for integers of at most 2^bits in absolute value.
-bool exact(const Ring& ring, std::size_t columns, int bits) { return columns < (ring.ntt.modulus().value() / 2 >> (bits + 7)); }
+bool exact(const Ring& ring, std::size_t columns, int bits) {
+    return columns < (ring.ntt.modulus().value() / 2 >> (bits + 7));
+}
 
-int parts_of(const Ring& ring, std::size_t columns, int zero_low_bytes) { return exact(ring, columns, 31 - 8 * zero_low_bytes) ? 1 : 2; }
+int parts_of(const Ring& ring, std::size_t columns, int zero_low_bytes) {
+    return exact(ring, columns, 31 - 8 * zero_low_bytes) ? 1 : 2;
+}
 
 /// How a part of a word is read, and what its result counts.
 struct Part {
@@ -73,8 +79,15 @@ struct Part {
 class TransformArrangement : public Arrangement {
 public:
     TransformArrangement(const ProductMatrix& matrix, InstructionSet set)
-        : n_(matrix.n), inputs_(matrix.inputs), rows_(matrix.rows), columns_(matrix.columns.size()), multiplier_(matrix.multiplier), set_(set),
-          kernels_(kernels_of(set)), ring_(ring_of(matrix.n)), weights_(matrix.rows * matrix.inputs * matrix.n) {
+        : n_(matrix.n),
+          inputs_(matrix.inputs),
+          rows_(matrix.rows),
+          columns_(matrix.columns.size()),
+          multiplier_(matrix.multiplier),
+          set_(set),
+          kernels_(kernels_of(set)),
+          ring_(ring_of(matrix.n)),
+          weights_(matrix.rows * matrix.inputs * matrix.n) {
         std::vector<std::vector<std::size_t>> columns_of(inputs_);
         for (std::size_t c = 0; c < columns_; ++c) columns_of[matrix.columns[c].input].push_back(c);
         const Modulus& modulus = ring_.ntt.modulus();
@@ -89,17 +102,20 @@ public:
                     const std::int32_t shift = matrix.columns[c].shift;
                     const int weight = weights[c];
                     // X^n = -1: a shift to the left ends at the other end with the other sign.
-                    std::uint64_t& at = polynomial[static_cast<std::size_t>(shift + static_cast<std::int32_t>(n_)) % n_];
+                    std::uint64_t& at =
+                        polynomial[static_cast<std::size_t>(shift + static_cast<std::int32_t>(n_)) % n_];
                     at = modulus.add(at, modulus.from_signed(shift < 0 ? -weight : weight));
                 }
                 ring_.ntt.forward(polynomial, set_);
-                kernels_.arrange(ring_.prime, polynomial.data(), weights_.data() + (row - r) * inputs_ * n_ + (input * height + r) * kernels_.lanes,
+                kernels_.arrange(ring_.prime, polynomial.data(),
+                                 weights_.data() + (row - r) * inputs_ * n_ + (input * height + r) * kernels_.lanes,
                                  inputs_ * height * kernels_.lanes, n_);
             }
         });
     }
 
-    void apply(std::span<const std::uint32_t> in, Starts starts, int zero_low_bytes, std::span<std::uint32_t> out) const override {
+    void apply(std::span<const std::uint32_t> in, Starts starts, int zero_low_bytes,
+               std::span<std::uint32_t> out) const override {
         std::vector<Part> parts = {{8 * zero_low_bytes, ~std::uint32_t{0}, 8 * zero_low_bytes}};
         if (parts_of(ring_, columns_, zero_low_bytes) == 2) parts = {{0, 0xffff, 0}, {16, ~std::uint32_t{0}, 16}};
 
@@ -108,9 +124,11 @@ public:
         tbb::parallel_for(std::size_t{0}, inputs_, [&](std::size_t input) {
             SecretBuffer<std::uint64_t> polynomial(n_);
             for (std::size_t part = 0; part < parts.size(); ++part) {
-                kernels_.lift(ring_.prime, in.data() + input * n_, parts[part].shift, parts[part].mask, polynomial.data(), n_);
+                kernels_.lift(ring_.prime, in.data() + input * n_, parts[part].shift, parts[part].mask,
+                              polynomial.data(), n_);
                 ring_.ntt.forward_lazy(polynomial, set_);
-                kernels_.arrange(ring_.prime, polynomial.data(), factors.data() + (part * inputs_ + input) * kernels_.lanes,
+                kernels_.arrange(ring_.prime, polynomial.data(),
+                                 factors.data() + (part * inputs_ + input) * kernels_.lanes,
                                  parts.size() * inputs_ * kernels_.lanes, n_);
             }
         });
@@ -119,7 +137,8 @@ public:
             const std::size_t row = block * kernels::kTransformRows, height = height_of(row);
             SecretBuffer<std::uint64_t> sums(parts.size() * height * n_);
             SecretBuffer<std::uint32_t> words(n_ + kTile);
-            kernels_.sums(ring_.prime, factors.data(), parts.size(), weights_.data() + row * inputs_ * n_, inputs_, height, sums.data(), n_);
+            kernels_.sums(ring_.prime, factors.data(), parts.size(), weights_.data() + row * inputs_ * n_, inputs_,
+                          height, sums.data(), n_);
             for (std::size_t part = 0; part < parts.size(); ++part)
                 for (std::size_t r = 0; r < height; ++r) {
                     const std::span<std::uint64_t> values(sums.data() + (part * height + r) * n_, n_);
@@ -127,7 +146,8 @@ public:
                     kernels_.words(ring_.prime, values.data(), words.data(), n_);
                     // A tile may run past the end, where X^n = -1.
                     for (std::size_t j = 0; j < kTile; ++j) words[n_ + j] = 0 - words[j];
-                    add_tiles(words.data(), multiplier_ << parts[part].scale, starts, out.data() + (row + r) * kTile * starts.size());
+                    add_tiles(words.data(), multiplier_ << parts[part].scale, starts,
+                              out.data() + (row + r) * kTile * starts.size());
                 }
         });
     }
@@ -142,7 +162,7 @@ private:
     std::size_t height_of(std::size_t row) const { return std::min(kernels::kTransformRows, rows_ - row); }
 
     void add_tiles(const std::uint32_t* words, std::uint32_t factor, Starts starts, std::uint32_t* out) const {
-        const kernels::MultiplyAdd add = set_ >= InstructionSet::kAvx512  ? kernels::multiply_add_avx512
+        const kernels::MultiplyAdd add = set_ >= InstructionSet::kAvx512 ? kernels::multiply_add_avx512
                                          : set_ == InstructionSet::kAvx2 ? kernels::multiply_add_avx2
                                                                          : kernels::multiply_add_portable;
         for (std::size_t tile = 0; tile < starts.size();) {
@@ -176,16 +196,21 @@ double fastest(const Run& run) {
 
 }  // namespace
 
-bool transforms_fit(std::size_t n, std::size_t columns) { return n >= kLeastDegree && n <= kMostDegree && exact(ring_of(n), columns, 16); }
+bool transforms_fit(std::size_t n, std::size_t columns) {
+    return n >= kLeastDegree && n <= kMostDegree && exact(ring_of(n), columns, 16);
+}
 
 int transform_parts(std::size_t n, std::size_t columns, int zero_low_bytes) {
     return parts_of(ring_of(n), columns, zero_low_bytes);
 }
 
-std::size_t transform_memory_bytes(std::size_t n, std::size_t inputs, std::size_t rows) { return sizeof(std::uint64_t) * rows * inputs * n; }
+std::size_t transform_memory_bytes(std::size_t n, std::size_t inputs, std::size_t rows) {
+    return sizeof(std::uint64_t) * rows * inputs * n;
+}
 
 std::unique_ptr<const Arrangement> arrange_transforms(const ProductMatrix& matrix, InstructionSet set) {
-    require(transforms_fit(matrix.n, matrix.columns.size()), ErrorKind::kInternal, "shifted product: no exact transforms for these sizes");
+    require(transforms_fit(matrix.n, matrix.columns.size()), ErrorKind::kInternal,
+            "shifted product: no exact transforms for these sizes");
     return std::make_unique<TransformArrangement>(matrix, set);
 }
 
@@ -205,7 +230,8 @@ TransformRates measure_transforms(InstructionSet set) {
         ring.ntt.inverse(polynomial, set);
         with.words(ring.prime, polynomial.data(), words.data(), kDegree);
     });
-    const double sums = fastest([&] { with.sums(ring.prime, x.data(), 1, w.data(), kInputs, kRows, values.data(), kDegree); });
+    const double sums =
+        fastest([&] { with.sums(ring.prime, x.data(), 1, w.data(), kInputs, kRows, values.data(), kDegree); });
     return {both_ways / 2, sums / static_cast<double>(w.size())};
 }
 

@@ -1,11 +1,12 @@
-// The shifted product through number-theoretic transforms: the columns of a row and an input are one polynomial of weights, transformed once;
-// an apply() is a transform for each input, a product and a sum for each value, and an inverse transform for each row. It costs the same
-// whatever the number of columns, but computes all coefficients.
+// The shifted product through number-theoretic transforms: the columns of a row and an input are one polynomial of
+// weights, transformed once; an apply() is a transform for each input, a product and a sum for each value, and an
+// inverse transform for each row. It costs the same whatever the number of columns, but computes all coefficients.
 //
 // The integers must be exact: over a prime p just below 2^50, words taken in [-2^31, 2^31) and int8 weights allow
-//   2^31 * 128 * columns < p / 2,   with zero_low_bytes low bytes dropped   2^(31 - 8 zero_low_bytes) * 128 * columns < p / 2.
-// Where that does not hold, a word is split into its upper 16 bits and its lower 16: two transforms, and 2^16 * 128 * columns < p / 2.
-// The bound counts columns, never weights, which are secret: they must not decide what is computed.
+//   2^31 * 128 * columns < p / 2,   with zero_low_bytes low bytes dropped   2^(31 - 8 zero_low_bytes) * 128 * columns <
+//   p / 2.
+// Where that does not hold, a word is split into its upper 16 bits and its lower 16: two transforms, and 2^16 * 128 *
+// columns < p / 2. The bound counts columns, never weights, which are secret: they must not decide what is computed.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +26,8 @@ std::size_t transform_memory_bytes(std::size_t n, std::size_t inputs, std::size_
 /// Error(kInternal) unless transforms_fit.
 std::unique_ptr<const Arrangement> arrange_transforms(const ProductMatrix& matrix, InstructionSet set);
 
-/// Seconds of one thread on this processor: of a transform of n = 2048 with what belongs to it, and of a product and sum of one value, the
-/// weights being read from beyond the L2 cache. Takes a few milliseconds, on zeros.
+/// Seconds of one thread on this processor: of a transform of n = 2048 with what belongs to it, and of a product and
+/// sum of one value, the weights being read from beyond the L2 cache. Takes a few milliseconds, on zeros.
 struct TransformRates {
     double transform, multiply_add;
 };

@@ -21,8 +21,12 @@ constexpr std::size_t kColumnPass = 512;
 class WordArrangement : public DirectArrangement {
 public:
     WordArrangement(const ProductMatrix& matrix, kernels::WordBlock kernel)
-        : n_(matrix.n), columns_(matrix.columns.begin(), matrix.columns.end()), weights_(matrix.rows * matrix.columns.size()),
-          rows_(matrix.rows), multiplier_(matrix.multiplier), kernel_(kernel) {
+        : n_(matrix.n),
+          columns_(matrix.columns.begin(), matrix.columns.end()),
+          weights_(matrix.rows * matrix.columns.size()),
+          rows_(matrix.rows),
+          multiplier_(matrix.multiplier),
+          kernel_(kernel) {
         tbb::parallel_for(std::size_t{0}, rows_, [&](std::size_t row) {
             matrix.weights(row, std::span(weights_).subspan(row * columns_.size(), columns_.size()));
         });
@@ -42,30 +46,40 @@ public:
                 for (std::size_t j = 0; j < count; ++j) to[j] = negate ? 0 - x[j] : x[j];
             });
         });
-        // Tiles per task: 512 coefficients of 64 inputs are 128 KiB, which stay in a core's L2 cache while rows pass over them.
+        // Tiles per task: 512 coefficients of 64 inputs are 128 KiB, which stay in a core's L2 cache while rows pass
+        // over them.
         constexpr std::size_t kTilesPerTask = 32;
         const std::size_t row_blocks = blocks_of(rows_, kernels::kWordRows);
-        tbb::parallel_for(tbb::blocked_range2d<std::size_t>(0, blocks_of(starts.size(), kTilesPerTask), 1, 0, row_blocks, 4), [&](const auto& range) {
-            std::array<kernels::WordColumn, kColumnPass> pass;
-            for (std::size_t part = range.rows().begin(); part < range.rows().end(); ++part)
-                for (std::size_t block = range.cols().begin(); block < range.cols().end(); ++block) {
-                    const std::size_t row = block * kernels::kWordRows, count = std::min(kernels::kWordRows, rows_ - row);
-                    const std::size_t tile = part * kTilesPerTask;
-                    std::uint32_t* to[kernels::kWordRows] = {};
-                    for (std::size_t r = 0; r < count; ++r) to[r] = out.data() + (row + r) * words + kTile * tile;
-                    for (std::size_t c = 0; c < columns_.size(); c += kColumnPass) {
-                        const std::size_t width = std::min(kColumnPass, columns_.size() - c);
-                        // Columns of zeros are not skipped: the weights are secret, and the time of a layer must not tell how many are zero.
-                        for (std::size_t i = 0; i < width; ++i) {
-                            const ShiftedInput& column = columns_[c + i];
-                            pass[i].coefficients = extended.data() + column.input * stride + static_cast<std::size_t>(-reach.first - column.shift);
-                            for (std::size_t r = 0; r < kernels::kWordRows; ++r)
-                                pass[i].weights[r] = r < count ? multiplier_ * static_cast<std::uint32_t>(int{weights_[(row + r) * columns_.size() + c + i]}) : 0;
+        tbb::parallel_for(
+            tbb::blocked_range2d<std::size_t>(0, blocks_of(starts.size(), kTilesPerTask), 1, 0, row_blocks, 4),
+            [&](const auto& range) {
+                std::array<kernels::WordColumn, kColumnPass> pass;
+                for (std::size_t part = range.rows().begin(); part < range.rows().end(); ++part)
+                    for (std::size_t block = range.cols().begin(); block < range.cols().end(); ++block) {
+                        const std::size_t row = block * kernels::kWordRows,
+                                          count = std::min(kernels::kWordRows, rows_ - row);
+                        const std::size_t tile = part * kTilesPerTask;
+                        std::uint32_t* to[kernels::kWordRows] = {};
+                        for (std::size_t r = 0; r < count; ++r) to[r] = out.data() + (row + r) * words + kTile * tile;
+                        for (std::size_t c = 0; c < columns_.size(); c += kColumnPass) {
+                            const std::size_t width = std::min(kColumnPass, columns_.size() - c);
+                            // Columns of zeros are not skipped: the weights are secret, and the time of a layer must
+                            // not tell how many are zero.
+                            for (std::size_t i = 0; i < width; ++i) {
+                                const ShiftedInput& column = columns_[c + i];
+                                pass[i].coefficients = extended.data() + column.input * stride +
+                                                       static_cast<std::size_t>(-reach.first - column.shift);
+                                for (std::size_t r = 0; r < kernels::kWordRows; ++r)
+                                    pass[i].weights[r] =
+                                        r < count ? multiplier_ * static_cast<std::uint32_t>(int{
+                                                                      weights_[(row + r) * columns_.size() + c + i]})
+                                                  : 0;
+                            }
+                            kernel_(std::span(pass).first(width), count,
+                                    starts.subspan(tile, std::min(kTilesPerTask, starts.size() - tile)), to);
                         }
-                        kernel_(std::span(pass).first(width), count, starts.subspan(tile, std::min(kTilesPerTask, starts.size() - tile)), to);
                     }
-                }
-        });
+            });
     }
     std::size_t memory_bytes() const override { return weights_.size() + columns_.size() * sizeof(ShiftedInput); }
     double multiply_adds(std::size_t tiles, int) const override {
@@ -88,7 +102,8 @@ private:
 }  // namespace
 
 std::unique_ptr<const DirectArrangement> arrange_words(const ProductMatrix& matrix, InstructionSet set) {
-    return std::make_unique<WordArrangement>(matrix, set == InstructionSet::kAvx2 ? kernels::shifted_words_avx2 : kernels::shifted_words_portable);
+    return std::make_unique<WordArrangement>(
+        matrix, set == InstructionSet::kAvx2 ? kernels::shifted_words_avx2 : kernels::shifted_words_portable);
 }
 
 }  // namespace flash::lattice

@@ -20,16 +20,18 @@ void check_bits(int bits) {
 
 }  // namespace
 
-bool add_scaled(std::span<const std::uint32_t> values, std::uint32_t d, std::span<std::uint32_t> out, InstructionSet set) {
+bool add_scaled(std::span<const std::uint32_t> values, std::uint32_t d, std::span<std::uint32_t> out,
+                InstructionSet set) {
     require(values.size() == out.size() && d >= 3 && d < std::uint32_t{1} << 31 && d % 2 == 1, ErrorKind::kInternal,
             "scaling by 2^32 / d: sizes differ, or d is not odd and below 2^31");
-    return choose(set, kernels::add_scaled_portable, kernels::add_scaled_avx2, kernels::add_scaled_avx512)(values.data(), d, out.data(),
-                                                                                                           out.size());
+    return choose(set, kernels::add_scaled_portable, kernels::add_scaled_avx2, kernels::add_scaled_avx512)(
+        values.data(), d, out.data(), out.size());
 }
 
 void add_small(std::span<const std::int8_t> small, std::span<std::uint32_t> out, InstructionSet set) {
     require(small.size() == out.size(), ErrorKind::kInternal, "arrays of words of different sizes");
-    choose(set, kernels::add_small_portable, kernels::add_small_avx2, kernels::add_small_avx512)(small.data(), out.data(), out.size());
+    choose(set, kernels::add_small_portable, kernels::add_small_avx2, kernels::add_small_avx512)(
+        small.data(), out.data(), out.size());
 }
 
 void round_to_top_bits(std::span<std::uint32_t> words, int bits, InstructionSet set) {
@@ -54,7 +56,8 @@ bool all_positions_below(std::span<const std::uint16_t> positions, std::size_t s
     return kernels::bits_of_any(positions.data(), positions.size()) < size;
 }
 
-void add_selected(std::span<const std::uint32_t> words, std::span<const std::uint16_t> positions, std::span<std::uint32_t> out) {
+void add_selected(std::span<const std::uint32_t> words, std::span<const std::uint16_t> positions,
+                  std::span<std::uint32_t> out) {
     require(positions.size() == out.size() && all_positions_below(positions, words.size()), ErrorKind::kInternal,
             "selected words: sizes differ, or a position is outside of the array");
     kernels::add_selected(words.data(), positions.data(), out.data(), out.size());

@@ -27,27 +27,36 @@ bool in_range(std::int64_t value, std::int64_t low, std::int64_t high) { return 
 bool positive(double value) { return std::isfinite(value) && value > 0; }
 
 void check_shape(const Shape& shape, const std::string& what) {
-    check(in_range(shape.channels, 1, kMaxChannels), fmt::format("{}: {} channels, allowed are 1 to {}", what, shape.channels, kMaxChannels));
-    check(in_range(shape.height, 1, kMaxExtent) && in_range(shape.width, 1, kMaxExtent),
-          fmt::format("{}: a {} x {} map, allowed are extents of 1 to {}", what, shape.height, shape.width, kMaxExtent));
-    check(shape.size() <= kMaxMapValues, fmt::format("{}: {} values, allowed are {}", what, shape.size(), kMaxMapValues));
+    check(in_range(shape.channels, 1, kMaxChannels),
+          fmt::format("{}: {} channels, allowed are 1 to {}", what, shape.channels, kMaxChannels));
+    check(
+        in_range(shape.height, 1, kMaxExtent) && in_range(shape.width, 1, kMaxExtent),
+        fmt::format("{}: a {} x {} map, allowed are extents of 1 to {}", what, shape.height, shape.width, kMaxExtent));
+    check(shape.size() <= kMaxMapValues,
+          fmt::format("{}: {} values, allowed are {}", what, shape.size(), kMaxMapValues));
 }
 
 void check_window(const Window& window, const std::string& what) {
     for (int kernel : {window.kernel_h, window.kernel_w})
-        check(in_range(kernel, 1, kMaxExtent), fmt::format("{}: kernel extent {}, allowed are 1 to {}", what, kernel, kMaxExtent));
+        check(in_range(kernel, 1, kMaxExtent),
+              fmt::format("{}: kernel extent {}, allowed are 1 to {}", what, kernel, kMaxExtent));
     for (int dilation : {window.dilation_h, window.dilation_w})
-        check(in_range(dilation, 1, kMaxExtent), fmt::format("{}: dilation {}, allowed are 1 to {}", what, dilation, kMaxExtent));
+        check(in_range(dilation, 1, kMaxExtent),
+              fmt::format("{}: dilation {}, allowed are 1 to {}", what, dilation, kMaxExtent));
     for (int reach : {window.reach_h(), window.reach_w()})
-        check(reach <= kMaxExtent, fmt::format("{}: a kernel that reaches over {} pixels, allowed are {}", what, reach, kMaxExtent));
+        check(reach <= kMaxExtent,
+              fmt::format("{}: a kernel that reaches over {} pixels, allowed are {}", what, reach, kMaxExtent));
     for (int stride : {window.stride_h, window.stride_w})
-        check(in_range(stride, 1, kMaxExtent), fmt::format("{}: stride {}, allowed are 1 to {}", what, stride, kMaxExtent));
+        check(in_range(stride, 1, kMaxExtent),
+              fmt::format("{}: stride {}, allowed are 1 to {}", what, stride, kMaxExtent));
     for (int pad : {window.pad_top, window.pad_left, window.pad_bottom, window.pad_right})
         check(in_range(pad, 0, kMaxExtent), fmt::format("{}: padding {}, allowed are 0 to {}", what, pad, kMaxExtent));
 }
 
-void check_term(const Architecture& architecture, const Layer& layer, const Term& term, int index, const std::string& what) {
-    check(in_range(term.source, 0, index), fmt::format("{}: reads value {}, which does not exist before it", what, term.source));
+void check_term(const Architecture& architecture, const Layer& layer, const Term& term, int index,
+                const std::string& what) {
+    check(in_range(term.source, 0, index),
+          fmt::format("{}: reads value {}, which does not exist before it", what, term.source));
     if (term.pool) {
         check_window(*term.pool, what + ", pooling");
         check(term.pool->dilation_h == 1 && term.pool->dilation_w == 1, what + ", pooling: it has no dilation");
@@ -68,7 +77,8 @@ void check_term(const Architecture& architecture, const Layer& layer, const Term
           fmt::format("{}: {} groups do not divide its channels", what, term.groups));
     check(architecture.fan_in(term) <= kMaxInnerDimension,
           fmt::format("{}: more than {} weights per output channel", what, kMaxInnerDimension));
-    check(term.window.out_height(pooled.height) == layer.output.height && term.window.out_width(pooled.width) == layer.output.width,
+    check(term.window.out_height(pooled.height) == layer.output.height &&
+              term.window.out_width(pooled.width) == layer.output.width,
           what + ": the window does not lead from the source's shape to the output's");
 }
 
@@ -91,7 +101,8 @@ int Window::out_height(int height) const { return window_extent(height, pad_top,
 int Window::out_width(int width) const { return window_extent(width, pad_left, pad_right, reach_w(), stride_w); }
 
 PoolLevels pool_levels(const Shape& shape, const Window& window) {
-    const auto axis = [&](int extent, int pad, int kernel, int stride, int outputs, std::vector<std::int64_t>& factors) {
+    const auto axis = [&](int extent, int pad, int kernel, int stride, int outputs,
+                          std::vector<std::int64_t>& factors) {
         std::int64_t unit = 1;
         for (int at = 0; at < outputs; ++at) {
             const int first = at * stride - pad;
@@ -104,8 +115,10 @@ PoolLevels pool_levels(const Shape& shape, const Window& window) {
         return unit;
     };
     PoolLevels levels;
-    levels.unit = axis(shape.height, window.pad_top, window.kernel_h, window.stride_h, window.out_height(shape.height), levels.rows) *
-                  axis(shape.width, window.pad_left, window.kernel_w, window.stride_w, window.out_width(shape.width), levels.columns);
+    levels.unit = axis(shape.height, window.pad_top, window.kernel_h, window.stride_h, window.out_height(shape.height),
+                       levels.rows) *
+                  axis(shape.width, window.pad_left, window.kernel_w, window.stride_w, window.out_width(shape.width),
+                       levels.columns);
     check(levels.unit <= kMaxPoolLevel, "a level pooling has windows of too many sizes");
     return levels;
 }
@@ -145,8 +158,10 @@ void validate(const Architecture& architecture) {
     check(known, fmt::format("plaintext modulus {} is not in the table", architecture.plain_modulus));
     check_shape(architecture.input, "input");
     check(positive(architecture.input_scale), "the input scale is not a positive number");
-    check(in_range(architecture.input_limit, 1, architecture.plain_modulus / 4), "the input limit is not within 1 .. T/4");
-    check(in_range(architecture.input_upload_bits, kMinUploadBits, kMaxUploadBits), "the width of the input's uploads is out of range");
+    check(in_range(architecture.input_limit, 1, architecture.plain_modulus / 4),
+          "the input limit is not within 1 .. T/4");
+    check(in_range(architecture.input_upload_bits, kMinUploadBits, kMaxUploadBits),
+          "the width of the input's uploads is out of range");
     check(positive(architecture.output_scale), "the output scale is not a positive number");
     check_preprocessing(architecture);
 
@@ -158,18 +173,25 @@ void validate(const Architecture& architecture) {
         const std::string what = fmt::format("layer {} ({})", index, layer.name);
         check_shape(layer.output, what);
         check(in_range(layer.share_bits, kMinShareBits, kMaxShareBits),
-              fmt::format("{}: {} share bits, allowed are {} to {}", what, layer.share_bits, kMinShareBits, kMaxShareBits));
-        check(layer.activation == (index + 1 < layers), what + ": every layer but the last, and only those, has an activation");
+              fmt::format("{}: {} share bits, allowed are {} to {}", what, layer.share_bits, kMinShareBits,
+                          kMaxShareBits));
+        check(layer.activation == (index + 1 < layers),
+              what + ": every layer but the last, and only those, has an activation");
         check(in_range(layer.packing.channels_per_input, 0, kMaxChannels), what + ": the packing is out of range");
         check(layer.packing.degree == 0 || std::ranges::count(kDegrees, layer.packing.degree) == 1,
               fmt::format("{}: there is no ring of degree {}", what, layer.packing.degree));
-        check(in_range(layer.upload_bits, kMinUploadBits, kMaxUploadBits), what + ": the width of its uploads is out of range");
-        check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms), fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
+        check(in_range(layer.upload_bits, kMinUploadBits, kMaxUploadBits),
+              what + ": the width of its uploads is out of range");
+        check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms),
+              fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
         for (const Term& term : layer.terms) check_term(architecture, layer, term, index, what);
     }
-    check(architecture.classes.empty() || static_cast<std::int64_t>(architecture.classes.size()) == architecture.output_shape().size(),
-          fmt::format("{} class names for {} outputs", architecture.classes.size(), architecture.output_shape().size()));
-    for (const std::string& name : architecture.classes) check(name.size() <= kMaxNameBytes, "a class name is too long");
+    check(
+        architecture.classes.empty() ||
+            static_cast<std::int64_t>(architecture.classes.size()) == architecture.output_shape().size(),
+        fmt::format("{} class names for {} outputs", architecture.classes.size(), architecture.output_shape().size()));
+    for (const std::string& name : architecture.classes)
+        check(name.size() <= kMaxNameBytes, "a class name is too long");
 }
 
 }  // namespace flash::model

@@ -22,12 +22,13 @@ inline constexpr int kMinPlainBits = 24;  ///< of kPlainModuli[0]
 // Caps of validate(): what a received architecture may make its reader allocate or loop over.
 inline constexpr int kMaxLayers = 2048;
 inline constexpr std::size_t kMaxArchitectureBytes = std::size_t{256} << 10;  ///< serialised: what a client accepts
-inline constexpr int kMaxTerms = 64;                                  ///< per layer
+inline constexpr int kMaxTerms = 64;                                          ///< per layer
 inline constexpr int kMaxChannels = 65536;
-inline constexpr int kMaxExtent = 4096;                               ///< of maps, kernels and their reach, strides, paddings and dilations
+inline constexpr int kMaxExtent = 4096;  ///< of maps, kernels and their reach, strides, paddings and dilations
 inline constexpr std::int64_t kMaxMapValues = std::int64_t{1} << 26;  ///< channels * height * width
-inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1} << 18;  ///< channels / groups * kernel_h * kernel_w of a convolution
-inline constexpr std::int64_t kMaxPoolLevel = 4096;                   ///< unit of a level pooling
+inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1}
+                                                   << 18;  ///< channels / groups * kernel_h * kernel_w of a convolution
+inline constexpr std::int64_t kMaxPoolLevel = 4096;        ///< unit of a level pooling
 inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
 inline constexpr int kMinUploadBits = 16, kMaxUploadBits = 32;
 /// Degrees n of the rings of the linear layers (scheme::kDirectRings), and the one of layers that name none.
@@ -44,24 +45,28 @@ struct Shape {
     bool operator==(const Shape&) const = default;
 };
 
-/// A sliding window: kernel, stride, zero padding (top, left, bottom, right) and dilation: kernel positions lie that far apart.
+/// A sliding window: kernel, stride, zero padding (top, left, bottom, right) and dilation: kernel positions lie that
+/// far apart.
 struct Window {
     int kernel_h = 1, kernel_w = 1;
     int stride_h = 1, stride_w = 1;
     int pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
     int dilation_h = 1, dilation_w = 1;
-    bool level = false;  ///< of a sum pooling: sums of windows that hang over the border count as much as whole ones; see pool_levels()
+    bool level = false;  ///< of a sum pooling: sums of windows that hang over the border count as much as whole ones;
+                         ///< see pool_levels()
     bool operator==(const Window&) const = default;
     /// Rows (columns) from the first to the last that the kernel covers.
     int reach_h() const { return (kernel_h - 1) * dilation_h + 1; }
     int reach_w() const { return (kernel_w - 1) * dilation_w + 1; }
-    /// Output extent on an input of this height (width): floor((extent + pads - reach) / stride) + 1; < 1 if it does not fit.
+    /// Output extent on an input of this height (width): floor((extent + pads - reach) / stride) + 1; < 1 if it does
+    /// not fit.
     int out_height(int height) const;
     int out_width(int width) const;
 };
 
 enum class TermKind {
-    kConvolution,  ///< convolution with int8 weights, dense or in groups; a fully connected layer is one whose kernel is the map
+    kConvolution,  ///< convolution with int8 weights, dense or in groups; a fully connected layer is one whose kernel
+                   ///< is the map
     kScale,        ///< per-channel multiplication by a wide integer: an identity shortcut
 };
 
@@ -70,15 +75,18 @@ struct Term {
     int source = 0;              ///< value id, smaller than or equal to the layer's index
     std::optional<Window> pool;  ///< sum pooling of the source first (local on shares; the divisor is in the weights)
     TermKind kind = TermKind::kConvolution;
-    Window window;               ///< of the convolution; the 1x1 stride-1 window for kScale
-    int groups = 1;              ///< of the convolution: outputs of one of the equal parts of the channels read that part of the source only
+    Window window;  ///< of the convolution; the 1x1 stride-1 window for kScale
+    int groups =
+        1;  ///< of the convolution: outputs of one of the equal parts of the channels read that part of the source only
 };
 
-/// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties. Layers that share uploads
-/// (packing::layer_groups) share their choice: of each field, the first one of the group that is not 0 counts.
+/// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties. Layers
+/// that share uploads (packing::layer_groups) share their choice: of each field, the first one of the group that is not
+/// 0 counts.
 struct PackingChoice {
-    int channels_per_input = 0;  ///< g1, blocks of distinct channels in one uploaded polynomial; 0: the planner's default
-    int degree = 0;              ///< n of the ring, one of kDegrees; 0: kDefaultDegree
+    int channels_per_input =
+        0;           ///< g1, blocks of distinct channels in one uploaded polynomial; 0: the planner's default
+    int degree = 0;  ///< n of the ring, one of kDegrees; 0: kDefaultDegree
     bool operator==(const PackingChoice&) const = default;
 };
 
@@ -86,20 +94,22 @@ struct Layer {
     std::string name;         ///< of the ONNX node, for reports
     std::vector<Term> terms;  ///< at least one
     Shape output;
-    int share_bits = 0;       ///< m: pre-activation shares live mod 2^m
-    bool activation = true;   ///< false: the result layer, reconstructed by the client
+    int share_bits = 0;      ///< m: pre-activation shares live mod 2^m
+    bool activation = true;  ///< false: the result layer, reconstructed by the client
     PackingChoice packing;
-    int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is uploaded, at most those of q
+    int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is
+                                       ///< uploaded, at most those of q
 };
 
 /// A level pooling multiplies the sum of a window that has `rows` x `columns` pixels within the map by
-/// (unit of rows / rows) * (unit of columns / columns), so that every sum is the unit times the window's mean. The unit of an axis is the
-/// least common multiple of what its windows hold.
+/// (unit of rows / rows) * (unit of columns / columns), so that every sum is the unit times the window's mean. The unit
+/// of an axis is the least common multiple of what its windows hold.
 struct PoolLevels {
     std::vector<std::int64_t> rows, columns;  ///< factor of each output row and column
     std::int64_t unit = 1;                    ///< of both axes: at most kMaxPoolLevel
 };
-/// Of a window with `level`, or of ones where it is not set. Error(kProtocol) if a window holds no pixel or the unit is too large.
+/// Of a window with `level`, or of ones where it is not set. Error(kProtocol) if a window holds no pixel or the unit is
+/// too large.
 PoolLevels pool_levels(const Shape& shape, const Window& window);
 
 /// How a picture becomes the network's input: resize the short side, centre crop, scale to 0..1, (x - mean) / std.
@@ -113,13 +123,13 @@ struct Architecture {
     std::string name;
     std::uint32_t plain_modulus = 0;  ///< T, a prime = 1 mod 8192
     Shape input;
-    double input_scale = 0;           ///< integer input Y = round(x / input_scale)
-    std::int32_t input_limit = 0;     ///< |Y| is clamped to this
+    double input_scale = 0;                  ///< integer input Y = round(x / input_scale)
+    std::int32_t input_limit = 0;            ///< |Y| is clamped to this
     int input_upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which the input is uploaded
     Preprocessing preprocessing;
-    std::vector<std::string> classes; ///< empty if the model does not name them
+    std::vector<std::string> classes;  ///< empty if the model does not name them
     std::vector<Layer> layers;
-    double output_scale = 0;          ///< result = output_scale * X of the last layer, the same for every output
+    double output_scale = 0;  ///< result = output_scale * X of the last layer, the same for every output
 
     /// Shape of a value (0 = input, i + 1 = output of layer i).
     const Shape& value_shape(int value) const;

@@ -29,9 +29,11 @@ void for_each_window(const Shape& shape, const Window& window, Body&& body) {
 template <class T, class Sum, class Finish>
 void pool_map(std::span<const T> in, const Shape& shape, const Window& window, std::span<T> out, Finish&& finish) {
     const std::size_t plane = static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width);
-    const std::size_t out_plane = static_cast<std::size_t>(window.out_height(shape.height)) * static_cast<std::size_t>(window.out_width(shape.width));
+    const std::size_t out_plane = static_cast<std::size_t>(window.out_height(shape.height)) *
+                                  static_cast<std::size_t>(window.out_width(shape.width));
     const auto channels = static_cast<std::size_t>(shape.channels);
-    require(in.size() == channels * plane && out.size() == channels * out_plane, ErrorKind::kInternal, "sum_pool: wrong size of a map");
+    require(in.size() == channels * plane && out.size() == channels * out_plane, ErrorKind::kInternal,
+            "sum_pool: wrong size of a map");
     const PoolLevels levels = pool_levels(shape, window);
     const std::size_t out_width = levels.columns.size();
     for (std::size_t c = 0; c < channels; ++c) {
@@ -43,7 +45,8 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
                 const T* row = source + static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width);
                 for (int x = left; x < right; ++x) sum += row[x];
             }
-            target[index] = finish(sum * static_cast<Sum>(levels.rows[index / out_width] * levels.columns[index % out_width]));
+            target[index] =
+                finish(sum * static_cast<Sum>(levels.rows[index / out_width] * levels.columns[index % out_width]));
         });
     }
 }
@@ -53,12 +56,14 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
 std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::span<const float> pixels) {
     if (static_cast<std::int64_t>(pixels.size()) != architecture.input.size())
         throw Error(ErrorKind::kInvalidArgument,
-                    fmt::format("the input has {} values; the model wants {} ({} x {} x {})", pixels.size(), architecture.input.size(),
-                                architecture.input.channels, architecture.input.height, architecture.input.width));
+                    fmt::format("the input has {} values; the model wants {} ({} x {} x {})", pixels.size(),
+                                architecture.input.size(), architecture.input.channels, architecture.input.height,
+                                architecture.input.width));
     std::vector<std::int32_t> out(pixels.size());
     const double limit = architecture.input_limit;
     for (std::size_t i = 0; i < pixels.size(); ++i) {
-        if (!std::isfinite(pixels[i])) throw Error(ErrorKind::kInvalidArgument, "the input holds a value that is not a finite number");
+        if (!std::isfinite(pixels[i]))
+            throw Error(ErrorKind::kInvalidArgument, "the input holds a value that is not a finite number");
         out[i] = static_cast<std::int32_t>(std::clamp(std::round(pixels[i] / architecture.input_scale), -limit, limit));
     }
     return out;
@@ -66,8 +71,8 @@ std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::
 
 void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window, std::uint32_t modulus,
               std::span<std::uint32_t> out) {
-    // A window holds at most 2^24 values below 2^28, and its level is at most 2^12: a 64-bit sum cannot wrap. The values are shares, so the remainder is taken
-    // without a division instruction, whose time depends on its operands.
+    // A window holds at most 2^24 values below 2^28, and its level is at most 2^12: a 64-bit sum cannot wrap. The
+    // values are shares, so the remainder is taken without a division instruction, whose time depends on its operands.
     const lattice::Divider by_modulus(modulus);
     pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out, [&](std::uint64_t sum) {
         return static_cast<std::uint32_t>(sum - by_modulus.quotient(sum) * modulus);

@@ -12,16 +12,22 @@ namespace {
 using kernels::kTileColumns;
 using kernels::kTileRows;
 
-constexpr std::size_t kDepthBlock = 256;     // a block of B (256 x 8 doubles) and of A (256 x 6) stay in the first-level cache
-constexpr std::size_t kColumnBlock = 64;     // outputs whose patches are gathered together
+constexpr std::size_t kDepthBlock =
+    256;  // a block of B (256 x 8 doubles) and of A (256 x 6) stay in the first-level cache
+constexpr std::size_t kColumnBlock = 64;  // outputs whose patches are gathered together
 
 std::size_t size(int value) { return static_cast<std::size_t>(value); }
 
 }  // namespace
 
 Convolution::Convolution(int out_channels, const Shape& in, const Window& window, int groups)
-    : out_channels_(out_channels), in_(in), window_(window), groups_(size(groups)), group_outputs_(size(out_channels / groups)),
-      thin_(2 * group_outputs_ <= kTileRows && groups > 1), depth_(size(in.channels / groups) * size(window.kernel_h) * size(window.kernel_w)) {
+    : out_channels_(out_channels),
+      in_(in),
+      window_(window),
+      groups_(size(groups)),
+      group_outputs_(size(out_channels / groups)),
+      thin_(2 * group_outputs_ <= kTileRows && groups > 1),
+      depth_(size(in.channels / groups) * size(window.kernel_h) * size(window.kernel_w)) {
     const std::size_t row_blocks = (group_outputs_ + kTileRows - 1) / kTileRows;
     packed_.assign(thin_ ? size(out_channels) * depth_ : groups_ * row_blocks * depth_ * kTileRows, 0.0);
 }
@@ -35,9 +41,10 @@ double& Convolution::at(std::size_t out, std::size_t k) {
 std::size_t Convolution::padded_width() const { return size(in_.width + window_.pad_left + window_.pad_right); }
 
 void Convolution::add_to(std::span<const double> in, std::span<double> out) const {
-    const std::size_t out_w = size(window_.out_width(in_.width)), positions = size(window_.out_height(in_.height)) * out_w;
-    require(static_cast<std::int64_t>(in.size()) == in_.size() && out.size() == size(out_channels_) * positions, ErrorKind::kInternal,
-            "convolution: wrong size of a map");
+    const std::size_t out_w = size(window_.out_width(in_.width)),
+                      positions = size(window_.out_height(in_.height)) * out_w;
+    require(static_cast<std::int64_t>(in.size()) == in_.size() && out.size() == size(out_channels_) * positions,
+            ErrorKind::kInternal, "convolution: wrong size of a map");
 
     // The map with its zero padding, so that a patch element is a fixed offset from its window's corner.
     const std::size_t height = size(in_.height + window_.pad_top + window_.pad_bottom), width = padded_width();
@@ -69,8 +76,10 @@ void Convolution::add_to(std::span<const double> in, std::span<double> out) cons
     }
 }
 
-void Convolution::add_thin_group(const double* padded, const std::vector<std::size_t>& offsets, const double* weights, double* out) const {
-    const std::size_t rows = size(window_.out_height(in_.height)), columns = size(window_.out_width(in_.width)), step = size(window_.stride_w);
+void Convolution::add_thin_group(const double* padded, const std::vector<std::size_t>& offsets, const double* weights,
+                                 double* out) const {
+    const std::size_t rows = size(window_.out_height(in_.height)), columns = size(window_.out_width(in_.width)),
+                      step = size(window_.stride_w);
     for (std::size_t o = 0; o < group_outputs_; ++o)
         for (std::size_t y = 0; y < rows; ++y, out += columns)
             for (std::size_t k = 0; k < depth_; ++k) {
@@ -80,19 +89,22 @@ void Convolution::add_thin_group(const double* padded, const std::vector<std::si
             }
 }
 
-void Convolution::add_group(const double* padded, const std::vector<std::size_t>& offsets, const double* packed, std::size_t positions, double* out) const {
+void Convolution::add_group(const double* padded, const std::vector<std::size_t>& offsets, const double* packed,
+                            std::size_t positions, double* out) const {
     const std::size_t width = padded_width(), out_w = size(window_.out_width(in_.width));
     const std::size_t row_blocks = (group_outputs_ + kTileRows - 1) / kTileRows;
-    std::vector<double> panel(kDepthBlock * kColumnBlock);                  // [column tile][k][kTileColumns]
-    std::vector<double> sums(row_blocks * kTileRows * kColumnBlock);        // [out][column]
+    std::vector<double> panel(kDepthBlock * kColumnBlock);            // [column tile][k][kTileColumns]
+    std::vector<double> sums(row_blocks * kTileRows * kColumnBlock);  // [out][column]
     const kernels::GemmTile tile = kernels::gemm_tile();
     for (std::size_t begin = 0; begin < positions; begin += kColumnBlock) {
         const std::size_t columns = std::min(kColumnBlock, positions - begin);
         const std::size_t column_tiles = (columns + kTileColumns - 1) / kTileColumns;
         std::size_t corner[kColumnBlock];
         for (std::size_t j = 0; j < column_tiles * kTileColumns; ++j) {
-            const std::size_t position = begin + std::min(j, columns - 1);  // surplus columns repeat the last one and are dropped
-            corner[j] = (position / out_w) * size(window_.stride_h) * width + (position % out_w) * size(window_.stride_w);
+            const std::size_t position =
+                begin + std::min(j, columns - 1);  // surplus columns repeat the last one and are dropped
+            corner[j] =
+                (position / out_w) * size(window_.stride_h) * width + (position % out_w) * size(window_.stride_w);
         }
         std::fill(sums.begin(), sums.end(), 0.0);
         for (std::size_t k0 = 0; k0 < depth_; k0 += kDepthBlock) {

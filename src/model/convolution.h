@@ -1,6 +1,6 @@
-// Convolution of one CHW map, dense or in groups: a blocked matrix product over gathered patches (im2col in small panels), or row by row
-// where a group has too few outputs for that.
-// Used by the twin on exact integers and by the compiler's calibration on ordinary doubles.
+// Convolution of one CHW map, dense or in groups: a blocked matrix product over gathered patches (im2col in small
+// panels), or row by row where a group has too few outputs for that. Used by the twin on exact integers and by the
+// compiler's calibration on ordinary doubles.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,13 @@
 
 namespace flash::model {
 
-/// Weights [out][in / groups][kernel_h][kernel_w], repacked for the kernel. Immutable after construction: shared by threads.
+/// Weights [out][in / groups][kernel_h][kernel_w], repacked for the kernel. Immutable after construction: shared by
+/// threads.
 class Convolution {
 public:
     template <class Weight>
-    Convolution(const std::vector<Weight>& weights, int out_channels, const Shape& in, const Window& window, int groups = 1)
+    Convolution(const std::vector<Weight>& weights, int out_channels, const Shape& in, const Window& window,
+                int groups = 1)
         : Convolution(out_channels, in, window, groups) {
         for (std::size_t o = 0, index = 0; o < static_cast<std::size_t>(out_channels); ++o)
             for (std::size_t k = 0; k < depth_; ++k, ++index) at(o, k) = static_cast<double>(weights.at(index));
@@ -27,8 +29,10 @@ public:
 private:
     Convolution(int out_channels, const Shape& in, const Window& window, int groups);
     double& at(std::size_t out, std::size_t k);
-    void add_group(const double* padded, const std::vector<std::size_t>& offsets, const double* packed, std::size_t positions, double* out) const;
-    void add_thin_group(const double* padded, const std::vector<std::size_t>& offsets, const double* weights, double* out) const;
+    void add_group(const double* padded, const std::vector<std::size_t>& offsets, const double* packed,
+                   std::size_t positions, double* out) const;
+    void add_thin_group(const double* padded, const std::vector<std::size_t>& offsets, const double* weights,
+                        double* out) const;
     std::size_t padded_width() const;
 
     int out_channels_;

@@ -45,9 +45,17 @@ void put(const Window& from, wire::Window* to) {
 int one_if_absent(int field) { return field == 0 ? 1 : field; }
 
 Window get(const wire::Window& from) {
-    return {from.kernel_h(), from.kernel_w(),   from.stride_h(),  from.stride_w(),
-            from.pad_top(),  from.pad_left(),   from.pad_bottom(), from.pad_right(),
-            one_if_absent(from.dilation_h()), one_if_absent(from.dilation_w()), from.level()};
+    return {from.kernel_h(),
+            from.kernel_w(),
+            from.stride_h(),
+            from.stride_w(),
+            from.pad_top(),
+            from.pad_left(),
+            from.pad_bottom(),
+            from.pad_right(),
+            one_if_absent(from.dilation_h()),
+            one_if_absent(from.dilation_w()),
+            from.level()};
 }
 
 wire::Architecture to_wire(const Architecture& from) {
@@ -134,7 +142,8 @@ Architecture from_wire(const wire::Architecture& from) {
 template <class Message>
 std::vector<std::uint8_t> to_bytes(const Message& message) {
     const std::size_t size = message.ByteSizeLong();
-    require(size <= kMaxSectionBytes, ErrorKind::kInvalidArgument, "the model is too large for its file format (2 GiB)");
+    require(size <= kMaxSectionBytes, ErrorKind::kInvalidArgument,
+            "the model is too large for its file format (2 GiB)");
     std::vector<std::uint8_t> bytes(size);
     google::protobuf::io::ArrayOutputStream array(bytes.data(), static_cast<int>(size));
     google::protobuf::io::CodedOutputStream stream(&array);
@@ -161,7 +170,8 @@ void put_le(std::vector<std::uint8_t>& out, Integer value) {
 std::vector<std::uint8_t> serialize(const Architecture& architecture) {
     std::vector<std::uint8_t> bytes = to_bytes(to_wire(architecture));
     require(bytes.size() <= kMaxArchitectureBytes, ErrorKind::kUnsupported,
-            "the architecture with the names of its classes is larger than the 256 KiB that clients accept: shorten the names");
+            "the architecture with the names of its classes is larger than the 256 KiB that clients accept: shorten "
+            "the names");
     return bytes;
 }
 
@@ -195,7 +205,8 @@ std::vector<std::uint8_t> serialize(const Model& model) {
         write_salt(model.weights.salt, sink);
     };
     secret([&](std::span<const std::uint8_t> bytes) { secret_size += bytes.size(); });
-    require(secret_size <= kMaxSectionBytes, ErrorKind::kInvalidArgument, "the model is too large for its file format (2 GiB)");
+    require(secret_size <= kMaxSectionBytes, ErrorKind::kInvalidArgument,
+            "the model is too large for its file format (2 GiB)");
 
     std::vector<std::uint8_t> file(std::begin(kFileMagic), std::end(kFileMagic));
     file.reserve(kFileHeaderBytes + open.size() + secret_size);

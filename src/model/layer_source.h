@@ -13,9 +13,11 @@ class LayerSource {
 public:
     virtual ~LayerSource() = default;
     virtual const Architecture& architecture() const = 0;
-    /// The weights of the next layer, checked against the architecture; once for each layer, in order. Error(kFile) for weights that do not fit.
+    /// The weights of the next layer, checked against the architecture; once for each layer, in order. Error(kFile) for
+    /// weights that do not fit.
     virtual LayerWeights next() = 0;
-    /// As model::secret_digest, of the weights that next() has given; after the last layer, once. Error(kFile) if there are more layers.
+    /// As model::secret_digest, of the weights that next() has given; after the last layer, once. Error(kFile) if there
+    /// are more layers.
     virtual Sha256 finish() = 0;
 };
 

@@ -14,9 +14,11 @@ void check(bool condition, const std::string& what) {
 }
 
 // Magnitudes are checked without naming the value: weights do not belong in messages.
-void check_channels(const std::vector<std::int32_t>& values, std::size_t count, std::int64_t bound, const std::string& what) {
+void check_channels(const std::vector<std::int32_t>& values, std::size_t count, std::int64_t bound,
+                    const std::string& what) {
     check(values.size() == count, what + ": wrong count");
-    check(std::ranges::all_of(values, [&](std::int64_t value) { return -bound < value && value < bound; }), what + ": out of range");
+    check(std::ranges::all_of(values, [&](std::int64_t value) { return -bound < value && value < bound; }),
+          what + ": out of range");
 }
 
 }  // namespace
@@ -41,7 +43,8 @@ void validate_layer(const Architecture& architecture, std::size_t index, const L
         }
         const std::int64_t count = layer.output.channels * architecture.fan_in(term);
         check(static_cast<std::int64_t>(values.weights.size()) == count, what + ": wrong number of weights");
-        check(std::ranges::find(values.weights, std::int8_t{-128}) == values.weights.end(), what + ": a weight is out of range");
+        check(std::ranges::find(values.weights, std::int8_t{-128}) == values.weights.end(),
+              what + ": a weight is out of range");
         check(values.multiplier >= 1 && values.multiplier <= kMaxMultiplier, what + ": the multiplier is out of range");
         check(values.scale.empty(), what + ": a convolution has no per-channel scale");
     }
@@ -53,7 +56,8 @@ void validate(const Model& model) {
     validate(model.architecture);
     validate_salt(model.weights.salt);
     check(model.weights.layers.size() == model.architecture.layers.size(), "wrong number of layers");
-    for (std::size_t i = 0; i < model.architecture.layers.size(); ++i) validate_layer(model.architecture, i, model.weights.layers[i]);
+    for (std::size_t i = 0; i < model.architecture.layers.size(); ++i)
+        validate_layer(model.architecture, i, model.weights.layers[i]);
 }
 
 }  // namespace flash::model

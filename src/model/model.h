@@ -21,28 +21,29 @@ inline constexpr std::int32_t kMaxMultiplier = (1 << 24) - 1;  ///< of TermWeigh
 struct TermWeights {
     /// kConvolution: [out][in / groups][kernel_h][kernel_w], values in -127..127.
     std::vector<std::int8_t> weights;
-    /// kConvolution: one positive integer that multiplies the whole int8 product of this term (the same for all outputs,
-    /// since several outputs share a polynomial), 1..kMaxMultiplier.
+    /// kConvolution: one positive integer that multiplies the whole int8 product of this term (the same for all
+    /// outputs, since several outputs share a polynomial), 1..kMaxMultiplier.
     std::int32_t multiplier = 1;
     /// kScale: one integer per channel, |.| <= kMaxMultiplier.
     std::vector<std::int32_t> scale;
 };
 
 struct LayerWeights {
-    std::vector<TermWeights> terms;     ///< one per term of the architecture's layer
-    std::vector<std::int32_t> bias;     ///< per output channel, added to acc at every output position, |.| < T/2
-    std::vector<std::int32_t> kappa;    ///< per channel; empty for the result layer
-    std::vector<std::int32_t> offset;   ///< per channel, |.| < T/4; empty for the result layer
+    std::vector<TermWeights> terms;    ///< one per term of the architecture's layer
+    std::vector<std::int32_t> bias;    ///< per output channel, added to acc at every output position, |.| < T/2
+    std::vector<std::int32_t> kappa;   ///< per channel; empty for the result layer
+    std::vector<std::int32_t> offset;  ///< per channel, |.| < T/4; empty for the result layer
     // What the compiler found, for reports only (never sent to the client).
-    std::vector<double> x_scale;        ///< x = x_scale[o] * (X - shift), the shift of at most a quarter unit is in bias and offset
-    std::vector<double> y_scale;        ///< y = y_scale[o] * Y
-    double calibrated_use = 0;          ///< largest |acc| seen in calibration, as a fraction of T/4
-    double noise_bits = 0;              ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m
+    std::vector<double>
+        x_scale;  ///< x = x_scale[o] * (X - shift), the shift of at most a quarter unit is in bias and offset
+    std::vector<double> y_scale;  ///< y = y_scale[o] * Y
+    double calibrated_use = 0;    ///< largest |acc| seen in calibration, as a fraction of T/4
+    double noise_bits = 0;        ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m
 };
 
 struct SecretWeights {
     std::vector<LayerWeights> layers;
-    std::vector<std::uint8_t> salt;     ///< 32 random bytes: makes the public fingerprint a hiding commitment
+    std::vector<std::uint8_t> salt;  ///< 32 random bytes: makes the public fingerprint a hiding commitment
 };
 
 struct Model {

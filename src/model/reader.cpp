@@ -23,16 +23,21 @@ constexpr std::size_t kChunkBytes = std::size_t{1} << 17;
 template <class Integer>
 Integer get_le(std::span<const std::uint8_t> bytes, std::size_t at) {
     Integer value = 0;
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) value |= static_cast<Integer>(static_cast<Integer>(bytes[at + i]) << (8 * i));
+    for (std::size_t i = 0; i < sizeof(Integer); ++i)
+        value |= static_cast<Integer>(static_cast<Integer>(bytes[at + i]) << (8 * i));
     return value;
 }
 
 /// Part of a file for protobuf's streams.
 class Section : public google::protobuf::io::CopyingInputStream {
 public:
-    Section(const Reader::ReadAt& read_at, std::uint64_t begin, std::uint64_t end) : read_at_(read_at), at_(begin), end_(end) {}
+    Section(const Reader::ReadAt& read_at, std::uint64_t begin, std::uint64_t end)
+        : read_at_(read_at),
+          at_(begin),
+          end_(end) {}
     int Read(void* buffer, int size) override {
-        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(static_cast<std::uint64_t>(size), end_ - at_));
+        const auto count =
+            static_cast<std::size_t>(std::min<std::uint64_t>(static_cast<std::uint64_t>(size), end_ - at_));
         read_at_(at_, {static_cast<std::uint8_t*>(buffer), count});
         at_ += count;
         return static_cast<int>(count);
@@ -51,7 +56,9 @@ struct Reader::Stream {
     google::protobuf::io::CodedInputStream coded;
 
     Stream(const ReadAt& read_at, std::uint64_t begin, std::uint64_t size)
-        : section(read_at, begin, begin + size), adaptor(&section, static_cast<int>(kChunkBytes)), coded(&adaptor) {
+        : section(read_at, begin, begin + size),
+          adaptor(&section, static_cast<int>(kChunkBytes)),
+          coded(&adaptor) {
         coded.PushLimit(static_cast<int>(size));
     }
 };
@@ -82,25 +89,30 @@ void Reader::open(std::uint64_t size) {
     if (found.size() < kFileHeaderBytes) fail("the model file is truncated within its header");
     const auto version = get_le<std::uint32_t>(header, 8);
     if (version > kFileVersion)
-        fail(fmt::format("the model file has format version {}; this program reads up to version {}: use a newer flash", version, kFileVersion));
+        fail(fmt::format("the model file has format version {}; this program reads up to version {}: use a newer flash",
+                         version, kFileVersion));
     if (version != kFileVersion) fail(fmt::format("the model file has an unknown format version ({})", version));
     const auto open_size = get_le<std::uint64_t>(header, 12), secret_size = get_le<std::uint64_t>(header, 20);
-    if (open_size > kMaxSectionBytes || secret_size > kMaxSectionBytes) fail("the model file declares impossible section sizes");
+    if (open_size > kMaxSectionBytes || secret_size > kMaxSectionBytes)
+        fail("the model file declares impossible section sizes");
     if (open_size > kMaxArchitectureBytes) fail("the model file's architecture is larger than a client would accept");
     const std::uint64_t end = kFileHeaderBytes + open_size + secret_size;
     if (size < end) fail(fmt::format("the model file is truncated: {} of {} bytes", size, end));
     if (size > end) fail("the model file has bytes after its end");
 
     Sha256Stream hash;
-    std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, open_size + secret_size)));
+    std::vector<std::uint8_t> chunk(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, open_size + secret_size)));
     for (std::uint64_t at = kFileHeaderBytes; at < end;) {
-        const auto part = std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - at)));
+        const auto part =
+            std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - at)));
         read_at_(at, part);
         hash.add(part);
         at += part.size();
     }
     const Sha256 checksum = hash.finish();
-    if (!std::equal(checksum.begin(), checksum.end(), header.begin() + kChecksumAt)) fail("the model file is corrupt: its checksum does not match");
+    if (!std::equal(checksum.begin(), checksum.end(), header.begin() + kChecksumAt))
+        fail("the model file is corrupt: its checksum does not match");
 
     std::vector<std::uint8_t> architecture(static_cast<std::size_t>(open_size));
     read_at_(kFileHeaderBytes, architecture);
@@ -116,7 +128,8 @@ LayerWeights Reader::next() {
     require(next_ < architecture_.layers.size(), ErrorKind::kInternal, "model: a layer past the last one");
     LayerWeights layer;
     try {
-        if (!read_layer(stream_->coded, layer, salt_)) throw Error(ErrorKind::kFile, "model weights: wrong number of layers");
+        if (!read_layer(stream_->coded, layer, salt_))
+            throw Error(ErrorKind::kFile, "model weights: wrong number of layers");
         validate_layer(architecture_, next_, layer);
     } catch (const Error& error) {
         fail(error.what());
@@ -130,7 +143,8 @@ Sha256 Reader::finish() {
     require(next_ == architecture_.layers.size(), ErrorKind::kInternal, "model: not all layers were taken");
     try {
         LayerWeights more;
-        if (read_layer(stream_->coded, more, salt_)) throw Error(ErrorKind::kFile, "model weights: wrong number of layers");
+        if (read_layer(stream_->coded, more, salt_))
+            throw Error(ErrorKind::kFile, "model weights: wrong number of layers");
         validate_salt(salt_);
     } catch (const Error& error) {
         fail(error.what());

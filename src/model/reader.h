@@ -22,7 +22,8 @@ public:
     ~Reader() override;
 
     const Architecture& architecture() const override { return architecture_; }
-    /// What it returns is what counts: finish() names the weights that were given, should the file have changed in the meantime.
+    /// What it returns is what counts: finish() names the weights that were given, should the file have changed in the
+    /// meantime.
     LayerWeights next() override;
     Sha256 finish() override;
     /// After finish().

@@ -1,4 +1,5 @@
-// SHA-256 of the bytes of the secret half of a model, layer by layer: those bytes are never in memory for the whole model.
+// SHA-256 of the bytes of the secret half of a model, layer by layer: those bytes are never in memory for the whole
+// model.
 #pragma once
 
 #include <cstdint>

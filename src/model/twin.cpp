@@ -14,8 +14,8 @@ namespace {
 
 // Exactness. A convolution's inputs are kept within 2^28 (larger ones, which only an overflow produces, are replaced by
 // their residue mod T), weights within 127, and validate() allows 2^18 products per sum: every partial sum stays below
-// 2^53 and is exact in double precision. A convolution result beyond 2^32 is an overflow for every T; it is replaced by a
-// residue that is still out of range, so that multiplying by up to 2^24 and adding 64 terms stays within 63 bits.
+// 2^53 and is exact in double precision. A convolution result beyond 2^32 is an overflow for every T; it is replaced by
+// a residue that is still out of range, so that multiplying by up to 2^24 and adding 64 terms stays within 63 bits.
 constexpr std::int64_t kOperandLimit = std::int64_t{1} << 28;
 constexpr std::int64_t kProductLimit = std::int64_t{1} << 32;
 static_assert(kMaxInnerDimension <= (std::int64_t{1} << 18) && kMaxMultiplier < (1 << 24) && kMaxTerms <= 64);
@@ -52,8 +52,9 @@ Twin::Twin(const Model& model) : model_(model) {
             const Term& term = layer.terms[t];
             std::unique_ptr<Convolution>& convolution = prepared.convolutions.emplace_back();
             if (term.kind == TermKind::kConvolution)
-                convolution = std::make_unique<Convolution>(model.weights.layers[i].terms[t].weights, layer.output.channels,
-                                                            model.architecture.pooled_shape(term), term.window, term.groups);
+                convolution =
+                    std::make_unique<Convolution>(model.weights.layers[i].terms[t].weights, layer.output.channels,
+                                                  model.architecture.pooled_shape(term), term.window, term.groups);
         }
     }
 }
@@ -62,7 +63,8 @@ Twin::~Twin() = default;
 
 std::vector<std::int64_t> Twin::accumulate(int index, const std::vector<std::vector<std::int64_t>>& values) const {
     const Architecture& architecture = model_.architecture;
-    require(index >= 0 && static_cast<std::size_t>(index) < layers_.size(), ErrorKind::kInvalidArgument, "twin: no such layer");
+    require(index >= 0 && static_cast<std::size_t>(index) < layers_.size(), ErrorKind::kInvalidArgument,
+            "twin: no such layer");
     const auto i = static_cast<std::size_t>(index);
     const Layer& layer = architecture.layers[i];
     const LayerWeights& weights = model_.weights.layers[i];
@@ -71,7 +73,8 @@ std::vector<std::int64_t> Twin::accumulate(int index, const std::vector<std::vec
     const auto channels = static_cast<std::size_t>(layer.output.channels);
 
     std::vector<std::int64_t> acc(channels * plane);
-    for (std::size_t o = 0; o < channels; ++o) std::fill_n(acc.begin() + static_cast<std::ptrdiff_t>(o * plane), plane, weights.bias[o]);
+    for (std::size_t o = 0; o < channels; ++o)
+        std::fill_n(acc.begin() + static_cast<std::ptrdiff_t>(o * plane), plane, weights.bias[o]);
     std::vector<double> operand, product;
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
         const Term& term = layer.terms[t];
@@ -94,10 +97,12 @@ std::vector<std::int64_t> Twin::accumulate(int index, const std::vector<std::vec
             continue;
         }
         operand.resize(source.size());
-        std::transform(source.begin(), source.end(), operand.begin(), [](std::int64_t value) { return static_cast<double>(value); });
+        std::transform(source.begin(), source.end(), operand.begin(),
+                       [](std::int64_t value) { return static_cast<double>(value); });
         product.assign(acc.size(), 0.0);
         layers_[i].convolutions[t]->add_to(operand, product);
-        for (std::size_t p = 0; p < acc.size(); ++p) acc[p] += values_of_term.multiplier * bounded_product(product[p], modulus);
+        for (std::size_t p = 0; p < acc.size(); ++p)
+            acc[p] += values_of_term.multiplier * bounded_product(product[p], modulus);
     }
     return acc;
 }
@@ -130,12 +135,14 @@ TwinResult Twin::run(std::span<const std::int32_t> input, Rounding rounding, boo
         std::vector<std::int64_t> ys(layer.activation ? acc.size() : 0);
         const std::size_t plane = acc.size() / static_cast<std::size_t>(layer.output.channels);
         for (std::size_t o = 0, p = 0; o < static_cast<std::size_t>(layer.output.channels); ++o) {
-            const std::int64_t kappa = layer.activation ? weights.kappa[o] : 0, offset = layer.activation ? weights.offset[o] : 0;
+            const std::int64_t kappa = layer.activation ? weights.kappa[o] : 0,
+                               offset = layer.activation ? weights.offset[o] : 0;
             for (const std::size_t end = p + plane; p < end; ++p) {
                 largest = std::max(largest, std::abs(acc[p]));
                 // The protocol sees acc mod T only.
                 const std::int64_t scaled = centre(acc[p], architecture.plain_modulus) * (std::int64_t{1} << m);
-                const std::int64_t numerator = rounding.mode == Rounding::Mode::kNearest ? 2 * scaled + modulus : scaled;
+                const std::int64_t numerator =
+                    rounding.mode == Rounding::Mode::kNearest ? 2 * scaled + modulus : scaled;
                 const std::int64_t divisor = rounding.mode == Rounding::Mode::kNearest ? 2 * modulus : modulus;
                 std::int64_t x = numerator / divisor, rest = numerator % divisor;
                 if (rest < 0) {

@@ -28,18 +28,19 @@ struct TwinLayer {
 };
 
 struct TwinResult {
-    std::vector<std::int32_t> output;     ///< X of the last layer
-    std::vector<float> logits;            ///< output_scale * output
-    /// Values with |acc| >= T/4, X outside the guard range, or |Y| >= T/2: there the private run would be wrong. The twin goes on
-    /// with X wrapped into [-2^(m-2), 3 * 2^(m-2)), one of the two values that the protocol may give.
+    std::vector<std::int32_t> output;  ///< X of the last layer
+    std::vector<float> logits;         ///< output_scale * output
+    /// Values with |acc| >= T/4, X outside the guard range, or |Y| >= T/2: there the private run would be wrong. The
+    /// twin goes on with X wrapped into [-2^(m-2), 3 * 2^(m-2)), one of the two values that the protocol may give.
     std::int64_t overflows = 0;
-    std::vector<double> use;              ///< per layer: largest |acc| / (T/4)
-    std::vector<TwinLayer> layers;        ///< filled only when asked for
+    std::vector<double> use;        ///< per layer: largest |acc| / (T/4)
+    std::vector<TwinLayer> layers;  ///< filled only when asked for
 };
 
 class Twin {
 public:
-    /// Keeps a reference to the model, and the weights in the form that the matrix products want. Thread-safe: one Twin, many run().
+    /// Keeps a reference to the model, and the weights in the form that the matrix products want. Thread-safe: one
+    /// Twin, many run().
     explicit Twin(const Model& model);
     ~Twin();
     Twin(const Twin&) = delete;

@@ -17,11 +17,16 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::CodedOutputStream;
 
-constexpr std::uint32_t tag_of(int field) { return static_cast<std::uint32_t>(field) << 3 | WireFormatLite::WIRETYPE_LENGTH_DELIMITED; }
-constexpr std::uint32_t kLayers = tag_of(wire::SecretWeights::kLayersFieldNumber), kSalt = tag_of(wire::SecretWeights::kSaltFieldNumber),
-                        kTerms = tag_of(wire::LayerWeights::kTermsFieldNumber), kWeights = tag_of(wire::TermWeights::kWeightsFieldNumber);
+constexpr std::uint32_t tag_of(int field) {
+    return static_cast<std::uint32_t>(field) << 3 | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+}
+constexpr std::uint32_t kLayers = tag_of(wire::SecretWeights::kLayersFieldNumber),
+                        kSalt = tag_of(wire::SecretWeights::kSaltFieldNumber),
+                        kTerms = tag_of(wire::LayerWeights::kTermsFieldNumber),
+                        kWeights = tag_of(wire::TermWeights::kWeightsFieldNumber);
 // Serialised fields are in the order of their numbers: what is taken out of a message below is what it begins with.
-static_assert(kLayers < kSalt && wire::LayerWeights::kTermsFieldNumber == 1 && wire::TermWeights::kWeightsFieldNumber == 1);
+static_assert(kLayers < kSalt && wire::LayerWeights::kTermsFieldNumber == 1 &&
+              wire::TermWeights::kWeightsFieldNumber == 1);
 
 /// A field's tag and its length.
 void put_prefix(std::vector<std::uint8_t>& out, std::uint32_t tag, std::uint64_t length) {
@@ -33,7 +38,8 @@ void put_prefix(std::vector<std::uint8_t>& out, std::uint32_t tag, std::uint64_t
 
 std::vector<std::uint8_t> to_bytes(const google::protobuf::MessageLite& message) {
     std::vector<std::uint8_t> bytes(message.ByteSizeLong());
-    require(message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())), ErrorKind::kInternal, "cannot serialise weights");
+    require(message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())), ErrorKind::kInternal,
+            "cannot serialise weights");
     return bytes;
 }
 
@@ -41,7 +47,8 @@ std::vector<std::uint8_t> to_bytes(const google::protobuf::MessageLite& message)
 struct TermBytes {
     std::vector<std::uint8_t> head, tail;
     std::span<const std::uint8_t> weights;
-    explicit TermBytes(const TermWeights& term) : weights(reinterpret_cast<const std::uint8_t*>(term.weights.data()), term.weights.size()) {
+    explicit TermBytes(const TermWeights& term)
+        : weights(reinterpret_cast<const std::uint8_t*>(term.weights.data()), term.weights.size()) {
         wire::TermWeights rest;
         rest.set_multiplier(term.multiplier);
         rest.mutable_scale()->Add(term.scale.begin(), term.scale.end());
@@ -146,7 +153,9 @@ bool read_layer(CodedInputStream& in, LayerWeights& layer, std::vector<std::uint
             read_bytes(in, salt);
         } else if (tag == kLayers) {
             const auto rest = read_rest<wire::LayerWeights>(in, kTerms, [&] {
-                need(layer.terms.size() < static_cast<std::size_t>(kMaxTerms));  // an empty term takes two bytes of a file, and much more here
+                need(layer.terms.size() <
+                     static_cast<std::size_t>(
+                         kMaxTerms));  // an empty term takes two bytes of a file, and much more here
                 layer.terms.push_back(read_term(in));
             });
             layer.bias.assign(rest.bias().begin(), rest.bias().end());

@@ -11,7 +11,8 @@ namespace flash::packing {
 
 namespace {
 
-Alternative packed_as(Planner& planner, const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+Alternative packed_as(Planner& planner, const model::Architecture& architecture, const std::vector<std::size_t>& group,
+                      const model::PackingChoice& choice) {
     planner.forget_caps();
     planner.plan_group(group, choice);
     const Plan& plan = planner.plan();
@@ -20,15 +21,17 @@ Alternative packed_as(Planner& planner, const model::Architecture& architecture,
     for (int id : planner.streams_of(group)) {
         const Stream& stream = plan.streams[static_cast<std::size_t>(id)];
         result.upload_ciphertexts += stream.polynomials();
-        result.upload_bytes += static_cast<std::uint64_t>(stream.polynomials()) * lattice::packed_bytes(stream.sent_coefficients(), stream.upload_bits);
+        result.upload_bytes += static_cast<std::uint64_t>(stream.polynomials()) *
+                               lattice::packed_bytes(stream.sent_coefficients(), stream.upload_bits);
     }
     for (std::size_t l : group) {
         const LinearPlan& linear = plan.layers[l];
         const model::Layer& layer = architecture.layers[l];
         result.response_ciphertexts += linear.polynomials();
         for (int p = 0; p < linear.polynomials(); ++p)
-            result.response_bytes += lattice::packed_bytes(linear.degree(), scheme::response_a_bits(layer.share_bits)) +
-                                     lattice::packed_bytes(result_count(linear, layer.output, p), scheme::response_b_bits(layer.share_bits));
+            result.response_bytes +=
+                lattice::packed_bytes(linear.degree(), scheme::response_a_bits(layer.share_bits)) +
+                lattice::packed_bytes(result_count(linear, layer.output, p), scheme::response_b_bits(layer.share_bits));
     }
     return result;
 }
@@ -37,7 +40,8 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-Alternative packed_as(const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+Alternative packed_as(const model::Architecture& architecture, const std::vector<std::size_t>& group,
+                      const model::PackingChoice& choice) {
     Planner planner(architecture);
     return packed_as(planner, architecture, group, choice);
 }
@@ -54,14 +58,16 @@ std::vector<Alternative> alternatives(const model::Architecture& architecture, c
             if (error.kind() != ErrorKind::kUnsupported) throw;
             continue;
         }
-        // Ciphertexts of a band: uploads fall with g1, results rise. Where neither changes, the smallest g1 stands for all.
+        // Ciphertexts of a band: uploads fall with g1, results rise. Where neither changes, the smallest g1 stands for
+        // all.
         std::int64_t uploads_before = 0, results_before = 0;
         std::vector<int> kept;
         for (int g1 = 1; g1 <= blocks; ++g1) {
             std::int64_t uploads = 0, results = 0;
-            for (int id : streams) uploads += ceil_div(planner.plan().streams[static_cast<std::size_t>(id)].packed_channels(), g1);
+            for (int id : streams)
+                uploads += ceil_div(planner.plan().streams[static_cast<std::size_t>(id)].packed_channels(), g1);
             for (std::size_t l : group) results += ceil_div(architecture.layers[l].output.channels, blocks / g1);
-            if (!kept.empty() && uploads == uploads_before) continue;      // no fewer uploads, no fewer results
+            if (!kept.empty() && uploads == uploads_before) continue;         // no fewer uploads, no fewer results
             if (!kept.empty() && results == results_before) kept.pop_back();  // fewer uploads for the same results
             kept.push_back(g1);
             uploads_before = uploads;

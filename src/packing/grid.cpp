@@ -23,8 +23,8 @@ Demand demand_of(const model::Shape& input, const model::Window& window, const m
 GridBlocks fit_grid(const std::vector<Demand>& demands, int degree, const std::string& where) {
     int stride = 1, row_min = 0, row_max = 0, phase_rows = 1, out_rows = 1;
     for (const Demand& d : demands) {
-        // Columns left of the map are the tail of the row before, so they must be unused; columns right of it may run into
-        // the unused tail but not into the next row.
+        // Columns left of the map are the tail of the row before, so they must be unused; columns right of it may run
+        // into the unused tail but not into the next row.
         stride = std::max({stride, d.phase_columns + std::max(0, -d.offset_column_min),
                            d.out_columns + std::max(0, d.offset_column_max), d.phase_columns, d.out_columns});
         row_min = std::min(row_min, d.offset_row_min);
@@ -57,10 +57,10 @@ GridBlocks fit_grid(const std::vector<Demand>& demands, int degree, const std::s
     const int halo = row_max - row_min;
     const int rows = degree / stride;
     if (rows - halo < 1)
-        throw Error(ErrorKind::kUnsupported,
-                    where + ": one output row with its halo needs " + std::to_string((halo + 1) * stride) +
-                        " coefficients, more than the " + std::to_string(degree) +
-                        " of a polynomial; use a smaller input width or kernel");
+        throw Error(ErrorKind::kUnsupported, where + ": one output row with its halo needs " +
+                                                 std::to_string((halo + 1) * stride) + " coefficients, more than the " +
+                                                 std::to_string(degree) +
+                                                 " of a polynomial; use a smaller input width or kernel");
     result.grid.banded = true;
     result.grid.row_base = -row_min;
     result.grid.band_rows = std::min(rows - halo, out_rows);

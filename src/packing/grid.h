@@ -10,7 +10,7 @@ namespace flash::packing {
 
 /// What one term of one layer asks of the grid, in units of its phase maps.
 struct Demand {
-    int phase_rows = 0, phase_columns = 0;       ///< extent of the (largest) phase map
+    int phase_rows = 0, phase_columns = 0;  ///< extent of the (largest) phase map
     int out_rows = 0, out_columns = 0;
     int offset_row_min = 0, offset_row_max = 0;  ///< input row = output row + offset
     int offset_column_min = 0, offset_column_max = 0;
@@ -19,8 +19,8 @@ struct Demand {
 /// Demand of a window on a map of this shape.
 Demand demand_of(const model::Shape& input, const model::Window& window, const model::Shape& output);
 
-/// Smallest grid in polynomials of n = `degree` coefficients that satisfies all demands, with blocks (one input channel, all outputs) not yet
-/// divided between g1 and g2. `where` names the layer for the error message.
+/// Smallest grid in polynomials of n = `degree` coefficients that satisfies all demands, with blocks (one input
+/// channel, all outputs) not yet divided between g1 and g2. `where` names the layer for the error message.
 struct GridBlocks {
     Grid grid;
     int blocks = 1;

@@ -17,17 +17,21 @@ std::size_t Stream::sent_coefficients() const {
 std::vector<std::size_t> Plan::degrees() const {
     std::vector<std::size_t> used;
     for (const scheme::DirectRing& ring : scheme::kDirectRings)
-        if (std::ranges::any_of(streams, [&](const Stream& stream) { return stream.degree() == ring.degree; })) used.push_back(ring.degree);
+        if (std::ranges::any_of(streams, [&](const Stream& stream) { return stream.degree() == ring.degree; }))
+            used.push_back(ring.degree);
     return used;
 }
 
 Plan make_plan(const model::Architecture& architecture) {
     Planner planner(architecture);
-    for (const std::vector<std::size_t>& group : planner.groups()) planner.plan_group(group, choice_of(architecture, group));
+    for (const std::vector<std::size_t>& group : planner.groups())
+        planner.plan_group(group, choice_of(architecture, group));
     return planner.take();
 }
 
-std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture) { return Planner(architecture).groups(); }
+std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture) {
+    return Planner(architecture).groups();
+}
 
 model::PackingChoice choice_of(const model::Architecture& architecture, const std::vector<std::size_t>& group) {
     model::PackingChoice choice;
@@ -36,14 +40,16 @@ model::PackingChoice choice_of(const model::Architecture& architecture, const st
         if (choice.channels_per_input == 0) choice.channels_per_input = packing.channels_per_input;
         if (choice.degree == 0) choice.degree = packing.degree;
         if (packing.degree != 0 && packing.degree != choice.degree)
-            throw Error(ErrorKind::kProtocol, "layer " + architecture.layers[l].name + ": it shares an upload with layer " +
+            throw Error(ErrorKind::kProtocol, "layer " + architecture.layers[l].name +
+                                                  ": it shares an upload with layer " +
                                                   architecture.layers[group.front()].name + ", but names another ring");
     }
     if (choice.degree == 0) choice.degree = model::kDefaultDegree;
     return choice;
 }
 
-Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group,
+             const model::PackingChoice& choice) {
     return Planner(architecture).fix_grid(group, choice);
 }
 
@@ -69,15 +75,18 @@ void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> v
         const Phase& phase = stream.phases[static_cast<std::size_t>(packed / stream.shape.channels)];
         const int channel = packed % stream.shape.channels;
         const std::uint32_t* map =
-            values.data() + static_cast<std::size_t>(channel) * static_cast<std::size_t>(stream.shape.height * stream.shape.width);
+            values.data() +
+            static_cast<std::size_t>(channel) * static_cast<std::size_t>(stream.shape.height * stream.shape.width);
         const int row_begin = std::max(0, band * grid.band_rows - grid.row_base);
-        const int row_end = grid.banded ? band * grid.band_rows - grid.row_base + stream.rows_per_band : stream.rows_per_band;
+        const int row_end =
+            grid.banded ? band * grid.band_rows - grid.row_base + stream.rows_per_band : stream.rows_per_band;
         for (int row = row_begin; row < row_end; ++row) {
             const int y = row * stream.stride_h + phase.row;
             if (y >= stream.shape.height) break;
             std::size_t at = static_cast<std::size_t>(grid.position(packed - first, band, row, 0));
             for (int x = phase.column; x < stream.shape.width; x += stream.stride_w)
-                out[at++] = map[static_cast<std::size_t>(y) * static_cast<std::size_t>(stream.shape.width) + static_cast<std::size_t>(x)];
+                out[at++] = map[static_cast<std::size_t>(y) * static_cast<std::size_t>(stream.shape.width) +
+                                static_cast<std::size_t>(x)];
         }
     }
 }
@@ -93,7 +102,8 @@ ResultBlock result_block(const LinearPlan& plan, const model::Shape& output, int
     const int band = polynomial / plan.polynomials_per_band;
     const int first = polynomial % plan.polynomials_per_band * grid.channels_per_output;
     const int row_begin = band * grid.band_rows;
-    return {band, first, std::min(first + grid.channels_per_output, output.channels), row_begin, std::min(row_begin + grid.band_rows, output.height)};
+    return {band, first, std::min(first + grid.channels_per_output, output.channels), row_begin,
+            std::min(row_begin + grid.band_rows, output.height)};
 }
 
 }  // namespace
@@ -105,7 +115,8 @@ std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& o
     for (int channel = block.first; channel < block.last; ++channel)
         for (int row = block.row_begin; row < block.row_end; ++row)
             runs.push_back({static_cast<std::uint32_t>((channel * output.height + row) * output.width),
-                            static_cast<std::uint32_t>(plan.grid.position((channel - block.first) * plan.grid.channels_per_input, block.band, row, 0)),
+                            static_cast<std::uint32_t>(plan.grid.position(
+                                (channel - block.first) * plan.grid.channels_per_input, block.band, row, 0)),
                             static_cast<std::uint32_t>(output.width)});
     return runs;
 }
@@ -118,7 +129,8 @@ std::span<const std::uint16_t> result_positions(const LinearPlan& plan, const mo
 
 std::size_t result_count(const LinearPlan& plan, const model::Shape& output, int polynomial) {
     const ResultBlock block = result_block(plan, output, polynomial);
-    return static_cast<std::size_t>(block.last - block.first) * static_cast<std::size_t>(block.row_end - block.row_begin) * static_cast<std::size_t>(output.width);
+    return static_cast<std::size_t>(block.last - block.first) *
+           static_cast<std::size_t>(block.row_end - block.row_begin) * static_cast<std::size_t>(output.width);
 }
 
 }  // namespace flash::packing

@@ -4,11 +4,14 @@
 // Direct encoding (protocol.md section 3): a map is laid out row by row with a row stride S wide enough that the unused
 // columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input polynomials.
 //   * A stride s splits a map into its s x s phases; each phase of each channel is then convolved with stride 1.
-//   * Small maps: `blocks` = n / spacing blocks fit in a polynomial. g1 = channels_per_input distinct channels are packed in one
-//     uploaded polynomial, and outputs are placed g1 blocks apart, so g2 = channels_per_output = blocks / g1 outputs share a result.
-//     Blocks that are not output blocks hold meaningless sums; they are masked like everything else and never sent.
+//   * Small maps: `blocks` = n / spacing blocks fit in a polynomial. g1 = channels_per_input distinct channels are
+//   packed in one
+//     uploaded polynomial, and outputs are placed g1 blocks apart, so g2 = channels_per_output = blocks / g1 outputs
+//     share a result. Blocks that are not output blocks hold meaningless sums; they are masked like everything else and
+//     never sent.
 //   * Maps larger than n are cut into bands of output rows; a band's input carries the halo rows it needs.
-// Layers that read the same value with the same stride share one upload ("stream") and therefore one Grid, and one ring: its degree n.
+// Layers that read the same value with the same stride share one upload ("stream") and therefore one Grid, and one
+// ring: its degree n.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +27,12 @@ namespace flash::packing {
 /// Geometry shared by the streams and results of a group of layers.
 struct Grid {
     int degree = model::kDefaultDegree;  ///< n
-    int row_stride = 0;          ///< S
-    int row_base = 0;            ///< local row of the band's first output row: halo rows above it (0 when not banded)
-    int band_rows = 0;           ///< output rows per band
-    int spacing = 0;             ///< D: coefficients from one block to the next
-    int channels_per_input = 1;  ///< g1
-    int channels_per_output = 1; ///< g2
+    int row_stride = 0;                  ///< S
+    int row_base = 0;             ///< local row of the band's first output row: halo rows above it (0 when not banded)
+    int band_rows = 0;            ///< output rows per band
+    int spacing = 0;              ///< D: coefficients from one block to the next
+    int channels_per_input = 1;   ///< g1
+    int channels_per_output = 1;  ///< g2
     bool banded = false;
 
     /// Coefficient of output or phase-map row `row`, column `column` of block `block`, in band `band`.
@@ -42,22 +45,24 @@ struct Phase {
     int row = 0, column = 0;
 };
 
-/// One upload: a value (possibly pooled), split in phases and packed. The client encrypts its share of it, the server adds its own.
+/// One upload: a value (possibly pooled), split in phases and packed. The client encrypts its share of it, the server
+/// adds its own.
 struct Stream {
-    int source = 0;                     ///< value id
+    int source = 0;  ///< value id
     std::optional<model::Window> pool;
     int stride_h = 1, stride_w = 1;
-    model::Shape shape;                 ///< of the pooled source
-    std::vector<Phase> phases;          ///< those that some layer reads
+    model::Shape shape;         ///< of the pooled source
+    std::vector<Phase> phases;  ///< those that some layer reads
     Grid grid;
-    int rows_per_band = 0;              ///< phase-map rows held by one band, halo included
+    int rows_per_band = 0;  ///< phase-map rows held by one band, halo included
     int bands = 1;
     int polynomials_per_band = 0;
-    /// Coefficients of a ciphertext that some result depends on: only these travel. Ascending, the same for every polynomial.
+    /// Coefficients of a ciphertext that some result depends on: only these travel. Ascending, the same for every
+    /// polynomial.
     std::vector<lattice::CoefficientRange> sent;
-    int upload_bits = 0;                ///< of a coefficient that travels: the value's, at most those of q
-    int first_layer = 0;                ///< uploaded before this layer
-    int last_layer = 0;                 ///< last layer that reads it
+    int upload_bits = 0;  ///< of a coefficient that travels: the value's, at most those of q
+    int first_layer = 0;  ///< uploaded before this layer
+    int last_layer = 0;   ///< last layer that reads it
 
     int polynomials() const { return bands * polynomials_per_band; }
     std::size_t degree() const { return static_cast<std::size_t>(grid.degree); }
@@ -72,9 +77,9 @@ struct Stream {
 struct LinearPlan {
     Grid grid;
     int bands = 1;
-    int polynomials_per_band = 0;       ///< result ciphertexts per band
-    std::vector<int> term_streams;      ///< stream of each term
-    std::vector<int> uploads;           ///< streams that are uploaded before this layer
+    int polynomials_per_band = 0;   ///< result ciphertexts per band
+    std::vector<int> term_streams;  ///< stream of each term
+    std::vector<int> uploads;       ///< streams that are uploaded before this layer
     /// Where the results of a polynomial are computed, and that of the last band, which may have fewer rows.
     lattice::CoefficientTiles tiles, last_tiles;
     /// The coefficients that carry the results of a whole polynomial, in their order, and those of the last band.
@@ -84,7 +89,9 @@ struct LinearPlan {
     std::size_t degree() const { return static_cast<std::size_t>(grid.degree); }
     const lattice::CoefficientTiles& tiles_of_band(int band) const { return band + 1 == bands ? last_tiles : tiles; }
     /// Words of a band's result polynomials in compact form.
-    std::size_t result_words(int band) const { return static_cast<std::size_t>(polynomials_per_band) * tiles_of_band(band).words(); }
+    std::size_t result_words(int band) const {
+        return static_cast<std::size_t>(polynomials_per_band) * tiles_of_band(band).words();
+    }
 };
 
 struct Plan {
@@ -95,7 +102,8 @@ struct Plan {
     std::vector<std::size_t> degrees() const;
 };
 
-/// Consecutive results, a row of a map: elements (CHW indices of the layer's output) and the coefficients that carry them.
+/// Consecutive results, a row of a map: elements (CHW indices of the layer's output) and the coefficients that carry
+/// them.
 struct ResultRun {
     std::uint32_t element = 0;
     std::uint32_t position = 0;
@@ -103,28 +111,34 @@ struct ResultRun {
 };
 
 /// Caps on what a plan may ask of a client that got the architecture from a server.
-inline constexpr std::int64_t kMaxPolynomials = std::int64_t{1} << 20;      ///< of one stream or one layer's results, and of all together
-inline constexpr std::int64_t kMaxPhases = 4096;                            ///< stride_h * stride_w of a stream
-inline constexpr std::int64_t kMaxPlanSteps = std::int64_t{1} << 28;        ///< shifts and ranges looked at while planning
-inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;    ///< of one stream
+inline constexpr std::int64_t kMaxPolynomials = std::int64_t{1}
+                                                << 20;  ///< of one stream or one layer's results, and of all together
+inline constexpr std::int64_t kMaxPhases = 4096;        ///< stride_h * stride_w of a stream
+inline constexpr std::int64_t kMaxPlanSteps = std::int64_t{1} << 28;  ///< shifts and ranges looked at while planning
+inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;  ///< of one stream
 
-/// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a polynomial or
-/// if a cap above is passed; Error(kProtocol) if the layers of a group name different rings or more channels than fit.
+/// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a
+/// polynomial or if a cap above is passed; Error(kProtocol) if the layers of a group name different rings or more
+/// channels than fit.
 Plan make_plan(const model::Architecture& architecture);
 
 /// Whether two terms read the same upload.
 bool same_stream(const model::Term& a, const model::Term& b);
-/// Layers that share streams, directly or through each other, and so their grid and ring: their indices, ascending; groups by their first.
+/// Layers that share streams, directly or through each other, and so their grid and ring: their indices, ascending;
+/// groups by their first.
 std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture);
-/// What the layers of a group ask for together, with the degree that they get where they name none. Error(kProtocol) if they name different rings.
+/// What the layers of a group ask for together, with the degree that they get where they name none. Error(kProtocol) if
+/// they name different rings.
 model::PackingChoice choice_of(const model::Architecture& architecture, const std::vector<std::size_t>& group);
 
 /// The grid that a group has under a choice, without the rest of the plan. Errors as make_plan.
-Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group, const model::PackingChoice& choice);
+Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group,
+             const model::PackingChoice& choice);
 /// The grid of every layer, as make_plan() gives it.
 std::vector<Grid> layer_grids(const model::Architecture& architecture);
 
-/// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is packed.
+/// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is
+/// packed.
 void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out);
 
 /// The results that one result polynomial of a layer carries, by increasing position.

@@ -27,8 +27,9 @@ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 using StreamKey = std::array<int, 12>;
 StreamKey key_of(const model::Term& term) {
     const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
-    return {term.source, term.window.stride_h, term.window.stride_w, pool.kernel_h, pool.kernel_w, pool.stride_h, pool.stride_w,
-            pool.pad_top, pool.pad_left, pool.pad_bottom, pool.pad_right, pool.level ? 1 : 0};
+    return {term.source,   term.window.stride_h, term.window.stride_w, pool.kernel_h,
+            pool.kernel_w, pool.stride_h,        pool.stride_w,        pool.pad_top,
+            pool.pad_left, pool.pad_bottom,      pool.pad_right,       pool.level ? 1 : 0};
 }
 
 }  // namespace
@@ -69,14 +70,15 @@ void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& w
             if (!rows[static_cast<std::size_t>(r)] || !columns[static_cast<std::size_t>(c)]) continue;
             // A phase beyond the map's edge holds no pixel at all.
             if (r >= stream.shape.height || c >= stream.shape.width) continue;
-            const std::size_t at = static_cast<std::size_t>(r) * static_cast<std::size_t>(window.stride_w) + static_cast<std::size_t>(c);
+            const std::size_t at =
+                static_cast<std::size_t>(r) * static_cast<std::size_t>(window.stride_w) + static_cast<std::size_t>(c);
             if (!known[at]) stream.phases.push_back({r, c});
             known[at] = true;
         }
 }
 
-/// g1 that sends the fewest bytes: uploads are whole polynomials of upload_bits a word (near enough), results are whole `a` polynomials of
-/// response_a_bits (their b coefficients do not depend on the choice).
+/// g1 that sends the fewest bytes: uploads are whole polynomials of upload_bits a word (near enough), results are whole
+/// `a` polynomials of response_a_bits (their b coefficients do not depend on the choice).
 int choose_channels_per_input(int degree, int blocks, const std::vector<const Stream*>& streams,
                               const std::vector<std::pair<const model::Layer*, int>>& layers) {
     std::int64_t best_bytes = 0;
@@ -84,9 +86,11 @@ int choose_channels_per_input(int degree, int blocks, const std::vector<const St
     for (int g1 = 1; g1 <= blocks; ++g1) {
         const int g2 = blocks / g1;
         std::int64_t bytes = 0;
-        for (const Stream* s : streams) bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * degree * s->upload_bits / 8;
+        for (const Stream* s : streams)
+            bytes += std::int64_t{s->bands} * ceil_div(s->packed_channels(), g1) * degree * s->upload_bits / 8;
         for (const auto& [layer, bands] : layers)
-            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) * (degree * scheme::response_a_bits(layer->share_bits) / 8);
+            bytes += std::int64_t{bands} * ceil_div(layer->output.channels, g2) *
+                     (degree * scheme::response_a_bits(layer->share_bits) / 8);
         if (best == 0 || bytes < best_bytes) {
             best = g1;
             best_bytes = bytes;
@@ -112,7 +116,8 @@ std::vector<lattice::CoefficientRange> ranges_of(const std::vector<bool>& marked
 std::vector<lattice::CoefficientRange> result_ranges(const Grid& grid, const model::Shape& output, int rows) {
     std::vector<bool> marked(static_cast<std::size_t>(grid.degree), false);
     for (int slot = 0; slot < grid.channels_per_output; ++slot) {
-        const int first = grid.position(slot * grid.channels_per_input, 0, 0, 0), last = grid.position(slot * grid.channels_per_input, 0, rows - 1, output.width - 1);
+        const int first = grid.position(slot * grid.channels_per_input, 0, 0, 0),
+                  last = grid.position(slot * grid.channels_per_input, 0, rows - 1, output.width - 1);
         for (int i = first; i <= last; ++i) marked[static_cast<std::size_t>(i)] = true;
     }
     return ranges_of(marked);
@@ -133,8 +138,9 @@ Planner::Planner(const model::Architecture& architecture) : architecture_(archit
                 const std::string& name = architecture.layers[l].name;
                 const std::int64_t phases = std::int64_t{term.window.stride_h} * term.window.stride_w;
                 if (phases > kMaxPhases)
-                    throw Error(ErrorKind::kUnsupported, "layer " + name + ": a stride of " + std::to_string(term.window.stride_h) +
-                                                             " x " + std::to_string(term.window.stride_w) + " is too large");
+                    throw Error(ErrorKind::kUnsupported, "layer " + name + ": a stride of " +
+                                                             std::to_string(term.window.stride_h) + " x " +
+                                                             std::to_string(term.window.stride_w) + " is too large");
                 Stream stream;
                 stream.source = term.source;
                 stream.pool = term.pool;
@@ -190,7 +196,8 @@ Grid Planner::fix_grid(const std::vector<std::size_t>& group, const model::Packi
         Stream& stream = stream_of(id);
         stream.bands = 1;
         stream.rows_per_band = fitted.rows_per_band;
-        stream.upload_bits = std::min(architecture_.upload_bits(stream.source), scheme::direct_ring(static_cast<std::size_t>(degree)).modulus_bits);
+        stream.upload_bits = std::min(architecture_.upload_bits(stream.source),
+                                      scheme::direct_ring(static_cast<std::size_t>(degree)).modulus_bits);
         streams.push_back(&stream);
     }
     std::vector<std::pair<const model::Layer*, int>> layers;
@@ -204,8 +211,9 @@ Grid Planner::fix_grid(const std::vector<std::size_t>& group, const model::Packi
     const int fixed = choice.channels_per_input;
     const std::string& name = architecture_.layers[group.front()].name;
     if (fixed < 0 || fixed > fitted.blocks)
-        throw Error(ErrorKind::kProtocol, "layer " + name + ": packing asks for " + std::to_string(fixed) + " channels per polynomial, at most " +
-                                              std::to_string(fitted.blocks) + " fit");
+        throw Error(ErrorKind::kProtocol, "layer " + name + ": packing asks for " + std::to_string(fixed) +
+                                              " channels per polynomial, at most " + std::to_string(fitted.blocks) +
+                                              " fit");
     grid.channels_per_input = fixed ? fixed : choose_channels_per_input(degree, fitted.blocks, streams, layers);
     grid.channels_per_output = fitted.blocks / grid.channels_per_input;
     return grid;
@@ -231,7 +239,8 @@ void Planner::plan_results(std::size_t layer, const Grid& grid) {
     linear.grid = grid;
     linear.polynomials_per_band = ceil_div(output.channels, grid.channels_per_output);
     add_polynomials(std::int64_t{linear.bands} * linear.polynomials_per_band, architecture_.layers[layer].name);
-    const int rows = std::min(grid.band_rows, output.height), last_rows = output.height - (linear.bands - 1) * grid.band_rows;
+    const int rows = std::min(grid.band_rows, output.height),
+              last_rows = output.height - (linear.bands - 1) * grid.band_rows;
     linear.tiles = lattice::CoefficientTiles(result_ranges(grid, output, rows));
     linear.last_tiles = lattice::CoefficientTiles(result_ranges(grid, output, last_rows));
     const auto positions_of = [&](int count) {
@@ -239,7 +248,8 @@ void Planner::plan_results(std::size_t layer, const Grid& grid) {
         for (int slot = 0; slot < std::min(grid.channels_per_output, output.channels); ++slot)
             for (int row = 0; row < count; ++row)
                 for (int column = 0; column < output.width; ++column)
-                    positions.push_back(static_cast<std::uint16_t>(grid.position(slot * grid.channels_per_input, 0, row, column)));
+                    positions.push_back(
+                        static_cast<std::uint16_t>(grid.position(slot * grid.channels_per_input, 0, row, column)));
         return positions;
     };
     linear.positions = positions_of(rows);
@@ -262,9 +272,12 @@ void Planner::mark_sent(const std::vector<std::size_t>& group, const std::vector
             std::vector<bool> shifts(circle, false);
             // Before the taps are enumerated, which takes so many steps even where few are found.
             const model::Window& window = layer.terms[t].window;
-            spend(stream.phases.size() * static_cast<std::size_t>(window.kernel_h) * static_cast<std::size_t>(window.kernel_w), layer.name);
+            spend(stream.phases.size() * static_cast<std::size_t>(window.kernel_h) *
+                      static_cast<std::size_t>(window.kernel_w),
+                  layer.name);
             const std::vector<Tap> taps = taps_of(stream, window);
-            spend(taps.size() * static_cast<std::size_t>(grid.channels_per_input * grid.channels_per_output), layer.name);
+            spend(taps.size() * static_cast<std::size_t>(grid.channels_per_input * grid.channels_per_output),
+                  layer.name);
             for (const Tap& tap : taps)
                 for (int packed = 0; packed < grid.channels_per_input; ++packed)
                     for (int slot = 0; slot < grid.channels_per_output; ++slot)
@@ -291,19 +304,22 @@ void Planner::mark_sent(const std::vector<std::size_t>& group, const std::vector
             }
         }
     }
-    for (const auto& [id, coefficients] : marked) plan_.streams[static_cast<std::size_t>(id)].sent = ranges_of(coefficients);
+    for (const auto& [id, coefficients] : marked)
+        plan_.streams[static_cast<std::size_t>(id)].sent = ranges_of(coefficients);
 }
 
 /// Refuses what no real network needs.
 void Planner::add_polynomials(std::int64_t count, const std::string& layer) {
     polynomials_ += count;
     if (count > kMaxPolynomials || polynomials_ > kMaxPolynomials)
-        throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the network needs more than " + std::to_string(kMaxPolynomials) + " ciphertexts");
+        throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the network needs more than " +
+                                                 std::to_string(kMaxPolynomials) + " ciphertexts");
 }
 
 void Planner::spend(std::size_t steps, const std::string& layer) {
     steps_ += static_cast<std::int64_t>(steps);
-    if (steps_ > kMaxPlanSteps) throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the windows are too large to plan");
+    if (steps_ > kMaxPlanSteps)
+        throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the windows are too large to plan");
 }
 
 }  // namespace flash::packing

@@ -19,11 +19,13 @@ public:
 
     /// As layer_groups().
     const std::vector<std::vector<std::size_t>>& groups() const { return groups_; }
-    /// Blocks that the polynomials of a ring have for the maps of a group. Error(kUnsupported) if a row does not fit in one.
+    /// Blocks that the polynomials of a ring have for the maps of a group. Error(kUnsupported) if a row does not fit in
+    /// one.
     int blocks(const std::vector<std::size_t>& group, int degree) const;
     /// The streams that a group uploads.
     std::vector<int> streams_of(const std::vector<std::size_t>& group) const;
-    /// The geometry of a group under a choice, and with it what of its streams and results follows without a look at single coefficients.
+    /// The geometry of a group under a choice, and with it what of its streams and results follows without a look at
+    /// single coefficients.
     Grid fix_grid(const std::vector<std::size_t>& group, const model::PackingChoice& choice);
     /// Plans a group, also again. Errors as make_plan.
     void plan_group(const std::vector<std::size_t>& group, const model::PackingChoice& choice);

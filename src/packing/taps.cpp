@@ -33,7 +33,8 @@ std::vector<Tap> taps_of(const Stream& stream, const model::Window& window) {
 }
 
 std::int32_t shift_of(const Grid& grid, int packed, int slot, const Tap& tap) {
-    const int shift = (slot * grid.channels_per_input - packed) * grid.spacing - (tap.row * grid.row_stride + tap.column);
+    const int shift =
+        (slot * grid.channels_per_input - packed) * grid.spacing - (tap.row * grid.row_stride + tap.column);
     // X^(2n) = 1: the representative in [-n, n).
     return shift - floor_div(shift + grid.degree, 2 * grid.degree) * 2 * grid.degree;
 }

@@ -15,11 +15,13 @@ struct Tap {
     int row = 0, column = 0;  ///< output (i, j) reads (i + row, j + column) of the phase map
 };
 
-/// Taps of a window with which some output reads a pixel of a phase of the stream; grouped by phase. The others read nothing but padding: they
-/// would bring work and noise, and only they could bring the same coefficient of an upload to a result twice (tests/packing/taps_test.cpp).
+/// Taps of a window with which some output reads a pixel of a phase of the stream; grouped by phase. The others read
+/// nothing but padding: they would bring work and noise, and only they could bring the same coefficient of an upload to
+/// a result twice (tests/packing/taps_test.cpp).
 std::vector<Tap> taps_of(const Stream& stream, const model::Window& window);
 
-/// Power of X, in [-n, n), that brings channel `packed` of an uploaded polynomial (of g1), moved by one tap, to result block `slot` (of g2).
+/// Power of X, in [-n, n), that brings channel `packed` of an uploaded polynomial (of g1), moved by one tap, to result
+/// block `slot` (of g2).
 std::int32_t shift_of(const Grid& grid, int packed, int slot, const Tap& tap);
 
 }  // namespace flash::packing

@@ -18,12 +18,14 @@ constexpr double kRange = 4;                 // g2 that is looked at: from a qua
 constexpr std::size_t kMostCandidates = 12;  // of a group
 constexpr double kSameTime = 1e-3;           // relative; times closer than that are the same
 
-/// Packings in one ring that are worth looking at, the default's first: the largest g1 for each g2, evenly spread (by ratio) where there are many.
+/// Packings in one ring that are worth looking at, the default's first: the largest g1 for each g2, evenly spread (by
+/// ratio) where there are many.
 std::vector<model::PackingChoice> candidates(const packing::Grid& grid) {
     std::vector<model::PackingChoice> list{{grid.channels_per_input, grid.degree}};
     if (grid.banded) return list;
     const int blocks = grid.degree / grid.spacing;
-    const double low = std::max(1.0, grid.channels_per_output / kRange), high = std::min<double>(blocks, grid.channels_per_output * kRange);
+    const double low = std::max(1.0, grid.channels_per_output / kRange),
+                 high = std::min<double>(blocks, grid.channels_per_output * kRange);
     std::set<int> found;
     for (std::size_t i = 0; i < kMostCandidates; ++i) {
         const double g2 = std::round(low * std::pow(high / low, static_cast<double>(i) / (kMostCandidates - 1)));
@@ -54,18 +56,22 @@ struct Planned {
     std::vector<LayerWork> work;
 
     Planned(const model::Architecture& architecture, const Rates& rates)
-        : plan(packing::make_plan(architecture)), cost(protocol::cost_of(architecture, plan)), work(network_work(architecture, plan, cost, rates)) {}
+        : plan(packing::make_plan(architecture)),
+          cost(protocol::cost_of(architecture, plan)),
+          work(network_work(architecture, plan, cost, rates)) {}
 };
 
 }  // namespace
 
-std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting, const NoiseRules* rules) {
+std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates,
+                                      const Setting& setting, const NoiseRules* rules) {
     const auto groups = packing::layer_groups(architecture);
     const auto settled = [&](model::Architecture changed) {
         if (rules) rules->settle(changed);
         return changed;
     };
-    const auto set = [](model::Architecture& a, const std::vector<std::size_t>& group, const model::PackingChoice& packing) {
+    const auto set = [](model::Architecture& a, const std::vector<std::size_t>& group,
+                        const model::PackingChoice& packing) {
         for (std::size_t l : group) a.layers[l].packing = packing;
     };
     model::Architecture free = architecture;
@@ -77,7 +83,8 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
         const packing::Grid& grid = standard.plan.layers[group.front()].grid;
         std::vector<model::PackingChoice>& list = lists.emplace_back(candidates(grid));
         if (rules) {
-            if (const int degree = other_degree(free, group, grid.degree)) std::ranges::copy(candidates(packing::grid_of(free, group, {0, degree})), std::back_inserter(list));
+            if (const int degree = other_degree(free, group, grid.degree))
+                std::ranges::copy(candidates(packing::grid_of(free, group, {0, degree})), std::back_inserter(list));
             std::erase_if(list, [&](const model::PackingChoice& choice) { return !rules->fits(group, choice); });
             if (list.empty()) list.push_back(packing::choice_of(architecture, group));  // as it is
         }
@@ -118,7 +125,8 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
 
 void fix_packing(const std::vector<GroupChoice>& choices, model::Architecture& architecture) {
     for (const GroupChoice& choice : choices)
-        for (int l : choice.layers) architecture.layers[static_cast<std::size_t>(l)].packing = choice.alternatives.front().packing;
+        for (int l : choice.layers)
+            architecture.layers[static_cast<std::size_t>(l)].packing = choice.alternatives.front().packing;
 }
 
 }  // namespace flash::planner

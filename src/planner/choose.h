@@ -1,4 +1,5 @@
-// Which packing takes the least time: for every group of layers that share uploads, what each choice costs over a given link.
+// Which packing takes the least time: for every group of layers that share uploads, what each choice costs over a given
+// link.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +15,9 @@ namespace flash::planner {
 /// One way to pack the layers of a group.
 struct Alternative {
     model::PackingChoice packing;
-    int channels_per_output = 0;   ///< g2
-    double seconds = 0;            ///< of a whole inference, all other groups packed by default
-    std::uint64_t bytes = 0;       ///< both ways, of the group's layers
+    int channels_per_output = 0;  ///< g2
+    double seconds = 0;           ///< of a whole inference, all other groups packed by default
+    std::uint64_t bytes = 0;      ///< both ways, of the group's layers
 };
 
 struct GroupChoice {
@@ -24,18 +25,21 @@ struct GroupChoice {
     std::vector<Alternative> alternatives;  ///< by increasing time; fewer bytes first where the times are the same
 };
 
-/// What the weights decide and the architecture does not tell: the packings that a group can have, and the bits of the uploads.
+/// What the weights decide and the architecture does not tell: the packings that a group can have, and the bits of the
+/// uploads.
 struct NoiseRules {
     std::function<bool(const std::vector<std::size_t>& group, const model::PackingChoice& choice)> fits;
     std::function<void(model::Architecture&)> settle;  ///< chooses the upload bits after packings were changed
 };
 
-/// The alternatives of every group, in the order of the groups' first layers. Layers whose packing is fixed already are looked at as if it were
-/// not. Without rules every group stays in the ring in which it is, with the upload bits that are there. The packing of a group of large maps
-/// leaves no choice: it has one alternative for each ring.
-std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates, const Setting& setting, const NoiseRules* rules = nullptr);
+/// The alternatives of every group, in the order of the groups' first layers. Layers whose packing is fixed already are
+/// looked at as if it were not. Without rules every group stays in the ring in which it is, with the upload bits that
+/// are there. The packing of a group of large maps leaves no choice: it has one alternative for each ring.
+std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates,
+                                      const Setting& setting, const NoiseRules* rules = nullptr);
 
-/// Fixes the packing of every layer: of each group, the alternative that comes first. With rules, settle() then belongs to it.
+/// Fixes the packing of every layer: of each group, the alternative that comes first. With rules, settle() then belongs
+/// to it.
 void fix_packing(const std::vector<GroupChoice>& choices, model::Architecture& architecture);
 
 }  // namespace flash::planner

@@ -1,11 +1,12 @@
-// Measures the rates of planner/rates.h by what they are for: private inferences, of two small networks whose layers ask for much of one kind
-// of work each. A span's median over many spans is taken, so that a thread that is interrupted now and then does not count.
+// Measures the rates of planner/rates.h by what they are for: private inferences, of two small networks whose layers
+// ask for much of one kind of work each. A span's median over many spans is taken, so that a thread that is interrupted
+// now and then does not count.
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
-#include <cmath>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <exception>
 #include <future>
@@ -38,8 +39,10 @@ constexpr std::chrono::milliseconds kRest{10};
 constexpr int kUploadBits = 24;
 constexpr std::size_t kDegree = model::kDefaultDegree;
 
-/// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps. Random weights.
-model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int layers, int channels, int extent, int channels_per_input) {
+/// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps.
+/// Random weights.
+model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int layers, int channels, int extent,
+                            int channels_per_input) {
     model::Model model;
     model::Architecture& a = model.architecture;
     a.name = "sample";
@@ -66,7 +69,8 @@ model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int lay
         layer.packing.channels_per_input = channels_per_input;
         model::LayerWeights weights;
         weights.terms.resize(1);
-        for (int w = 0; w < layer.output.channels * channels; ++w) weights.terms[0].weights.push_back(static_cast<std::int8_t>(draw(3)));
+        for (int w = 0; w < layer.output.channels * channels; ++w)
+            weights.terms[0].weights.push_back(static_cast<std::int8_t>(draw(3)));
         const auto outputs = static_cast<std::size_t>(layer.output.channels);
         weights.bias.assign(outputs, 0);
         weights.x_scale.assign(outputs, 1.0);
@@ -88,7 +92,8 @@ struct Spans {
     std::vector<double> inferences;
     std::map<std::pair<Phase, int>, std::vector<double>> client, server;
     void add(const Profile& profile, std::map<std::pair<Phase, int>, std::vector<double>>& to) const {
-        for (const Profile::Span& span : profile.spans()) to[{span.phase, span.layer}].push_back(std::chrono::duration<double>(span.end - span.begin).count());
+        for (const Profile::Span& span : profile.spans())
+            to[{span.phase, span.layer}].push_back(std::chrono::duration<double>(span.end - span.begin).count());
     }
 };
 
@@ -100,13 +105,15 @@ double median(std::vector<double> values) {
 }
 
 /// One private inference in memory, both parties in this process.
-void run(const protocol::PreparedModel& model, const protocol::ClientModel& known, std::span<const std::int32_t> input, Spans& spans) {
+void run(const protocol::PreparedModel& model, const protocol::ClientModel& known, std::span<const std::int32_t> input,
+         Spans& spans) {
     auto [client_end, server_end] = transport::make_loopback();
     Profile client_profile(Party::kClient), server_profile(Party::kServer);
     std::exception_ptr failure;
     std::thread server([&, end = server_end.get()] {
         try {
-            protocol::ServerInference(model, *end, SecretSeed::generate(), nullptr, &server_profile).run(end->receive(MessageType::kStart));
+            protocol::ServerInference(model, *end, SecretSeed::generate(), nullptr, &server_profile)
+                .run(end->receive(MessageType::kStart));
         } catch (...) {
             failure = std::current_exception();
             end->fail("the server failed");
@@ -144,13 +151,17 @@ public:
     /// Of layers 0 and 1 in each of their spans (`at` one span each).
     double client(Phase phase) const { return both(spans.client, phase); }
     double server(Phase phase) const { return both(spans.server, phase); }
-    double results_of_response() const { return static_cast<double>(packing::result_count(model.plan().layers[0], model.architecture().layers[0].output, 0)); }
+    double results_of_response() const {
+        return static_cast<double>(
+            packing::result_count(model.plan().layers[0], model.architecture().layers[0].output, 0));
+    }
 
 private:
     static double both(const std::map<std::pair<Phase, int>, std::vector<double>>& spans, Phase phase) {
         std::vector<double> all;
         for (int layer : {Profile::kNoLayer, 0, 1})
-            if (const auto found = spans.find({phase, layer}); found != spans.end()) all.insert(all.end(), found->second.begin(), found->second.end());
+            if (const auto found = spans.find({phase, layer}); found != spans.end())
+                all.insert(all.end(), found->second.begin(), found->second.end());
         return median(std::move(all));
     }
 };
@@ -181,13 +192,15 @@ ChannelRates measure_channel(transport::Channel& near, transport::Channel& far) 
     std::vector<double> turns;
     try {
         const double before = processor_seconds();
-        for (std::size_t i = 0; i < kMessages; ++i) near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(kMessage)});
+        for (std::size_t i = 0; i < kMessages; ++i)
+            near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(kMessage)});
         for (std::size_t i = 0; i <= kTurns; ++i) {
             const auto begin = Clock::now();
             near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(16)});
             near.receive(MessageType::kUpload);
             if (i == 0)
-                rates.byte = (processor_seconds() - before) / static_cast<double>(kMessage * kMessages);  // the first answer comes after all of them
+                rates.byte = (processor_seconds() - before) /
+                             static_cast<double>(kMessage * kMessages);  // the first answer comes after all of them
             else
                 turns.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
         }
@@ -212,10 +225,11 @@ ChannelRates measure_tls() {
     std::promise<std::unique_ptr<transport::Channel>> accepted;
     std::promise<void> done;
     std::shared_future<void> finished = done.get_future().share();
-    transport::TlsServer server(std::move(options), [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
-        accepted.set_value(std::move(channel));
-        finished.wait();
-    });
+    transport::TlsServer server(std::move(options),
+                                [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
+                                    accepted.set_value(std::move(channel));
+                                    finished.wait();
+                                });
     transport::ClientOptions client;
     client.host = "127.0.0.1";
     client.port = server.address().port;
@@ -242,14 +256,15 @@ double measure_shift() {
     for (std::size_t i = 0; i < kTimes; ++i) {
         const auto begin = Clock::now();
         for (std::size_t input = 0; input < kInputs; ++input)
-            lattice::add_scaled_shift(std::span<const std::uint32_t>(in).subspan(input * kDegree, kDegree), -7, 3, tiles, out);
+            lattice::add_scaled_shift(std::span<const std::uint32_t>(in).subspan(input * kDegree, kDegree), -7, 3,
+                                      tiles, out);
         seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     }
     return median(std::move(seconds)) / static_cast<double>(kInputs * kDegree);
 }
 
-/// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network of small layers and one of
-/// large ones, both on all cores.
+/// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network
+/// of small layers and one of large ones, both on all cores.
 void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates) {
     Setting setting;
     setting.tls = false;
@@ -264,12 +279,17 @@ void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates
     const auto equation = [&](int layers, int channels, int extent) {
         const Sample sample(sample_network(plain_modulus, share_bits, layers, channels, extent, 0), kRest);
         const auto& model = sample.model;
-        const double work = predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() - bare.setup;
-        return Equation{work, layers + 2.0, std::max(0.0, median(sample.spans.inferences) - bare.setup)};  // the result layer and the start are turns too
+        const double work =
+            predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() -
+            bare.setup;
+        return Equation{work, layers + 2.0,
+                        std::max(0.0, median(sample.spans.inferences) -
+                                          bare.setup)};  // the result layer and the start are turns too
     };
     const Equation small = equation(8, 16, 16), large = equation(4, 32, 44);
     const double determinant = small.work * large.layers - large.work * small.layers;
-    const double inverse = std::abs(determinant) > 0 ? (small.wall * large.layers - large.wall * small.layers) / determinant : 1;
+    const double inverse =
+        std::abs(determinant) > 0 ? (small.wall * large.layers - large.wall * small.layers) / determinant : 1;
     rates.efficiency = 1 / std::clamp(inverse, 1.0, 2.0);
     rates.memory_turn = std::max(0.0, (small.wall - small.work / rates.efficiency) / small.layers);
 }
@@ -280,7 +300,8 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
     Rates rates;
     rates.product = lattice::product_rates(best_instruction_set());
     rates.shift_coefficient = measure_shift();
-    // One map a polynomial: many results in each response. And small maps, so packed that a response carries a single one.
+    // One map a polynomial: many results in each response. And small maps, so packed that a response carries a single
+    // one.
     const Sample large(sample_network(plain_modulus, share_bits, 2, 16, 44, 0));
     const Sample small(sample_network(plain_modulus, share_bits, 2, 32, 8, 28));
 
@@ -304,7 +325,8 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
         const auto& spans = large.spans.server.at({Phase::kLinear, 1});
         std::vector<double> layers;
         for (std::size_t i = 0; i + 1 < spans.size(); i += 2) layers.push_back(spans[i] + spans[i + 1]);
-        rates.add_share = std::max(0.0, median(std::move(layers)) - work.product - work.shifts) / static_cast<double>(large.model.cost().layers[1].upload_ciphertexts);
+        rates.add_share = std::max(0.0, median(std::move(layers)) - work.product - work.shifts) /
+                          static_cast<double>(large.model.cost().layers[1].upload_ciphertexts);
     }
     return rates;
 }

@@ -53,25 +53,37 @@ std::vector<double> column(const std::vector<LayerWork>& work, Of of) {
 }  // namespace
 
 double Prediction::seconds() const {
-    return std::accumulate(layers.begin(), layers.end(), start, [](double sum, const LayerTime& layer) { return sum + layer.seconds; });
+    return std::accumulate(layers.begin(), layers.end(), start,
+                           [](double sum, const LayerTime& layer) { return sum + layer.seconds; });
 }
 
 Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const Setting& setting) {
     constexpr double kUnbounded = std::numeric_limits<double>::infinity();
     const double bytes_per_second = setting.link ? setting.link->bits_per_second / 8 : kUnbounded;
     const double byte_work = setting.tls ? rates.tls_byte : rates.memory_byte;  // of both ends together
-    const double turn = (setting.tls ? rates.tls_turn : rates.memory_turn) + (setting.link ? setting.link->round_trip_seconds : 0);
+    const double turn =
+        (setting.tls ? rates.tls_turn : rates.memory_turn) + (setting.link ? setting.link->round_trip_seconds : 0);
     const double cores = setting.cores > 1 ? setting.cores * rates.efficiency : 1;
     // Processor seconds of each party, half of the connection's work for each end.
-    const auto client_ahead = [&](const LayerWork& w) { return w.encrypt + w.prepare + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
-    const auto server_ahead = [&](const LayerWork& w) { return w.keys + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes); };
-    const auto client_now = [&](const LayerWork& w) { return w.decrypt + w.respond + byte_work / 2 * static_cast<double>(w.response + w.answer); };
-    const auto server_now = [&](const LayerWork& w) { return w.mask + w.finish + byte_work / 2 * static_cast<double>(w.response + w.answer); };
+    const auto client_ahead = [&](const LayerWork& w) {
+        return w.encrypt + w.prepare + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes);
+    };
+    const auto server_ahead = [&](const LayerWork& w) {
+        return w.keys + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes);
+    };
+    const auto client_now = [&](const LayerWork& w) {
+        return w.decrypt + w.respond + byte_work / 2 * static_cast<double>(w.response + w.answer);
+    };
+    const auto server_now = [&](const LayerWork& w) {
+        return w.mask + w.finish + byte_work / 2 * static_cast<double>(w.response + w.answer);
+    };
     const auto server_product = [](const LayerWork& w) { return w.add_share + w.product + w.shifts; };
 
     Ahead client_work(column(work, client_ahead), kUnbounded), server_work(column(work, server_ahead), kUnbounded);
-    Ahead key_bytes(column(work, [](const LayerWork& w) { return w.key_bytes; }), static_cast<double>(protocol::kAheadBytes));
-    Ahead uploads(column(work, [](const LayerWork& w) { return w.upload; }), static_cast<double>(protocol::kUploadAheadBytes));
+    Ahead key_bytes(column(work, [](const LayerWork& w) { return w.key_bytes; }),
+                    static_cast<double>(protocol::kAheadBytes));
+    Ahead uploads(column(work, [](const LayerWork& w) { return w.upload; }),
+                  static_cast<double>(protocol::kUploadAheadBytes));
     const double parties = setting.shared_cores ? 1 : 2;  // pools of cores
 
     Prediction prediction;
@@ -83,7 +95,8 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
         const double fewer = cores / std::min(cores, w.pieces) - 1;
         const double client_rest = client_work.missing(l), server_rest = server_work.missing(l);
         const double client = client_now(w) + client_rest, server = server_now(w) + server_rest;
-        const double client_seconds = (client + fewer * w.respond) / cores, server_seconds = (server + fewer * w.finish) / cores;
+        const double client_seconds = (client + fewer * w.respond) / cores,
+                     server_seconds = (server + fewer * w.finish) / cores;
         const double down = (static_cast<double>(w.response) + key_bytes.missing(l)) / bytes_per_second;
         const double up = (static_cast<double>(w.answer) + uploads.missing(l)) / bytes_per_second;
         LayerTime time;
@@ -94,11 +107,16 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
             const double slowest = std::max(stages);
             return slowest + (sum - slowest) / w.pieces;
         };
-        const double processors = setting.shared_cores ? client_seconds + server_seconds : std::max(client_seconds, server_seconds);
-        const double streamed = setting.shared_cores ? pipeline({processors, down, up}) : pipeline({client_seconds, server_seconds, down, up});
+        const double processors =
+            setting.shared_cores ? client_seconds + server_seconds : std::max(client_seconds, server_seconds);
+        const double streamed = setting.shared_cores ? pipeline({processors, down, up})
+                                                     : pipeline({client_seconds, server_seconds, down, up});
         time.seconds = turn + product / cores + streamed;
         const double most = std::max({product / cores + processors, down, up, turn});
-        time.bound = most == turn ? LayerTime::Bound::kTurn : most == down ? LayerTime::Bound::kDown : most == up ? LayerTime::Bound::kUp : LayerTime::Bound::kProcessor;
+        time.bound = most == turn   ? LayerTime::Bound::kTurn
+                     : most == down ? LayerTime::Bound::kDown
+                     : most == up   ? LayerTime::Bound::kUp
+                                    : LayerTime::Bound::kProcessor;
         prediction.layers.push_back(time);
         // What is left of cores and links in this time goes to later layers.
         if (bytes_per_second < kUnbounded) {

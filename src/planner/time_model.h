@@ -1,4 +1,5 @@
-// How long an inference takes: both parties' work, the link between them and the order in which the protocol goes through the layers.
+// How long an inference takes: both parties' work, the link between them and the order in which the protocol goes
+// through the layers.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +26,15 @@ struct LayerTime {
 };
 
 struct Prediction {
-    double start = 0;    ///< keys of both parties, the first exchange and the first uploads
+    double start = 0;  ///< keys of both parties, the first exchange and the first uploads
     std::vector<LayerTime> layers;
     double seconds() const;
 };
 
-/// Layer by layer. Within a layer the server multiplies; then responses, their decryption, the client's answers and the end of the activation
-/// follow each other piece by piece, so that the slowest of them decides, and the others count for one piece. What does not depend on the peer (activation keys, uploads,
-/// prepared answers) is done ahead where a core and the link have time to spare, within the protocol's windows, and in the layer itself otherwise.
+/// Layer by layer. Within a layer the server multiplies; then responses, their decryption, the client's answers and the
+/// end of the activation follow each other piece by piece, so that the slowest of them decides, and the others count
+/// for one piece. What does not depend on the peer (activation keys, uploads, prepared answers) is done ahead where a
+/// core and the link have time to spare, within the protocol's windows, and in the layer itself otherwise.
 Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const Setting& setting);
 
 }  // namespace flash::planner

@@ -1,5 +1,5 @@
-// What each layer of a plan asks of both parties: counts that follow from the public architecture and plan alone, and the seconds and bytes that
-// they take at given rates.
+// What each layer of a plan asks of both parties: counts that follow from the public architecture and plan alone, and
+// the seconds and bytes that they take at given rates.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,9 @@ namespace flash::planner {
 /// One product of int8 weights and shifted polynomials, as protocol/linear_map.h makes them, all bands together.
 struct ProductWork {
     lattice::ProductMethod method = lattice::ProductMethod::kDirect;  ///< the faster one on this machine
-    double seconds = 0;                    ///< of one thread
-    double other_seconds = 0;              ///< of the other method; infinite where there is none
-    std::size_t memory_bytes = 0;          ///< weights arranged for the method
+    double seconds = 0;                                               ///< of one thread
+    double other_seconds = 0;      ///< of the other method; infinite where there is none
+    std::size_t memory_bytes = 0;  ///< weights arranged for the method
 };
 
 /// Seconds of one thread, bytes with frame headers.
@@ -28,7 +28,8 @@ struct LayerWork {
     // Client.
     double encrypt = 0, decrypt = 0, prepare = 0, respond = 0;
     // Server.
-    double add_share = 0, product = 0, shifts = 0, mask = 0, keys = 0, finish = 0;  ///< shifts: shortcuts and depthwise convolutions
+    double add_share = 0, product = 0, shifts = 0, mask = 0, keys = 0,
+           finish = 0;  ///< shifts: shortcuts and depthwise convolutions
     double client() const { return encrypt + decrypt + prepare + respond; }
     double server() const { return add_share + product + shifts + mask + keys + finish; }
     // Connection.
@@ -39,15 +40,19 @@ struct LayerWork {
     std::size_t half_memory = 0;    ///< `a` halves of the results, computed when the model is loaded
     bool transforms = false;        ///< some product goes through transforms
     int bands = 1;                  ///< of the results
-    double pieces = 1;              ///< parts that follow each other through the activation: chunks, or responses where there is none
+    double pieces =
+        1;  ///< parts that follow each other through the activation: chunks, or responses where there is none
 };
 
 /// As network_work(), of one layer.
-LayerWork layer_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, int layer, const Rates& rates);
+LayerWork layer_work(const model::Architecture& architecture, const packing::Plan& plan,
+                     const protocol::InferenceCost& cost, int layer, const Rates& rates);
 /// Products by a formula, and each as if the budget for transforms were its own: for comparing many plans.
-std::vector<LayerWork> network_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, const Rates& rates);
+std::vector<LayerWork> network_work(const model::Architecture& architecture, const packing::Plan& plan,
+                                    const protocol::InferenceCost& cost, const Rates& rates);
 /// The same with the products that a server makes of this plan, which share the budget.
-std::vector<LayerWork> planned_work(const model::Architecture& architecture, const packing::Plan& plan, const protocol::InferenceCost& cost, const Rates& rates,
+std::vector<LayerWork> planned_work(const model::Architecture& architecture, const packing::Plan& plan,
+                                    const protocol::InferenceCost& cost, const Rates& rates,
                                     std::size_t transform_bytes = lattice::kTransformBudget);
 
 }  // namespace flash::planner

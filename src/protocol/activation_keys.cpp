@@ -19,13 +19,15 @@ void result_mask(const StreamKey& masks, int layer, int polynomial, std::span<st
     masks.stream(static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(polynomial)).fill_u32(rho);
 }
 
-void store_server_shares(std::span<const packing::ResultRun> runs, std::span<const std::uint32_t> rho, int share_bits, std::span<std::uint32_t> shares) {
+void store_server_shares(std::span<const packing::ResultRun> runs, std::span<const std::uint32_t> rho, int share_bits,
+                         std::span<std::uint32_t> shares) {
     const std::uint32_t* from = rho.data();
     for (std::size_t r = 0; r < runs.size();) {
         // The rows of a channel follow each other: one piece.
         std::uint32_t* to = shares.data() + runs[r].element;
         std::uint32_t count = 0;
-        for (const std::uint32_t first = runs[r].element; r < runs.size() && runs[r].element == first + count; ++r) count += runs[r].count;
+        for (const std::uint32_t first = runs[r].element; r < runs.size() && runs[r].element == first + count; ++r)
+            count += runs[r].count;
         for (std::uint32_t i = 0; i < count; ++i) to[i] = server_pre_activation(from[i], share_bits);
         from += count;
     }
@@ -36,13 +38,15 @@ void expand_channels(std::span<const std::int32_t> per_channel, const model::Sha
     const std::size_t map = static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width);
     for (std::size_t i = 0; i < out.size();) {
         const std::size_t channel = (first + i) / map, end = std::min(out.size(), (channel + 1) * map - first);
-        std::fill(out.begin() + static_cast<std::ptrdiff_t>(i), out.begin() + static_cast<std::ptrdiff_t>(end), per_channel[channel]);
+        std::fill(out.begin() + static_cast<std::ptrdiff_t>(i), out.begin() + static_cast<std::ptrdiff_t>(end),
+                  per_channel[channel]);
         i = end;
     }
 }
 
-ActivationKeyProducer::ActivationKeyProducer(const PreparedModel& model, transport::Channel& channel, const SecretSeed& seed,
-                                             scheme::SlotSecretKey& key, const scheme::SlotParameters& slots, Profile* profile)
+ActivationKeyProducer::ActivationKeyProducer(const PreparedModel& model, transport::Channel& channel,
+                                             const SecretSeed& seed, scheme::SlotSecretKey& key,
+                                             const scheme::SlotParameters& slots, Profile* profile)
     : model_(model),
       channel_(channel),
       key_(key),
@@ -71,7 +75,8 @@ SecretVector<std::uint32_t> ActivationKeyProducer::shares_of_layer(int layer) co
         for (int p = range.begin(); p < range.end(); ++p) {
             SecretBuffer<std::uint32_t> rho(packing::result_count(linear, description.output, p));
             result_mask(masks_, layer, p, rho);
-            store_server_shares(packing::result_runs(linear, description.output, p), rho, description.share_bits, shares);
+            store_server_shares(packing::result_runs(linear, description.output, p), rho, description.share_bits,
+                                shares);
         }
     });
     return shares;
@@ -83,7 +88,8 @@ bool ActivationKeyProducer::run_layer(int layer, AheadWindow& window) {
     for (std::size_t begin = 0; begin < chunks; begin += kBatch) {
         const std::size_t end = std::min(begin + kBatch, chunks);
         std::vector<transport::Message> messages(end - begin);
-        tbb::parallel_for(begin, end, [&](std::size_t chunk) { messages[chunk - begin] = encrypt_chunk(layer, chunk, shares); });
+        tbb::parallel_for(begin, end,
+                          [&](std::size_t chunk) { messages[chunk - begin] = encrypt_chunk(layer, chunk, shares); });
         ProfileSpan span(profile_, layer, Phase::kSend);
         for (transport::Message& message : messages) {
             if (!window.acquire(chunk_bytes_)) return false;
@@ -94,7 +100,8 @@ bool ActivationKeyProducer::run_layer(int layer, AheadWindow& window) {
     return true;
 }
 
-transport::Message ActivationKeyProducer::encrypt_chunk(int layer, std::size_t chunk, std::span<const std::uint32_t> shares) {
+transport::Message ActivationKeyProducer::encrypt_chunk(int layer, std::size_t chunk,
+                                                        std::span<const std::uint32_t> shares) {
     ProfileSpan span(profile_, layer, Phase::kActivationKeys);
     const model::Layer& description = model_.architecture().layers[static_cast<std::size_t>(layer)];
     const std::vector<std::int32_t>& kappa = model_.layer(layer).kappa;
@@ -102,11 +109,16 @@ transport::Message ActivationKeyProducer::encrypt_chunk(int layer, std::size_t c
     SecretBuffer<std::int32_t> expanded(count);
     expand_channels(kappa, description.output, first, expanded);
     std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
-    server_vectors(shares.subspan(first, count), expanded, description.share_bits, model_.architecture().plain_modulus, vectors);
+    server_vectors(shares.subspan(first, count), expanded, description.share_bits, model_.architecture().plain_modulus,
+                   vectors);
     Prng rng = encryption_.stream(static_cast<std::uint64_t>(layer), chunk);
-    transport::Message message{transport::MessageType::kActivationKeys, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), {}};
+    transport::Message message{transport::MessageType::kActivationKeys,
+                               static_cast<std::uint32_t>(layer),
+                               static_cast<std::uint32_t>(chunk),
+                               {}};
     message.payload.reserve(activation_keys_bytes(slots_));
-    for (std::uint32_t v = 0; v < kServerVectors; ++v) key_.encrypt({message.layer, message.index, v}, vectors[v], rng, message.payload);
+    for (std::uint32_t v = 0; v < kServerVectors; ++v)
+        key_.encrypt({message.layer, message.index, v}, vectors[v], rng, message.payload);
     return message;
 }
 

@@ -1,5 +1,5 @@
-// Produces the server's encrypted vectors E1, E2, E3 for every chunk of activations, in order, ahead of need: they depend only on
-// the server's masks, so a thread of its own makes and sends them while the link or a core is idle.
+// Produces the server's encrypted vectors E1, E2, E3 for every chunk of activations, in order, ahead of need: they
+// depend only on the server's masks, so a thread of its own makes and sends them while the link or a core is idle.
 #pragma once
 
 #include <memory>
@@ -17,12 +17,14 @@ namespace flash::protocol {
 
 inline constexpr const char* kResultMaskDomain = "server result mask";
 
-/// The masks rho of one linear result polynomial, one word for each result that is sent, in the order of the message: uniform,
-/// stream (layer, polynomial) of the key of kResultMaskDomain. Producing the activation keys and masking the result both start from it.
+/// The masks rho of one linear result polynomial, one word for each result that is sent, in the order of the message:
+/// uniform, stream (layer, polynomial) of the key of kResultMaskDomain. Producing the activation keys and masking the
+/// result both start from it.
 void result_mask(const StreamKey& masks, int layer, int polynomial, std::span<std::uint32_t> rho);
 
 /// The server's shares U_s that follow from the masks of some results, stored at their elements.
-void store_server_shares(std::span<const packing::ResultRun> runs, std::span<const std::uint32_t> rho, int share_bits, std::span<std::uint32_t> shares);
+void store_server_shares(std::span<const packing::ResultRun> runs, std::span<const std::uint32_t> rho, int share_bits,
+                         std::span<std::uint32_t> shares);
 
 /// Per-element copies of a per-channel integer vector, for elements [first, first + out.size()) of a CHW map.
 void expand_channels(std::span<const std::int32_t> per_channel, const model::Shape& shape, std::size_t first,

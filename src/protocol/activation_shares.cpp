@@ -41,9 +41,12 @@ void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::
     check_share_bits(share_bits);
     require(kappa.size() == shares.size(), ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
     for (auto& vector : vectors) resize(vector, shares.size());
-    in_two_parts(set, shares.size(), [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
-        k.server_vectors(wide, shares.data() + first, kappa.data() + first, share_bits, at(vectors, first).data(), count);
-    });
+    in_two_parts(set, shares.size(),
+                 [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first,
+                                                            std::size_t count) {
+                     k.server_vectors(wide, shares.data() + first, kappa.data() + first, share_bits,
+                                      at(vectors, first).data(), count);
+                 });
 }
 
 void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus, Vectors& vectors,
@@ -51,19 +54,25 @@ void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::
     check_share_bits(share_bits);
     for (auto& vector : vectors) resize(vector, shares.size());
     resize(addend, shares.size());
-    in_two_parts(set, shares.size(), [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
-        k.client_vectors(wide, shares.data() + first, share_bits, at(vectors, first).data(), addend.data() + first, count);
-    });
+    in_two_parts(set, shares.size(),
+                 [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first,
+                                                            std::size_t count) {
+                     k.client_vectors(wide, shares.data() + first, share_bits, at(vectors, first).data(),
+                                      addend.data() + first, count);
+                 });
 }
 
 void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,
-                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus,
-                         InstructionSet set) {
-    require(shares.size() == product.size() && kappa.size() == product.size() && offset.size() == product.size(), ErrorKind::kInternal,
-            "share arithmetic on arrays of different sizes");
-    in_two_parts(set, product.size(), [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first, std::size_t count) {
-        k.finish_server_share(wide, product.data() + first, shares.data() + first, kappa.data() + first, offset.data() + first, count);
-    });
+                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset,
+                         std::uint32_t modulus, InstructionSet set) {
+    require(shares.size() == product.size() && kappa.size() == product.size() && offset.size() == product.size(),
+            ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
+    in_two_parts(set, product.size(),
+                 [&, wide = lattice::wide_modulus(modulus)](const kernels::ActivationShares& k, std::size_t first,
+                                                            std::size_t count) {
+                     k.finish_server_share(wide, product.data() + first, shares.data() + first, kappa.data() + first,
+                                           offset.data() + first, count);
+                 });
 }
 
 }  // namespace flash::protocol

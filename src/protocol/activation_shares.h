@@ -20,14 +20,17 @@ namespace flash::protocol {
 inline constexpr int kServerVectors = 3;
 
 /// The server's share of V = X + 2^(m-2): the top m bits of -rho + q/4 + one unit. The unit makes the sum of the two
-/// truncated shares round without bias: X is the floor or the ceiling of its exact value, each with the right probability.
+/// truncated shares round without bias: X is the floor or the ceiling of its exact value, each with the right
+/// probability.
 constexpr std::uint32_t server_pre_activation(std::uint32_t rho, int share_bits) {
     const std::uint32_t unit = std::uint32_t{1} << (32 - share_bits);
     return (0u - rho + (std::uint32_t{1} << 30) + unit) >> (32 - share_bits);
 }
 
 /// The client's share of V: the top m bits of the decrypted phase.
-constexpr std::uint32_t client_pre_activation(std::uint32_t phase, int share_bits) { return phase >> (32 - share_bits); }
+constexpr std::uint32_t client_pre_activation(std::uint32_t phase, int share_bits) {
+    return phase >> (32 - share_bits);
+}
 
 /// X from both shares: used for the result layer (by the client) and by tests.
 constexpr std::int32_t reconstruct(std::uint32_t client, std::uint32_t server, int share_bits) {
@@ -35,20 +38,22 @@ constexpr std::int32_t reconstruct(std::uint32_t client, std::uint32_t server, i
     return static_cast<std::int32_t>(v) - (std::int32_t{1} << (share_bits - 2));
 }
 
-/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element. Here and below: share_bits at most 16 (Error(kInternal)
-/// otherwise), so that every value is below 2^49 in size, modulus below 2^28; vectors of the right size are reused, not allocated.
+/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element. Here and below: share_bits at most 16
+/// (Error(kInternal) otherwise), so that every value is below 2^49 in size, modulus below 2^28; vectors of the right
+/// size are reused, not allocated.
 void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
                     std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors,
                     InstructionSet set = best_instruction_set());
 
-/// A, p, pA mod T, and addend = A^2 mod T; the response subtracts the client's (uniform) share of the activation from it.
+/// A, p, pA mod T, and addend = A^2 mod T; the response subtracts the client's (uniform) share of the activation from
+/// it.
 void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus,
-                    std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors, SecretVector<std::uint32_t>& addend,
-                    InstructionSet set = best_instruction_set());
+                    std::array<SecretVector<std::uint32_t>, kServerVectors>& vectors,
+                    SecretVector<std::uint32_t>& addend, InstructionSet set = best_instruction_set());
 
 /// The server's share of the activation: product + B^2 + kappa B + offset mod T, in place on `product`.
 void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,
-                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset, std::uint32_t modulus,
-                         InstructionSet set = best_instruction_set());
+                         std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset,
+                         std::uint32_t modulus, InstructionSet set = best_instruction_set());
 
 }  // namespace flash::protocol

@@ -1,4 +1,5 @@
-// Work that does not depend on the other party's next message, done by a thread of its own while the link or a core is idle.
+// Work that does not depend on the other party's next message, done by a thread of its own while the link or a core is
+// idle.
 #pragma once
 
 #include <exception>
@@ -15,10 +16,14 @@ namespace flash::protocol {
 
 class AheadThread {
 public:
-    /// body runs until it is done, or until the window is cancelled. If it throws, the channel is failed with `sentence` (the details may
-    /// be secret), which wakes whoever waits for what will never come.
-    AheadThread(transport::Channel& channel, std::string sentence, std::size_t window_bytes, std::function<void(AheadWindow&)> body)
-        : channel_(channel), sentence_(std::move(sentence)), window_(window_bytes), thread_([this, body = std::move(body)] { run(body); }) {}
+    /// body runs until it is done, or until the window is cancelled. If it throws, the channel is failed with
+    /// `sentence` (the details may be secret), which wakes whoever waits for what will never come.
+    AheadThread(transport::Channel& channel, std::string sentence, std::size_t window_bytes,
+                std::function<void(AheadWindow&)> body)
+        : channel_(channel),
+          sentence_(std::move(sentence)),
+          window_(window_bytes),
+          thread_([this, body = std::move(body)] { run(body); }) {}
     /// Cancels and joins. A body that may be blocked in the channel needs the channel to be failed first.
     ~AheadThread() {
         window_.cancel();

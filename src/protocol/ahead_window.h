@@ -1,5 +1,5 @@
-// Limits how much the server streams ahead of the client's need: a producer acquires bytes before it sends, the consumer of
-// the answers releases them.
+// Limits how much the server streams ahead of the client's need: a producer acquires bytes before it sends, the
+// consumer of the answers releases them.
 #pragma once
 
 #include <condition_variable>

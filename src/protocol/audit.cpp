@@ -35,7 +35,9 @@ std::int64_t AuditReport::wrong_activations() const {
     return sum;
 }
 
-void Audit::Recorder::pre_activation(int layer, std::span<const std::uint32_t> share) { store(pre_activations, layer, share); }
+void Audit::Recorder::pre_activation(int layer, std::span<const std::uint32_t> share) {
+    store(pre_activations, layer, share);
+}
 void Audit::Recorder::value(int value, std::span<const std::uint32_t> share) { store(values, value, share); }
 
 Audit::Audit(const model::Model& model, const model::Twin& twin) : model_(model), twin_(twin) {}
@@ -86,7 +88,8 @@ AuditReport Audit::check() const {
         result.mean_error = x.empty() ? 0 : sum / static_cast<double>(x.size());
         if (layer.activation) {
             std::vector<std::int64_t> y = value(static_cast<int>(l) + 1);
-            const std::size_t map = static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
+            const std::size_t map =
+                static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
             for (std::size_t i = 0; i < y.size(); ++i) {
                 const std::int64_t exact = model::activate(x[i], weights.kappa[i / map], weights.offset[i / map]);
                 result.wrong_activations += model::centre(exact, modulus) != y[i];

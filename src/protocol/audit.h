@@ -1,6 +1,6 @@
-// Checks one private inference against integer arithmetic, layer by layer: with the shares of both parties at hand, every
-// pre-activation must be its exact accumulator times 2^m / T up to one unit, and every activation must be exact. Only for tests
-// and `flash eval`, where one process plays both parties (see probe.h).
+// Checks one private inference against integer arithmetic, layer by layer: with the shares of both parties at hand,
+// every pre-activation must be its exact accumulator times 2^m / T up to one unit, and every activation must be exact.
+// Only for tests and `flash eval`, where one process plays both parties (see probe.h).
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 namespace flash::protocol {
 
 struct AuditLayer {
-    double largest_error = 0;              ///< max |X - acc 2^m / T| in units of X; below 1 plus the encryption noise
-    double mean_error = 0;                 ///< near 0: the rounding is unbiased
-    double use = 0;                        ///< largest |acc| / (T/4)
-    std::int64_t out_of_range = 0;         ///< pre-activations that left the guard range
-    std::int64_t wrong_activations = 0;    ///< Y != X^2 + kappa X + offset
+    double largest_error = 0;            ///< max |X - acc 2^m / T| in units of X; below 1 plus the encryption noise
+    double mean_error = 0;               ///< near 0: the rounding is unbiased
+    double use = 0;                      ///< largest |acc| / (T/4)
+    std::int64_t out_of_range = 0;       ///< pre-activations that left the guard range
+    std::int64_t wrong_activations = 0;  ///< Y != X^2 + kappa X + offset
 };
 
 struct AuditReport {

@@ -40,7 +40,8 @@ PhaseSeconds phase_seconds(const Profile& profile) {
     return seconds;
 }
 
-ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe, Profile* profile)
+ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed,
+                                 ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
       seed_(std::move(seed)),
@@ -50,14 +51,17 @@ ClientInference::ClientInference(const ClientModel& model, transport::Channel& c
 
 ClientInference::~ClientInference() = default;
 
-ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint32_t number, const std::function<void(double)>& progress) {
+ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint32_t number,
+                                  const std::function<void(double)>& progress) {
     require(input.size() == static_cast<std::size_t>(model_.architecture.input.size()), ErrorKind::kInvalidArgument,
             "the input has the wrong number of values");
     try {
         return run_layers(input, number, progress);
     } catch (const Error& error) {
-        // What stopped the producer explains more than the closed channel that this thread was left with. Any other error is the cause itself.
-        const std::exception_ptr cause = uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
+        // What stopped the producer explains more than the closed channel that this thread was left with. Any other
+        // error is the cause itself.
+        const std::exception_ptr cause =
+            uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
         channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
         if (cause) std::rethrow_exception(cause);
@@ -68,7 +72,8 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
     }
 }
 
-ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, std::uint32_t number, const std::function<void(double)>& progress) {
+ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, std::uint32_t number,
+                                         const std::function<void(double)>& progress) {
     ClientResult result;
     start(input, number);
     const int layers = static_cast<int>(model_.architecture.layers.size());
@@ -84,13 +89,13 @@ ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, st
 
 void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t number) {
     ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
-    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials are fixed per model, so a key must never
-    // live longer.
+    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials are fixed per model, so
+    // a key must never live longer.
     Message message{MessageType::kStart, 0, number, {}};
     for (std::size_t degree : model_.plan.degrees()) {
         Prng rng(seed_, "client direct key", {degree});
-        const scheme::DirectSecretKey& key =
-            keys_.make(degree, model_.publics->polynomials, scheme::direct_ring(degree), rng, &model_.publics->transforms);
+        const scheme::DirectSecretKey& key = keys_.make(degree, model_.publics->polynomials,
+                                                        scheme::direct_ring(degree), rng, &model_.publics->transforms);
         append_public_key(message.payload, key.ring(), key.public_b());
     }
     span.sent(transport::kFrameHeaderBytes + message.payload.size());
@@ -98,18 +103,20 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
 
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
-        picture[i] = static_cast<std::uint32_t>(input[i]) + (model_.architecture.plain_modulus & (0u - static_cast<std::uint32_t>(input[i] < 0)));
+        picture[i] = static_cast<std::uint32_t>(input[i]) +
+                     (model_.architecture.plain_modulus & (0u - static_cast<std::uint32_t>(input[i] < 0)));
     uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, std::move(picture), probe_, profile_);
 
-    message = receive_expected(channel_, MessageType::kStartReply, 0, number, sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots_));
+    message = receive_expected(channel_, MessageType::kStartReply, 0, number,
+                               sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots_));
     span.received(transport::kFrameHeaderBytes + message.payload.size());
     const StartReply reply = decode_start_reply(message.payload, slots_);
     evaluator_ = std::make_unique<scheme::SlotEvaluator>(slots_, reply.slot_seed, reply.slot_public_key);
     preparer_ = std::make_unique<ResponsePreparer>(model_, channel_, seed_, *evaluator_, profile_);
 }
 
-/// The tasks of one layer: every linear response is decrypted when it arrives, every chunk of activations is answered when its values and its
-/// keys are there.
+/// The tasks of one layer: every linear response is decrypted when it arrives, every chunk of activations is answered
+/// when its values and its keys are there.
 class ClientInference::LayerWork {
 public:
     LayerWork(ClientInference& inference, int layer, std::size_t values, bool activation)
@@ -120,7 +127,8 @@ public:
           sender_(inference.channel_, inference.send_thread_, missing_.size(), inference.profile_, layer),
           key_bytes_(transport::kFrameHeaderBytes + activation_keys_bytes(inference.slots_)) {
         for (std::size_t chunk = 0; chunk < missing_.size(); ++chunk)
-            missing_[chunk] = std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree) + 1;  // one more for the keys
+            missing_[chunk] =
+                std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree) + 1;  // one more for the keys
     }
 
     void decrypt(int polynomial, Message response) {
@@ -128,16 +136,19 @@ public:
             inference_.decrypt(layer_, polynomial, response);
             if (missing_.empty()) return;
             const model::Shape& output = inference_.model_.architecture.layers[static_cast<std::size_t>(layer_)].output;
-            for (const packing::ResultRun& run : packing::result_runs(inference_.model_.plan.layers[static_cast<std::size_t>(layer_)], output, polynomial))
+            for (const packing::ResultRun& run : packing::result_runs(
+                     inference_.model_.plan.layers[static_cast<std::size_t>(layer_)], output, polynomial))
                 for (std::size_t element = run.element, end = element + run.count; element < end;) {
-                    const std::size_t chunk = element / scheme::kSlotDegree, stop = std::min(end, (chunk + 1) * scheme::kSlotDegree);
+                    const std::size_t chunk = element / scheme::kSlotDegree,
+                                      stop = std::min(end, (chunk + 1) * scheme::kSlotDegree);
                     arrived(chunk, stop - element);
                     element = stop;
                 }
         });
     }
-    /// Before another chunk's keys are taken from the channel: no more than an honest server sends without answers may be in memory. At
-    /// that point it waits for answers, so this thread makes them, if nobody else does; there may be no other thread. Rethrows as wait().
+    /// Before another chunk's keys are taken from the channel: no more than an honest server sends without answers may
+    /// be in memory. At that point it waits for answers, so this thread makes them, if nobody else does; there may be
+    /// no other thread. Rethrows as wait().
     void make_room_for_keys() {
         if ((taken_ - answered_ + 1) * key_bytes_ > kAheadBytes) tasks_.wait();
         ++taken_;
@@ -200,7 +211,7 @@ private:
     std::vector<Message> keys_;
     OrderedSender sender_;
     const std::size_t key_bytes_;
-    std::size_t taken_ = 0;                // chunks whose keys were asked for
+    std::size_t taken_ = 0;  // chunks whose keys were asked for
     std::atomic<std::size_t> answered_ = 0;
     std::mutex failure_mutex_;
     std::exception_ptr failure_;  // of a task, the first one
@@ -218,8 +229,11 @@ void ClientInference::run_layer(int layer) {
             Message response;
             {
                 ProfileSpan span(profile_, layer, Phase::kWaitLinear);
-                response = receive_expected(channel_, MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(p),
-                                            linear_response_bytes(linear.degree(), description.share_bits, packing::result_count(linear, description.output, p)));
+                response =
+                    receive_expected(channel_, MessageType::kLinearResponse, static_cast<std::uint32_t>(layer),
+                                     static_cast<std::uint32_t>(p),
+                                     linear_response_bytes(linear.degree(), description.share_bits,
+                                                           packing::result_count(linear, description.output, p)));
                 span.received(transport::kFrameHeaderBytes + response.payload.size());
             }
             work.decrypt(p, std::move(response));
@@ -230,8 +244,8 @@ void ClientInference::run_layer(int layer) {
             work.make_room_for_keys();
             {
                 ProfileSpan span(profile_, layer, Phase::kWaitKeys);
-                keys = receive_expected(channel_, MessageType::kActivationKeys, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
-                                        activation_keys_bytes(slots_));
+                keys = receive_expected(channel_, MessageType::kActivationKeys, static_cast<std::uint32_t>(layer),
+                                        static_cast<std::uint32_t>(chunk), activation_keys_bytes(slots_));
                 span.received(transport::kFrameHeaderBytes + keys.payload.size());
             }
             work.keys(chunk, std::move(keys));
@@ -255,8 +269,10 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     const std::size_t a_bytes = lattice::packed_bytes(linear.degree(), a_bits);
     // As received: public to this party.
     AlignedVector<std::uint32_t> a(linear.degree()), b(count);
-    lattice::unpack(std::span<const std::uint8_t>(response.payload).first(a_bytes), a_bits, std::span<std::uint32_t>(a));
-    lattice::unpack(std::span<const std::uint8_t>(response.payload).subspan(a_bytes), b_bits, std::span<std::uint32_t>(b));
+    lattice::unpack(std::span<const std::uint8_t>(response.payload).first(a_bytes), a_bits,
+                    std::span<std::uint32_t>(a));
+    lattice::unpack(std::span<const std::uint8_t>(response.payload).subspan(a_bytes), b_bits,
+                    std::span<std::uint32_t>(b));
     lattice::from_top_bits(a, a_bits);
     lattice::from_top_bits(b, b_bits);
     SecretBuffer<std::uint32_t> phase(count);
@@ -272,21 +288,25 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
 Message ClientInference::answer(int layer, std::size_t chunk, const Message& keys) {
     ProfileSpan span(profile_, layer, Phase::kRespond);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
-    const std::size_t first = chunk * scheme::kSlotDegree, count = std::min(scheme::kSlotDegree, pre_activations_.size() - first);
+    const std::size_t first = chunk * scheme::kSlotDegree,
+                      count = std::min(scheme::kSlotDegree, pre_activations_.size() - first);
     const std::size_t key_bytes = scheme::slot_ciphertext_bytes(slots_);
     SecretVector<std::uint32_t> addend;
     std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
-    client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), description.share_bits, model_.architecture.plain_modulus, vectors, addend);
+    client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), description.share_bits,
+                   model_.architecture.plain_modulus, vectors, addend);
     std::array<scheme::SlotFactor, kServerVectors> factors;
     for (std::uint32_t v = 0; v < kServerVectors; ++v)
         factors[v] = {std::span<const std::uint8_t>(keys.payload).subspan(v * key_bytes, key_bytes), vectors[v]};
-    return {MessageType::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), evaluator_->respond(preparer_->take(layer, chunk), factors, addend)};
+    return {MessageType::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
+            evaluator_->respond(preparer_->take(layer, chunk), factors, addend)};
 }
 
 void ClientInference::finish(std::uint32_t number, ClientResult& result) {
     ProfileSpan span(profile_, Profile::kNoLayer, Phase::kFinish);
     const model::Layer& output = model_.architecture.layers.back();
-    Message share = receive_expected(channel_, MessageType::kResultShare, static_cast<std::uint32_t>(model_.architecture.layers.size() - 1), 0,
+    Message share = receive_expected(channel_, MessageType::kResultShare,
+                                     static_cast<std::uint32_t>(model_.architecture.layers.size() - 1), 0,
                                      result_share_bytes(output.share_bits, pre_activations_.size()));
     span.received(transport::kFrameHeaderBytes + share.payload.size());
     SecretVector<std::uint32_t> server(pre_activations_.size());
@@ -294,7 +314,8 @@ void ClientInference::finish(std::uint32_t number, ClientResult& result) {
     wipe(share.payload.data(), share.payload.size());
     span.sent(transport::kFrameHeaderBytes);
     channel_.send({MessageType::kFinish, 0, number, {}});
-    for (std::size_t i = 0; i < server.size(); ++i) result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
+    for (std::size_t i = 0; i < server.size(); ++i)
+        result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
     result.logits = model::dequantise_output(model_.architecture, result.x);
 }
 

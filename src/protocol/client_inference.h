@@ -1,5 +1,5 @@
-// The client's side of one inference. It holds the picture, the secret key of the linear layers and additive shares of every
-// activation; it learns the result and the public architecture.
+// The client's side of one inference. It holds the picture, the secret key of the linear layers and additive shares of
+// every activation; it learns the result and the public architecture.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +21,14 @@ namespace flash::protocol {
 
 /// Seconds of the client by what it was doing, all its threads together: the summary of a profile over all layers.
 struct PhaseSeconds {
-    double setup = 0;          ///< keys, start message, waiting for the reply
-    double encrypt = 0;        ///< drawing shares, encrypting uploads
-    double send = 0;           ///< handing messages to the channel
-    double wait_linear = 0;    ///< waiting for linear responses
+    double setup = 0;        ///< keys, start message, waiting for the reply
+    double encrypt = 0;      ///< drawing shares, encrypting uploads
+    double send = 0;         ///< handing messages to the channel
+    double wait_linear = 0;  ///< waiting for linear responses
     double decrypt = 0;
-    double wait_keys = 0;      ///< waiting for activation keys that were not there yet
-    double respond = 0;        ///< preparing and computing product responses
-    double total = 0;          ///< from start to end, by the clock on the wall
+    double wait_keys = 0;  ///< waiting for activation keys that were not there yet
+    double respond = 0;    ///< preparing and computing product responses
+    double total = 0;      ///< from start to end, by the clock on the wall
 };
 /// Of a client's profile of one inference.
 PhaseSeconds phase_seconds(const Profile& profile);
@@ -45,8 +45,8 @@ class UploadProducer;
 
 class ClientInference {
 public:
-    /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. profile: an empty one of the
-    /// client's, which gets the spans of this inference.
+    /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. profile: an empty one
+    /// of the client's, which gets the spans of this inference.
     ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr,
                     Profile* profile = nullptr);
     ~ClientInference();
@@ -59,7 +59,8 @@ public:
 private:
     class LayerWork;
 
-    ClientResult run_layers(std::span<const std::int32_t> input, std::uint32_t number, const std::function<void(double)>& progress);
+    ClientResult run_layers(std::span<const std::int32_t> input, std::uint32_t number,
+                            const std::function<void(double)>& progress);
     void start(std::span<const std::int32_t> input, std::uint32_t number);
     void run_layer(int layer);
     void decrypt(int layer, int polynomial, const transport::Message& response);

@@ -10,12 +10,15 @@
 
 namespace flash::protocol {
 
-/// The model's public polynomials with the transforms that are kept between inferences. Shared by the inferences of a session.
+/// The model's public polynomials with the transforms that are kept between inferences. Shared by the inferences of a
+/// session.
 struct ModelPublics {
     /// Transforms of at most so many bytes are kept: 8 n for each uploaded ciphertext of an inference.
     static constexpr std::size_t kMaxTransformBytes = std::size_t{64} << 20;
 
-    explicit ModelPublics(const Sha256& fingerprint) : polynomials(fingerprint), transforms(polynomials, kMaxTransformBytes) {}
+    explicit ModelPublics(const Sha256& fingerprint)
+        : polynomials(fingerprint),
+          transforms(polynomials, kMaxTransformBytes) {}
     ModelPublics(const ModelPublics&) = delete;
     ModelPublics& operator=(const ModelPublics&) = delete;
 

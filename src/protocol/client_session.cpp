@@ -18,14 +18,16 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
     if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
     channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
     const transport::Message message = channel.receive(MessageType::kServerHello);
-    if (message.layer != 0 || message.index != 0) throw Error(ErrorKind::kProtocol, "server hello: layer and index must be 0");
+    if (message.layer != 0 || message.index != 0)
+        throw Error(ErrorKind::kProtocol, "server hello: layer and index must be 0");
     const ServerHello reply = decode_server_hello(message.payload);
     if (reply.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the server speaks protocol version " + std::to_string(reply.version) +
                                               ", this client version " + std::to_string(kProtocolVersion));
     const Sha256 fingerprint = model::fingerprint(reply.architecture, reply.secret_digest);
     if (options.expected_fingerprint && *options.expected_fingerprint != fingerprint)
-        throw Error(ErrorKind::kProtocol, "the server's model has fingerprint " + to_hex(fingerprint) + ", not the expected one");
+        throw Error(ErrorKind::kProtocol,
+                    "the server's model has fingerprint " + to_hex(fingerprint) + ", not the expected one");
     return ClientModel(model::parse_architecture(reply.architecture), fingerprint);
 }
 
@@ -58,7 +60,8 @@ ClientSession::~ClientSession() {
     if (channel_) channel_->close();
 }
 
-ClientResult ClientSession::infer(std::span<const float> picture, const std::function<void(double)>& progress, Profile* profile) {
+ClientResult ClientSession::infer(std::span<const float> picture, const std::function<void(double)>& progress,
+                                  Profile* profile) {
     return infer_integers(model::quantise_input(model_.architecture, picture), nullptr, progress, profile);
 }
 

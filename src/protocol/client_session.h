@@ -23,9 +23,10 @@ public:
     const ClientModel& model() const { return model_; }
     const transport::Channel& channel() const { return *channel_; }
 
-    /// One private inference on a normalised float picture (CHW). After an Error the session is closed. profile: an empty one
-    /// of the client's, for this inference.
-    ClientResult infer(std::span<const float> picture, const std::function<void(double)>& progress = {}, Profile* profile = nullptr);
+    /// One private inference on a normalised float picture (CHW). After an Error the session is closed. profile: an
+    /// empty one of the client's, for this inference.
+    ClientResult infer(std::span<const float> picture, const std::function<void(double)>& progress = {},
+                       Profile* profile = nullptr);
     /// The same on integers from model::quantise_input, with a probe for tests and `flash eval`.
     ClientResult infer_integers(std::span<const std::int32_t> input, ShareProbe* probe = nullptr,
                                 const std::function<void(double)>& progress = {}, Profile* profile = nullptr);

@@ -43,7 +43,8 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
         }
         c.response_ciphertexts = linear.polynomials();
         for (int p = 0; p < linear.polynomials(); ++p)
-            c.linear_response += kHeader + linear_response_bytes(linear.degree(), layer.share_bits, packing::result_count(linear, layer.output, p));
+            c.linear_response += kHeader + linear_response_bytes(linear.degree(), layer.share_bits,
+                                                                 packing::result_count(linear, layer.output, p));
         if (layer.activation) {
             c.activation_values = layer.output.size();
             c.activation_chunks = static_cast<std::int64_t>(chunk_count(c.activation_values));
@@ -66,7 +67,8 @@ std::size_t upload_window_bytes(const InferenceCost& cost) {
 }
 
 std::size_t server_queue_bytes(const InferenceCost& cost) {
-    // Uploads within the client's window, and its answers to the layer at work. Small messages count for more than their bytes: slack.
+    // Uploads within the client's window, and its answers to the layer at work. Small messages count for more than
+    // their bytes: slack.
     std::uint64_t uploads = 0, answers = 0;
     for (const LayerCost& layer : cost.layers) {
         uploads += layer.upload;
@@ -82,18 +84,21 @@ std::size_t client_queue_bytes(const InferenceCost& cost) {
     const std::uint64_t bytes = largest + cost.start_down + kAheadBytes + kSlack;
     // The architecture comes from the server: it must not choose how much memory the client is ready to fill.
     if (bytes > kMaxClientQueueBytes)
-        throw Error(ErrorKind::kUnsupported, "a layer of the server's model sends " + std::to_string(largest) + " bytes at once; at most " +
-                                                 std::to_string(kMaxClientQueueBytes) + " are accepted");
+        throw Error(ErrorKind::kUnsupported, "a layer of the server's model sends " + std::to_string(largest) +
+                                                 " bytes at once; at most " + std::to_string(kMaxClientQueueBytes) +
+                                                 " are accepted");
     return static_cast<std::size_t>(bytes);
 }
 
 void check_client_shares(const InferenceCost& cost) {
     std::uint64_t bytes = 0;
-    for (const LayerCost& layer : cost.layers) bytes += static_cast<std::uint64_t>(layer.activation_values) * sizeof(std::uint32_t);
+    for (const LayerCost& layer : cost.layers)
+        bytes += static_cast<std::uint64_t>(layer.activation_values) * sizeof(std::uint32_t);
     // Small messages can describe any number of large layers: the memory has to be looked at by itself.
     if (bytes > kMaxClientShareBytes)
-        throw Error(ErrorKind::kUnsupported, "the client's shares of the activations of the server's model take " + std::to_string(bytes) +
-                                                 " bytes; at most " + std::to_string(kMaxClientShareBytes) + " are accepted");
+        throw Error(ErrorKind::kUnsupported, "the client's shares of the activations of the server's model take " +
+                                                 std::to_string(bytes) + " bytes; at most " +
+                                                 std::to_string(kMaxClientShareBytes) + " are accepted");
 }
 
 std::size_t client_payload_bytes(const model::Architecture& architecture) {

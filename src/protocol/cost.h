@@ -1,4 +1,5 @@
-// What an inference costs on the wire: exact bytes per layer and message type, and round trips, from the public plan alone.
+// What an inference costs on the wire: exact bytes per layer and message type, and round trips, from the public plan
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +44,8 @@ std::size_t server_queue_bytes(const InferenceCost& cost);
 std::size_t client_queue_bytes(const InferenceCost& cost);
 inline constexpr std::uint64_t kMaxClientQueueBytes = std::uint64_t{1} << 30;
 
-/// Error(kUnsupported) if the client's shares of all activations, which may have to be kept to the end, take more than kMaxClientShareBytes.
+/// Error(kUnsupported) if the client's shares of all activations, which may have to be kept to the end, take more than
+/// kMaxClientShareBytes.
 void check_client_shares(const InferenceCost& cost);
 inline constexpr std::uint64_t kMaxClientShareBytes = std::uint64_t{1} << 30;
 

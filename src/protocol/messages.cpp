@@ -57,7 +57,8 @@ ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
     if (hello.version != kProtocolVersion) return hello;
     hello.secret_digest = reader.array<32>();
     const std::uint32_t size = reader.u32();
-    if (size > model::kMaxArchitectureBytes) throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
+    if (size > model::kMaxArchitectureBytes)
+        throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
     const auto bytes = reader.raw(size);
     hello.architecture.assign(bytes.begin(), bytes.end());
     reader.end();
@@ -81,9 +82,12 @@ StartReply decode_start_reply(std::span<const std::uint8_t> payload, const schem
     return reply;
 }
 
-std::size_t public_key_bytes(const scheme::DirectRing& ring) { return lattice::packed_bytes(ring.degree, ring.modulus_bits); }
+std::size_t public_key_bytes(const scheme::DirectRing& ring) {
+    return lattice::packed_bytes(ring.degree, ring.modulus_bits);
+}
 
-void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring, std::span<const std::uint32_t> public_b) {
+void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring,
+                       std::span<const std::uint32_t> public_b) {
     std::vector<std::uint32_t> residues(public_b.begin(), public_b.end());
     for (std::uint32_t& word : residues) word >>= ring.low_bits();
     const std::size_t at = out.size();
@@ -91,7 +95,8 @@ void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing&
     lattice::pack(std::span<const std::uint32_t>(residues), ring.modulus_bits, std::span(out).subspan(at));
 }
 
-void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::DirectRing& ring, std::span<std::uint32_t> public_b) {
+void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::DirectRing& ring,
+                       std::span<std::uint32_t> public_b) {
     lattice::unpack(bytes, ring.modulus_bits, public_b);
     lattice::from_top_bits(public_b, ring.modulus_bits);
 }
@@ -99,7 +104,8 @@ void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::Direct
 std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream) {
     std::vector<std::uint32_t> sent;
     sent.reserve(stream.sent_coefficients());
-    for (const lattice::CoefficientRange& range : stream.sent) sent.insert(sent.end(), b.begin() + range.begin, b.begin() + range.end);
+    for (const lattice::CoefficientRange& range : stream.sent)
+        sent.insert(sent.end(), b.begin() + range.begin, b.begin() + range.end);
     lattice::round_to_top_bits(sent, stream.upload_bits);
     std::vector<std::uint8_t> out(upload_bytes(stream));
     lattice::pack(std::span<const std::uint32_t>(sent), stream.upload_bits, out);

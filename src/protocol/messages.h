@@ -21,10 +21,12 @@ inline constexpr std::uint32_t kProtocolVersion = 4;
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
 /// Product responses that the client prepares before they are needed.
 inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
-/// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the server's memory.
+/// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the
+/// server's memory.
 inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
 
-/// Of each kind (ahead of need, and not) that may wait for the line. Enough to keep any line busy while a party computes.
+/// Of each kind (ahead of need, and not) that may wait for the line. Enough to keep any line busy while a party
+/// computes.
 inline constexpr std::size_t kSendQueueBytes = std::size_t{8} << 20;
 
 struct ClientHello {
@@ -34,12 +36,12 @@ struct ClientHello {
 
 struct ServerHello {
     std::uint32_t version = kProtocolVersion;
-    Sha256 secret_digest{};         ///< salted digest of the weights; with the architecture it gives the fingerprint
+    Sha256 secret_digest{};  ///< salted digest of the weights; with the architecture it gives the fingerprint
     std::vector<std::uint8_t> architecture;
 };
 
 struct StartReply {
-    PublicSeed slot_seed{};         ///< expands the `a` halves of the server's slot ciphertexts of this inference
+    PublicSeed slot_seed{};  ///< expands the `a` halves of the server's slot ciphertexts of this inference
     std::vector<std::uint8_t> slot_public_key;
 };
 
@@ -51,21 +53,25 @@ ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
 ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
 StartReply decode_start_reply(std::span<const std::uint8_t> payload, const scheme::SlotParameters& parameters);
 
-/// The client's public keys: b of each ring that the plan uses, in the order of scheme::kDirectRings, packed at the bits of its q.
+/// The client's public keys: b of each ring that the plan uses, in the order of scheme::kDirectRings, packed at the
+/// bits of its q.
 std::size_t public_key_bytes(const scheme::DirectRing& ring);
-void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring, std::span<const std::uint32_t> public_b);
+void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring,
+                       std::span<const std::uint32_t> public_b);
 /// bytes: exactly public_key_bytes; public_b: n words.
-void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::DirectRing& ring, std::span<std::uint32_t> public_b);
+void decode_public_key(std::span<const std::uint8_t> bytes, const scheme::DirectRing& ring,
+                       std::span<std::uint32_t> public_b);
 
 using scheme::response_a_bits;
 using scheme::response_b_bits;
 
-/// The coefficients of a b half (n words) that travel, rounded to their top upload_bits, and back: what did not travel is zero.
-/// Error(kProtocol) if the payload is not exactly as long as it should be.
+/// The coefficients of a b half (n words) that travel, rounded to their top upload_bits, and back: what did not travel
+/// is zero. Error(kProtocol) if the payload is not exactly as long as it should be.
 std::vector<std::uint8_t> encode_upload(std::span<const std::uint32_t> b, const packing::Stream& stream);
 void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream& stream, std::span<std::uint32_t> b);
 
-/// Rounds words to multiples of 2^(8 zero_low_bytes), mod 2^32: an upload to which a share was added gets as coarse as it came.
+/// Rounds words to multiples of 2^(8 zero_low_bytes), mod 2^32: an upload to which a share was added gets as coarse as
+/// it came.
 void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes);
 
 std::size_t start_bytes(const packing::Plan& plan);

@@ -1,5 +1,5 @@
-// Messages that are made in parallel and leave in order, each as soon as those before it have left: the peer works on the first while
-// the last are still being made.
+// Messages that are made in parallel and leave in order, each as soon as those before it have left: the peer works on
+// the first while the last are still being made.
 #pragma once
 
 #include <condition_variable>
@@ -20,12 +20,16 @@ namespace flash::protocol {
 
 class OrderedSender {
 public:
-    /// For `count` messages of one layer, whose sending is recorded in the profile. `helper` waits for the peer when the channel's queue is
-    /// full; it must outlive this object.
+    /// For `count` messages of one layer, whose sending is recorded in the profile. `helper` waits for the peer when
+    /// the channel's queue is full; it must outlive this object.
     OrderedSender(transport::Channel& channel, SendThread& helper, std::size_t count, Profile* profile, int layer)
-        : channel_(channel), helper_(helper), profile_(profile), layer_(layer), waiting_(count) {}
-    /// Waits for the helper. Whoever leaves without finish() has met an error: then the channel is failed, so that the helper does not
-    /// wait for a peer that may never read on.
+        : channel_(channel),
+          helper_(helper),
+          profile_(profile),
+          layer_(layer),
+          waiting_(count) {}
+    /// Waits for the helper. Whoever leaves without finish() has met an error: then the channel is failed, so that the
+    /// helper does not wait for a peer that may never read on.
     ~OrderedSender() {
         std::unique_lock lock(mutex_);
         if (sending_) {
@@ -38,8 +42,9 @@ public:
     OrderedSender(const OrderedSender&) = delete;
     OrderedSender& operator=(const OrderedSender&) = delete;
 
-    /// Message number `index`, once each. Sends it and what waited for it, unless another thread is sending: then that one does. Never waits
-    /// for the peer. Throws what Channel::send throws; nothing is sent after that, here or by the helper.
+    /// Message number `index`, once each. Sends it and what waited for it, unless another thread is sending: then that
+    /// one does. Never waits for the peer. Throws what Channel::send throws; nothing is sent after that, here or by the
+    /// helper.
     void put(std::size_t index, transport::Message message) {
         std::unique_lock lock(mutex_);
         waiting_[index] = std::move(message);
@@ -66,8 +71,8 @@ public:
     }
 
 private:
-    /// Sends what is next in order. False if the channel is full, with sending_ still set. With the lock held, but not while it sends; an
-    /// exception leaves it unlocked.
+    /// Sends what is next in order. False if the channel is full, with sending_ still set. With the lock held, but not
+    /// while it sends; an exception leaves it unlocked.
     bool send_ready(std::unique_lock<std::mutex>& lock, bool may_wait) {
         while (next_ < waiting_.size() && waiting_[next_]) {
             transport::Message out = std::move(*waiting_[next_]);
@@ -103,8 +108,8 @@ private:
             if (!lock.owns_lock()) lock.lock();
             failure_ = std::current_exception();
         }
-        // Whoever waits for what the peer will not send now has to be woken. Nothing may leave this function: on the helper's thread that would
-        // end the program, and with it every other session.
+        // Whoever waits for what the peer will not send now has to be woken. Nothing may leave this function: on the
+        // helper's thread that would end the program, and with it every other session.
         const std::string sentence = sentence_of(failure_);
         lock.unlock();
         try {

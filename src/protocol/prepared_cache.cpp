@@ -34,7 +34,8 @@ class NumberDigest {
 public:
     void add(std::int64_t number) {
         if (used_ == buffer_.size()) flush();
-        for (int i = 0; i < 8; ++i) buffer_[used_++] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(number) >> (8 * i));
+        for (int i = 0; i < 8; ++i)
+            buffer_[used_++] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(number) >> (8 * i));
     }
     Sha256 finish() {
         flush();
@@ -52,13 +53,13 @@ private:
 };
 
 void add(NumberDigest& digest, const packing::Grid& grid) {
-    for (int number : {grid.degree, grid.row_stride, grid.row_base, grid.band_rows, grid.spacing, grid.channels_per_input, grid.channels_per_output,
-                       static_cast<int>(grid.banded)})
+    for (int number : {grid.degree, grid.row_stride, grid.row_base, grid.band_rows, grid.spacing,
+                       grid.channels_per_input, grid.channels_per_output, static_cast<int>(grid.banded)})
         digest.add(number);
 }
 
-/// Everything beside the model that layer(a) is made from: the ring, how the public polynomials are expanded, what the planner chose, and
-/// the shifts that follow from it. A program that differs in any of them computes other halves.
+/// Everything beside the model that layer(a) is made from: the ring, how the public polynomials are expanded, what the
+/// planner chose, and the shifts that follow from it. A program that differs in any of them computes other halves.
 Sha256 derivation(const model::Architecture& architecture, const packing::Plan& plan, const Sha256& fingerprint) {
     NumberDigest digest;
     for (const scheme::DirectRing& ring : scheme::kDirectRings) {
@@ -78,8 +79,8 @@ Sha256 derivation(const model::Architecture& architecture, const packing::Plan& 
             digest.add(phase.row);
             digest.add(phase.column);
         }
-        for (int number : {stream.source, stream.stride_h, stream.stride_w, stream.shape.channels, stream.shape.height, stream.shape.width,
-                           stream.rows_per_band, stream.bands, stream.polynomials_per_band})
+        for (int number : {stream.source, stream.stride_h, stream.stride_w, stream.shape.channels, stream.shape.height,
+                           stream.shape.width, stream.rows_per_band, stream.bands, stream.polynomials_per_band})
             digest.add(number);
     }
     digest.add(static_cast<std::int64_t>(plan.layers.size()));
@@ -97,7 +98,8 @@ Sha256 derivation(const model::Architecture& architecture, const packing::Plan& 
             for (const packing::Tap& tap : taps) {
                 for (int number : {tap.phase, tap.dy, tap.dx}) digest.add(number);
                 for (int packed = 0; packed < linear.grid.channels_per_input; ++packed)
-                    for (int slot = 0; slot < linear.grid.channels_per_output; ++slot) digest.add(packing::shift_of(linear.grid, packed, slot, tap));
+                    for (int slot = 0; slot < linear.grid.channels_per_output; ++slot)
+                        digest.add(packing::shift_of(linear.grid, packed, slot, tap));
             }
         }
     }
@@ -113,7 +115,9 @@ std::span<const std::uint8_t> bytes_of(std::span<const std::uint32_t> words) {
     return {reinterpret_cast<const std::uint8_t*>(words.data()), words.size_bytes()};
 }
 
-CacheReading ignored(std::string problem, bool replaceable = true) { return {false, {}, std::move(problem), replaceable}; }
+CacheReading ignored(std::string problem, bool replaceable = true) {
+    return {false, {}, std::move(problem), replaceable};
+}
 
 /// Fills the span from an offset of the file.
 using ReadAt = std::function<void(std::uint64_t, std::span<std::uint8_t>)>;
@@ -123,22 +127,27 @@ CacheReading read(const ReadAt& read_at, std::uint64_t size, const CacheLayout& 
     const std::vector<std::uint8_t>& expected = layout.header;
     std::vector<std::uint8_t> found(static_cast<std::size_t>(std::min<std::uint64_t>(size, expected.size())));
     read_at(0, found);
-    if (!std::equal(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(std::min(found.size(), kMagic.size())), kMagic.begin()))
+    if (!std::equal(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(std::min(found.size(), kMagic.size())),
+                    kMagic.begin()))
         return ignored("it is no cache of Flash and is left as it is", false);
 
     struct Field {
         std::size_t begin, end;
         const char* problem;
     };
-    const Field fields[] = {{kVersionAt, kFingerprintAt, "it has another format version"},
-                            {kFingerprintAt, kDerivationAt, "it belongs to another model"},
-                            {kDerivationAt, kLayersAt, "it was made under another packing plan or by another version of the program"},
-                            {kLayersAt, expected.size(), "its sizes are not those of the model's layers"}};
+    const Field fields[] = {
+        {kVersionAt, kFingerprintAt, "it has another format version"},
+        {kFingerprintAt, kDerivationAt, "it belongs to another model"},
+        {kDerivationAt, kLayersAt, "it was made under another packing plan or by another version of the program"},
+        {kLayersAt, expected.size(), "its sizes are not those of the model's layers"}};
     for (const Field& field : fields) {
-        if (found.size() < field.end) return ignored(fmt::format("it is truncated: {} of {} bytes", size, layout.file_bytes()));
-        if (std::memcmp(found.data() + field.begin, expected.data() + field.begin, field.end - field.begin) != 0) return ignored(field.problem);
+        if (found.size() < field.end)
+            return ignored(fmt::format("it is truncated: {} of {} bytes", size, layout.file_bytes()));
+        if (std::memcmp(found.data() + field.begin, expected.data() + field.begin, field.end - field.begin) != 0)
+            return ignored(field.problem);
     }
-    if (size < layout.file_bytes()) return ignored(fmt::format("it is truncated: {} of {} bytes", size, layout.file_bytes()));
+    if (size < layout.file_bytes())
+        return ignored(fmt::format("it is truncated: {} of {} bytes", size, layout.file_bytes()));
     if (size > layout.file_bytes()) return ignored("it has bytes after its end");
 
     // From here on the sizes are the plan's: what computing the halves would allocate as well.
@@ -174,7 +183,8 @@ std::uint64_t CacheLayout::file_bytes() const {
     return bytes;
 }
 
-CacheLayout cache_layout(const model::Architecture& architecture, const packing::Plan& plan, const Sha256& fingerprint) {
+CacheLayout cache_layout(const model::Architecture& architecture, const packing::Plan& plan,
+                         const Sha256& fingerprint) {
     CacheLayout layout;
     layout.header.assign(kMagic.begin(), kMagic.end());
     put_le(layout.header, kVersion);
@@ -186,13 +196,15 @@ CacheLayout cache_layout(const model::Architecture& architecture, const packing:
         layout.words.push_back(static_cast<std::size_t>(linear.polynomials()) * linear.degree());
         put_le(layout.header, std::uint64_t{layout.words.back()});
     }
-    require(layout.header.size() == kSizesAt + 8 * plan.layers.size(), ErrorKind::kInternal, "cache: the header has another size than its fields");
+    require(layout.header.size() == kSizesAt + 8 * plan.layers.size(), ErrorKind::kInternal,
+            "cache: the header has another size than its fields");
     return layout;
 }
 
 CacheReading parse_cache(std::span<const std::uint8_t> bytes, const CacheLayout& layout) {
     const auto read_at = [&](std::uint64_t offset, std::span<std::uint8_t> out) {
-        require(offset <= bytes.size() && out.size() <= bytes.size() - offset, ErrorKind::kInternal, "cache: read past its end");
+        require(offset <= bytes.size() && out.size() <= bytes.size() - offset, ErrorKind::kInternal,
+                "cache: read past its end");
         std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
     };
     return read(read_at, bytes.size(), layout);
@@ -204,7 +216,8 @@ CacheReading read_cache(const std::filesystem::path& path, const CacheLayout& la
     try {
         const RandomAccessFile file(path.string());
         try {
-            return read([&](std::uint64_t offset, std::span<std::uint8_t> out) { file.read_at(offset, out); }, file.size(), layout);
+            return read([&](std::uint64_t offset, std::span<std::uint8_t> out) { file.read_at(offset, out); },
+                        file.size(), layout);
         } catch (const Error& failure) {  // a bad block, or cut short while it was read
             if (failure.kind() != ErrorKind::kFile) throw;
             return ignored(failure.what());
@@ -215,7 +228,8 @@ CacheReading read_cache(const std::filesystem::path& path, const CacheLayout& la
     }
 }
 
-void write_cache(const std::filesystem::path& path, const CacheLayout& layout, std::span<const std::span<const std::uint32_t>> halves) {
+void write_cache(const std::filesystem::path& path, const CacheLayout& layout,
+                 std::span<const std::span<const std::uint32_t>> halves) {
     require(halves.size() == layout.words.size(), ErrorKind::kInternal, "cache: wrong number of layers");
     std::vector<std::span<const std::uint8_t>> parts{layout.header};
     for (std::size_t l = 0; l < halves.size(); ++l) {

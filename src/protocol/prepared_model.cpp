@@ -17,12 +17,12 @@ constexpr double kLayers = 0.5;
 
 }  // namespace
 
-PreparedModel::PreparedModel(model::Model model, const std::function<void(double)>& progress, const std::optional<std::filesystem::path>& cache,
-                             std::size_t transform_bytes)
+PreparedModel::PreparedModel(model::Model model, const std::function<void(double)>& progress,
+                             const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes)
     : PreparedModel(model::OwnedLayers(std::move(model)), progress, cache, transform_bytes) {}
 
-PreparedModel::PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress, const std::optional<std::filesystem::path>& cache,
-                             std::size_t transform_bytes)
+PreparedModel::PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress,
+                             const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes)
     : architecture_(source.architecture()),
       plan_(packing::make_plan(architecture_)),
       cost_(cost_of(architecture_, plan_)),
@@ -38,11 +38,14 @@ PreparedModel::PreparedModel(model::LayerSource& source, const std::function<voi
     if (progress) progress(1);
 }
 
-void PreparedModel::take_layers(model::LayerSource& source, const std::function<void(double)>& progress, std::size_t transform_bytes) {
+void PreparedModel::take_layers(model::LayerSource& source, const std::function<void(double)>& progress,
+                                std::size_t transform_bytes) {
     // What the sizes alone decide comes first: which products, of all layers, are worth the memory of transforms.
     const lattice::ProductRates& rates = lattice::product_rates(best_instruction_set());
     std::vector<std::vector<lattice::ProductOffer>> by_layer(layers_.size());
-    tbb::parallel_for(std::size_t{0}, layers_.size(), [&](std::size_t l) { by_layer[l] = product_offers(architecture_, plan_, static_cast<int>(l), rates); });
+    tbb::parallel_for(std::size_t{0}, layers_.size(), [&](std::size_t l) {
+        by_layer[l] = product_offers(architecture_, plan_, static_cast<int>(l), rates);
+    });
     std::vector<lattice::ProductOffer> offers;
     for (const auto& some : by_layer) offers.insert(offers.end(), some.begin(), some.end());
     const std::vector<lattice::ProductMethod> methods = lattice::choose_methods(offers, transform_bytes);
@@ -52,18 +55,21 @@ void PreparedModel::take_layers(model::LayerSource& source, const std::function<
         if (progress) progress(kLayers * static_cast<double>(l) / static_cast<double>(layers_.size()));
         model::LayerWeights weights = source.next();
         PreparedLayer& layer = layers_[l];
-        layer.map = build_linear_map(architecture_, plan_, static_cast<int>(l), weights, std::span(methods).subspan(next, by_layer[l].size()));
+        layer.map = build_linear_map(architecture_, plan_, static_cast<int>(l), weights,
+                                     std::span(methods).subspan(next, by_layer[l].size()));
         next += by_layer[l].size();
         for (std::int32_t bias : weights.bias) {
             const std::uint32_t modulus = architecture_.plain_modulus;
-            layer.scaled_bias.push_back(scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
+            layer.scaled_bias.push_back(
+                scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
         }
         layer.kappa = std::move(weights.kappa);
         layer.offset = std::move(weights.offset);
     }
 }
 
-void PreparedModel::load_or_compute_halves(const std::function<void(double)>& progress, const std::filesystem::path& cache) {
+void PreparedModel::load_or_compute_halves(const std::function<void(double)>& progress,
+                                           const std::filesystem::path& cache) {
     const CacheLayout layout = cache_layout(architecture_, plan_, fingerprint_);
     CacheReading reading = read_cache(cache, layout);
     cache_.used = reading.used;
@@ -97,13 +103,16 @@ void PreparedModel::compute_halves(const std::function<void(double)>& progress) 
             std::vector<std::uint32_t>& a = streams[id];
             a.resize(polynomials * n);
             tbb::parallel_for(std::size_t{0}, polynomials, [&](std::size_t p) {
-                publics_->upload({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, std::span(a).subspan(p * n, n));
+                publics_->upload({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)},
+                                 std::span(a).subspan(p * n, n));
             });
         }
         PreparedLayer& layer = layers_[static_cast<std::size_t>(l)];
         layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * linear.degree(), 0);
-        apply_whole(layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
-        std::erase_if(streams, [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
+        apply_whole(
+            layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
+        std::erase_if(streams,
+                      [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
     }
 }
 

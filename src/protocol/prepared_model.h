@@ -1,6 +1,6 @@
-// A compiled model made ready to serve: its plan, its layers as matrices, and the `a` halves of all results, which do not
-// depend on any client because the public `a` polynomials are fixed per model (docs/protocol.md). Read-only and shared by all
-// sessions. The weights themselves are not kept: each layer's are arranged as they come.
+// A compiled model made ready to serve: its plan, its layers as matrices, and the `a` halves of all results, which do
+// not depend on any client because the public `a` polynomials are fixed per model (docs/protocol.md). Read-only and
+// shared by all sessions. The weights themselves are not kept: each layer's are arranged as they come.
 #pragma once
 
 #include <cstdint>
@@ -20,28 +20,31 @@ namespace flash::protocol {
 
 struct PreparedLayer {
     LinearMap map;
-    std::vector<std::uint32_t> a;            ///< layer(a) of every result polynomial, n words each
-    std::vector<std::uint32_t> scaled_bias;  ///< round(q/T * bias) per output channel
-    std::vector<std::int32_t> kappa, offset; ///< of the activation, per channel
+    std::vector<std::uint32_t> a;             ///< layer(a) of every result polynomial, n words each
+    std::vector<std::uint32_t> scaled_bias;   ///< round(q/T * bias) per output channel
+    std::vector<std::int32_t> kappa, offset;  ///< of the activation, per channel
 };
 
 /// What became of the cache of the `a` halves. The sentences hold no secret.
 struct CacheOutcome {
-    bool used = false;          ///< the halves are from the file
-    bool written = false;       ///< they were computed, and the file was written anew
-    std::string not_used;       ///< why a file that is there was not used; empty if there is none
-    std::string not_written;    ///< why it could not be written
+    bool used = false;        ///< the halves are from the file
+    bool written = false;     ///< they were computed, and the file was written anew
+    std::string not_used;     ///< why a file that is there was not used; empty if there is none
+    std::string not_written;  ///< why it could not be written
 };
 
 class PreparedModel {
 public:
-    /// Takes all layers of the source, one after the other, and gets the `a` halves; progress gets fractions in 0..1. With a cache: takes them
-    /// from that file if it is this model's and intact, and otherwise computes and writes them (protocol/prepared_cache.h). No state of the
-    /// file is an error. transform_bytes: what transformed weights of all layers together may take (lattice/product_choice.h).
+    /// Takes all layers of the source, one after the other, and gets the `a` halves; progress gets fractions in 0..1.
+    /// With a cache: takes them from that file if it is this model's and intact, and otherwise computes and writes them
+    /// (protocol/prepared_cache.h). No state of the file is an error. transform_bytes: what transformed weights of all
+    /// layers together may take (lattice/product_choice.h).
     explicit PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress = {},
-                           const std::optional<std::filesystem::path>& cache = std::nullopt, std::size_t transform_bytes = lattice::kTransformBudget);
+                           const std::optional<std::filesystem::path>& cache = std::nullopt,
+                           std::size_t transform_bytes = lattice::kTransformBudget);
     explicit PreparedModel(model::Model model, const std::function<void(double)>& progress = {},
-                           const std::optional<std::filesystem::path>& cache = std::nullopt, std::size_t transform_bytes = lattice::kTransformBudget);
+                           const std::optional<std::filesystem::path>& cache = std::nullopt,
+                           std::size_t transform_bytes = lattice::kTransformBudget);
     PreparedModel(const PreparedModel&) = delete;
     PreparedModel& operator=(const PreparedModel&) = delete;
 
@@ -61,10 +64,11 @@ public:
     std::size_t transform_bytes() const;
 
 private:
-    PreparedModel(model::LayerSource&& source, const std::function<void(double)>& progress, const std::optional<std::filesystem::path>& cache,
-                  std::size_t transform_bytes)
+    PreparedModel(model::LayerSource&& source, const std::function<void(double)>& progress,
+                  const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes)
         : PreparedModel(source, progress, cache, transform_bytes) {}
-    void take_layers(model::LayerSource& source, const std::function<void(double)>& progress, std::size_t transform_bytes);
+    void take_layers(model::LayerSource& source, const std::function<void(double)>& progress,
+                     std::size_t transform_bytes);
     void compute_halves(const std::function<void(double)>& progress);
     void load_or_compute_halves(const std::function<void(double)>& progress, const std::filesystem::path& cache);
 

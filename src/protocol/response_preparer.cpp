@@ -10,8 +10,8 @@
 
 namespace flash::protocol {
 
-ResponsePreparer::ResponsePreparer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, const scheme::SlotEvaluator& evaluator,
-                                   Profile* profile)
+ResponsePreparer::ResponsePreparer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed,
+                                   const scheme::SlotEvaluator& evaluator, Profile* profile)
     : model_(model),
       evaluator_(evaluator),
       profile_(profile),
@@ -30,11 +30,13 @@ ResponsePreparer::ResponsePreparer(const ClientModel& model, transport::Channel&
 
 scheme::PreparedResponse ResponsePreparer::prepare(int layer, std::size_t chunk) const {
     ProfileSpan span(profile_, layer, Phase::kPrepare);
-    const std::size_t values = static_cast<std::size_t>(model_.architecture.layers[static_cast<std::size_t>(layer)].output.size());
+    const std::size_t values =
+        static_cast<std::size_t>(model_.architecture.layers[static_cast<std::size_t>(layer)].output.size());
     SecretBuffer<std::uint32_t> mask(std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree));
     activation_share(shares_, layer, chunk, model_.architecture.plain_modulus, mask);
     std::array<scheme::SlotVectorId, kServerVectors> ids;
-    for (std::uint32_t v = 0; v < kServerVectors; ++v) ids[v] = {static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), v};
+    for (std::uint32_t v = 0; v < kServerVectors; ++v)
+        ids[v] = {static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), v};
     Prng rng = responses_.stream(static_cast<std::uint64_t>(layer), chunk);
     return evaluator_.prepare(ids, mask, rng);
 }
@@ -70,7 +72,8 @@ void ResponsePreparer::run(AheadWindow& window) {
 scheme::PreparedResponse ResponsePreparer::take(int layer, std::size_t chunk) {
     const std::size_t item = first_[static_cast<std::size_t>(layer)] + chunk;
     std::unique_lock lock(mutex_);
-    // A second response from the same streams would reveal the difference of two answers; and nothing would ever come to be taken.
+    // A second response from the same streams would reveal the difference of two answers; and nothing would ever come
+    // to be taken.
     require(!taken_[item], ErrorKind::kInternal, "a product response was asked for twice");
     taken_[item] = true;
     if (!claimed_[item]) {

@@ -1,4 +1,5 @@
-// A thread that waits where others must not: tasks on shared threads hand it what would block in a channel whose peer is slow.
+// A thread that waits where others must not: tasks on shared threads hand it what would block in a channel whose peer
+// is slow.
 #pragma once
 
 #include <condition_variable>

@@ -17,7 +17,8 @@ namespace flash::protocol {
 using transport::Message;
 using transport::MessageType;
 
-ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe, Profile* profile)
+ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed,
+                                 ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
       seed_(std::move(seed)),
@@ -35,9 +36,10 @@ void ServerInference::run(const Message& start) {
     try {
         run_layers(start);
     } catch (const Error& error) {
-        // What stopped the producer explains more than the closed channel that this thread was left with; asked before the channel is closed
-        // here, which would stop it too. Any other error is the cause itself.
-        const std::exception_ptr cause = producer_ && error.kind() == ErrorKind::kNetwork ? producer_->failure() : nullptr;
+        // What stopped the producer explains more than the closed channel that this thread was left with; asked before
+        // the channel is closed here, which would stop it too. Any other error is the cause itself.
+        const std::exception_ptr cause =
+            producer_ && error.kind() == ErrorKind::kNetwork ? producer_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
         channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
         if (cause) std::rethrow_exception(cause);
@@ -53,7 +55,8 @@ void ServerInference::run_layers(const Message& start) {
         ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
         span.received(transport::kFrameHeaderBytes + start.payload.size());
         if (start.payload.size() != start_bytes(model_.plan()))
-            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(start_bytes(model_.plan())) + " bytes, got " + std::to_string(start.payload.size()));
+            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(start_bytes(model_.plan())) +
+                                                  " bytes, got " + std::to_string(start.payload.size()));
         std::span<const std::uint8_t> rest = start.payload;
         for (std::size_t degree : model_.plan().degrees()) {
             const scheme::DirectRing& ring = scheme::direct_ring(degree);
@@ -64,7 +67,8 @@ void ServerInference::run_layers(const Message& start) {
         }
 
         StartReply reply;
-        // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the whole inference.
+        // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the
+        // whole inference.
         Prng(seed_, "server public slot seed").fill(reply.slot_seed);
         Prng key_rng(seed_, "server slot key");
         slot_key_ = std::make_unique<scheme::SlotSecretKey>(slots_, reply.slot_seed, key_rng);
@@ -100,12 +104,14 @@ void ServerInference::receive_uploads(int layer) {
         {
             ProfileSpan span(profile_, layer, Phase::kWaitUpload);
             for (std::size_t p = 0; p < count; ++p, ++index) {
-                messages.push_back(receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer), index, upload_bytes(stream)));
+                messages.push_back(receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer),
+                                                    index, upload_bytes(stream)));
                 span.received(transport::kFrameHeaderBytes + messages.back().payload.size());
             }
         }
         ProfileSpan span(profile_, layer, Phase::kLinear);
-        // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like one.
+        // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like
+        // one.
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
         b = SecretVector<std::uint32_t>(count * n);
         SecretVector<std::uint32_t> pooled;
@@ -117,7 +123,8 @@ void ServerInference::receive_uploads(int layer) {
                 decode_upload(messages[p].payload, stream, words);
                 // The server's own share joins the plaintext part. Shares wrap mod T into multiples of q, which vanish.
                 packing::pack(stream, static_cast<int>(p), share, plain);
-                require(lattice::add_scaled(plain, modulus, words), ErrorKind::kInternal, "a share is not below the plaintext modulus");
+                require(lattice::add_scaled(plain, modulus, words), ErrorKind::kInternal,
+                        "a share is not below the plaintext modulus");
                 round_to_bytes(words, stream.zero_low_bytes());
             }
         });
@@ -127,8 +134,11 @@ void ServerInference::receive_uploads(int layer) {
 
 void ServerInference::linear(int layer) {
     const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
-    const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]); };
-    pre_activations_ = SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().layers[static_cast<std::size_t>(layer)].output.size()));
+    const auto stream_of = [&](int id) {
+        return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]);
+    };
+    pre_activations_ = SecretVector<std::uint32_t>(
+        static_cast<std::size_t>(model_.architecture().layers[static_cast<std::size_t>(layer)].output.size()));
     OrderedSender sender(channel_, send_thread_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
     for (int band = 0; band < linear.bands; ++band) {
         SecretVector<std::uint32_t> results(linear.result_words(band));
@@ -139,7 +149,9 @@ void ServerInference::linear(int layer) {
         // Each response leaves as soon as it is masked.
         const std::size_t words = linear.tiles_of_band(band).words();
         tbb::parallel_for(0, linear.polynomials_per_band, [&](int p) {
-            respond(layer, band * linear.polynomials_per_band + p, std::span<const std::uint32_t>(results).subspan(static_cast<std::size_t>(p) * words, words), sender);
+            respond(layer, band * linear.polynomials_per_band + p,
+                    std::span<const std::uint32_t>(results).subspan(static_cast<std::size_t>(p) * words, words),
+                    sender);
         });
     }
     sender.finish();
@@ -148,14 +160,16 @@ void ServerInference::linear(int layer) {
     if (probe_) probe_->pre_activation(layer, pre_activations_);
 }
 
-void ServerInference::respond(int layer, int polynomial, std::span<const std::uint32_t> compact, OrderedSender& sender) {
+void ServerInference::respond(int layer, int polynomial, std::span<const std::uint32_t> compact,
+                              OrderedSender& sender) {
     ProfileSpan span(profile_, layer, Phase::kMask);
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
     const packing::LinearPlan& linear = model_.plan().layers[at];
     const std::size_t n = linear.degree();
     const std::vector<std::uint32_t>& bias = model_.layer(layer).scaled_bias;
-    const std::size_t map = static_cast<std::size_t>(description.output.height) * static_cast<std::size_t>(description.output.width);
+    const std::size_t map =
+        static_cast<std::size_t>(description.output.height) * static_cast<std::size_t>(description.output.width);
     const lattice::CoefficientTiles& tiles = linear.tiles_of_band(polynomial / linear.polynomials_per_band);
 
     // Results with their bias, in the order of the message, and a uniform mask for each.
@@ -172,8 +186,8 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
         next += run.count;
     }
     result_mask(masks_, layer, polynomial, rho);
-    // Fresh u and e1 make the a half an RLWE sample of the server's; rho, uniform and used once, hides the b half with its noise. What
-    // the client sees is then independent of the weights, given its share.
+    // Fresh u and e1 make the a half an RLWE sample of the server's; rho, uniform and used once, hides the b half with
+    // its noise. What the client sees is then independent of the weights, given its share.
     const auto prepared = std::span(model_.layer(layer).a).subspan(static_cast<std::size_t>(polynomial) * n, n);
     SecretBuffer<std::uint32_t> a(n);
     std::ranges::copy(prepared, a.begin());
@@ -185,7 +199,8 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
     lattice::round_to_top_bits(a, a_bits);
     lattice::round_to_top_bits(b, b_bits);
     const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
-    Message message{MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(polynomial), {}};
+    Message message{
+        MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(polynomial), {}};
     message.payload.resize(linear_response_bytes(n, description.share_bits, count));
     lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
     lattice::pack(std::span<const std::uint32_t>(b), b_bits, std::span(message.payload).subspan(a_bytes));

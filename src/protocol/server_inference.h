@@ -1,5 +1,5 @@
-// The server's side of one inference. It holds the model, a mask per linear result and additive shares of every activation;
-// it learns neither the input nor the result.
+// The server's side of one inference. It holds the model, a mask per linear result and additive shares of every
+// activation; it learns neither the input nor the result.
 #pragma once
 
 #include <memory>
@@ -22,10 +22,10 @@ class ActivationKeyProducer;
 
 class ServerInference {
 public:
-    /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. All keys and masks that are
-    /// derived from it die with this object.
-    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr,
-                    Profile* profile = nullptr);
+    /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. All keys and masks
+    /// that are derived from it die with this object.
+    ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed,
+                    ShareProbe* probe = nullptr, Profile* profile = nullptr);
     ~ServerInference();
 
     /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable.
@@ -49,8 +49,8 @@ private:
     scheme::PerRing<scheme::DirectPublicKey> client_keys_;  ///< of the rings of the plan
     std::unique_ptr<scheme::SlotSecretKey> slot_key_;
     std::unique_ptr<ActivationKeyProducer> producer_;
-    std::vector<SecretVector<std::uint32_t>> streams_;    ///< b halves with the server's share added, per stream
-    SecretVector<std::uint32_t> pre_activations_;         ///< U_s of the current layer
+    std::vector<SecretVector<std::uint32_t>> streams_;  ///< b halves with the server's share added, per stream
+    SecretVector<std::uint32_t> pre_activations_;       ///< U_s of the current layer
     ValueStore values_;
     SendThread send_thread_;
 };

@@ -14,14 +14,15 @@ namespace {
 
 void handshake(const PreparedModel& model, transport::Channel& channel) {
     const Message message = channel.receive(MessageType::kClientHello);
-    if (message.layer != 0 || message.index != 0) throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
+    if (message.layer != 0 || message.index != 0)
+        throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
     const ClientHello hello = decode_client_hello(message.payload);
     if (hello.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the client speaks protocol version " + std::to_string(hello.version) +
                                               ", this server version " + std::to_string(kProtocolVersion));
     if (hello.expected_fingerprint != Sha256{} && hello.expected_fingerprint != model.fingerprint())
-        throw Error(ErrorKind::kProtocol, "the client expects another model; this server's has fingerprint " +
-                                              to_hex(model.fingerprint()));
+        throw Error(ErrorKind::kProtocol,
+                    "the client expects another model; this server's has fingerprint " + to_hex(model.fingerprint()));
     ServerHello reply;
     reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
@@ -60,7 +61,8 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
         while (await_start(channel, options, start)) {
             if (start.type != MessageType::kStart || start.layer != 0 || start.index != summary.inferences)
                 throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
-                                                      std::to_string(summary.inferences) + ", got " + to_string(start.type));
+                                                      std::to_string(summary.inferences) + ", got " +
+                                                      to_string(start.type));
             const auto begin = std::chrono::steady_clock::now();
             Profile* const profile = options.profile ? options.profile(summary.inferences) : nullptr;
             ServerInference(model, channel, SecretSeed::generate(), options.probe, profile).run(start);

@@ -22,7 +22,8 @@ struct ServerSessionOptions {
     std::function<void(double seconds)> on_inference;
     /// Only for `flash eval`, which plays both parties; see probe.h.
     ShareProbe* probe = nullptr;
-    /// Asked at the start of each inference, with its number, for an empty profile of the server's (or null) that outlives it.
+    /// Asked at the start of each inference, with its number, for an empty profile of the server's (or null) that
+    /// outlives it.
     std::function<Profile*(std::uint32_t number)> profile;
 };
 
@@ -30,8 +31,8 @@ struct ServerSessionSummary {
     std::uint32_t inferences = 0;
 };
 
-/// Serves one connection to its end. Errors are reported to the client as one sentence and rethrown to the caller; a client that
-/// simply leaves between inferences is not an error.
+/// Serves one connection to its end. Errors are reported to the client as one sentence and rethrown to the caller; a
+/// client that simply leaves between inferences is not an error.
 ServerSessionSummary serve_session(const PreparedModel& model, transport::Channel& channel,
                                    const ServerSessionOptions& options = {});
 

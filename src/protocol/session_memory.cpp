@@ -12,16 +12,22 @@ namespace flash::protocol {
 namespace {
 
 constexpr std::uint64_t kWord = sizeof(std::uint32_t);
-/// Blocks that the slot scheme uses again, of all threads; keys; the id of each ciphertext of an inference, which is kept to its end.
+/// Blocks that the slot scheme uses again, of all threads; keys; the id of each ciphertext of an inference, which is
+/// kept to its end.
 constexpr std::uint64_t kWorkspaces = std::uint64_t{16} << 20, kIdBytes = 64;
 
 /// Of so many of a stream's polynomials.
-std::uint64_t polynomial_bytes(const packing::Stream& stream, std::int64_t count) { return static_cast<std::uint64_t>(count) * stream.degree() * kWord; }
+std::uint64_t polynomial_bytes(const packing::Stream& stream, std::int64_t count) {
+    return static_cast<std::uint64_t>(count) * stream.degree() * kWord;
+}
 
 /// What the layers leave for later ones, as one party sees them in turn.
 class Live {
 public:
-    Live(const model::Architecture& architecture, const packing::Plan& plan) : architecture_(architecture), plan_(plan), last_upload_(plan.layers.size(), -1) {
+    Live(const model::Architecture& architecture, const packing::Plan& plan)
+        : architecture_(architecture),
+          plan_(plan),
+          last_upload_(plan.layers.size(), -1) {
         for (const packing::Stream& stream : plan.streams) {
             int& last = last_upload_[static_cast<std::size_t>(stream.source)];
             last = std::max(last, stream.first_layer);
@@ -31,7 +37,8 @@ public:
     std::uint64_t shares(int layer) const {
         std::uint64_t words = 0, pooled = 0;
         for (int value = 0; value <= layer; ++value)
-            if (last_upload_[static_cast<std::size_t>(value)] >= layer) words += static_cast<std::uint64_t>(architecture_.value_shape(value).size());
+            if (last_upload_[static_cast<std::size_t>(value)] >= layer)
+                words += static_cast<std::uint64_t>(architecture_.value_shape(value).size());
         for (int id : plan_.layers[static_cast<std::size_t>(layer)].uploads) {
             const packing::Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
             if (stream.pool) pooled = std::max(pooled, static_cast<std::uint64_t>(stream.shape.size()));
@@ -42,7 +49,8 @@ public:
     std::uint64_t streams(int layer) const {
         std::uint64_t bytes = 0;
         for (const packing::Stream& stream : plan_.streams)
-            if (stream.first_layer <= layer && layer <= stream.last_layer) bytes += polynomial_bytes(stream, stream.polynomials());
+            if (stream.first_layer <= layer && layer <= stream.last_layer)
+                bytes += polynomial_bytes(stream, stream.polynomials());
         return bytes;
     }
 
@@ -54,10 +62,12 @@ private:
 
 }  // namespace
 
-SessionMemory session_memory(const model::Architecture& architecture, const packing::Plan& plan, const InferenceCost& cost) {
+SessionMemory session_memory(const model::Architecture& architecture, const packing::Plan& plan,
+                             const InferenceCost& cost) {
     const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
     const Live live(architecture, plan);
-    std::uint64_t server_layer = 0, client_layer = 0, largest_output = 0, keys = 0, uploads = 0, chunks = 0, ciphertexts = 0;
+    std::uint64_t server_layer = 0, client_layer = 0, largest_output = 0, keys = 0, uploads = 0, chunks = 0,
+                  ciphertexts = 0;
     for (std::size_t l = 0; l < plan.layers.size(); ++l) {
         const packing::LinearPlan& linear = plan.layers[l];
         const LayerCost& bytes = cost.layers[l];
@@ -70,7 +80,9 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
         const std::uint64_t results = linear.result_words(0) * kWord;
         const std::uint64_t kept = live.shares(static_cast<int>(l));
         // The share before the activation and after it; responses that a slow client has not taken.
-        server_layer = std::max(server_layer, kept + live.streams(static_cast<int>(l)) + std::max(bytes.upload, read + results + bytes.linear_response) + 2 * output);
+        server_layer =
+            std::max(server_layer, kept + live.streams(static_cast<int>(l)) +
+                                       std::max(bytes.upload, read + results + bytes.linear_response) + 2 * output);
         client_layer = std::max(client_layer, kept + 2 * output + bytes.product_response);
         largest_output = std::max(largest_output, output);
         keys += bytes.activation_keys;
@@ -83,9 +95,11 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
     const auto capped = [](std::uint64_t bytes, std::uint64_t most) { return std::min(bytes, most); };
     SessionMemory memory;
     // The thread that makes keys ahead holds the shares of its own layer.
-    memory.server = kWorkspaces + server_layer + largest_output + server_queue_bytes(cost) + capped(keys, kSendQueueBytes) + kSendQueueBytes + chunks * 3 * kIdBytes;
+    memory.server = kWorkspaces + server_layer + largest_output + server_queue_bytes(cost) +
+                    capped(keys, kSendQueueBytes) + kSendQueueBytes + chunks * 3 * kIdBytes;
     memory.client = kWorkspaces + client_layer + client_queue_bytes(cost) - kAheadBytes + capped(keys, kAheadBytes) +
-                    capped(uploads, kSendQueueBytes) + kSendQueueBytes + capped(chunks * scheme::prepared_response_bytes(slots), kPreparedBytes) +
+                    capped(uploads, kSendQueueBytes) + kSendQueueBytes +
+                    capped(chunks * scheme::prepared_response_bytes(slots), kPreparedBytes) +
                     capped(transforms, ModelPublics::kMaxTransformBytes) + ciphertexts * kIdBytes;
     return memory;
 }

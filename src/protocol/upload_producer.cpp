@@ -16,13 +16,15 @@ constexpr std::size_t kBatch = 16;  // ciphertexts computed in parallel before t
 
 }  // namespace
 
-void activation_share(const StreamKey& shares, int layer, std::size_t chunk, std::uint32_t modulus, std::span<std::uint32_t> out) {
+void activation_share(const StreamKey& shares, int layer, std::size_t chunk, std::uint32_t modulus,
+                      std::span<std::uint32_t> out) {
     Prng rng = shares.stream(static_cast<std::uint64_t>(layer), chunk);
     lattice::sample_residues(rng, modulus, out);
 }
 
-UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed, const DirectSecretKeys& keys,
-                               SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile)
+UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed,
+                               const DirectSecretKeys& keys, SecretVector<std::uint32_t> picture, ShareProbe* probe,
+                               Profile* profile)
     : model_(model),
       channel_(channel),
       keys_(keys),
@@ -31,11 +33,12 @@ UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& cha
       shares_(seed, kActivationShareDomain),
       encryption_(seed, "client upload"),
       values_(model.plan),
-      thread_(channel, "internal error of the client", upload_window_bytes(model.cost), [this, picture = std::make_shared<SecretVector<std::uint32_t>>(std::move(picture))](AheadWindow& window) {
-          if (probe_) probe_->value(0, *picture);
-          values_.put(0, std::move(*picture));
-          run(window);
-      }) {}
+      thread_(channel, "internal error of the client", upload_window_bytes(model.cost),
+              [this, picture = std::make_shared<SecretVector<std::uint32_t>>(std::move(picture))](AheadWindow& window) {
+                  if (probe_) probe_->value(0, *picture);
+                  values_.put(0, std::move(*picture));
+                  run(window);
+              }) {}
 
 void UploadProducer::run(AheadWindow& window) {
     // Answers that the server waits for come first: cores help here only when they have nothing else to do.
@@ -66,8 +69,11 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
                     const std::size_t p = begin + i;
                     packing::pack(stream, static_cast<int>(p), share, plain);
                     Prng rng = encryption_.stream(static_cast<std::uint64_t>(id), p);
-                    keys_.at(stream.degree()).encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain, model_.architecture.plain_modulus, rng, b);
-                    messages[i] = {transport::MessageType::kUpload, static_cast<std::uint32_t>(layer), index + static_cast<std::uint32_t>(i), encode_upload(b, stream)};
+                    keys_.at(stream.degree())
+                        .encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain,
+                                 model_.architecture.plain_modulus, rng, b);
+                    messages[i] = {transport::MessageType::kUpload, static_cast<std::uint32_t>(layer),
+                                   index + static_cast<std::uint32_t>(i), encode_upload(b, stream)};
                 }
             });
             index += static_cast<std::uint32_t>(messages.size());
@@ -91,8 +97,9 @@ void UploadProducer::draw_share(int layer) {
         ProfileSpan span(profile_, layer, Phase::kShare);
         for (std::size_t chunk = range.begin(); chunk < range.end(); ++chunk) {
             const std::size_t first = chunk * scheme::kSlotDegree;
-            activation_share(shares_, layer, chunk, model_.architecture.plain_modulus,
-                             std::span<std::uint32_t>(share).subspan(first, std::min(scheme::kSlotDegree, share.size() - first)));
+            activation_share(
+                shares_, layer, chunk, model_.architecture.plain_modulus,
+                std::span<std::uint32_t>(share).subspan(first, std::min(scheme::kSlotDegree, share.size() - first)));
         }
     });
     if (probe_) probe_->value(layer + 1, share);

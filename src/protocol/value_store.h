@@ -15,8 +15,8 @@ public:
     explicit ValueStore(const packing::Plan& plan);
 
     void put(int value, SecretVector<std::uint32_t> share);
-    /// The share of a stream's source after the stream's pooling (local on shares: a sum mod T). `pooled` is scratch that
-    /// holds the result when there is a pooling; otherwise the stored share itself is returned.
+    /// The share of a stream's source after the stream's pooling (local on shares: a sum mod T). `pooled` is scratch
+    /// that holds the result when there is a pooling; otherwise the stored share itself is returned.
     std::span<const std::uint32_t> stream_input(const packing::Stream& stream, std::uint32_t modulus,
                                                 const model::Architecture& architecture,
                                                 SecretVector<std::uint32_t>& pooled) const;

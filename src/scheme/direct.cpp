@@ -20,7 +20,8 @@ using Words = lattice::SecretArray<std::uint32_t, kMaxDirectDegree>;
 using Small = lattice::SecretArray<std::int8_t, kMaxDirectDegree>;
 
 void check_degree(const DirectRing& ring, std::size_t size) {
-    require(size == ring.degree, ErrorKind::kInternal, "a polynomial of the linear layers has the wrong size for its ring");
+    require(size == ring.degree, ErrorKind::kInternal,
+            "a polynomial of the linear layers has the wrong size for its ring");
 }
 
 // out += e.
@@ -46,14 +47,15 @@ void add_error(const DirectRing& ring, Prng& rng, std::span<std::uint32_t> out) 
 }
 
 void check_plain_modulus(std::uint32_t plain_modulus) {
-    require(plain_modulus >= 3 && plain_modulus < (std::uint32_t{1} << 31) && plain_modulus % 2 == 1, ErrorKind::kInternal,
-            "the plaintext modulus must be odd and below 2^31");
+    require(plain_modulus >= 3 && plain_modulus < (std::uint32_t{1} << 31) && plain_modulus % 2 == 1,
+            ErrorKind::kInternal, "the plaintext modulus must be odd and below 2^31");
 }
 
-void check_positions(const DirectRing& ring, std::span<const std::uint16_t> positions, std::size_t first_size, std::size_t second_size) {
-    require(positions.size() == first_size && positions.size() == second_size && lattice::all_positions_below(positions, ring.degree),
-            ErrorKind::kInternal,
-            "selected coefficients: sizes differ, or a position is outside of the polynomial");
+void check_positions(const DirectRing& ring, std::span<const std::uint16_t> positions, std::size_t first_size,
+                     std::size_t second_size) {
+    require(positions.size() == first_size && positions.size() == second_size &&
+                lattice::all_positions_below(positions, ring.degree),
+            ErrorKind::kInternal, "selected coefficients: sizes differ, or a position is outside of the polynomial");
 }
 
 // out[i] += (factor * polynomial)[positions[i]].
@@ -70,7 +72,8 @@ void add_selected_product(const lattice::PreparedFactor& factor, std::span<std::
 
 std::uint32_t scale_up(std::uint32_t value, std::uint32_t plain_modulus) {
     check_plain_modulus(plain_modulus);
-    // floor((2^32 value + floor(T/2)) / T) is round(2^32 value / T): T is odd, so there are no ties. Constant time in value.
+    // floor((2^32 value + floor(T/2)) / T) is round(2^32 value / T): T is odd, so there are no ties. Constant time in
+    // value.
     return static_cast<std::uint32_t>(
         lattice::Divider(plain_modulus).quotient((static_cast<std::uint64_t>(value) << 32) + plain_modulus / 2));
 }
@@ -79,9 +82,15 @@ struct DirectSecretKey::Secret {
     lattice::PreparedFactor s;  // transform of the ternary secret; its coefficients are not kept
 };
 
-DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, const DirectRing& ring, Prng& rng, PublicTransforms* transforms)
-    : publics_(publics), ring_(ring), transforms_(transforms), secret_(std::make_unique<Secret>()), public_b_(ring.degree) {
-    // Uniform ternary s and an error with sigma >= 3.2 are what the security table assumes for (n, log q) of kDirectRings.
+DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, const DirectRing& ring, Prng& rng,
+                                 PublicTransforms* transforms)
+    : publics_(publics),
+      ring_(ring),
+      transforms_(transforms),
+      secret_(std::make_unique<Secret>()),
+      public_b_(ring.degree) {
+    // Uniform ternary s and an error with sigma >= 3.2 are what the security table assumes for (n, log q) of
+    // kDirectRings.
     const lattice::ExactProduct& product = direct_product(ring_.degree);
     SecretVector<std::int8_t> s(ring_.degree);
     lattice::sample_ternary(rng, s);
@@ -106,8 +115,8 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
     check_degree(ring_, b.size());
     check_plain_modulus(plain_modulus);
     {
-        // Two encryptions under one (a, s) would reveal the difference of their plaintexts up to small noise: refused before
-        // anything is computed, so that a failure later on cannot free the pair again.
+        // Two encryptions under one (a, s) would reveal the difference of their plaintexts up to small noise: refused
+        // before anything is computed, so that a failure later on cannot free the pair again.
         const std::lock_guard lock(used_mutex_);
         const bool fresh = used_.insert(static_cast<std::uint64_t>(id.stream) << 32 | id.polynomial).second;
         require(fresh, ErrorKind::kInternal, "an upload polynomial was encrypted twice under one secret key");
@@ -121,10 +130,12 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
     else
         transform_upload(publics_, id, residues);
 
-    // b holds the noisy, unmasked plaintext for a moment; it is complete only after the last line. On an exception it is cleared.
+    // b holds the noisy, unmasked plaintext for a moment; it is complete only after the last line. On an exception it
+    // is cleared.
     try {
         std::ranges::fill(b, 0u);
-        require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal, "a plaintext value is not below the plaintext modulus");
+        require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal,
+                "a plaintext value is not below the plaintext modulus");
         // In units of d: bits finer than that would be those of the plaintext, in the clear.
         lattice::round_to_top_bits(b, ring_.modulus_bits);
         add_error(rng, b);
@@ -152,8 +163,10 @@ struct DirectPublicKey::Transforms {
     lattice::PreparedFactor a, b;
 };
 
-DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, const DirectRing& ring, std::span<const std::uint32_t> public_b)
-    : ring_(ring), transforms_(std::make_unique<Transforms>()) {
+DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, const DirectRing& ring,
+                                 std::span<const std::uint32_t> public_b)
+    : ring_(ring),
+      transforms_(std::make_unique<Transforms>()) {
     require(public_b.size() == ring_.degree, ErrorKind::kProtocol, "the client's public key has the wrong size");
     const lattice::ExactProduct& product = direct_product(ring_.degree);
     Poly32 a(ring_.degree);
@@ -164,25 +177,27 @@ DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, const DirectR
 
 DirectPublicKey::~DirectPublicKey() = default;
 
-void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint16_t> positions, std::span<std::uint32_t> b,
-                           std::span<const std::uint32_t> rho, Prng& rng) const {
+void DirectPublicKey::mask(std::span<std::uint32_t> a, std::span<const std::uint16_t> positions,
+                           std::span<std::uint32_t> b, std::span<const std::uint32_t> rho, Prng& rng) const {
     check_degree(ring_, a.size());
     check_positions(ring_, positions, b.size(), rho.size());
     const lattice::ExactProduct& product = direct_product(ring_.degree);
     Residues32 fresh_memory, product_memory;
-    const std::span<std::uint64_t> fresh = fresh_memory.first(ring_.degree), workspace = product_memory.first(ring_.degree);
+    const std::span<std::uint64_t> fresh = fresh_memory.first(ring_.degree),
+                                   workspace = product_memory.first(ring_.degree);
     {
         Small memory;
         const auto u = memory.first(ring_.degree);
         lattice::sample_ternary(rng, u);
         product.transform(std::span<const std::int8_t>(u), fresh);
     }
-    // a_pk u + d e1 is an RLWE sample of the ring under the fresh secret u (a_pk is uniform and public), so a'' hides the linear map that
-    // made a'. The new phase is phase + rho + d (e_pk u + e1 s): noise of at most a few hundred units of q.
+    // a_pk u + d e1 is an RLWE sample of the ring under the fresh secret u (a_pk is uniform and public), so a'' hides
+    // the linear map that made a'. The new phase is phase + rho + d (e_pk u + e1 s): noise of at most a few hundred
+    // units of q.
     product.add_product(transforms_->a, fresh, workspace, a);
     add_error(ring_, rng, a);
-    // rho is uniform over the coefficients that leave the server, and used once: what is sent of b'' is uniform whatever b', u and the
-    // key are, noise included. No second error is needed.
+    // rho is uniform over the coefficients that leave the server, and used once: what is sent of b'' is uniform
+    // whatever b', u and the key are, noise included. No second error is needed.
     add_selected_product(transforms_->b, fresh, positions, b);
     lattice::add(rho, b);
 }

@@ -6,9 +6,10 @@ namespace flash::scheme {
 
 namespace {
 
-// For b = 24..28: T is the largest prime = 1 mod 8192 below 2^b. The ciphertext primes are two of 50 bits for b = 24; for larger b two would
-// need more than 50 bits, so there are three. Their sizes add up to 2b + 52 bits and differ by at most one bit; each is the largest of its
-// size not taken yet, so that q is just below 2^(2b + 52). parameters_test recomputes the table. response_bits: proof in slots.cpp.
+// For b = 24..28: T is the largest prime = 1 mod 8192 below 2^b. The ciphertext primes are two of 50 bits for b = 24;
+// for larger b two would need more than 50 bits, so there are three. Their sizes add up to 2b + 52 bits and differ by
+// at most one bit; each is the largest of its size not taken yet, so that q is just below 2^(2b + 52). parameters_test
+// recomputes the table. response_bits: proof in slots.cpp.
 constexpr std::array<SlotParameters, 5> kTable{{
     {16760833, 24, 2, {1125899906826241, 1125899906629633, 0}, 100, 34},
     {33538049, 25, 3, {17179754497, 17179672577, 17179648001}, 102, 35},

@@ -12,8 +12,9 @@
 
 namespace flash::scheme {
 
-/// A ring of the linear layers ("direct" scheme): R_q = Z_q[X]/(X^n + 1) with q a power of two of at most 2^32. Its elements are kept as
-/// words mod 2^32 that are multiples of 2^low_bits(), so that the same code computes in every ring: v mod q stands for v 2^low_bits().
+/// A ring of the linear layers ("direct" scheme): R_q = Z_q[X]/(X^n + 1) with q a power of two of at most 2^32. Its
+/// elements are kept as words mod 2^32 that are multiples of 2^low_bits(), so that the same code computes in every
+/// ring: v mod q stands for v 2^low_bits().
 struct DirectRing {
     std::size_t degree;  ///< n
     int modulus_bits;    ///< log2 q
@@ -22,8 +23,8 @@ struct DirectRing {
     constexpr std::uint32_t mask() const { return ~std::uint32_t{0} << low_bits(); }
 };
 
-/// The first one has room for everything; the second sends half of the bytes for a ciphertext that holds half as much, which is less in all
-/// where many small maps are packed, and leaves less room for noise (compiler/noise.h).
+/// The first one has room for everything; the second sends half of the bytes for a ciphertext that holds half as much,
+/// which is less in all where many small maps are packed, and leaves less room for noise (compiler/noise.h).
 inline constexpr std::array<DirectRing, 2> kDirectRings{{{2048, 32}, {1024, 27}}};
 inline constexpr std::size_t kMaxDirectDegree = 2048;
 
@@ -57,9 +58,9 @@ private:
     std::array<std::unique_ptr<T>, kDirectRings.size()> objects_;
 };
 
-/// Top bits that a linear response keeps beyond the m of its shares. A dropped bit of a'' is multiplied by the ternary secret, one of b'' is
-/// not. With one bit less of a'' its rounding would be most of the noise that a layer may have (ten sigma of it 0.42 of a unit, half a unit being
-/// the limit), and every upload would need a bit or two more.
+/// Top bits that a linear response keeps beyond the m of its shares. A dropped bit of a'' is multiplied by the ternary
+/// secret, one of b'' is not. With one bit less of a'' its rounding would be most of the noise that a layer may have
+/// (ten sigma of it 0.42 of a unit, half a unit being the limit), and every upload would need a bit or two more.
 constexpr int response_a_bits(int share_bits) { return share_bits + 9; }
 constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
 
@@ -68,15 +69,16 @@ inline constexpr std::size_t kSlotDegree = 4096;
 
 inline constexpr std::size_t kMaxSlotPrimes = 3;
 
-/// One admissible plaintext modulus with the ciphertext primes that go with it: q, their product, is at least T^2 2^52, so that 40 bits of
-/// flooding fit (docs/protocol.md). Every prime is 1 mod 2 * kSlotDegree and below 2^50, where the fast kernels work.
+/// One admissible plaintext modulus with the ciphertext primes that go with it: q, their product, is at least T^2 2^52,
+/// so that 40 bits of flooding fit (docs/protocol.md). Every prime is 1 mod 2 * kSlotDegree and below 2^50, where the
+/// fast kernels work.
 struct SlotParameters {
     std::uint32_t plain_modulus;  ///< T: the largest prime = 1 mod 8192 below 2^plain_bits
     int plain_bits;
-    std::size_t prime_count;      ///< 2 or 3
+    std::size_t prime_count;                               ///< 2 or 3
     std::array<std::uint64_t, kMaxSlotPrimes> all_primes;  ///< unused ones are 0
-    int modulus_bits;             ///< bits of q, at most 109; also the sum of the bits of the primes
-    int response_bits;            ///< bits of a coefficient of the product response, after modulus switching: plain_bits + 10
+    int modulus_bits;   ///< bits of q, at most 109; also the sum of the bits of the primes
+    int response_bits;  ///< bits of a coefficient of the product response, after modulus switching: plain_bits + 10
 
     constexpr std::span<const std::uint64_t> primes() const { return std::span(all_primes).first(prime_count); }
 };

@@ -20,11 +20,14 @@ void check_degree(std::size_t size) {
 }
 
 void check_residues(std::span<const Polynomial> x, std::size_t primes) {
-    require(x.size() == primes, ErrorKind::kInternal, "a polynomial of the slot scheme needs one residue for each prime");
+    require(x.size() == primes, ErrorKind::kInternal,
+            "a polynomial of the slot scheme needs one residue for each prime");
     for (const Polynomial& residue : x) check_degree(residue.size());
 }
 
-kernels::Factor wide_factor(const lattice::Modulus& modulus, std::uint64_t w) { return {w, modulus.shoup_quotient(w) >> 12}; }
+kernels::Factor wide_factor(const lattice::Modulus& modulus, std::uint64_t w) {
+    return {w, modulus.shoup_quotient(w) >> 12};
+}
 
 /// floor(2^104 w / p), high half first.
 std::array<std::uint64_t, 2> wide_fraction(std::uint64_t w, std::uint64_t p) {
@@ -38,7 +41,8 @@ const SlotRing& SlotRing::of(const SlotParameters& parameters, InstructionSet se
     static std::array<std::array<std::unique_ptr<const SlotRing>, kSets>, 5> rings;
     static std::array<std::array<std::once_flag, kSets>, 5> built;
     const SlotParameters& row = slot_parameters(parameters.plain_modulus);
-    const std::size_t index = static_cast<std::size_t>(&row - slot_parameters().data()), kind = static_cast<std::size_t>(set);
+    const std::size_t index = static_cast<std::size_t>(&row - slot_parameters().data()),
+                      kind = static_cast<std::size_t>(set);
     std::call_once(built[index][kind], [&] { rings[index][kind] = std::make_unique<const SlotRing>(row, set); });
     return *rings[index][kind];
 }
@@ -68,16 +72,19 @@ SlotRing::SlotRing(const SlotParameters& parameters, InstructionSet set)
         for (std::uint64_t p : parameters.primes())
             if (p != modulus.value()) others = modulus.multiply(others, p % modulus.value());
         const std::array fraction = wide_fraction(modulus.inverse(others), modulus.value());
-        constants_.primes[i] = {primes_[i].arithmetic.modulus(), wide_factor(modulus, modulus.inverse(plain.value())), fraction[0],
-                                fraction[1]};
+        constants_.primes[i] = {primes_[i].arithmetic.modulus(), wide_factor(modulus, modulus.inverse(plain.value())),
+                                fraction[0], fraction[1]};
     }
 }
 
-void SlotRing::encode(std::span<const std::uint32_t> slots, Polynomial out, std::span<const std::uint32_t> subtracted) const {
-    require(slots.size() <= kDegree && subtracted.size() <= kDegree, ErrorKind::kInternal, "more values than the slot scheme has slots");
+void SlotRing::encode(std::span<const std::uint32_t> slots, Polynomial out,
+                      std::span<const std::uint32_t> subtracted) const {
+    require(slots.size() <= kDegree && subtracted.size() <= kDegree, ErrorKind::kInternal,
+            "more values than the slot scheme has slots");
     check_degree(out.size());
     bool in_range = kernels_.widen(parameters_.plain_modulus, slots.data(), slots.size(), out.data());
-    if (!subtracted.empty()) in_range &= kernels_.subtract(parameters_.plain_modulus, subtracted.data(), subtracted.size(), out.data());
+    if (!subtracted.empty())
+        in_range &= kernels_.subtract(parameters_.plain_modulus, subtracted.data(), subtracted.size(), out.data());
     require(in_range, ErrorKind::kInternal, "a slot value is not below the plaintext modulus");
     plain_.inverse(out, set_);
 }
@@ -120,13 +127,14 @@ void SlotRing::switch_down(std::span<const Polynomial> x, std::span<const std::i
     kernels_.switch_down(constants_, pointers<const std::uint64_t>(x).data(), error.data(), out.data());
 }
 
-void SlotRing::switch_down(std::span<const Polynomial> x, std::span<const Polynomial> flooding, ConstPolynomial m, Polynomial out) const {
+void SlotRing::switch_down(std::span<const Polynomial> x, std::span<const Polynomial> flooding, ConstPolynomial m,
+                           Polynomial out) const {
     check_residues(x, prime_count());
     check_residues(flooding, prime_count());
     check_degree(m.size());
     check_degree(out.size());
-    kernels_.switch_down_sum(constants_, pointers<const std::uint64_t>(x).data(), pointers<const std::uint64_t>(flooding).data(), m.data(),
-                             out.data());
+    kernels_.switch_down_sum(constants_, pointers<const std::uint64_t>(x).data(),
+                             pointers<const std::uint64_t>(flooding).data(), m.data(), out.data());
 }
 
 void SlotRing::lift_response(Polynomial x) const {

@@ -1,6 +1,6 @@
-// The rings behind the slot scheme: plaintexts mod T, ciphertexts mod q as residues mod two or three primes, responses mod 2^t. A polynomial
-// is a span of kSlotDegree words; wrong sizes are Error(kInternal). Every function is constant time in the polynomials' values and gives
-// the same result for every instruction set.
+// The rings behind the slot scheme: plaintexts mod T, ciphertexts mod q as residues mod two or three primes, responses
+// mod 2^t. A polynomial is a span of kSlotDegree words; wrong sizes are Error(kInternal). Every function is constant
+// time in the polynomials' values and gives the same result for every instruction set.
 #pragma once
 
 #include <array>
@@ -47,21 +47,24 @@ public:
     void forward_lazy(const Prime& prime, Polynomial x) const { prime.ntt.forward_lazy(x, set_); }
     void inverse(const Prime& prime, Polynomial x) const { prime.ntt.inverse(x, set_); }
 
-    /// Polynomial in [0, T) with these slots, less those of `subtracted`; missing slots are zero. Error(kInternal) for more than n values
-    /// or one >= T.
-    void encode(std::span<const std::uint32_t> slots, Polynomial out, std::span<const std::uint32_t> subtracted = {}) const;
+    /// Polynomial in [0, T) with these slots, less those of `subtracted`; missing slots are zero. Error(kInternal) for
+    /// more than n values or one >= T.
+    void encode(std::span<const std::uint32_t> slots, Polynomial out,
+                std::span<const std::uint32_t> subtracted = {}) const;
     /// The first slots of a polynomial mod T, which is overwritten.
     void decode(Polynomial polynomial, std::span<std::uint32_t> slots) const;
 
     /// The representative in (-T/2, T/2) of a polynomial mod T, as residues mod prime i.
     void lift_centred(ConstPolynomial polynomial, std::size_t i, Polynomial out) const;
-    /// out = round(q/T m) + error mod q, exactly, for m in [0, T), with residues in [0, 4p) as the transforms take them.
+    /// out = round(q/T m) + error mod q, exactly, for m in [0, T), with residues in [0, 4p) as the transforms take
+    /// them.
     void scale_up(ConstPolynomial m, std::span<const std::int8_t> error, std::span<const Polynomial> out) const;
 
     /// round(2^t / q (x + error)) mod 2^t, off from the nearest by at most 2^-10 of a unit.
     void switch_down(std::span<const Polynomial> x, std::span<const std::int8_t> error, Polynomial out) const;
     /// round(2^t / q (x + flooding + round(q/T m))) mod 2^t, likewise.
-    void switch_down(std::span<const Polynomial> x, std::span<const Polynomial> flooding, ConstPolynomial m, Polynomial out) const;
+    void switch_down(std::span<const Polynomial> x, std::span<const Polynomial> flooding, ConstPolynomial m,
+                     Polynomial out) const;
 
     /// The representative in [-2^(t-1), 2^(t-1)) of a polynomial mod 2^t, as residues mod the response prime; in place.
     void lift_response(Polynomial x) const;
@@ -75,7 +78,8 @@ public:
     std::size_t packed_bytes() const;
     std::size_t packed_bytes(std::size_t i) const;
     void append_packed(ConstPolynomial x, std::size_t i, std::vector<std::uint8_t>& out) const;
-    /// Residue i of a packed polynomial. Error(kProtocol) unless the size is exact and every coefficient is below the prime.
+    /// Residue i of a packed polynomial. Error(kProtocol) unless the size is exact and every coefficient is below the
+    /// prime.
     void unpack(std::span<const std::uint8_t> bytes, std::size_t i, Polynomial out) const;
 
 private:

@@ -1,20 +1,26 @@
-// Noise, in units of q unless said otherwise (b = plain_bits, 2^b > T, n = 4096, q between (1 - 2^-14) 2^(2b + 52) and 2^(2b + 52), whatever
-// the number of its primes):
+// Noise, in units of q unless said otherwise (b = plain_bits, 2^b > T, n = 4096, q between (1 - 2^-14) 2^(2b + 52) and
+// 2^(2b + 52), whatever the number of its primes):
 //
-// 1. A server vector has phase (q/T) m + e with e the error plus the rounding of (q/T) m: variance 21/2 + 1/12 per coefficient.
-// 2. Times a client polynomial with centred coefficients of size uniform up to T/2 (variance T^2/12), summed over n coefficients and
-//    kMaxSlotProducts = 3 products: sigma = T sqrt(10.58/12) sqrt(3 * 4096) = 104 T. The noise bound is 2^10 T, 9.8 sigma.
-//    Re-randomisation adds e_pk u + e1 s, sigma below 240: nothing beside it. Multiples of T in m p are multiples of q and vanish.
+// 1. A server vector has phase (q/T) m + e with e the error plus the rounding of (q/T) m: variance 21/2 + 1/12 per
+// coefficient.
+// 2. Times a client polynomial with centred coefficients of size uniform up to T/2 (variance T^2/12), summed over n
+// coefficients and
+//    kMaxSlotProducts = 3 products: sigma = T sqrt(10.58/12) sqrt(3 * 4096) = 104 T. The noise bound is 2^10 T, 9.8
+//    sigma. Re-randomisation adds e_pk u + e1 s, sigma below 240: nothing beside it. Multiples of T in m p are
+//    multiples of q and vanish.
 // 3. Flooding is uniform in [-F, F), F = 2^(b + 50) >= 2^40 times the noise bound: 40 bits of statistical distance.
-// 4. Decryption is right while |noise| < q/(2T). F / (q/(2T)) < 2^(2b + 51) / q < 1/2 (1 + 2^-13): flooding takes half of the room, the
+// 4. Decryption is right while |noise| < q/(2T). F / (q/(2T)) < 2^(2b + 51) / q < 1/2 (1 + 2^-13): flooding takes half
+// of the room, the
 //    noise of step 2 a part of 2^40 of that.
-// 5. Switching to 2^t adds r_b + r_a s with |r| <= 1/2 + 2^-10 (SlotRing::switch_down) nearly uniform: sigma = sqrt((1 + n 2/3) / 12) = 15.1
-//    units of 2^t. With t = b + 10 the room 2^t / (2T) is over 512 units, and the half that flooding leaves is 256 units less 1/16: 16.9
-//    sigma. (t = b + 9 would leave 128: 8.5.)
-// 6. The response is decrypted over P just below 2^50 (kSlotResponsePrime), by a s over the integers. |a| <= 2^(t - 1) centred and s is ternary,
-//    so a coefficient is at most 2^(t - 1) times the number of nonzero coefficients of s. That is at most 2^(t - 1) n = 2^(b + 21): for
-//    b <= 27 at most 2^48, below P/2. For b = 28 it is 2^37 times that number, below P/2 unless all 4096 are nonzero, which a uniform ternary
-//    s is with probability (2/3)^4096 < 2^-2396.
+// 5. Switching to 2^t adds r_b + r_a s with |r| <= 1/2 + 2^-10 (SlotRing::switch_down) nearly uniform: sigma = sqrt((1
+// + n 2/3) / 12) = 15.1
+//    units of 2^t. With t = b + 10 the room 2^t / (2T) is over 512 units, and the half that flooding leaves is 256
+//    units less 1/16: 16.9 sigma. (t = b + 9 would leave 128: 8.5.)
+// 6. The response is decrypted over P just below 2^50 (kSlotResponsePrime), by a s over the integers. |a| <= 2^(t - 1)
+// centred and s is ternary,
+//    so a coefficient is at most 2^(t - 1) times the number of nonzero coefficients of s. That is at most 2^(t - 1) n =
+//    2^(b + 21): for b <= 27 at most 2^48, below P/2. For b = 28 it is 2^37 times that number, below P/2 unless all
+//    4096 are nonzero, which a uniform ternary s is with probability (2/3)^4096 < 2^-2396.
 #include "scheme/slots.h"
 
 #include <mutex>
@@ -41,10 +47,13 @@ void expand_key_half(const PublicSeed& seed, const SlotRing& ring, std::size_t p
 /// The public halves of vectors: one stream for each vector and prime.
 class VectorHalves {
 public:
-    VectorHalves(const PublicSeed& seed, const SlotRing& ring) : ring_(ring), key_(seed, "flash slot vector a", {}, ring.set()) {}
+    VectorHalves(const PublicSeed& seed, const SlotRing& ring)
+        : ring_(ring),
+          key_(seed, "flash slot vector a", {}, ring.set()) {}
     void expand(SlotVectorId id, std::size_t prime, Polynomial out) const {
         static_assert(kMaxSlotPrimes <= 4);
-        require(id.chunk < 1u << 28 && id.vector < 4, ErrorKind::kInternal, "the name of a slot vector is out of range");
+        require(id.chunk < 1u << 28 && id.vector < 4, ErrorKind::kInternal,
+                "the name of a slot vector is out of range");
         Prng rng = key_.stream(id.layer, std::uint64_t{id.chunk} << 4 | id.vector << 2 | prime);
         lattice::sample_uniform(rng, ring_.moduli()[prime], out, ring_.set());
     }
@@ -76,12 +85,13 @@ std::size_t slot_response_bytes(const SlotParameters& parameters) {
     return 2 * lattice::packed_bytes(kDegree, parameters.response_bits);
 }
 
-// ------------------------------------------------------------------------------------------------------------- the server
+// ------------------------------------------------------------------------------------------------------------- the
+// server
 
 struct SlotSecretKey::State {
     const SlotRing& ring;
     VectorHalves halves;
-    TransformedFactor<SecretVector<std::uint64_t>> s;  // the ternary secret; its coefficients are not kept
+    TransformedFactor<SecretVector<std::uint64_t>> s;              // the ternary secret; its coefficients are not kept
     SecretVector<std::uint64_t> response_s, response_s_quotients;  // the same over the response prime
     std::vector<std::uint8_t> public_key;
     WorkspacePool encryption_secrets, decryption_secrets, publics;
@@ -140,9 +150,11 @@ void SlotSecretKey::append_public_key(std::vector<std::uint8_t>& out) const {
     out.insert(out.end(), state_->public_key.begin(), state_->public_key.end());
 }
 
-void SlotSecretKey::encrypt(SlotVectorId id, std::span<const std::uint32_t> values, Prng& rng, std::vector<std::uint8_t>& out) {
+void SlotSecretKey::encrypt(SlotVectorId id, std::span<const std::uint32_t> values, Prng& rng,
+                            std::vector<std::uint8_t>& out) {
     {
-        // Two encryptions under one (a, s) would reveal the difference of their plaintexts: refused before anything is computed.
+        // Two encryptions under one (a, s) would reveal the difference of their plaintexts: refused before anything is
+        // computed.
         const std::lock_guard lock(state_->used_mutex);
         const bool fresh = state_->used.insert({id.layer, id.chunk, id.vector}).second;
         require(fresh, ErrorKind::kInternal, "a slot vector was encrypted twice under one secret key");
@@ -185,7 +197,8 @@ void SlotSecretKey::decrypt(std::span<const std::uint8_t> response, std::span<st
     ring.decode(phase, values);
 }
 
-// ------------------------------------------------------------------------------------------------------------- the client
+// ------------------------------------------------------------------------------------------------------------- the
+// client
 
 namespace {
 
@@ -220,13 +233,17 @@ struct PreparedResponse::State {
     std::shared_ptr<const SlotEvaluator::State> owner;
     std::size_t count;  // of products
     WorkspacePool::Lease secrets, publics;
-    std::array<Polynomial, kMaxSlotPrimes> a, b, flooding;  // a_pk u and b_pk u, transformed; the flooding, coefficients
+    std::array<Polynomial, kMaxSlotPrimes> a, b,
+        flooding;  // a_pk u and b_pk u, transformed; the flooding, coefficients
     std::span<std::int8_t> u, error;
     std::span<std::uint32_t> mask;
     std::array<std::array<Polynomial, kMaxSlotProducts>, kMaxSlotPrimes> halves;  // the vectors' public halves
 
     State(std::shared_ptr<const SlotEvaluator::State> owner_in, std::size_t count_in, std::size_t mask_size)
-        : owner(std::move(owner_in)), count(count_in), secrets(owner->prepared_secrets.lease()), publics(owner->prepared_publics.lease()) {
+        : owner(std::move(owner_in)),
+          count(count_in),
+          secrets(owner->prepared_secrets.lease()),
+          publics(owner->prepared_publics.lease()) {
         const std::size_t primes = owner->ring.prime_count();
         Cutter cutter(secrets.words()), public_cutter(publics.words());
         a = cutter.residues(primes);
@@ -245,8 +262,8 @@ PreparedResponse::~PreparedResponse() = default;
 PreparedResponse::PreparedResponse(PreparedResponse&&) noexcept = default;
 PreparedResponse& PreparedResponse::operator=(PreparedResponse&&) noexcept = default;
 
-SlotEvaluator::SlotEvaluator(const SlotParameters& parameters, const PublicSeed& seed, std::span<const std::uint8_t> public_key,
-                             InstructionSet set) {
+SlotEvaluator::SlotEvaluator(const SlotParameters& parameters, const PublicSeed& seed,
+                             std::span<const std::uint8_t> public_key, InstructionSet set) {
     const auto state = std::make_shared<State>(SlotRing::of(parameters, set), seed);
     for (std::size_t i = 0; i < state->ring.prime_count(); ++i) {
         state->ring.unpack(public_key, i, state->key_b.values[i]);
@@ -259,9 +276,11 @@ SlotEvaluator::SlotEvaluator(const SlotParameters& parameters, const PublicSeed&
 
 SlotEvaluator::~SlotEvaluator() = default;
 
-PreparedResponse SlotEvaluator::prepare(std::span<const SlotVectorId> ids, std::span<const std::uint32_t> mask, Prng& rng) const {
+PreparedResponse SlotEvaluator::prepare(std::span<const SlotVectorId> ids, std::span<const std::uint32_t> mask,
+                                        Prng& rng) const {
     const SlotRing& ring = state_->ring;
-    require(ids.size() <= kMaxSlotProducts, ErrorKind::kInternal, "the noise analysis allows three products in one response");
+    require(ids.size() <= kMaxSlotProducts, ErrorKind::kInternal,
+            "the noise analysis allows three products in one response");
     require(mask.size() <= kDegree, ErrorKind::kInternal, "more values than the slot scheme has slots");
     PreparedResponse result;
     result.state_ = std::make_unique<PreparedResponse::State>(state_, ids.size(), mask.size());
@@ -271,9 +290,11 @@ PreparedResponse SlotEvaluator::prepare(std::span<const SlotVectorId> ids, std::
     // Re-randomisation: a_pk u + e1 is an RLWE sample under the client's fresh u, so a'' hides the plaintext factors.
     lattice::sample_ternary(rng, prepared.u, ring.set());
     lattice::sample_error(rng, prepared.error, ring.set());
-    // Flooding: the noise of the products depends on the client's factors and on errors that the server knows; a uniform noise 2^40
-    // times its bound hides it. It also covers the error that a public-key encryption would add to b.
-    lattice::sample_flooding(rng, ring.log_flooding(), ring.moduli(), std::span(prepared.flooding).first(ring.prime_count()), ring.set());
+    // Flooding: the noise of the products depends on the client's factors and on errors that the server knows; a
+    // uniform noise 2^40 times its bound hides it. It also covers the error that a public-key encryption would add to
+    // b.
+    lattice::sample_flooding(rng, ring.log_flooding(), ring.moduli(),
+                             std::span(prepared.flooding).first(ring.prime_count()), ring.set());
     for (std::size_t i = 0; i < ring.prime_count(); ++i) {
         const SlotRing::Prime& prime = ring.prime(i);
         prime.arithmetic.lift(prepared.u, prepared.a[i]);
@@ -318,7 +339,9 @@ std::vector<std::uint8_t> SlotEvaluator::respond(PreparedResponse&& from, std::s
             ring.forward_lazy(prime, work[k]);
             halves_a[k] = prepared->halves[i][k];
         }
-        const auto used = [&](const std::array<ConstPolynomial, kMaxSlotProducts>& x) { return std::span(x).first(count); };
+        const auto used = [&](const std::array<ConstPolynomial, kMaxSlotProducts>& x) {
+            return std::span(x).first(count);
+        };
         prime.arithmetic.add_products(used(halves_a), used(lifted), prepared->a[i]);
         prime.arithmetic.add_products(used(halves_b), used(lifted), prepared->b[i]);
         ring.inverse(prime, prepared->a[i]);
@@ -331,7 +354,8 @@ std::vector<std::uint8_t> SlotEvaluator::respond(PreparedResponse&& from, std::s
     const Polynomial switched = prepared->a[0];  // read before it is written, coefficient by coefficient
     ring.switch_down(std::span(prepared->a).first(primes), prepared->error, switched);
     lattice::pack(ConstPolynomial(switched), t, std::span(response).first(half), ring.set());
-    ring.switch_down(std::span(prepared->b).first(primes), std::span(prepared->flooding).first(primes), added, switched);
+    ring.switch_down(std::span(prepared->b).first(primes), std::span(prepared->flooding).first(primes), added,
+                     switched);
     lattice::pack(ConstPolynomial(switched), t, std::span(response).subspan(half), ring.set());
     return response;
 }

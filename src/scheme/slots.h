@@ -1,6 +1,6 @@
-// The scheme of the activations: BFV with n = 4096 slots mod T, q of at most 109 bits in RNS. The server owns the secret key and encrypts
-// vectors that depend only on its own masks; the client multiplies them by its plaintext vectors, adds its mask, re-randomises, floods the
-// noise and switches the modulus down. (protocol.md section 5.)
+// The scheme of the activations: BFV with n = 4096 slots mod T, q of at most 109 bits in RNS. The server owns the
+// secret key and encrypts vectors that depend only on its own masks; the client multiplies them by its plaintext
+// vectors, adds its mask, re-randomises, floods the noise and switches the modulus down. (protocol.md section 5.)
 #pragma once
 
 #include <array>
@@ -17,8 +17,9 @@ namespace flash::scheme {
 
 /// Bytes of each serialized object (bit-packed, exact).
 std::size_t slot_public_key_bytes(const SlotParameters& parameters);
-std::size_t slot_ciphertext_bytes(const SlotParameters& parameters);   ///< b half only, all primes; `a` is expanded from a seed
-std::size_t slot_response_bytes(const SlotParameters& parameters);     ///< both halves at response_bits per coefficient
+std::size_t slot_ciphertext_bytes(
+    const SlotParameters& parameters);  ///< b half only, all primes; `a` is expanded from a seed
+std::size_t slot_response_bytes(const SlotParameters& parameters);  ///< both halves at response_bits per coefficient
 
 /// Names the public `a` of one server-encrypted vector within an inference: layer < 2^32, chunk < 2^28, vector < 4.
 struct SlotVectorId {
@@ -31,7 +32,8 @@ struct SlotVectorId {
 class SlotSecretKey {
 public:
     /// seed: public, fresh per inference, sent to the client; all `a` halves are expanded from it.
-    SlotSecretKey(const SlotParameters& parameters, const PublicSeed& seed, Prng& rng, InstructionSet set = best_instruction_set());
+    SlotSecretKey(const SlotParameters& parameters, const PublicSeed& seed, Prng& rng,
+                  InstructionSet set = best_instruction_set());
     ~SlotSecretKey();
     SlotSecretKey(const SlotSecretKey&) = delete;
     SlotSecretKey& operator=(const SlotSecretKey&) = delete;
@@ -54,9 +56,10 @@ private:
 
 class SlotEvaluator;
 
-/// The part of one response that does not depend on the server's vectors or on the client's slots: everything random in it. Good for ONE
-/// response: using it twice would reveal the difference of two answers, so it cannot be copied and SlotEvaluator::respond consumes
-/// it. It holds the client's mask, so it is wiped when consumed or destroyed. May outlive its evaluator, but serves no other.
+/// The part of one response that does not depend on the server's vectors or on the client's slots: everything random in
+/// it. Good for ONE response: using it twice would reveal the difference of two answers, so it cannot be copied and
+/// SlotEvaluator::respond consumes it. It holds the client's mask, so it is wiped when consumed or destroyed. May
+/// outlive its evaluator, but serves no other.
 class PreparedResponse {
 public:
     PreparedResponse();  ///< empty; respond refuses it
@@ -75,7 +78,8 @@ private:
 /// Memory of a prepared response, in bytes.
 std::size_t prepared_response_bytes(const SlotParameters& parameters);
 
-/// One summand of the client's inner product: the packed b half of a server vector, and the client's slots mod T (missing ones are zero).
+/// One summand of the client's inner product: the packed b half of a server vector, and the client's slots mod T
+/// (missing ones are zero).
 struct SlotFactor {
     std::span<const std::uint8_t> ciphertext;
     std::span<const std::uint32_t> plain;
@@ -89,16 +93,16 @@ public:
                   InstructionSet set = best_instruction_set());
     ~SlotEvaluator();
 
-    /// Prepares the response to the products of the vectors `ids` (at most three, the noise analysis counts on it: Error(kInternal)
-    /// for more). mask: the client's share of the result, up to 4096 values uniform mod T, used for nothing else; missing slots are
-    /// not masked. rng: secret; gives u, e1 and the flooding.
+    /// Prepares the response to the products of the vectors `ids` (at most three, the noise analysis counts on it:
+    /// Error(kInternal) for more). mask: the client's share of the result, up to 4096 values uniform mod T, used for
+    /// nothing else; missing slots are not masked. rng: secret; gives u, e1 and the flooding.
     PreparedResponse prepare(std::span<const SlotVectorId> ids, std::span<const std::uint32_t> mask, Prng& rng) const;
 
-    /// Response to sum_j ciphertext_j * plain_j + addend - mask (slot-wise, mod T), j over the ids of `prepared`: re-randomised with the
-    /// server's public key (fresh u, e1), flooded with uniform noise of 2^40 times the noise bound, switched down to response_bits,
-    /// packed. The server learns the slots' values and nothing else. `prepared` is empty afterwards, whatever happens.
-    /// Error(kInternal) if it was before, comes from another evaluator or was prepared for another number of products;
-    /// Error(kProtocol) on malformed ciphertext bytes.
+    /// Response to sum_j ciphertext_j * plain_j + addend - mask (slot-wise, mod T), j over the ids of `prepared`:
+    /// re-randomised with the server's public key (fresh u, e1), flooded with uniform noise of 2^40 times the noise
+    /// bound, switched down to response_bits, packed. The server learns the slots' values and nothing else. `prepared`
+    /// is empty afterwards, whatever happens. Error(kInternal) if it was before, comes from another evaluator or was
+    /// prepared for another number of products; Error(kProtocol) on malformed ciphertext bytes.
     std::vector<std::uint8_t> respond(PreparedResponse&& prepared, std::span<const SlotFactor> factors,
                                       std::span<const std::uint32_t> addend) const;
 

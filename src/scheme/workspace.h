@@ -1,5 +1,6 @@
-// Blocks of memory that are used again and again: getting megabytes from the system for every ciphertext, and clearing them before use,
-// costs as much as a transform or two. Secret blocks are wiped when they are given back, before anybody else can get them.
+// Blocks of memory that are used again and again: getting megabytes from the system for every ciphertext, and clearing
+// them before use, costs as much as a transform or two. Secret blocks are wiped when they are given back, before
+// anybody else can get them.
 #pragma once
 
 #include <array>
@@ -28,7 +29,10 @@ class WorkspacePool {
     };
 
 public:
-    WorkspacePool(std::size_t words, Contents contents) : words_(words), contents_(contents), free_(std::make_shared<Free>()) {}
+    WorkspacePool(std::size_t words, Contents contents)
+        : words_(words),
+          contents_(contents),
+          free_(std::make_shared<Free>()) {}
 
     /// One block while it is in use. Its contents are what the last user left (zeros if secret). Move-only.
     class Lease {
@@ -52,7 +56,9 @@ public:
     private:
         friend class WorkspacePool;
         Lease(std::shared_ptr<Free> free, Block block, Contents contents)
-            : free_(std::move(free)), block_(std::move(block)), contents_(contents) {}
+            : free_(std::move(free)),
+              block_(std::move(block)),
+              contents_(contents) {}
         void swap(Lease& other) noexcept {
             free_.swap(other.free_);
             block_.swap(other.block_);

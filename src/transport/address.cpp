@@ -11,15 +11,16 @@ namespace {
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
     std::string shown;
     for (const char c : text.substr(0, 100)) shown += c >= 0x20 && c < 0x7f ? c : '?';
-    throw Error(ErrorKind::kInvalidArgument,
-                "bad address \"" + shown + "\": " + why + "; write HOST:PORT, [IPV6]:PORT or :PORT, e.g. 127.0.0.1:7700");
+    throw Error(ErrorKind::kInvalidArgument, "bad address \"" + shown + "\": " + why +
+                                                 "; write HOST:PORT, [IPV6]:PORT or :PORT, e.g. 127.0.0.1:7700");
 }
 
 std::uint16_t parse_port(std::string_view text, std::string_view port) {
     if (port.empty()) refuse(text, "the port is missing");
     unsigned value = 0;
     const auto [end, code] = std::from_chars(port.data(), port.data() + port.size(), value);
-    if (code == std::errc::invalid_argument || end != port.data() + port.size()) refuse(text, "the port is not a number");
+    if (code == std::errc::invalid_argument || end != port.data() + port.size())
+        refuse(text, "the port is not a number");
     if (code != std::errc{} || value > 65535) refuse(text, "the port must be at most 65535");
     return static_cast<std::uint16_t>(value);
 }
@@ -45,7 +46,8 @@ Address parse_address(std::string_view text) {
         rest = text.substr(colon);
     }
     for (const char c : host) {
-        if (c <= 0x20 || c >= 0x7f || c == '/' || c == '@') refuse(text, "the host name has a character it cannot have");
+        if (c <= 0x20 || c >= 0x7f || c == '/' || c == '@')
+            refuse(text, "the host name has a character it cannot have");
     }
     if (host.size() > 253) refuse(text, "the host name is too long");
     return {std::string(host), parse_port(text, rest.substr(1))};

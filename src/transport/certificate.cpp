@@ -28,7 +28,9 @@ namespace {
 template <auto Free>
 struct Deleter {
     template <class T>
-    void operator()(T* p) const { Free(p); }
+    void operator()(T* p) const {
+        Free(p);
+    }
 };
 using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using Cert = std::unique_ptr<X509, Deleter<X509_free>>;
@@ -49,10 +51,14 @@ void must(bool ok, const char* what) {
 std::string alternative_name(const std::string& host) {
     if (const Address ip{a2i_IPADDRESS(host.c_str())}) return "IP:" + host;
     ERR_clear_error();
-    const bool plain = !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-    });
-    if (!plain) throw Error(ErrorKind::kInvalidArgument, "a certificate needs host names or IP addresses; one given is neither");
+    const bool plain =
+        !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                   c == '_';
+        });
+    if (!plain)
+        throw Error(ErrorKind::kInvalidArgument,
+                    "a certificate needs host names or IP addresses; one given is neither");
     return "DNS:" + host;
 }
 
@@ -87,7 +93,9 @@ Key parse_key(const SecretVector<char>& pem) {
 class File {
 public:
     explicit File(int fd) : fd_(fd) {}
-    ~File() { if (fd_ >= 0) ::close(fd_); }
+    ~File() {
+        if (fd_ >= 0) ::close(fd_);
+    }
     File(const File&) = delete;
     File& operator=(const File&) = delete;
     int get() const { return fd_; }
@@ -179,9 +187,10 @@ Identity make_self_signed(const std::vector<std::string>& hosts, int days) {
              X509_set_pubkey(cert.get(), key.get()) == 1,
          "make a certificate");
     X509_NAME* name = X509_get_subject_name(cert.get());
-    const std::string common = hosts.front().substr(0, 64);  // the field's upper bound; the full name is an alternative name
-    must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()), -1,
-                                    -1, 0) == 1 &&
+    const std::string common =
+        hosts.front().substr(0, 64);  // the field's upper bound; the full name is an alternative name
+    must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common.c_str()),
+                                    -1, -1, 0) == 1 &&
              X509_set_issuer_name(cert.get(), name) == 1,
          "name a certificate");
     add_extension(cert.get(), NID_subject_alt_name, names);

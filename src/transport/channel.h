@@ -42,29 +42,32 @@ struct Message {
 inline constexpr std::size_t kFrameHeaderBytes = 16;
 
 struct Traffic {
-    std::uint64_t bytes_sent = 0;      ///< frames with headers, before TLS
+    std::uint64_t bytes_sent = 0;  ///< frames with headers, before TLS
     std::uint64_t bytes_received = 0;
     std::uint64_t messages_sent = 0;
     std::uint64_t messages_received = 0;
 };
 
 struct Limits {
-    std::size_t max_payload = std::size_t{4} << 20;         ///< one message; checked before allocation
-    std::size_t max_queued = std::size_t{512} << 20;        ///< received and not yet consumed; more is a protocol error
-    std::size_t max_send_queue = std::size_t{64} << 20;     ///< send() blocks above this (back-pressure)
-    std::chrono::milliseconds timeout{30'000};              ///< longest wait in receive(), and for progress of send()
+    std::size_t max_payload = std::size_t{4} << 20;      ///< one message; checked before allocation
+    std::size_t max_queued = std::size_t{512} << 20;     ///< received and not yet consumed; more is a protocol error
+    std::size_t max_send_queue = std::size_t{64} << 20;  ///< send() blocks above this (back-pressure)
+    std::chrono::milliseconds timeout{30'000};           ///< longest wait in receive(), and for progress of send()
 };
 
 /// One end of a connection. Received messages wait in one queue per type, so that what was streamed ahead of need does
-/// not block the rest. send() and receive() may be called from different threads; each receive() by one thread per type.
+/// not block the rest. send() and receive() may be called from different threads; each receive() by one thread per
+/// type.
 class Channel {
 public:
     virtual ~Channel() = default;
-    /// Queues a message; blocks while the send queue is full. Messages of one type arrive in the order in which they were sent; uploads and
-    /// activation keys, which are sent ahead of need, let all others pass (transport/send_queue.h). Throws Error(kTimeout) if a full queue does not move for
-    /// the limit, and once the connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
+    /// Queues a message; blocks while the send queue is full. Messages of one type arrive in the order in which they
+    /// were sent; uploads and activation keys, which are sent ahead of need, let all others pass
+    /// (transport/send_queue.h). Throws Error(kTimeout) if a full queue does not move for the limit, and once the
+    /// connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
     virtual void send(Message message) = 0;
-    /// send() if it need not block; otherwise false, and the message stays as it is. (A channel that cannot tell sends.)
+    /// send() if it need not block; otherwise false, and the message stays as it is. (A channel that cannot tell
+    /// sends.)
     virtual bool try_send(Message& message) {
         send(std::move(message));
         return true;

@@ -70,7 +70,8 @@ void FrameDecoder::feed(std::span<const std::uint8_t> bytes, const std::function
             message_.payload.reserve(payload_size_);
         }
         const std::size_t take = std::min(payload_size_ - message_.payload.size(), bytes.size());
-        message_.payload.insert(message_.payload.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
+        message_.payload.insert(message_.payload.end(), bytes.begin(),
+                                bytes.begin() + static_cast<std::ptrdiff_t>(take));
         bytes = bytes.subspan(take);
         if (message_.payload.size() < payload_size_) return;
         header_filled_ = 0;

@@ -36,8 +36,8 @@ void Inbox::push_locked(Message& message) {
     }
     const std::size_t bytes = cost(message);
     if (queued_bytes_ + bytes > max_queued_) {
-        throw Error(ErrorKind::kProtocol, peer_ + " sent more than " + std::to_string(max_queued_) +
-                                              " bytes ahead of what was asked for");
+        throw Error(ErrorKind::kProtocol,
+                    peer_ + " sent more than " + std::to_string(max_queued_) + " bytes ahead of what was asked for");
     }
     queued_bytes_ += bytes;
     queues_.at(static_cast<std::size_t>(message.type)).push_back({pushed_++, std::move(message)});
@@ -87,8 +87,8 @@ Message Inbox::take_when(Find find, std::chrono::milliseconds timeout, const std
         return queue != nullptr || state_ != State::kOpen;
     });
     if (!ready) {
-        throw Error(ErrorKind::kTimeout, peer_ + " sent no " + waiting_for + " message within " +
-                                             std::to_string(timeout.count()) + " ms");
+        throw Error(ErrorKind::kTimeout,
+                    peer_ + " sent no " + waiting_for + " message within " + std::to_string(timeout.count()) + " ms");
     }
     if (queue == nullptr) throw_state(waiting_for);
     return pop(*queue);
@@ -129,9 +129,7 @@ std::size_t Inbox::queued_bytes() const {
 
 bool Inbox::wait_for_room(std::size_t bytes, std::size_t window, std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    const auto fits = [&] {
-        return state_ != State::kOpen || queued_bytes_ == 0 || queued_bytes_ + bytes <= window;
-    };
+    const auto fits = [&] { return state_ != State::kOpen || queued_bytes_ == 0 || queued_bytes_ + bytes <= window; };
     while (!fits()) {
         const std::uint64_t before = taken_count_;
         const bool progress = taken_.wait_for(lock, timeout, [&] { return fits() || taken_count_ != before; });

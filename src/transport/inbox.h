@@ -34,7 +34,8 @@ public:
     void push(std::span<Message> messages);
     /// The peer sends no more. What is queued can still be taken; after that every take throws kNetwork.
     void end(const std::string& sentence);
-    /// Every take from now on throws this error, whatever is queued; queued messages are dropped. The first failure wins.
+    /// Every take from now on throws this error, whatever is queued; queued messages are dropped. The first failure
+    /// wins.
     void fail(ErrorKind kind, const std::string& sentence);
 
     /// Next message of this type; waits up to `timeout`, then throws Error(kTimeout).

@@ -44,11 +44,14 @@ std::optional<LinkModel> parse_link(std::string_view text) {
     const auto rate = parse_quantity(text.substr(0, comma), kRates);
     const auto time = comma == std::string_view::npos ? std::nullopt : parse_quantity(text.substr(comma + 1), kTimes);
     if (!rate || !time)
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' is no link: expected lan, wan, none, or bandwidth and round trip "
-                                                             "like 400M,40ms (units k, M, G and us, ms, s)", text));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("'{}' is no link: expected lan, wan, none, or bandwidth and round trip "
+                                "like 400M,40ms (units k, M, G and us, ms, s)",
+                                text));
     // Written so that not-a-number is refused too.
     if (!(*rate >= 1e3 && *rate <= 1e12))
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}': the bandwidth must be between 1k and 1000G bits per second", text));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("'{}': the bandwidth must be between 1k and 1000G bits per second", text));
     if (!(*time >= 0 && *time <= 60))
         throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}': the round trip must be between 0 and 60 s", text));
     return LinkModel{*rate, *time};
@@ -58,7 +61,8 @@ std::string to_string(const std::optional<LinkModel>& link) {
     if (!link) return "none";
     const double time = link->round_trip_seconds;
     // Milliseconds are what round trips are given in; seconds and microseconds only far from there.
-    const std::string printed = time == 0 || (time >= 1e-4 && time < 1) ? fmt::format("{:.6g} ms", time * 1e3) : print_quantity(time, kTimes);
+    const std::string printed =
+        time == 0 || (time >= 1e-4 && time < 1) ? fmt::format("{:.6g} ms", time * 1e3) : print_quantity(time, kTimes);
     return fmt::format("{}bit/s, {}", print_quantity(link->bits_per_second, kRates), printed);
 }
 

@@ -33,8 +33,7 @@ struct End {
 };
 
 struct Link {
-    explicit Link(LoopbackOptions options)
-        : ends{End(options.limits), End(options.limits)}, window(options.window) {
+    explicit Link(LoopbackOptions options) : ends{End(options.limits), End(options.limits)}, window(options.window) {
         ends[0].tap = std::move(options.first_to_second);
         ends[1].tap = std::move(options.second_to_first);
     }
@@ -45,13 +44,16 @@ struct Link {
 class LoopbackChannel final : public Channel {
 public:
     LoopbackChannel(std::shared_ptr<Link> link, std::size_t side)
-        : link_(std::move(link)), own_(link_->ends[side]), peer_(link_->ends[1 - side]) {}
+        : link_(std::move(link)),
+          own_(link_->ends[side]),
+          peer_(link_->ends[1 - side]) {}
     ~LoopbackChannel() override { close(); }
 
     void send(Message message) override {
         const Limits limits = own_.get_limits();
         if (!wait_for_room(message, limits, limits.timeout))
-            throw Error(ErrorKind::kTimeout, std::string(kPeer) + " took no data within " + std::to_string(limits.timeout.count()) + " ms");
+            throw Error(ErrorKind::kTimeout,
+                        std::string(kPeer) + " took no data within " + std::to_string(limits.timeout.count()) + " ms");
         deliver(std::move(message));
     }
 

@@ -1,6 +1,7 @@
-// Messages that wait for the line, of two kinds: those that the peer is waiting for, and those that are sent ahead of need, which leave only
-// when nothing of the first kind waits. Uploads and activation keys run far ahead of the layers that need them; without this order every answer
-// would stand behind tens of megabytes of them. Messages of one type keep their order, which is all that a receiver relies on. Not thread-safe.
+// Messages that wait for the line, of two kinds: those that the peer is waiting for, and those that are sent ahead of
+// need, which leave only when nothing of the first kind waits. Uploads and activation keys run far ahead of the layers
+// that need them; without this order every answer would stand behind tens of megabytes of them. Messages of one type
+// keep their order, which is all that a receiver relies on. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,9 @@
 namespace flash::transport {
 
 /// Whether messages of this type are sent before the peer has any use for them.
-constexpr bool is_sent_ahead(MessageType type) { return type == MessageType::kUpload || type == MessageType::kActivationKeys; }
+constexpr bool is_sent_ahead(MessageType type) {
+    return type == MessageType::kUpload || type == MessageType::kActivationKeys;
+}
 
 /// Item: a Message, or something with a Message `message`.
 template <class Item>

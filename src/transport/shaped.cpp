@@ -25,12 +25,18 @@ constexpr unsigned long kTimerSlackNanoseconds = 20'000;
 // How late a frame may be delivered if others follow.
 constexpr Clock::duration kGather = std::chrono::microseconds(50);
 
-Clock::duration seconds(double value) { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(value)); }
+Clock::duration seconds(double value) {
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(value));
+}
 
 class ShapedChannel final : public Channel {
 public:
     ShapedChannel(std::unique_ptr<Channel> inner, const LinkModel& link, const Limits& limits)
-        : inner_(std::move(inner)), link_(link), delay_(seconds(link.round_trip_seconds / 2)), limits_(limits), thread_([this] { run(); }) {}
+        : inner_(std::move(inner)),
+          link_(link),
+          delay_(seconds(link.round_trip_seconds / 2)),
+          limits_(limits),
+          thread_([this] { run(); }) {}
 
     ~ShapedChannel() override {
         close();
@@ -45,7 +51,8 @@ public:
         while (!ready()) {
             const std::uint64_t before = departed_;
             if (!room_.wait_for(lock, limits_.timeout, [&] { return ready() || departed_ != before; }))
-                throw Error(ErrorKind::kTimeout, "the link took no data within " + std::to_string(limits_.timeout.count()) + " ms");
+                throw Error(ErrorKind::kTimeout,
+                            "the link took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
         queue(std::move(message));
     }
@@ -193,9 +200,9 @@ private:
 
     bool idle_line() const { return waiting_.empty() && frames_.empty(); }
 
-    /// Puts on the line what the line has had time for until `now`. When it becomes free, the first message that waits then goes, one that the
-    /// peer waits for before one that is ahead of need. Moments are computed from the frames before, not from when this is called: being late
-    /// does not add up.
+    /// Puts on the line what the line has had time for until `now`. When it becomes free, the first message that waits
+    /// then goes, one that the peer waits for before one that is ahead of need. Moments are computed from the frames
+    /// before, not from when this is called: being late does not add up.
     void start_due(Clock::time_point now) {
         const std::uint64_t before = departed_;
         for (;;) {
@@ -208,7 +215,8 @@ private:
             const bool takes_ahead = !first || (ahead && first->since > line_free_ && ahead->since < first->since);
             Waiting next = takes_ahead ? waiting_.pop_ahead() : waiting_.pop();
             line_bytes_ = frame_bytes(next.message);
-            line_free_ = std::max(line_free_, next.since) + seconds(8 * static_cast<double>(line_bytes_) / link_.bits_per_second);
+            line_free_ = std::max(line_free_, next.since) +
+                         seconds(8 * static_cast<double>(line_bytes_) / link_.bits_per_second);
             frames_.push_back({line_free_, std::move(next.message)});
         }
         if (departed_ != before && waiting_senders_ > 0) room_.notify_all();
@@ -225,7 +233,8 @@ private:
             } else if (!frames_.empty() && frames_.front().departure + delay_ <= now) {
                 deliver(lock);
             } else {
-                // Frames that follow each other closely are delivered together: a wakeup for each would take the cores' time.
+                // Frames that follow each other closely are delivered together: a wakeup for each would take the cores'
+                // time.
                 auto next = Clock::time_point::max();
                 if (!frames_.empty()) {
                     next = frames_.front().departure + kGather;
@@ -273,21 +282,21 @@ private:
     std::condition_variable changed_;  // for the thread
     std::condition_variable room_;     // for senders, and for close()
     Limits limits_;
-    SendQueue<Waiting> waiting_;       // for the line
-    std::deque<Frame> frames_;         // on the line or under way, in order
+    SendQueue<Waiting> waiting_;  // for the line
+    std::deque<Frame> frames_;    // on the line or under way, in order
     Clock::time_point line_free_{};
     std::size_t waiting_senders_ = 0;
-    std::size_t line_bytes_ = 0;       // of the frame that is leaving
-    std::uint64_t departed_ = 0;       // the measure of progress for senders
-    std::uint64_t delivered_ = 0;      // and for close()
+    std::size_t line_bytes_ = 0;   // of the frame that is leaving
+    std::uint64_t departed_ = 0;   // the measure of progress for senders
+    std::uint64_t delivered_ = 0;  // and for close()
     std::uint64_t sent_bytes_ = 0, sent_messages_ = 0;
     bool delivering_ = false;
-    bool closing_ = false;             // nothing more is taken
+    bool closing_ = false;  // nothing more is taken
     bool stopped_ = false;
     bool broken_ = false;
     ErrorKind broken_kind_ = ErrorKind::kNetwork;
     std::string broken_text_;
-    std::thread thread_;               // last: it uses the members above
+    std::thread thread_;  // last: it uses the members above
 };
 
 }  // namespace

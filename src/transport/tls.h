@@ -35,10 +35,10 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options);
 struct ServerOptions {
     Address listen{"127.0.0.1", 0};  ///< port 0: a free one; empty host: all addresses
     Identity identity;
-    Limits limits{};                 ///< of every session's channel
-    std::size_t max_sessions = 16;   ///< a connection beyond this gets a kError message that says so
+    Limits limits{};                ///< of every session's channel
+    std::size_t max_sessions = 16;  ///< a connection beyond this gets a kError message that says so
     std::chrono::milliseconds handshake_timeout{10'000};
-    std::size_t io_threads = 2;      ///< carry the sockets of all sessions
+    std::size_t io_threads = 2;  ///< carry the sockets of all sessions
 };
 
 /// Listens and gives every client a session: a thread that runs the handler with the connection's channel.

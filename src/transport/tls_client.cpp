@@ -84,7 +84,8 @@ struct ClientLoop {
 class ClientChannel final : public TlsChannel {
 public:
     ClientChannel(std::unique_ptr<ClientLoop> loop, std::shared_ptr<TlsConnection> connection)
-        : TlsChannel(std::move(connection)), loop_(std::move(loop)) {}
+        : TlsChannel(std::move(connection)),
+          loop_(std::move(loop)) {}
     ~ClientChannel() override {
         connection_->close();
         // The farewell is sent by the loop, so that must run a little longer.
@@ -110,7 +111,8 @@ void configure(ClientLoop& loop, const ClientOptions& options, const std::string
         asio::error_code code;
         loop.context.load_verify_file(options.ca_file->string(), code);
         if (code) {
-            throw Error(ErrorKind::kFile, "cannot read trusted certificates from " + options.ca_file->string() + ": " + code.message());
+            throw Error(ErrorKind::kFile,
+                        "cannot read trusted certificates from " + options.ca_file->string() + ": " + code.message());
         }
     } else {
         asio::error_code ignored;  // without a system store no certificate is trusted, which the check will say
@@ -147,7 +149,8 @@ void abandon(std::unique_ptr<ClientLoop> loop) {
                                          " ms (" + stage + ")");
 }
 
-[[noreturn]] void handshake_failed(const std::string& where, const asio::error_code& code, const CertificateCheck& check) {
+[[noreturn]] void handshake_failed(const std::string& where, const asio::error_code& code,
+                                   const CertificateCheck& check) {
     if (check.reason.empty()) {
         throw Error(ErrorKind::kNetwork, "TLS handshake with " + where + " failed: " + code.message() +
                                              "; is a Flash server listening there?");
@@ -178,7 +181,8 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
                 l->result = unresolved;
                 return;
             }
-            asio::async_connect(l->socket, endpoints, [l](const asio::error_code& code, const tcp::endpoint&) { l->result = code; });
+            asio::async_connect(l->socket, endpoints,
+                                [l](const asio::error_code& code, const tcp::endpoint&) { l->result = code; });
         });
     if (!run_until(*loop, deadline)) {
         abandon(std::move(loop));
@@ -186,14 +190,15 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
     }
     if (*loop->result) throw Error(ErrorKind::kNetwork, "cannot connect to " + where + ": " + loop->result->message());
 
-    auto connection = std::make_shared<TlsConnection>(std::move(loop->socket), loop->context, "the server", options.limits);
+    auto connection =
+        std::make_shared<TlsConnection>(std::move(loop->socket), loop->context, "the server", options.limits);
     connection->tune_socket();
     asio::error_code not_numeric;
     asio::ip::make_address(host, not_numeric);
     if (not_numeric) SSL_set_tlsext_host_name(connection->stream().native_handle(), host.c_str());
     loop->result.reset();
-    connection->stream().async_handshake(TlsStream::Side::kClient,
-                                         [l = loop.get(), connection](const asio::error_code& code) { l->result = code; });
+    connection->stream().async_handshake(
+        TlsStream::Side::kClient, [l = loop.get(), connection](const asio::error_code& code) { l->result = code; });
     if (!run_until(*loop, deadline)) {
         connection.reset();  // the loop destroys it with the pending handshake
         timed_out(where, "TLS handshake", options);

@@ -12,9 +12,10 @@ namespace flash::transport {
 
 namespace {
 
-constexpr std::size_t kBatchBytes = std::size_t{128} << 10;       // of messages, per write to the socket
-constexpr std::size_t kReadTurnBytes = std::size_t{256} << 10;    // read before the write loop gets its turn
-constexpr std::size_t kDeliverBytes = std::size_t{64} << 10;      // received before a waiter is woken, if there is more to read
+constexpr std::size_t kBatchBytes = std::size_t{128} << 10;     // of messages, per write to the socket
+constexpr std::size_t kReadTurnBytes = std::size_t{256} << 10;  // read before the write loop gets its turn
+constexpr std::size_t kDeliverBytes = std::size_t{64}
+                                      << 10;  // received before a waiter is woken, if there is more to read
 constexpr const char* kClosedHere = "this side has closed the connection";
 
 }  // namespace
@@ -34,7 +35,8 @@ void TlsConnection::tune_socket() {
     // Buffer sizes are the system's to choose: it adapts them to the link, up to more than a program may ask for.
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    // What the kernel holds and has not sent cannot be overtaken any more: as little as keeps the line busy (its default is megabytes).
+    // What the kernel holds and has not sent cannot be overtaken any more: as little as keeps the line busy (its
+    // default is megabytes).
     const int unsent = 256 << 10;
     ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     // A vanished machine is noticed after about a minute even if nothing is being sent.
@@ -92,7 +94,8 @@ void TlsConnection::send(Message message) {
     while (!room_for(message)) {
         const std::uint64_t before = total_written_;
         if (!changed_.wait_for(lock, limits_.timeout, [&] { return room_for(message) || total_written_ != before; })) {
-            throw Error(ErrorKind::kTimeout, peer_ + " took no data within " + std::to_string(limits_.timeout.count()) + " ms");
+            throw Error(ErrorKind::kTimeout,
+                        peer_ + " took no data within " + std::to_string(limits_.timeout.count()) + " ms");
         }
     }
     queue(lock, std::move(message));
@@ -329,7 +332,8 @@ bool TlsConnection::take_batch(bool& closing) {
     return pump_active_;
 }
 
-// Full records throughout: frames are joined and cut. Payload goes straight to OpenSSL where it fills a record by itself.
+// Full records throughout: frames are joined and cut. Payload goes straight to OpenSSL where it fills a record by
+// itself.
 void TlsConnection::encrypt_batch(asio::error_code& code) {
     const auto write = [&](std::span<const std::uint8_t> bytes) {
         if (!code) stream_.write(bytes, code);
@@ -369,9 +373,10 @@ void TlsConnection::flush() {
         changed_.notify_all();
     }
     if (writing_) {
-        stream_.socket().async_wait(asio::socket_base::wait_write, [self = shared_from_this()](const asio::error_code&) {
-            if (self->phase_ == Phase::kOpen) self->flush();
-        });
+        stream_.socket().async_wait(asio::socket_base::wait_write,
+                                    [self = shared_from_this()](const asio::error_code&) {
+                                        if (self->phase_ == Phase::kOpen) self->flush();
+                                    });
     } else if (code) {
         on_write_error();
     } else {
@@ -393,8 +398,8 @@ void TlsConnection::on_write_error() {
 
 // ---- closing ----
 // Closing a socket that has unread input makes the kernel reset the connection, which can destroy our last message on
-// its way to the peer. So the end is: close_notify, half-close, read and discard until the peer closes too or the linger
-// timer fires, and only then close.
+// its way to the peer. So the end is: close_notify, half-close, read and discard until the peer closes too or the
+// linger timer fires, and only then close.
 
 void TlsConnection::shut_down() {
     phase_ = Phase::kShutdown;
@@ -407,9 +412,10 @@ void TlsConnection::finish_shutdown() {
     asio::error_code code;
     stream_.flush(code);
     if (code == asio::error::would_block) {
-        stream_.socket().async_wait(asio::socket_base::wait_write, [self = shared_from_this()](const asio::error_code&) {
-            if (self->phase_ == Phase::kShutdown) self->finish_shutdown();
-        });
+        stream_.socket().async_wait(asio::socket_base::wait_write,
+                                    [self = shared_from_this()](const asio::error_code&) {
+                                        if (self->phase_ == Phase::kShutdown) self->finish_shutdown();
+                                    });
         return;
     }
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, code);

@@ -89,7 +89,7 @@ private:
     void queue(std::unique_lock<std::mutex>& lock, Message message);
 
     Limits limits() const;
-    void wake_writer();                       // from any thread
+    void wake_writer();  // from any thread
     // From any thread: fails the inbox, and the first call also replaces the send queue by a last message. Both happen
     // under the mutex, so that whoever is woken by the failure finds the last message in its place.
     void end_with(const Error& failure, const Message* last);
@@ -105,7 +105,7 @@ private:
     Phase phase_ = Phase::kHandshake;
     FrameDecoder decoder_;
     std::vector<std::uint8_t> read_buffer_;
-    std::vector<Message> arrived_;      // decoded, not yet in the inbox: a waiter is woken once for several
+    std::vector<Message> arrived_;  // decoded, not yet in the inbox: a waiter is woken once for several
     std::size_t arrived_bytes_ = 0;
     std::vector<std::uint8_t> record_;  // plain bytes of a record that is being filled
     std::vector<Message> batch_;        // messages that are being encrypted

@@ -60,13 +60,15 @@ private:
     std::condition_variable session_ended_;
     bool stopping_ = false;
     std::uint64_t next_id_ = 0;
-    std::map<std::uint64_t, std::thread> threads_;         // of the running sessions
-    std::vector<std::thread> finished_;                    // to be joined; they return at once
+    std::map<std::uint64_t, std::thread> threads_;           // of the running sessions
+    std::vector<std::thread> finished_;                      // to be joined; they return at once
     std::vector<std::weak_ptr<TlsConnection>> connections_;  // in handshake, in session, or closing
 };
 
 TlsServer::Impl::Impl(ServerOptions options, Handler handler)
-    : options_(std::move(options)), handler_(std::move(handler)), fingerprint_(transport::fingerprint(options_.identity)) {
+    : options_(std::move(options)),
+      handler_(std::move(handler)),
+      fingerprint_(transport::fingerprint(options_.identity)) {
     require(options_.max_sessions > 0 && options_.io_threads > 0, ErrorKind::kInvalidArgument,
             "a server needs at least one session and one I/O thread");
     configure();
@@ -86,7 +88,8 @@ void TlsServer::Impl::configure() {
     const auto& identity = options_.identity;
     context_.use_certificate_chain(asio::buffer(identity.certificate_pem), code);
     if (!code) {
-        context_.use_private_key(asio::buffer(identity.key_pem.data(), identity.key_pem.size()), asio::ssl::context::pem, code);
+        context_.use_private_key(asio::buffer(identity.key_pem.data(), identity.key_pem.size()),
+                                 asio::ssl::context::pem, code);
     }
     if (!code && SSL_CTX_check_private_key(context) == 1) return;
     ERR_clear_error();
@@ -196,9 +199,11 @@ void TlsServer::Impl::on_accept(tcp::socket socket) {
     });
 }
 
-void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const std::string& peer, const asio::error_code& code) {
+void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const std::string& peer,
+                                   const asio::error_code& code) {
     if (code) {
-        if (code != asio::error::operation_aborted) spdlog::info("connection from {}: TLS handshake failed: {}", peer, code.message());
+        if (code != asio::error::operation_aborted)
+            spdlog::info("connection from {}: TLS handshake failed: {}", peer, code.message());
         connection->abort();
         return;
     }
@@ -276,7 +281,8 @@ void TlsServer::Impl::stop() {
     // Let the farewells reach those who listen; the others are cut off.
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
     for (const auto& connection : alive()) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         if (connection->wait_closed(std::max(left, std::chrono::milliseconds(0)))) continue;
         connection->abort();
         connection->wait_closed(std::chrono::milliseconds(100));

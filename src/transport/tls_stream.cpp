@@ -16,15 +16,16 @@ namespace flash::transport {
 
 namespace {
 
-// What one system call may bring: some eight records, small enough to stay in the second-level cache until it is decrypted.
+// What one system call may bring: some eight records, small enough to stay in the second-level cache until it is
+// decrypted.
 constexpr std::size_t kInputBytes = std::size_t{128} << 10;
 
 long sink_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
 }  // namespace
 
-// A BIO that appends what OpenSSL writes to a vector. It never blocks, and fails only for lack of memory and for too many answers: a
-// single call of SSL_read may answer any number of a peer's requests.
+// A BIO that appends what OpenSSL writes to a vector. It never blocks, and fails only for lack of memory and for too
+// many answers: a single call of SSL_read may answer any number of a peer's requests.
 int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
     auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
     if (stream.reading_ && stream.answer_bytes_ + size > kMaxAnswerBytes) {
@@ -32,7 +33,8 @@ int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::siz
         return 0;
     }
     try {
-        const auto* bytes = reinterpret_cast<const std::uint8_t*>(data);  // of the vector's type, so that this is one memcpy
+        const auto* bytes =
+            reinterpret_cast<const std::uint8_t*>(data);  // of the vector's type, so that this is one memcpy
         stream.output_.insert(stream.output_.end(), bytes, bytes + size);
     } catch (const std::exception&) {
         return 0;
@@ -45,7 +47,8 @@ int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::siz
 BIO_METHOD* TlsStream::sink_method() {
     static BIO_METHOD* const method = [] {
         BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "output buffer");
-        if (made == nullptr || BIO_meth_set_write_ex(made, sink_write) != 1 || BIO_meth_set_ctrl(made, sink_control) != 1)
+        if (made == nullptr || BIO_meth_set_write_ex(made, sink_write) != 1 ||
+            BIO_meth_set_ctrl(made, sink_control) != 1)
             throw std::bad_alloc();
         return made;
     }();
@@ -55,7 +58,8 @@ BIO_METHOD* TlsStream::sink_method() {
 void TlsStream::Free::operator()(SSL* ssl) const { SSL_free(ssl); }
 
 TlsStream::TlsStream(asio::ip::tcp::socket socket, asio::ssl::context& context)
-    : socket_(std::move(socket)), ssl_(SSL_new(context.native_handle())) {
+    : socket_(std::move(socket)),
+      ssl_(SSL_new(context.native_handle())) {
     BIO* input = BIO_new_socket(static_cast<int>(socket_.native_handle()), BIO_NOCLOSE);
     BIO* sink = BIO_new(sink_method());
     if (!ssl_ || input == nullptr || sink == nullptr) {
@@ -78,7 +82,8 @@ void TlsStream::async_handshake(Side side, Handler handler) {
     } else {
         SSL_set_accept_state(ssl_.get());
     }
-    asio::dispatch(get_executor(), [this, handler = std::move(handler)]() mutable { continue_handshake(std::move(handler)); });
+    asio::dispatch(get_executor(),
+                   [this, handler = std::move(handler)]() mutable { continue_handshake(std::move(handler)); });
 }
 
 void TlsStream::continue_handshake(Handler handler) {
@@ -106,7 +111,9 @@ std::size_t TlsStream::read_some(std::span<std::uint8_t> out, asio::error_code& 
     reading_ = true;
     const int result = SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes);
     reading_ = false;
-    code = result == 1 ? asio::error_code{} : refused_ ? asio::error_code(asio::error::no_buffer_space) : error_of(result);
+    code = result == 1 ? asio::error_code{}
+           : refused_  ? asio::error_code(asio::error::no_buffer_space)
+                       : error_of(result);
     return bytes;
 }
 
@@ -131,8 +138,9 @@ std::size_t TlsStream::flush(asio::error_code& code) {
         const ssize_t sent = ::send(socket_.native_handle(), output_.data() + flushed_, pending(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0) {
-            code = errno == EAGAIN || errno == EWOULDBLOCK ? asio::error_code(asio::error::would_block)
-                                                           : asio::error_code(errno, asio::error::get_system_category());
+            code = errno == EAGAIN || errno == EWOULDBLOCK
+                       ? asio::error_code(asio::error::would_block)
+                       : asio::error_code(errno, asio::error::get_system_category());
             break;
         }
         flushed_ += static_cast<std::size_t>(sent);

@@ -1,8 +1,9 @@
-// TLS over a non-blocking TCP socket, made for bulk data: whole read buffers of records per system call, several records
-// per write, and no buffers in between other than OpenSSL's own. Internal to this folder (it includes Asio).
+// TLS over a non-blocking TCP socket, made for bulk data: whole read buffers of records per system call, several
+// records per write, and no buffers in between other than OpenSSL's own. Internal to this folder (it includes Asio).
 //
 // Reading: OpenSSL reads from the socket, many records at once, and decrypts in place. Writing: records are encrypted
-// into a buffer of this class, which flush() hands to the socket. Everything on the socket's executor, one call at a time.
+// into a buffer of this class, which flush() hands to the socket. Everything on the socket's executor, one call at a
+// time.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +41,9 @@ public:
     void async_handshake(Side side, Handler handler);
 
     /// Decrypted bytes that are there now. Codes: would_block (wait until the socket is readable), eof (the peer said
-    /// farewell), stream_truncated (it ended without), no_buffer_space (it asked for so many changes of keys, without taking OpenSSL's
-    /// answers, that they would fill the memory), others for what broke. Output may be pending() afterwards.
+    /// farewell), stream_truncated (it ended without), no_buffer_space (it asked for so many changes of keys, without
+    /// taking OpenSSL's answers, that they would fill the memory), others for what broke. Output may be pending()
+    /// afterwards.
     std::size_t read_some(std::span<std::uint8_t> out, asio::error_code& code);
     /// Encrypts all bytes into the output buffer.
     void write(std::span<const std::uint8_t> bytes, asio::error_code& code);

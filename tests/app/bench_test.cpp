@@ -1,4 +1,5 @@
-// The benchmark library: layer texts, samples, replay, and what its reports hold. Nothing here looks at how long something took.
+// The benchmark library: layer texts, samples, replay, and what its reports hold. Nothing here looks at how long
+// something took.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -61,7 +62,8 @@ model::Model two_layer_model() {
     return model;
 }
 
-std::map<std::tuple<transport::MessageType, std::uint32_t, std::uint32_t>, std::vector<std::uint8_t>> by_place(const std::vector<transport::Message>& messages) {
+std::map<std::tuple<transport::MessageType, std::uint32_t, std::uint32_t>, std::vector<std::uint8_t>> by_place(
+    const std::vector<transport::Message>& messages) {
     std::map<std::tuple<transport::MessageType, std::uint32_t, std::uint32_t>, std::vector<std::uint8_t>> sorted;
     for (const auto& message : messages) sorted[{message.type, message.layer, message.index}] = message.payload;
     return sorted;
@@ -73,21 +75,24 @@ TEST(LayerShape, ReadsAndWrites) {
     EXPECT_EQ(shape.output(), (model::Shape{64, 112, 112}));
     EXPECT_EQ(shape.window, (model::Window{7, 7, 2, 2, 3, 3, 3, 3}));
     EXPECT_EQ(shape.multiply_adds(), 64LL * 112 * 112 * 3 * 49);
-    for (const char* text : {"3x224x224-64-7x7s2", "16x32x32-16-3x3s1", "4x5x6-7-1x1s1", "8x8x8-2-3x3s1p0", "8x8x8-2-1x5s1p2"})
+    for (const char* text :
+         {"3x224x224-64-7x7s2", "16x32x32-16-3x3s1", "4x5x6-7-1x1s1", "8x8x8-2-3x3s1p0", "8x8x8-2-1x5s1p2"})
         EXPECT_EQ(parse_layer_shape(text).text(), text);
     EXPECT_EQ(parse_layer_shape("4x8x8-4-3x3").window.stride_h, 1);
     for (const std::string& text : default_layer_shapes()) EXPECT_EQ(parse_layer_shape(text).text(), text);
 }
 
 TEST(LayerShape, RefusesNonsense) {
-    for (const char* text : {"", "3", "3x4", "3x4x5", "3x4x5-6", "3x4x5-6-", "3x4x5-6-3x", "0x4x5-6-3x3", "3x4x5-0-3x3", "3x4x5-6-3x3s0", "3x4x5-6-3x3s1q",
-                             "3x4x5-6-3x3s1p", "-3x4x5-6-3x3", "3x4x5-6-9x9s1p0", "99999x4x5-6-3x3", "3 x4x5-6-3x3", "99999999999999999999x1x1-1-1x1"}) {
+    for (const char* text : {"", "3", "3x4", "3x4x5", "3x4x5-6", "3x4x5-6-", "3x4x5-6-3x", "0x4x5-6-3x3", "3x4x5-0-3x3",
+                             "3x4x5-6-3x3s0", "3x4x5-6-3x3s1q", "3x4x5-6-3x3s1p", "-3x4x5-6-3x3", "3x4x5-6-9x9s1p0",
+                             "99999x4x5-6-3x3", "3 x4x5-6-3x3", "99999999999999999999x1x1-1-1x1"}) {
         try {
             parse_layer_shape(text);
             ADD_FAILURE() << text;
         } catch (const Error& error) {
             EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument) << text;
-            EXPECT_NE(std::string(error.what()).find("64x56x56-64-3x3s1"), std::string::npos) << "the message shows how it is written";
+            EXPECT_NE(std::string(error.what()).find("64x56x56-64-3x3s1"), std::string::npos)
+                << "the message shows how it is written";
         }
     }
 }
@@ -149,7 +154,8 @@ TEST(Replay, ServerSaysTheSameAgain) {
     ReplayChannel channel(other, [&](const transport::Message& message) { said.push_back(message); });
     replay_server(model, other, channel);
     const auto differing = by_place(said);
-    for (const auto& [place, payload] : recorded) EXPECT_NE(differing.at(place), payload) << to_string(std::get<0>(place));
+    for (const auto& [place, payload] : recorded)
+        EXPECT_NE(differing.at(place), payload) << to_string(std::get<0>(place));
 }
 
 TEST(Replay, ScalingPoints) {
@@ -173,13 +179,15 @@ TEST(LocalSession, EveryConnectionGivesTheTwinsAnswer) {
     const model::TwinResult twin = model::Twin(source).run(input);
     ASSERT_EQ(twin.overflows, 0);
     const transport::LinkModel slow{1e9, 1e-3};
-    for (const Connection& connection : {Connection{}, Connection{true, {}}, Connection{false, slow}, Connection{true, slow}}) {
+    for (const Connection& connection :
+         {Connection{}, Connection{true, {}}, Connection{false, slow}, Connection{true, slow}}) {
         LocalSession session(model, connection);
         for (int run = 0; run < 2; ++run) {
             const LocalSession::Outcome outcome = session.infer(input);
             EXPECT_EQ(outcome.bytes_up, model.cost().up());
             EXPECT_EQ(outcome.bytes_down, model.cost().down());
-            // One unit of rounding in each layer: the first one's, of at most 254 units, is squared and summed with weights of 21 in all.
+            // One unit of rounding in each layer: the first one's, of at most 254 units, is squared and summed with
+            // weights of 21 in all.
             ASSERT_EQ(outcome.result.x.size(), twin.output.size());
             for (std::size_t i = 0; i < twin.output.size(); ++i) EXPECT_NEAR(outcome.result.x[i], twin.output[i], 44);
             EXPECT_GT(*std::ranges::max_element(twin.output), 100) << "or the comparison would mean little";
@@ -251,7 +259,8 @@ TEST(NetworkBench, WrongLogitsAreNoticed) {
     const nlohmann::json json = to_json(result);
     EXPECT_EQ(json["connections"][1]["correctness"]["correct"], false);
     EXPECT_EQ(json["connections"][0]["correctness"]["correct"], true);
-    EXPECT_EQ(json["connections"][1]["correctness"]["logit_bound"], result.pictures.all[1].logit_bound) << "the worst picture is reported";
+    EXPECT_EQ(json["connections"][1]["correctness"]["logit_bound"], result.pictures.all[1].logit_bound)
+        << "the worst picture is reported";
     result.audit.wrong_activations = 1;
     EXPECT_FALSE(result.correct(result.connections[0]));
 }
@@ -259,15 +268,23 @@ TEST(NetworkBench, WrongLogitsAreNoticed) {
 TEST(Pictures, ThoseOutOfRangeArePassedOver) {
     const model::Model model = two_layer_model();
     const model::Twin twin(model);
-    // Every second picture is as large as the input may be, which leaves the range; npy files hold what the network takes.
+    // Every second picture is as large as the input may be, which leaves the range; npy files hold what the network
+    // takes.
     std::vector<float> pixels;
     for (int picture = 0; picture < 6; ++picture)
         for (std::int64_t i = 0; i < model.architecture.input.size(); ++i)
-            pixels.push_back(static_cast<float>((picture % 2 == 0 ? model.architecture.input_limit : static_cast<std::int32_t>(20 - i % 40)) * model.architecture.input_scale));
-    ASSERT_GT(twin.run(model::quantise_input(model.architecture, std::span(pixels).first(static_cast<std::size_t>(model.architecture.input.size())))).overflows, 0);
-    const std::filesystem::path file = std::filesystem::temp_directory_path() / ("flash-bench-" + std::to_string(getpid()) + ".npy");
+            pixels.push_back(static_cast<float>(
+                (picture % 2 == 0 ? model.architecture.input_limit : static_cast<std::int32_t>(20 - i % 40)) *
+                model.architecture.input_scale));
+    ASSERT_GT(twin.run(model::quantise_input(model.architecture, std::span(pixels).first(static_cast<std::size_t>(
+                                                                     model.architecture.input.size()))))
+                  .overflows,
+              0);
+    const std::filesystem::path file =
+        std::filesystem::temp_directory_path() / ("flash-bench-" + std::to_string(getpid()) + ".npy");
     data::write_npy(file.string(), {6, 2, 6, 6}, pixels);
-    const Pictures two = choose_pictures("npy:" + file.string(), 2, model.architecture, twin), many = choose_pictures("npy:" + file.string(), 100, model.architecture, twin);
+    const Pictures two = choose_pictures("npy:" + file.string(), 2, model.architecture, twin),
+                   many = choose_pictures("npy:" + file.string(), 100, model.architecture, twin);
     std::filesystem::remove(file);
     EXPECT_EQ(two.all.size(), 2u);
     EXPECT_EQ(many.all.size(), 3u) << "all that are left";

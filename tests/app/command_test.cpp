@@ -1,5 +1,5 @@
-// The `flash` program itself, as separate processes: compile, plan, serve, infer and eval on a small network that PyTorch exported,
-// and what each says when something is wrong.
+// The `flash` program itself, as separate processes: compile, plan, serve, infer and eval on a small network that
+// PyTorch exported, and what each says when something is wrong.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -87,7 +87,8 @@ protected:
     }
     void start_server(const std::vector<std::string>& extra = {}) {
         const std::string file = model();
-        std::vector<std::string> arguments{"serve", file, "--listen", "127.0.0.1:0", "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
+        std::vector<std::string> arguments{"serve",      file,           "--listen",    "127.0.0.1:0",
+                                           "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
         arguments.insert(arguments.end(), extra.begin(), extra.end());
         server_ = start(arguments, dir_ / "server.out", dir_ / "server.err");
         for (int i = 0; i < 300 && !fs::exists(dir_ / "port"); ++i) std::this_thread::sleep_for(100ms);
@@ -130,7 +131,8 @@ TEST_F(Command, PlansForALinkAndPacksAnew) {
     // Packed anew, the group's own packing is the first of its alternatives.
     for (const auto& group : time["groups"]) {
         const auto& first = group["alternatives"][0];
-        for (const auto& other : group["alternatives"]) EXPECT_LE(first["seconds"].get<double>(), 1.002 * other["seconds"].get<double>());
+        for (const auto& other : group["alternatives"])
+            EXPECT_LE(first["seconds"].get<double>(), 1.002 * other["seconds"].get<double>());
     }
     const Outcome again = flash({"plan", anew, "--bytes-only", "--json"});
     ASSERT_EQ(again.status, 0) << again.err;
@@ -147,7 +149,8 @@ TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
     const Outcome o = flash(infer({"--json", "--top", "2", "--model", planned["fingerprint"], input_}));
     ASSERT_EQ(o.status, 0) << o.err;
     const auto json = nlohmann::json::parse(o.out);
-    const data::NpyArray expected = data::read_npy((fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx/residual_opset13.output.npy").string());
+    const data::NpyArray expected =
+        data::read_npy((fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx/residual_opset13.output.npy").string());
     // PyTorch's own float output for the same inputs: equal up to the quantisation.
     double signal = 0, noise = 0;
     std::size_t at = 0;
@@ -202,7 +205,8 @@ TEST_F(Command, ServeKeepsACacheBesideTheModel) {
 }
 
 TEST_F(Command, EvalComparesThePrivateRunWithTheTwin) {
-    const Outcome o = flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "2", "--json", "--trace", dir_ / "trace.json"});
+    const Outcome o = flash({"eval", model(), "--data", "npy:" + input_.string(), "--private", "2", "--json", "--trace",
+                             dir_ / "trace.json"});
     ASSERT_EQ(o.status, 0) << o.err;
     const auto json = nlohmann::json::parse(o.out);
     EXPECT_EQ(json["private"]["wrong_activations"], 0);
@@ -262,11 +266,13 @@ TEST_F(Command, ProfilesAndTraces) {
 TEST_F(Command, RefusesWhatItCannotRun) {
     const fs::path fixtures = fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx";
     const std::string calibration = "npy:" + input_.string();
-    const Outcome relu = flash({"compile", fixtures / "refuse_relu.onnx", "--calib", calibration, "--out", dir_ / "x.flash"});
+    const Outcome relu =
+        flash({"compile", fixtures / "refuse_relu.onnx", "--calib", calibration, "--out", dir_ / "x.flash"});
     EXPECT_EQ(relu.status, 3);
     EXPECT_NE(relu.err.find("Relu"), std::string::npos) << relu.err;
     EXPECT_NE(relu.err.find("x*x + x"), std::string::npos) << relu.err;
-    const Outcome pool = flash({"compile", fixtures / "refuse_maxpool.onnx", "--calib", calibration, "--out", dir_ / "x.flash"});
+    const Outcome pool =
+        flash({"compile", fixtures / "refuse_maxpool.onnx", "--calib", calibration, "--out", dir_ / "x.flash"});
     EXPECT_EQ(pool.status, 3);
     EXPECT_NE(pool.err.find("MaxPool"), std::string::npos) << pool.err;
     EXPECT_FALSE(fs::exists(dir_ / "x.flash"));
@@ -291,7 +297,8 @@ TEST_F(Command, DamagedModelFiles) {
     EXPECT_EQ(o.status, 5);
     EXPECT_NE(o.err.find("checksum"), std::string::npos) << o.err;
     // A full disk, or a directory that is not there: what was stored before stays as it was.
-    const Outcome full = flash({"compile", onnx_, "--calib", "npy:" + input_.string(), "--out", dir_ / "no/such/dir/net.flash"});
+    const Outcome full =
+        flash({"compile", onnx_, "--calib", "npy:" + input_.string(), "--out", dir_ / "no/such/dir/net.flash"});
     EXPECT_EQ(full.status, 5);
     EXPECT_EQ(read_file(dir_ / "net.flash"), good);
 }
@@ -302,15 +309,19 @@ TEST_F(Command, ClientRefusesWrongServersModelsAndPictures) {
     const Outcome wrong_pin = flash({"infer", "--server", address_, "--pin", pin, input_});
     EXPECT_EQ(wrong_pin.status, 6);
     EXPECT_NE(wrong_pin.err.find("sha256:"), std::string::npos) << wrong_pin.err;
-    EXPECT_EQ(flash({"infer", "--server", address_, input_}).status, 6) << "a self-signed certificate that nobody vouched for";
+    EXPECT_EQ(flash({"infer", "--server", address_, input_}).status, 6)
+        << "a self-signed certificate that nobody vouched for";
     const Outcome wrong_model = flash(infer({"--model", std::string(64, 'a'), input_}));
     EXPECT_NE(wrong_model.status, 0);
     EXPECT_NE(wrong_model.err.find("fingerprint"), std::string::npos) << wrong_model.err;
     // Pictures of the wrong shape or type.
     data::write_npy((dir_ / "small.npy").string(), {1, 1, 2, 2}, std::vector<float>(4));
     EXPECT_EQ(flash(infer({dir_ / "small.npy"})).status, 2);
-    data::write_npy((dir_ / "nan.npy").string(), {data::read_npy(input_.string()).shape[1], data::read_npy(input_.string()).shape[2], data::read_npy(input_.string()).shape[3]},
-                    std::vector<float>(data::read_npy(input_.string()).values.size() / data::read_npy(input_.string()).shape[0], NAN));
+    data::write_npy((dir_ / "nan.npy").string(),
+                    {data::read_npy(input_.string()).shape[1], data::read_npy(input_.string()).shape[2],
+                     data::read_npy(input_.string()).shape[3]},
+                    std::vector<float>(
+                        data::read_npy(input_.string()).values.size() / data::read_npy(input_.string()).shape[0], NAN));
     EXPECT_EQ(flash(infer({dir_ / "nan.npy"})).status, 5);
     std::ofstream(dir_ / "text.png") << "this is no picture";
     EXPECT_EQ(flash(infer({dir_ / "text.png"})).status, 5);
@@ -345,20 +356,24 @@ TEST_F(Command, ADeadClientDoesNotStopTheServer) {
 }
 
 TEST_F(Command, BenchReportsAreComplete) {
-    const Outcome layers = flash({"bench", "layers", "--layer", "4x8x8-4-3x3s1", "--runs", "2", "--threads", "1", "--json", "-"});
+    const Outcome layers =
+        flash({"bench", "layers", "--layer", "4x8x8-4-3x3s1", "--runs", "2", "--threads", "1", "--json", "-"});
     ASSERT_EQ(layers.status, 0) << layers.err;
     const auto l = nlohmann::json::parse(layers.out);
     EXPECT_EQ(l["kind"], "flash bench layers");
     ASSERT_EQ(l["layers"].size(), 1u);
-    for (const char* key : {"cpu", "cores", "instruction_sets", "compiler", "date", "load", "plain_library"}) EXPECT_TRUE(l["machine"].contains(key)) << key;
+    for (const char* key : {"cpu", "cores", "instruction_sets", "compiler", "date", "load", "plain_library"})
+        EXPECT_TRUE(l["machine"].contains(key)) << key;
 
     const fs::path file = dir_ / "network.json";
-    const Outcome network = flash({"bench", "network", model(), "--onnx", onnx_, "--data", "npy:" + input_.string(), "--runs", "2", "--inputs", "2", "--scaling", "--json", file});
+    const Outcome network = flash({"bench", "network", model(), "--onnx", onnx_, "--data", "npy:" + input_.string(),
+                                   "--runs", "2", "--inputs", "2", "--scaling", "--json", file});
     ASSERT_EQ(network.status, 0) << network.err;
     EXPECT_NE(network.out.find("bytes per activation value"), std::string::npos) << "a table as well";
     const auto n = nlohmann::json::parse(read_file(file));
     EXPECT_EQ(n["kind"], "flash bench network");
-    for (const auto& connection : n["connections"]) EXPECT_EQ(connection["correctness"]["correct"], true) << connection.dump();
+    for (const auto& connection : n["connections"])
+        EXPECT_EQ(connection["correctness"]["correct"], true) << connection.dump();
 
     ASSERT_FALSE(n["pictures"].empty());
     for (const auto& picture : n["pictures"]) {
@@ -387,7 +402,9 @@ TEST_F(Command, BenchReportsAreComplete) {
     EXPECT_EQ(flash({"bench"}).status, 2);
     EXPECT_EQ(flash({"bench", "layers", "--layer", "nonsense"}).status, 2);
     EXPECT_EQ(flash({"bench", "network", dir_ / "absent.flash"}).status, 5);
-    EXPECT_EQ(flash({"bench", "layers", "--layer", "1x4x4-1-1x1", "--runs", "1", "--json", dir_ / "no/such/folder"}).status, 5);
+    EXPECT_EQ(
+        flash({"bench", "layers", "--layer", "1x4x4-1-1x1", "--runs", "1", "--json", dir_ / "no/such/folder"}).status,
+        5);
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace flash::app {
 namespace {
 
 TEST(Replan, RefusesAModelThatIsTooNoisyInEveryPacking) {
-    const std::filesystem::path dir = std::filesystem::temp_directory_path() / ("flash-plan-test-" + std::to_string(::getpid()));
+    const std::filesystem::path dir =
+        std::filesystem::temp_directory_path() / ("flash-plan-test-" + std::to_string(::getpid()));
     std::filesystem::create_directory(dir);
     model::Model model = bench::one_layer_model(bench::parse_layer_shape("256x6x6-8-3x3s1"), 3, model::kDefaultDegree);
     model::TermWeights& term = model.weights.layers[0].terms[0];

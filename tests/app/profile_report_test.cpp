@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Profile::Span span(int layer, Phase phase, int begin_ms, int end_ms, std::uint64_t sent = 0, std::uint64_t received = 0, std::uint64_t thread = 7) {
+Profile::Span span(int layer, Phase phase, int begin_ms, int end_ms, std::uint64_t sent = 0, std::uint64_t received = 0,
+                   std::uint64_t thread = 7) {
     Profile::Span out;
     out.layer = layer;
     out.phase = phase;
@@ -39,14 +40,15 @@ void fill(Profile& profile) {
 TEST(ProfileReport, Table) {
     Profile profile(Party::kClient);
     fill(profile);
-    EXPECT_EQ(profile_table(profile, {"conv1"}),
-              "client: 100.00 ms from begin to end\n"
-              "layer   setup  encrypt  send  wait linear  decrypt      ms   share  waiting  bytes sent  bytes received\n"
-              "------  -----  -------  ----  -----------  -------  ------  ------  -------  ----------  --------------\n"
-              "(none)  10.00                                        10.00   10.0%     0.00       8,208           1,000\n"
-              "conv1            20.00  5.00        40.00    25.00   90.00   90.0%    40.00   1,234,567             500\n"
-              "------  -----  -------  ----  -----------  -------  ------  ------  -------  ----------  --------------\n"
-              "all     10.00    20.00  5.00        40.00    25.00  100.00  100.0%    40.00   1,242,775           1,500\n");
+    EXPECT_EQ(
+        profile_table(profile, {"conv1"}),
+        "client: 100.00 ms from begin to end\n"
+        "layer   setup  encrypt  send  wait linear  decrypt      ms   share  waiting  bytes sent  bytes received\n"
+        "------  -----  -------  ----  -----------  -------  ------  ------  -------  ----------  --------------\n"
+        "(none)  10.00                                        10.00   10.0%     0.00       8,208           1,000\n"
+        "conv1            20.00  5.00        40.00    25.00   90.00   90.0%    40.00   1,234,567             500\n"
+        "------  -----  -------  ----  -----------  -------  ------  ------  -------  ----------  --------------\n"
+        "all     10.00    20.00  5.00        40.00    25.00  100.00  100.0%    40.00   1,242,775           1,500\n");
 }
 
 TEST(ProfileReport, TableOfLayersWithoutNamesAndOfNothing) {
@@ -86,7 +88,8 @@ TEST(ProfileReport, TraceOfBothParties) {
     const auto trace = nlohmann::json::parse(profile_trace(both).dump());
     const auto& events = trace["traceEvents"];
     ASSERT_EQ(events.size(), 2u + 5u + 2u);
-    EXPECT_EQ(events[0], (nlohmann::json{{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "client"}}}}));
+    EXPECT_EQ(events[0],
+              (nlohmann::json{{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "client"}}}}));
     EXPECT_EQ(events[1]["args"]["name"], "server");
     const auto& wait = events[5];
     EXPECT_EQ(wait["name"], "wait linear");

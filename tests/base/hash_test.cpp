@@ -29,7 +29,8 @@ TEST(Hash, PieceByPiece) {
     const std::vector<std::uint8_t> data = bytes(std::string(1000, 'x') + "end");
     for (std::size_t step : {std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{2000}}) {
         Sha256Stream stream;
-        for (std::size_t at = 0; at < data.size(); at += step) stream.add(std::span(data).subspan(at, std::min(step, data.size() - at)));
+        for (std::size_t at = 0; at < data.size(); at += step)
+            stream.add(std::span(data).subspan(at, std::min(step, data.size() - at)));
         EXPECT_EQ(stream.finish(), sha256(data)) << step;
     }
 }

@@ -71,8 +71,8 @@ TEST(Profile, NestedSpansCountForThemselves) {
 TEST(Profile, NeighboursAndEqualSpans) {
     Profile profile(Party::kClient);
     profile.add(span(0, Phase::kEncrypt, 0, 10));
-    profile.add(span(0, Phase::kSend, 10, 20));    // begins when the other ends
-    profile.add(span(1, Phase::kSend, 10, 10));    // no time at all
+    profile.add(span(0, Phase::kSend, 10, 20));  // begins when the other ends
+    profile.add(span(1, Phase::kSend, 10, 10));  // no time at all
     profile.add(span(1, Phase::kRespond, 30, 40));
     profile.add(span(1, Phase::kDecrypt, 30, 40));  // recorded later, so the outer one
     EXPECT_DOUBLE_EQ(milliseconds(profile, 0, Phase::kEncrypt), 10);

@@ -23,7 +23,8 @@ std::vector<std::uint8_t> take(Prng&& rng, std::size_t count) {
     return bytes;
 }
 
-void encrypt(InstructionSet set, kernels::AesKey key, std::uint64_t index, std::uint64_t block, std::uint8_t* out, std::size_t blocks) {
+void encrypt(InstructionSet set, kernels::AesKey key, std::uint64_t index, std::uint64_t block, std::uint8_t* out,
+             std::size_t blocks) {
     if (set == InstructionSet::kPortable) return kernels::aes256_ctr_portable(key, index, block, out, blocks);
     kernels::aes256_expand_avx2(key);
     if (set == InstructionSet::kAvx2) return kernels::aes256_ctr_avx2(key, index, block, out, blocks);
@@ -41,14 +42,17 @@ TEST(AesCtr, KeyStreamOfTheStandard) {
         std::vector<std::uint8_t> out(64);
         encrypt(set, key, 0xf0f1f2f3f4f5f6f7, 0xf8f9fafbfcfdfeff, out.data(), 4);
         EXPECT_EQ(to_hex(out),
-                  "0bdf7df1591716335e9a8b15c860c502" "5a6e699d536119065433863c8f657b94"
-                  "1bc12c9c01610d5d0d8bd6a3378eca62" "2956e1c8693536b1bee99c73a31576b6")
+                  "0bdf7df1591716335e9a8b15c860c502"
+                  "5a6e699d536119065433863c8f657b94"
+                  "1bc12c9c01610d5d0d8bd6a3378eca62"
+                  "2956e1c8693536b1bee99c73a31576b6")
             << to_string(set);
     }
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-// Two neighbouring round keys give the whole key, so none may stay behind. The kernels run in a thread whose stack is ours to search.
+// Two neighbouring round keys give the whole key, so none may stay behind. The kernels run in a thread whose stack is
+// ours to search.
 TEST(AesCtr, NoRoundKeyStaysOnTheStack) {
     struct Task {
         InstructionSet set;
@@ -73,7 +77,8 @@ TEST(AesCtr, NoRoundKeyStaysOnTheStack) {
         const auto body = [](void* argument) -> void* {
             const Task& t = *static_cast<Task*>(argument);
             kernels::aes256_expand_avx2(*t.key);
-            (t.set == InstructionSet::kAvx2 ? kernels::aes256_ctr_avx2 : kernels::aes256_ctr_avx512)(*t.key, 1, 2, t.out, kBlocks);
+            (t.set == InstructionSet::kAvx2 ? kernels::aes256_ctr_avx2 : kernels::aes256_ctr_avx512)(*t.key, 1, 2,
+                                                                                                     t.out, kBlocks);
             return nullptr;
         };
         ASSERT_EQ(pthread_create(&thread, &attributes, body, &task), 0);
@@ -106,12 +111,16 @@ TEST(AesCtr, InstructionSetsAgreeAtEveryLength) {
 }
 
 TEST(Prng, KnownAnswers) {
-    // AES-256-CTR of zeros from counter 0 under HMAC-SHA256(seed, domain || 0 || little-endian indices), computed independently.
+    // AES-256-CTR of zeros from counter 0 under HMAC-SHA256(seed, domain || 0 || little-endian indices), computed
+    // independently.
     PublicSeed seed{};
     for (std::size_t i = 0; i < seed.size(); ++i) seed[i] = static_cast<std::uint8_t>(i);
-    EXPECT_EQ(to_hex(take(Prng(seed, "flash test"), 48)), "ed15ed72e832f520f34fe43a98fc4a7b31e4cf12f603848f22df0a941a01d37120ba7414fecb1ebb1b073c1e18083251");
-    EXPECT_EQ(to_hex(take(Prng(seed, "flash test", {1, 0x123456789abcdef0}), 48)), "126f6f64f3396cbb1ab6904310e55c3129b2f221fb2131b6b076d98ebc40652e7e6005ce5678afe73c20dad95bf6eaef");
-    EXPECT_EQ(to_hex(take(Prng(SecretSeed::for_testing(42), "flash test"), 48)), "a0c5a1e90719657338091b5c55db62d4985c6a863a818e78e6b890d422469ff19825c895f6abe6fdae385f30df6e3d88");
+    EXPECT_EQ(to_hex(take(Prng(seed, "flash test"), 48)),
+              "ed15ed72e832f520f34fe43a98fc4a7b31e4cf12f603848f22df0a941a01d37120ba7414fecb1ebb1b073c1e18083251");
+    EXPECT_EQ(to_hex(take(Prng(seed, "flash test", {1, 0x123456789abcdef0}), 48)),
+              "126f6f64f3396cbb1ab6904310e55c3129b2f221fb2131b6b076d98ebc40652e7e6005ce5678afe73c20dad95bf6eaef");
+    EXPECT_EQ(to_hex(take(Prng(SecretSeed::for_testing(42), "flash test"), 48)),
+              "a0c5a1e90719657338091b5c55db62d4985c6a863a818e78e6b890d422469ff19825c895f6abe6fdae385f30df6e3d88");
 }
 
 TEST(Prng, TheStreamDependsNeitherOnItsCutsNorOnTheInstructionSet) {
@@ -162,7 +171,10 @@ TEST(StreamKey, StreamsAreDistinctAndNoneOverlaps) {
         }
     };
     for (std::uint64_t i : {0u, 1u, 2u}) {
-        const StreamKey plain(seed, i == 0 ? "" : i == 1 ? "a" : "ab"), indexed(seed, "a", {i}), twice(seed, "a", {i, i});
+        const StreamKey plain(seed, i == 0   ? ""
+                                    : i == 1 ? "a"
+                                             : "ab"),
+            indexed(seed, "a", {i}), twice(seed, "a", {i, i});
         for (const StreamKey* key : {&plain, &indexed, &twice})
             for (std::uint64_t a : {0ull, 1ull, 0xffffffffull})
                 for (std::uint64_t b : {0ull, 1ull, 2ull, 0xffffffffull}) add(key->stream(a, b));
@@ -174,11 +186,12 @@ TEST(StreamKey, StreamsAreDistinctAndNoneOverlaps) {
 }
 
 TEST(StreamKey, TheStreamStandsInTheUpperHalfOfTheCounter) {
-    // The derivation is part of the wire format: block i of stream (a, b) encrypts (a 2^32 + b, i) under the key whose own stream 0
-    // the known answers above pin down.
+    // The derivation is part of the wire format: block i of stream (a, b) encrypts (a 2^32 + b, i) under the key whose
+    // own stream 0 the known answers above pin down.
     PublicSeed seed{};
     for (std::size_t i = 0; i < seed.size(); ++i) seed[i] = static_cast<std::uint8_t>(i);
-    EXPECT_EQ(to_hex(take(StreamKey(seed, "flash test").stream(0x01234567, 0x89abcdef), 32)), "f89727baddbf385f17945629b907d315d26b1f80eda6c23fe15a2746a85a9842");
+    EXPECT_EQ(to_hex(take(StreamKey(seed, "flash test").stream(0x01234567, 0x89abcdef), 32)),
+              "f89727baddbf385f17945629b907d315d26b1f80eda6c23fe15a2746a85a9842");
 }
 
 TEST(StreamKey, RefusesIndicesAndLabelsOutOfRange) {

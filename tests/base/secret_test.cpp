@@ -12,8 +12,8 @@
 namespace flash {
 namespace {
 
-// Records what freed memory holds at the moment of deallocation: WipingAllocator's last step, seen from the global operator delete
-// of this test program.
+// Records what freed memory holds at the moment of deallocation: WipingAllocator's last step, seen from the global
+// operator delete of this test program.
 thread_local const void* watched = nullptr;
 thread_local std::size_t watched_bytes = 0;
 thread_local bool freed = false, was_zero = false;

@@ -35,10 +35,12 @@ TEST(Table, CountsCodePointsNotBytes) {
 
 TEST(Table, RemovesWhatWouldSteerTheTerminal) {
     EXPECT_EQ(printable("a\033[31mb\n\x7f"), "a?[31mb??");
-    EXPECT_EQ(printable("\xc2\x9b" "31m"), "?31m");          // C1 control sequence introducer
-    EXPECT_EQ(printable("x\xe2\x80\xaey"), "x?y");           // right-to-left override
-    EXPECT_EQ(printable("\xff\xc3"), "??");                  // not UTF-8
-    EXPECT_EQ(printable("\xc0\xaf\xed\xa0\x80"), "?????");   // overlong form, surrogate
+    EXPECT_EQ(printable("\xc2\x9b"
+                        "31m"),
+              "?31m");                                      // C1 control sequence introducer
+    EXPECT_EQ(printable("x\xe2\x80\xaey"), "x?y");          // right-to-left override
+    EXPECT_EQ(printable("\xff\xc3"), "??");                 // not UTF-8
+    EXPECT_EQ(printable("\xc0\xaf\xed\xa0\x80"), "?????");  // overlong form, surrogate
     EXPECT_EQ(printable("caf\xc3\xa9 \xe7\x8c\xab"), "caf\xc3\xa9 \xe7\x8c\xab");
 }
 

@@ -45,7 +45,8 @@ TEST(Fixtures, ImportedNetworksAnswerLikePyTorch) {
             continue;
         }
         const ImportedModel imported = import_onnx(entry.path());
-        const std::vector<float> input = read_npy(folder / (name + ".input.npy")), output = read_npy(folder / (name + ".output.npy"));
+        const std::vector<float> input = read_npy(folder / (name + ".input.npy")),
+                                 output = read_npy(folder / (name + ".output.npy"));
         const std::vector<float> got = evaluate_float(imported, input);
         ASSERT_EQ(got.size(), output.size());
         float scale = 0;

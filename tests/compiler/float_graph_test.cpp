@@ -1,4 +1,5 @@
-// The network as it was exported: what it computes against an independent evaluation of the ONNX graph, and what was fused into what.
+// The network as it was exported: what it computes against an independent evaluation of the ONNX graph, and what was
+// fused into what.
 #include "compiler/float_graph.h"
 
 #include <gtest/gtest.h>
@@ -42,17 +43,24 @@ std::vector<double> evaluate(const FloatGraph& graph, const std::vector<float>& 
     std::vector<std::vector<double>> values{{image.begin(), image.end()}};
     for (const GraphNode& node : graph.nodes) {
         const std::vector<double>& in = values[static_cast<std::size_t>(node.inputs[0])];
-        const auto channels = static_cast<std::size_t>(node.output.channels), size = static_cast<std::size_t>(node.output.size()), plane = size / channels;
+        const auto channels = static_cast<std::size_t>(node.output.channels),
+                   size = static_cast<std::size_t>(node.output.size()), plane = size / channels;
         std::vector<double> out(size);
         if (node.kind == Kind::kConvolution) {
-            model::Convolution(node.weights, node.output.channels, graph.value_shape(node.inputs[0]), node.window, node.groups).add_to(in, out);
+            model::Convolution(node.weights, node.output.channels, graph.value_shape(node.inputs[0]), node.window,
+                               node.groups)
+                .add_to(in, out);
             for (std::size_t i = 0; i < size; ++i) out[i] += static_cast<double>(node.bias[i / plane]);
-            if (node.inputs.size() > 1) std::ranges::transform(out, values[static_cast<std::size_t>(node.inputs[1])], out.begin(), std::plus<>());
+            if (node.inputs.size() > 1)
+                std::ranges::transform(out, values[static_cast<std::size_t>(node.inputs[1])], out.begin(),
+                                       std::plus<>());
         } else if (node.kind == Kind::kAverage) {
             out = average(in, graph.value_shape(node.inputs[0]), node);
         } else if (node.kind == Kind::kConcatenation) {
             out.clear();
-            for (int input : node.inputs) out.insert(out.end(), values[static_cast<std::size_t>(input)].begin(), values[static_cast<std::size_t>(input)].end());
+            for (int input : node.inputs)
+                out.insert(out.end(), values[static_cast<std::size_t>(input)].begin(),
+                           values[static_cast<std::size_t>(input)].end());
         } else if (node.kind == Kind::kSum) {
             std::ranges::transform(in, values[static_cast<std::size_t>(node.inputs[1])], out.begin(), std::plus<>());
         } else {
@@ -60,7 +68,8 @@ std::vector<double> evaluate(const FloatGraph& graph, const std::vector<float>& 
         }
         if (node.activation)
             for (std::size_t i = 0; i < size; ++i)
-                out[i] = (node.activation->a[i / plane] * out[i] + node.activation->b[i / plane]) * out[i] + node.activation->c[i / plane];
+                out[i] = (node.activation->a[i / plane] * out[i] + node.activation->b[i / plane]) * out[i] +
+                         node.activation->c[i / plane];
         EXPECT_EQ(out.size(), size);
         values.push_back(std::move(out));
     }
@@ -69,7 +78,8 @@ std::vector<double> evaluate(const FloatGraph& graph, const std::vector<float>& 
 
 TEST(FloatGraph, ComputesWhatTheFileSays) {
     using testing::NetworkFamily;
-    for (NetworkFamily family : {NetworkFamily::kAny, NetworkFamily::kResidual, NetworkFamily::kBottleneck, NetworkFamily::kDepthwise, NetworkFamily::kDense, NetworkFamily::kHeads})
+    for (NetworkFamily family : {NetworkFamily::kAny, NetworkFamily::kResidual, NetworkFamily::kBottleneck,
+                                 NetworkFamily::kDepthwise, NetworkFamily::kDense, NetworkFamily::kHeads})
         for (std::uint64_t seed = 1; seed <= 12; ++seed) {
             SCOPED_TRACE(::testing::Message() << "family " << static_cast<int>(family) << ", seed " << seed);
             testing::RandomNetworkOptions options;
@@ -79,11 +89,13 @@ TEST(FloatGraph, ComputesWhatTheFileSays) {
             const FloatGraph graph = import_float_graph(random.onnx);
             EXPECT_EQ(graph.input, random.input);
             const std::vector<float> image = random.images(1, seed)[0];
-            const std::vector<double> expected = testing::evaluate_onnx(random.onnx, image), got = evaluate(graph, image);
+            const std::vector<double> expected = testing::evaluate_onnx(random.onnx, image),
+                                      got = evaluate(graph, image);
             ASSERT_EQ(got.size(), expected.size());
             double scale = 0;
             for (double value : expected) scale = std::max(scale, std::abs(value));
-            for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-4 * scale) << "float32 weights";
+            for (std::size_t i = 0; i < got.size(); ++i)
+                ASSERT_NEAR(got[i], expected[i], 1e-4 * scale) << "float32 weights";
         }
 }
 
@@ -91,12 +103,16 @@ TEST(FloatGraph, ComputesWhatTheFileSays) {
 struct Writer : testing::OnnxWriter {
     Writer() : OnnxWriter({1, 2, 4, 4}) {}
     std::string conv(const std::string& in, int outputs, int inputs) {
-        return node("Conv", {in, floats({outputs, inputs, 1, 1}, std::vector<double>(static_cast<std::size_t>(outputs * inputs), 0.5))}, {{"kernel_shape", std::vector<std::int64_t>{1, 1}}});
+        return node(
+            "Conv",
+            {in, floats({outputs, inputs, 1, 1}, std::vector<double>(static_cast<std::size_t>(outputs * inputs), 0.5))},
+            {{"kernel_shape", std::vector<std::int64_t>{1, 1}}});
     }
     std::string norm(const std::string& in, std::size_t channels) {
         const std::vector<std::int64_t> dims{static_cast<std::int64_t>(channels)};
         const std::vector<double> scale(channels, -0.5), other(channels, 0.25);
-        return node("BatchNormalization", {in, floats(dims, scale), floats(dims, other), floats(dims, other), floats(dims, other)});
+        return node("BatchNormalization",
+                    {in, floats(dims, scale), floats(dims, other), floats(dims, other), floats(dims, other)});
     }
     std::string act(const std::string& in) { return node("Add", {node("Mul", {in, in}), in}); }
 };
@@ -124,14 +140,16 @@ TEST(FloatGraph, BatchNormsActivationsAndSumsArePartsOfConvolutions) {
 }
 
 TEST(FloatGraph, NothingLinearIsFoldedFurther) {
-    // A linear bottleneck, read twice, stays a convolution; a concatenation stays, and its batch norm and activation become one pass over it.
+    // A linear bottleneck, read twice, stays a convolution; a concatenation stays, and its batch norm and activation
+    // become one pass over it.
     Writer w;
     const std::string narrow = w.norm(w.conv(w.act(w.conv(w.input, 4, 2)), 1, 4), 1);
     const std::string wide = w.act(w.norm(w.conv(narrow, 5, 1), 5));
     const std::string all = w.node("Concat", {wide, narrow}, {{"axis", 1}});
     const std::vector<std::uint8_t> bytes = w.finish(w.conv(w.act(w.norm(all, 6)), 2, 6));
     const FloatGraph graph = import_float_graph(bytes);
-    EXPECT_EQ(kinds(graph), (std::vector<Kind>{Kind::kConvolution, Kind::kConvolution, Kind::kConvolution, Kind::kConcatenation, Kind::kQuadratic, Kind::kConvolution}));
+    EXPECT_EQ(kinds(graph), (std::vector<Kind>{Kind::kConvolution, Kind::kConvolution, Kind::kConvolution,
+                                               Kind::kConcatenation, Kind::kQuadratic, Kind::kConvolution}));
     EXPECT_FALSE(graph.nodes[1].activation);
     EXPECT_FALSE(graph.nodes[5].activation);
 }

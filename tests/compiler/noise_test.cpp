@@ -6,8 +6,8 @@
 #include <cmath>
 #include <random>
 
-#include "compiler/compile.h"
 #include "compiler/choose_packing.h"
+#include "compiler/compile.h"
 #include "lattice/shifted_product.h"
 #include "lattice/words.h"
 #include "packing/alternatives.h"
@@ -22,7 +22,8 @@ using lattice::CoefficientTiles;
 using scheme::DirectRing;
 using scheme::Poly32;
 
-/// The standard deviation of the phase of a product of uploaded ciphertexts with int8 weights, as the two parties compute it.
+/// The standard deviation of the phase of a product of uploaded ciphertexts with int8 weights, as the two parties
+/// compute it.
 double measured_deviation(const DirectRing& ring, int upload_bits, int share_bits, int multiplier, double& energy) {
     constexpr std::size_t kInputs = 12, kTaps = 9;
     constexpr std::uint32_t kModulus = 16760833;
@@ -73,7 +74,8 @@ double measured_deviation(const DirectRing& ring, int upload_bits, int share_bit
         std::vector<std::uint16_t> positions(n);
         for (std::size_t i = 0; i < n; ++i) positions[i] = static_cast<std::uint16_t>(i);
         public_key.mask(out_a, positions, out_b, rho, rng);
-        for (const auto& [words, bits] : {std::pair(&out_a, scheme::response_a_bits(share_bits)), std::pair(&out_b, scheme::response_b_bits(share_bits))}) {
+        for (const auto& [words, bits] : {std::pair(&out_a, scheme::response_a_bits(share_bits)),
+                                          std::pair(&out_b, scheme::response_b_bits(share_bits))}) {
             lattice::round_to_top_bits(*words, bits);
             lattice::from_top_bits(*words, bits);
         }
@@ -82,7 +84,8 @@ double measured_deviation(const DirectRing& ring, int upload_bits, int share_bit
         for (std::size_t i = 0; i < n; ++i) {
             std::int64_t sum = 0;
             for (std::size_t c = 0; c < columns.size(); ++c) {
-                const std::int64_t from = static_cast<std::int64_t>(i) - columns[c].shift, size = static_cast<std::int64_t>(n);
+                const std::int64_t from = static_cast<std::int64_t>(i) - columns[c].shift,
+                                   size = static_cast<std::int64_t>(n);
                 const std::int64_t at = ((from % size) + size) % size;
                 const std::int64_t value = plain[columns[c].input * n + static_cast<std::size_t>(at)];
                 sum += multiplier * weights[c] * (from < 0 || from >= size ? -value : value);
@@ -102,12 +105,14 @@ TEST(Noise, IsWhatTheBoundSaysInEveryRing) {
     };
     for (const DirectRing& ring : scheme::kDirectRings)
         // Uploads as fine as q, with few and many bits dropped, and results whose rounding dominates.
-        for (const Case& c : {Case{32, 10, 3}, Case{27, 10, 3}, Case{26, 9, 5}, Case{24, 8, 5}, Case{20, 8, 2}, Case{25, 8, 1}}) {
+        for (const Case& c :
+             {Case{32, 10, 3}, Case{27, 10, 3}, Case{26, 9, 5}, Case{24, 8, 5}, Case{20, 8, 2}, Case{25, 8, 1}}) {
             if (c.upload_bits > ring.modulus_bits) continue;
             double energy = 0;
             const double measured = measured_deviation(ring, c.upload_bits, c.share_bits, c.multiplier, energy);
             const double predicted = phase_noise(energy, c.upload_bits, c.share_bits, ring) / 10;
-            EXPECT_NEAR(measured / predicted, 1, 0.08) << ring.degree << ", " << c.upload_bits << " bits, m = " << c.share_bits;
+            EXPECT_NEAR(measured / predicted, 1, 0.08)
+                << ring.degree << ", " << c.upload_bits << " bits, m = " << c.share_bits;
         }
 }
 
@@ -118,7 +123,8 @@ TEST(Noise, UploadsNeedNoMoreBitsThanQHas) {
     EXPECT_GT(phase_noise(1e4, 26, 9, small), phase_noise(1e4, 27, 9, small));
     // More noise of the uploads than in the large ring: their errors are 32 times as large.
     EXPECT_GT(phase_noise(1e7, 27, 9, small), phase_noise(1e7, 27, 9));
-    for (double energy : {1.0, 1e3, 1e5, 3e6}) EXPECT_LE(least_upload_bits(energy, 9), least_upload_bits(energy, 9, small));
+    for (double energy : {1.0, 1e3, 1e5, 3e6})
+        EXPECT_LE(least_upload_bits(energy, 9), least_upload_bits(energy, 9, small));
 }
 
 TEST(Noise, EveryChannelOfAPolynomialBringsItsOwn) {
@@ -149,14 +155,16 @@ TEST(Noise, TermsThatReadTheSameUploadsMultiplyTheSameNoise) {
 
 std::size_t small_groups(const model::Architecture& architecture) {
     std::size_t count = 0;
-    for (const auto& group : packing::layer_groups(architecture)) count += packing::choice_of(architecture, group).degree == 1024;
+    for (const auto& group : packing::layer_groups(architecture))
+        count += packing::choice_of(architecture, group).degree == 1024;
     return count;
 }
 
 /// The bytes of all uploads and results.
 std::uint64_t bytes_of(const model::Architecture& architecture) {
     std::uint64_t sum = 0;
-    for (const auto& group : packing::layer_groups(architecture)) sum += packing::packed_as(architecture, group, packing::choice_of(architecture, group)).bytes();
+    for (const auto& group : packing::layer_groups(architecture))
+        sum += packing::packed_as(architecture, group, packing::choice_of(architecture, group)).bytes();
     return sum;
 }
 
@@ -179,11 +187,13 @@ TEST(Packing, IsTheOneThatSendsTheLeastWhereTheNoiseFits) {
         for (const model::Model* model : {&both, &one})
             for (const auto& group : packing::layer_groups(model->architecture)) {
                 const model::PackingChoice choice = packing::choice_of(model->architecture, group);
-                if (choice.channels_per_input == 0) continue;  // fits nowhere: these weights are drawn without a look at the noise
+                if (choice.channels_per_input == 0)
+                    continue;  // fits nowhere: these weights are drawn without a look at the noise
                 EXPECT_TRUE(noise_fits(model->architecture, energies, group, choice));
                 for (std::size_t layer : group) {
                     EXPECT_EQ(model->architecture.layers[layer].packing, choice) << "all members have the choice";
-                    EXPECT_LE(model->weights.layers[layer].noise_bits, 31 - model->architecture.layers[layer].share_bits);
+                    EXPECT_LE(model->weights.layers[layer].noise_bits,
+                              31 - model->architecture.layers[layer].share_bits);
                 }
             }
         const std::size_t count = small_groups(both.architecture);
@@ -205,7 +215,8 @@ TEST(Packing, WhatIsNamedStays) {
 }
 
 TEST(Packing, FewerResultsInAPolynomialWhereTheirNoiseIsTooMuch) {
-    // A result layer with shares of 16 bits on one pixel: hundreds of results fit in a polynomial, but not the noise of two.
+    // A result layer with shares of 16 bits on one pixel: hundreds of results fit in a polynomial, but not the noise of
+    // two.
     model::Model model = flash::testing::single_convolution({64, 1, 1}, 8, {1, 1, 1, 1, 0, 0, 0, 0}, 3);
     model::LayerWeights& last = model.weights.layers[1];
     last.terms[0].multiplier = 3;  // two results of 6.5e5 each: one fits, both do not

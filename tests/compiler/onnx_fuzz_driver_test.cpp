@@ -15,7 +15,8 @@ namespace {
 TEST(OnnxFuzz, DamagedFixtures) {
     std::mt19937_64 rng(20240701);
     int files = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::filesystem::path(FLASH_SOURCE_DIR) / "tests/fixtures/onnx")) {
         if (entry.path().extension() != ".onnx") continue;
         ++files;
         std::ifstream in(entry.path(), std::ios::binary);

@@ -24,7 +24,8 @@ public:
         int channels = 3;
         for (int l = 0; l < depth; ++l) {
             const int outputs = 12;
-            add("conv" + std::to_string(l), channels, outputs, {outputs, 12, 12}, model::Window{3, 3, 1, 1, 1, 1, 1, 1}, true);
+            add("conv" + std::to_string(l), channels, outputs, {outputs, 12, 12}, model::Window{3, 3, 1, 1, 1, 1, 1, 1},
+                true);
             channels = outputs;
         }
         add("head", channels, 5, {5, 1, 1}, model::Window{12, 12}, false);
@@ -38,7 +39,8 @@ public:
             FloatLayer& layer = network_->layers[l];
             FloatLayer& next = network_->layers[l + 1];
             const double whole = std::pow(10, exponent(random_));
-            const std::size_t outputs = layer.bias.size(), inner = layer.terms[0].weights.size() / outputs, taps = next.terms[0].weights.size() / (next.bias.size() * outputs);
+            const std::size_t outputs = layer.bias.size(), inner = layer.terms[0].weights.size() / outputs,
+                              taps = next.terms[0].weights.size() / (next.bias.size() * outputs);
             for (std::size_t o = 0; o < outputs; ++o) {
                 const double x = whole, y = std::pow(10, exponent(random_));
                 for (std::size_t k = 0; k < inner; ++k) layer.terms[0].weights[o * inner + k] *= x;
@@ -59,27 +61,32 @@ public:
     std::vector<std::vector<float>> images(std::size_t count, std::uint64_t seed) const {
         std::mt19937_64 random(seed);
         std::normal_distribution<float> normal;
-        std::vector<std::vector<float>> result(count, std::vector<float>(static_cast<std::size_t>(network_->input.size())));
+        std::vector<std::vector<float>> result(count,
+                                               std::vector<float>(static_cast<std::size_t>(network_->input.size())));
         for (auto& image : result)
             for (int c = 0; c < 3; ++c) {
                 const float level = normal(random), across = normal(random), down = normal(random), noise = 0.3f;
                 for (int y = 0; y < 12; ++y)
                     for (int x = 0; x < 12; ++x)
                         image[static_cast<std::size_t>((c * 12 + y) * 12 + x)] =
-                            level + across * std::sin(0.5f * static_cast<float>(x)) + down * std::cos(0.4f * static_cast<float>(y)) + noise * normal(random);
+                            level + across * std::sin(0.5f * static_cast<float>(x)) +
+                            down * std::cos(0.4f * static_cast<float>(y)) + noise * normal(random);
             }
         return result;
     }
 
 private:
-    void add(const std::string& name, int inputs, int outputs, const model::Shape& shape, const model::Window& window, bool activation) {
+    void add(const std::string& name, int inputs, int outputs, const model::Shape& shape, const model::Window& window,
+             bool activation) {
         std::normal_distribution<double> normal;
         FloatTerm term{static_cast<int>(network_->layers.size()), {}, model::TermKind::kConvolution, window, {}};
         term.weights.resize(static_cast<std::size_t>(outputs * inputs * window.kernel_h * window.kernel_w));
         for (double& w : term.weights) w = normal(random_);
         const auto count = static_cast<std::size_t>(outputs);
         FloatLayer layer{name, {std::move(term)}, std::vector<double>(count, 0.0), shape, {}};
-        if (activation) layer.activation = Quadratic{std::vector<double>(count, 1.0), std::vector<double>(count, 1.0), std::vector<double>(count, 0.0)};
+        if (activation)
+            layer.activation = Quadratic{std::vector<double>(count, 1.0), std::vector<double>(count, 1.0),
+                                         std::vector<double>(count, 0.0)};
         network_->layers.push_back(std::move(layer));
     }
 
@@ -130,19 +137,23 @@ TEST(Precision, UnitsOfLayersAndChannelsDoNotMatter) {
     }
 }
 
-// The first prediction, which no measurement has corrected. It promises at most 8 dB (a factor of 2.5 of the error's size) more than the twin keeps, and
-// half of all are within 4 dB. It may promise less: in networks of two or three layers the errors of rounded weights need not add up.
+// The first prediction, which no measurement has corrected. It promises at most 8 dB (a factor of 2.5 of the error's
+// size) more than the twin keeps, and half of all are within 4 dB. It may promise less: in networks of two or three
+// layers the errors of rounded weights need not add up.
 TEST(Precision, PredictionAgreesWithTheTwin) {
     std::vector<double> differences;
-    const auto compare = [&](const ImportedModel& imported, const std::vector<std::vector<float>>& images, int plain_bits) {
+    const auto compare = [&](const ImportedModel& imported, const std::vector<std::vector<float>>& images,
+                             int plain_bits) {
         CompileOptions options;
         options.plain_bits = plain_bits;
         options.least_snr_db = -100;
         try {
             const CandidateReport first = compile(imported, images, options).report.candidates.front();
             if (!first.fits) return;
-            EXPECT_LT(first.predicted_snr_db - first.snr_db, 8) << "predicted " << first.predicted_snr_db << ", T of " << plain_bits << " bits";
-            EXPECT_LT(first.snr_db - first.predicted_snr_db, 20) << "predicted " << first.predicted_snr_db << ", T of " << plain_bits << " bits";
+            EXPECT_LT(first.predicted_snr_db - first.snr_db, 8)
+                << "predicted " << first.predicted_snr_db << ", T of " << plain_bits << " bits";
+            EXPECT_LT(first.snr_db - first.predicted_snr_db, 20)
+                << "predicted " << first.predicted_snr_db << ", T of " << plain_bits << " bits";
             differences.push_back(std::abs(first.predicted_snr_db - first.snr_db));
         } catch (const Error& error) {
             EXPECT_EQ(error.kind(), ErrorKind::kRange) << error.what();
@@ -161,12 +172,16 @@ TEST(Precision, PredictionAgreesWithTheTwin) {
     }
     ASSERT_GT(differences.size(), 15u);
     std::ranges::sort(differences);
-    printf("difference between prediction and twin: median %.1f dB, largest %.1f dB\n", differences[differences.size() / 2], differences.back());
+    printf("difference between prediction and twin: median %.1f dB, largest %.1f dB\n",
+           differences[differences.size() / 2], differences.back());
     EXPECT_LT(differences[differences.size() / 2], 4);
 }
 
 struct Planned {
-    explicit Planned(Chain& chain) : images(chain.images(40, 5)), calibration(calibrate(chain.network(), images, {})), ranges(choose_ranges(chain.network(), calibration, {})) {
+    explicit Planned(Chain& chain)
+        : images(chain.images(40, 5)),
+          calibration(calibrate(chain.network(), images, {})),
+          ranges(choose_ranges(chain.network(), calibration, {})) {
         std::vector<const std::vector<float>*> some;
         for (std::size_t i = 0; i < 16; ++i) some.push_back(&images[i]);
         worth = sensitivity(chain.network(), some, {});
@@ -180,7 +195,8 @@ struct Planned {
 };
 
 TEST(Precision, SensitivitiesAreTheDerivatives) {
-    // Moving every value of one channel by little: the bias. `common` is the power of what it does to the logits, but for what all have in common.
+    // Moving every value of one channel by little: the bias. `common` is the power of what it does to the logits, but
+    // for what all have in common.
     Chain chain(4, 3);
     const auto images = chain.images(200, 9);
     std::vector<const std::vector<float>*> all;
@@ -195,8 +211,10 @@ TEST(Precision, SensitivitiesAreTheDerivatives) {
             const std::vector<double> after = chain.network().evaluate(image);
             chain.network().layers[l].bias[1] -= kStep;
             double mean = 0;
-            for (std::size_t k = 0; k < after.size(); ++k) mean += (after[k] - before[k]) / static_cast<double>(after.size());
-            for (std::size_t k = 0; k < after.size(); ++k) power += std::pow((after[k] - before[k] - mean) / kStep, 2) / static_cast<double>(images.size());
+            for (std::size_t k = 0; k < after.size(); ++k)
+                mean += (after[k] - before[k]) / static_cast<double>(after.size());
+            for (std::size_t k = 0; k < after.size(); ++k)
+                power += std::pow((after[k] - before[k] - mean) / kStep, 2) / static_cast<double>(images.size());
         }
         EXPECT_NEAR(worth[l][1].common / power, 1, 0.35) << "layer " << l;  // 200 random combinations
     }
@@ -205,7 +223,8 @@ TEST(Precision, SensitivitiesAreTheDerivatives) {
 
 TEST(Precision, LayersGetTheShareBitsOfLeastError) {
     Chain chain(7);
-    // The activations of one layer are nearly linear: Y is much larger than X^2, so its readers' weights would be too small at the others' m.
+    // The activations of one layer are nearly linear: Y is much larger than X^2, so its readers' weights would be too
+    // small at the others' m.
     FloatLayer& linear = chain.network().layers[2];
     for (double& a : linear.activation->a) a = 0.02;
     Planned planned(chain);
@@ -217,7 +236,9 @@ TEST(Precision, LayersGetTheShareBitsOfLeastError) {
             for (int step : {-1, 1}) {
                 Precision other = plan.precision;
                 other.share_bits[l] += step;
-                EXPECT_TRUE(planned.model->misfit(other) > 0 || planned.model->error(other) >= error || other.share_bits[l] < 7) << "layer " << l;
+                EXPECT_TRUE(planned.model->misfit(other) > 0 || planned.model->error(other) >= error ||
+                            other.share_bits[l] < 7)
+                    << "layer " << l;
             }
         EXPECT_LT(plan.precision.share_bits[2], plan.precision.share_bits[1]);
     }
@@ -235,7 +256,8 @@ TEST(Precision, CheapestKeepsTheTargetWithFewerBytes) {
             sum += costs.response[l] * precision.share_bits[l];
             for (int source : planned.model->sources(l))
                 upload[static_cast<std::size_t>(source)] =
-                    std::max(upload[static_cast<std::size_t>(source)], least_upload_bits(planned.model->weight_energy(precision, l), precision.share_bits[l]));
+                    std::max(upload[static_cast<std::size_t>(source)],
+                             least_upload_bits(planned.model->weight_energy(precision, l), precision.share_bits[l]));
         }
         for (std::size_t v = 0; v < upload.size(); ++v) sum += costs.upload[v] * upload[v];
         return sum;
@@ -252,7 +274,8 @@ TEST(Precision, CheapestKeepsTheTargetWithFewerBytes) {
     // A given m is kept.
     const PrecisionPlan given = most_precise(*planned.model, model::kPlainModuli[3], {8, 16});
     EXPECT_EQ(cheapest(*planned.model, given, costs, 0, {8, 16}).precision, given.precision);
-    EXPECT_EQ(std::ranges::count(given.precision.share_bits, 8), static_cast<std::ptrdiff_t>(planned.model->layers()) - 1);
+    EXPECT_EQ(std::ranges::count(given.precision.share_bits, 8),
+              static_cast<std::ptrdiff_t>(planned.model->layers()) - 1);
 }
 
 /// One layer whose images reach Pareto distributed maxima: P(r > t) = t^(-1/gamma).
@@ -283,7 +306,8 @@ TEST(Margin, MeasuredOneLeavesAboutTheStatedRateOut) {
     for (double gamma : {0.05, 0.15, 0.25}) {
         std::int64_t outside = 0, total = 0;
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-            const auto ranges = choose_ranges(chain.network(), pareto(chain.network(), 1000, gamma, seed), {0, kRate, 0.5});
+            const auto ranges =
+                choose_ranges(chain.network(), pareto(chain.network(), 1000, gamma, seed), {0, kRate, 0.5});
             EXPECT_EQ(ranges[0].source, MarginSource::kMeasured);
             EXPECT_GE(ranges[0].margin, 1.25);
             const Calibration others = pareto(chain.network(), 20000, gamma, 100 + seed);
@@ -291,22 +315,26 @@ TEST(Margin, MeasuredOneLeavesAboutTheStatedRateOut) {
                 bool out = false;
                 for (std::size_t l = 0; l < ranges.size(); ++l)
                     for (std::size_t c = 0; c < ranges[l].channels.size(); ++c)
-                        out |= static_cast<double>(others.maxima[l][i * ranges[l].channels.size() + c]) > ranges[l].channels[c];
+                        out |= static_cast<double>(others.maxima[l][i * ranges[l].channels.size() + c]) >
+                               ranges[l].channels[c];
                 outside += out;
             }
         }
-        printf("gamma %.2f: %.2g of the images leave their range\n", gamma, static_cast<double>(outside) / static_cast<double>(total));
+        printf("gamma %.2f: %.2g of the images leave their range\n", gamma,
+               static_cast<double>(outside) / static_cast<double>(total));
         EXPECT_LT(static_cast<double>(outside), 2 * kRate * static_cast<double>(total));
     }
     // Heavier tails, wider margins.
-    EXPECT_GT(choose_ranges(chain.network(), pareto(chain.network(), 1000, 0.25, 1), {0, kRate, 0.5})[0].channels[0],
-              2 * choose_ranges(chain.network(), pareto(chain.network(), 1000, 0.05, 1), {0, kRate, 0.5})[0].channels[0]);
+    EXPECT_GT(
+        choose_ranges(chain.network(), pareto(chain.network(), 1000, 0.25, 1), {0, kRate, 0.5})[0].channels[0],
+        2 * choose_ranges(chain.network(), pareto(chain.network(), 1000, 0.05, 1), {0, kRate, 0.5})[0].channels[0]);
 }
 
 TEST(Margin, AssumedOrGiven) {
     Chain chain(1, 2);
     const Calibration few = pareto(chain.network(), 99, 0.2, 1);
-    const auto assumed = choose_ranges(chain.network(), few, {}), given = choose_ranges(chain.network(), few, {3, 1e-4, 0.5});
+    const auto assumed = choose_ranges(chain.network(), few, {}),
+               given = choose_ranges(chain.network(), few, {3, 1e-4, 0.5});
     EXPECT_EQ(assumed[0].source, MarginSource::kAssumed);
     EXPECT_EQ(given[0].source, MarginSource::kGiven);
     const double largest = few.largest(0);
@@ -314,7 +342,8 @@ TEST(Margin, AssumedOrGiven) {
     EXPECT_DOUBLE_EQ(*std::ranges::max_element(given[0].channels), 3 * largest);
     const CompileResult compiled = compile(chain.imported(), chain.images(30, 1), {});
     EXPECT_NE(compiled.report.margin.find("assumed"), std::string::npos) << compiled.report.margin;
-    for (std::size_t l = 0; l < compiled.report.layers.size(); ++l) EXPECT_GE(compiled.report.layers[l].margin, 1.99) << l;
+    for (std::size_t l = 0; l < compiled.report.layers.size(); ++l)
+        EXPECT_GE(compiled.report.layers[l].margin, 1.99) << l;
 }
 
 TEST(Margin, FurthestImagesComeFirst) {
@@ -341,10 +370,12 @@ void expect_words(const std::string& text, std::initializer_list<const char*> wo
 TEST(Refusal, NamesLayerRangeAndRemedy) {
     Chain linear(2);
     for (double& a : linear.network().layers[3].activation->a) a = 1e-9;
-    expect_words(refusal(linear, {}), {"layer 3", "conv3", "range", "seen in calibration", "m = ", "T = ", "too large for T", "train with a larger quadratic coefficient"});
+    expect_words(refusal(linear, {}), {"layer 3", "conv3", "range", "seen in calibration",
+                                       "m = ", "T = ", "too large for T", "train with a larger quadratic coefficient"});
     CompileOptions strict;
     strict.least_snr_db = 90;
-    expect_words(refusal(Chain(3), strict), {"dB of its logits", "Layer ", "range", "seen in calibration", "of the noise", "Train with"});
+    expect_words(refusal(Chain(3), strict),
+                 {"dB of its logits", "Layer ", "range", "seen in calibration", "of the noise", "Train with"});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Random networks: the folded float network against an independent evaluation of the ONNX graph, and the clear-text twin of
-// the compiled model against both.
+// Random networks: the folded float network against an independent evaluation of the ONNX graph, and the clear-text
+// twin of the compiled model against both.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,23 +38,29 @@ TEST(RandomNetworks, FoldedNetworkEqualsTheGraph) {
 }
 
 /// Sum pooling and convolution with these weights of doubles.
-std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std::vector<double> map, const std::vector<double>& weights, int outputs) {
+std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std::vector<double> map,
+                          const std::vector<double>& weights, int outputs) {
     model::Shape pooled = shape;
     if (term.pool) {
-        std::vector<double> ones(static_cast<std::size_t>(shape.channels * shape.channels * term.pool->kernel_h * term.pool->kernel_w), 0.0);
-        const auto kernel = static_cast<std::size_t>(term.pool->kernel_h * term.pool->kernel_w), channels = static_cast<std::size_t>(shape.channels);
-        for (std::size_t c = 0; c < channels; ++c) std::fill_n(ones.begin() + static_cast<std::ptrdiff_t>((c * channels + c) * kernel), kernel, 1.0);
+        std::vector<double> ones(
+            static_cast<std::size_t>(shape.channels * shape.channels * term.pool->kernel_h * term.pool->kernel_w), 0.0);
+        const auto kernel = static_cast<std::size_t>(term.pool->kernel_h * term.pool->kernel_w),
+                   channels = static_cast<std::size_t>(shape.channels);
+        for (std::size_t c = 0; c < channels; ++c)
+            std::fill_n(ones.begin() + static_cast<std::ptrdiff_t>((c * channels + c) * kernel), kernel, 1.0);
         pooled = {shape.channels, term.pool->out_height(shape.height), term.pool->out_width(shape.width)};
         std::vector<double> sums(static_cast<std::size_t>(pooled.size()), 0.0);
         model::Convolution(ones, shape.channels, shape, *term.pool).add_to(map, sums);
         if (term.pool->level) {
             const model::PoolLevels levels = model::pool_levels(shape, *term.pool);
             for (std::size_t i = 0; i < sums.size(); ++i)
-                sums[i] *= static_cast<double>(levels.rows[i / levels.columns.size() % levels.rows.size()] * levels.columns[i % levels.columns.size()]);
+                sums[i] *= static_cast<double>(levels.rows[i / levels.columns.size() % levels.rows.size()] *
+                                               levels.columns[i % levels.columns.size()]);
         }
         map = std::move(sums);
     }
-    const std::size_t plane = static_cast<std::size_t>(term.window.out_height(pooled.height)) * static_cast<std::size_t>(term.window.out_width(pooled.width));
+    const std::size_t plane = static_cast<std::size_t>(term.window.out_height(pooled.height)) *
+                              static_cast<std::size_t>(term.window.out_width(pooled.width));
     std::vector<double> out(static_cast<std::size_t>(outputs) * plane, 0.0);
     if (term.kind == model::TermKind::kConvolution) {
         model::Convolution(weights, outputs, pooled, term.window, term.groups).add_to(map, out);
@@ -64,11 +70,11 @@ std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std:
     return out;
 }
 
-// Layer by layer, on what the twin itself computed before (so that errors do not accumulate): the accumulator, times what
-// its unit is worth, differs from the float layer by no more than the rounding of its integers allows. A weight is off by
-// at most g (and int8 saturates nowhere), a scale by 1/2; the bias by 1/2 plus what the rounding of weights takes from
-// the mean, which is bounded the same way by the means of the operands, and what these have in excess, at most 2/3 of a unit each. And Y is exact: y = a x^2 + b x + c up to the
-// rounding of its offset.
+// Layer by layer, on what the twin itself computed before (so that errors do not accumulate): the accumulator, times
+// what its unit is worth, differs from the float layer by no more than the rounding of its integers allows. A weight is
+// off by at most g (and int8 saturates nowhere), a scale by 1/2; the bias by 1/2 plus what the rounding of weights
+// takes from the mean, which is bounded the same way by the means of the operands, and what these have in excess, at
+// most 2/3 of a unit each. And Y is exact: y = a x^2 + b x + c up to the rounding of its offset.
 TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
         SCOPED_TRACE(seed);
@@ -90,12 +96,14 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
         const std::vector<std::int32_t> input = model::quantise_input(m.architecture, random.images(1, seed)[0]);
         const model::TwinResult run = twin.run(input, {}, true);
         std::vector<std::vector<std::int64_t>> values{{input.begin(), input.end()}};
-        std::vector<std::vector<double>> scale{std::vector<double>(static_cast<std::size_t>(random.input.channels), m.architecture.input_scale)};
+        std::vector<std::vector<double>> scale{
+            std::vector<double>(static_cast<std::size_t>(random.input.channels), m.architecture.input_scale)};
         for (std::size_t i = 0; i < run.layers.size(); ++i) {
             const FloatLayer& layer = imported.network->layers[i];
             const model::LayerWeights& weights = m.weights.layers[i];
             const std::size_t plane = run.layers[i].acc.size() / layer.bias.size();
-            const double unit_of_x = m.architecture.plain_modulus / std::ldexp(1.0, m.architecture.layers[i].share_bits);
+            const double unit_of_x =
+                m.architecture.plain_modulus / std::ldexp(1.0, m.architecture.layers[i].share_bits);
             std::vector<double> exact(run.layers[i].acc.size()), allowed(exact.size(), 1.0);
             for (std::size_t t = 0; t < layer.terms.size(); ++t) {
                 const FloatTerm& term = layer.terms[t];
@@ -103,18 +111,23 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
                 const model::Shape& shape = imported.network->value_shape(term.source);
                 std::vector<double> y, magnitude;
                 for (std::size_t k = 0; k < values[source].size(); ++k) {
-                    y.push_back(static_cast<double>(values[source][k]) * scale[source][k * scale[source].size() / values[source].size()]);
+                    y.push_back(static_cast<double>(values[source][k]) *
+                                scale[source][k * scale[source].size() / values[source].size()]);
                     magnitude.push_back(std::abs(static_cast<double>(values[source][k])));
                 }
                 const std::vector<double> part = apply(term, shape, y, term.weights, layer.output.channels);
                 const double half = term.kind == model::TermKind::kScale ? 0.5 : 1.0 * weights.terms[t].multiplier;
-                const std::vector<double> slack = apply(term, shape, magnitude, std::vector<double>(term.weights.size(), half), layer.output.channels);
+                const std::vector<double> slack = apply(
+                    term, shape, magnitude, std::vector<double>(term.weights.size(), half), layer.output.channels);
                 double average = 0;  // stands for the bound of the bias correction
                 for (double s : slack) average = std::max(average, s);
                 std::vector<double> integers;
-                for (std::int8_t w : weights.terms[t].weights) integers.push_back(std::abs(int{w}) * static_cast<double>(weights.terms[t].multiplier));
+                for (std::int8_t w : weights.terms[t].weights)
+                    integers.push_back(std::abs(int{w}) * static_cast<double>(weights.terms[t].multiplier));
                 for (std::int32_t w : weights.terms[t].scale) integers.push_back(std::abs(w));
-                const std::vector<double> excess = apply(term, shape, std::vector<double>(y.size(), source == 0 ? 0.0 : 2.0 / 3), integers, layer.output.channels);
+                const std::vector<double> excess =
+                    apply(term, shape, std::vector<double>(y.size(), source == 0 ? 0.0 : 2.0 / 3), integers,
+                          layer.output.channels);
                 average += *std::ranges::max_element(excess);
                 for (std::size_t p = 0; p < exact.size(); ++p) {
                     exact[p] += part[p];
@@ -125,14 +138,22 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
                 const std::size_t o = p / plane;
                 if (layer.activation && layer.activation->a[o] == 0) continue;  // a constant channel computes nothing
                 const double worth = weights.x_scale[o] / unit_of_x;
-                const double shift = layer.activation ? (layer.activation->b[o] / (layer.activation->a[o] * weights.x_scale[o]) - weights.kappa[o]) / 2 : 0;
+                const double shift =
+                    layer.activation
+                        ? (layer.activation->b[o] / (layer.activation->a[o] * weights.x_scale[o]) - weights.kappa[o]) /
+                              2
+                        : 0;
                 EXPECT_LE(std::abs(shift), 0.2500001);
                 const double x = worth * (static_cast<double>(run.layers[i].acc[p]) - shift * unit_of_x);
-                ASSERT_LE(std::abs(x - exact[p] - layer.bias[o]), worth * allowed[p] * 1.000001) << "layer " << i << " channel " << o;
+                ASSERT_LE(std::abs(x - exact[p] - layer.bias[o]), worth * allowed[p] * 1.000001)
+                    << "layer " << i << " channel " << o;
                 if (!layer.activation) continue;
                 const double rounded = weights.x_scale[o] * (run.layers[i].x[p] - shift);
-                const double y = (layer.activation->a[o] * rounded + layer.activation->b[o]) * rounded + layer.activation->c[o];
-                ASSERT_NEAR(static_cast<double>(run.layers[i].y[p]) * weights.y_scale[o], y, std::abs(weights.y_scale[o]) * 0.51 + 1e-9 * std::abs(y)) << "layer " << i;
+                const double y =
+                    (layer.activation->a[o] * rounded + layer.activation->b[o]) * rounded + layer.activation->c[o];
+                ASSERT_NEAR(static_cast<double>(run.layers[i].y[p]) * weights.y_scale[o], y,
+                            std::abs(weights.y_scale[o]) * 0.51 + 1e-9 * std::abs(y))
+                    << "layer " << i;
             }
             values.push_back(run.layers[i].y);
             scale.push_back(weights.y_scale);
@@ -140,9 +161,9 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
     }
 }
 
-// End to end, with the errors of all layers. A layer's own error is about -40 dB (int8 weights) and -35 dB (m = 9); where a
-// network is dominated by its squares, each layer doubles the relative error of its operands (6 dB). So: most networks
-// within a twelfth, the median within a thirtieth; a few deep ones of heavy tails are allowed more.
+// End to end, with the errors of all layers. A layer's own error is about -40 dB (int8 weights) and -35 dB (m = 9);
+// where a network is dominated by its squares, each layer doubles the relative error of its operands (6 dB). So: most
+// networks within a twelfth, the median within a thirtieth; a few deep ones of heavy tails are allowed more.
 TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
     std::vector<double> all;
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
@@ -165,11 +186,13 @@ TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
         }
         EXPECT_GT(clean, 10);
         all.push_back(10 * std::log10(signal / error));
-        EXPECT_GT(all.back(), 3) << result.model.architecture.layers.size() << " layers, report " << result.report.snr_db;
+        EXPECT_GT(all.back(), 3) << result.model.architecture.layers.size() << " layers, report "
+                                 << result.report.snr_db;
         EXPECT_EQ(model::serialize(model::parse(model::serialize(result.model))), model::serialize(result.model));
     }
     std::sort(all.begin(), all.end());
-    printf("signal to quantisation noise of the logits: worst %.1f dB, tenth %.1f dB, median %.1f dB\n", all.front(), all[all.size() / 10], all[all.size() / 2]);
+    printf("signal to quantisation noise of the logits: worst %.1f dB, tenth %.1f dB, median %.1f dB\n", all.front(),
+           all[all.size() / 10], all[all.size() / 2]);
     EXPECT_GT(all[all.size() / 10], 22);
     EXPECT_GT(all[all.size() / 4], 27);
     EXPECT_GT(all[all.size() / 2], 31);

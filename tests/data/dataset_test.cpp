@@ -24,10 +24,12 @@ std::vector<std::uint8_t> cifar_file(const std::vector<std::vector<std::uint8_t>
 
 TEST(OpenDataset, ListsTheKnownForms) {
     for (const char* spec : {"", "cifar10", "cifar10:", "mnist:/x", ":x", "npy:#test"}) {
-        expect_error([&] { open_dataset(spec); }, ErrorKind::kInvalidArgument, "cifar10:DIR, cifar100:DIR, tiny-imagenet:DIR, images:DIR or npy:FILE");
+        expect_error([&] { open_dataset(spec); }, ErrorKind::kInvalidArgument,
+                     "cifar10:DIR, cifar100:DIR, tiny-imagenet:DIR, images:DIR or npy:FILE");
     }
     for (const char* form : {"cifar10:", "cifar100:", "tiny-imagenet:", "images:"}) {
-        expect_error([&] { open_dataset(std::string(form) + "/no/such/place"); }, ErrorKind::kFile, "there is no directory '/no/such/place'");
+        expect_error([&] { open_dataset(std::string(form) + "/no/such/place"); }, ErrorKind::kFile,
+                     "there is no directory '/no/such/place'");
     }
 }
 
@@ -60,7 +62,8 @@ TEST(Cifar10, KeepsPlanesAndRowsInOrder) {
 TEST(Cifar10, JoinsTheTrainingFiles) {
     const TempDirectory directory;
     for (std::uint8_t i = 1; i <= 5; ++i) {
-        directory.write("data_batch_" + std::to_string(i) + ".bin", cifar_file({{i}, {0}}, static_cast<std::uint8_t>(10 * i)));
+        directory.write("data_batch_" + std::to_string(i) + ".bin",
+                        cifar_file({{i}, {0}}, static_cast<std::uint8_t>(10 * i)));
     }
     const auto set = open_dataset("cifar10:" + directory.string() + "#train");
     ASSERT_EQ(set->size(), 10u);
@@ -70,7 +73,8 @@ TEST(Cifar10, JoinsTheTrainingFiles) {
         EXPECT_EQ(set->load(2 * i + 1, kNone, {3, 32, 32})[0], static_cast<float>(10 * (i + 1) + 1) / 255.0F);
     }
     EXPECT_EQ(set->name(9), "data_batch_5.bin[1]");
-    expect_error([&] { open_dataset("cifar10:" + directory.string()); }, ErrorKind::kFile, "holds neither test_batch.bin");
+    expect_error([&] { open_dataset("cifar10:" + directory.string()); }, ErrorKind::kFile,
+                 "holds neither test_batch.bin");
 }
 
 TEST(Cifar10, RefusesDamagedFiles) {
@@ -80,7 +84,8 @@ TEST(Cifar10, RefusesDamagedFiles) {
     expect_error([&] { open_dataset("cifar10:" + directory.string())->label(1); }, ErrorKind::kFile, "label 10");
     bytes.pop_back();
     directory.write("test_batch.bin", bytes);
-    expect_error([&] { open_dataset("cifar10:" + directory.string()); }, ErrorKind::kFile, "has 6145 bytes; expected records of 3073 bytes each, normally 30730000");
+    expect_error([&] { open_dataset("cifar10:" + directory.string()); }, ErrorKind::kFile,
+                 "has 6145 bytes; expected records of 3073 bytes each, normally 30730000");
     directory.write("test_batch.bin", std::string());
     expect_error([&] { open_dataset("cifar10:" + directory.string()); }, ErrorKind::kFile, "has 0 bytes");
 }
@@ -92,7 +97,11 @@ TEST(Cifar10, ResizesOnlyForOtherInputs) {
     const model::Preprocessing how{40, 32, 32, {}, {}};
     EXPECT_EQ(set->load(0, how, {3, 32, 32}), std::vector<float>(3072, 0.2F));
     EXPECT_EQ(set->load(0, {64, 64, 64, {}, {}}, {3, 64, 64}), std::vector<float>(3 * 64 * 64, 0.2F));
-    expect_error([&] { set->load(0, kNone, {3, 64, 64}); }, ErrorKind::kInvalidArgument, "3x32x32 after preprocessing, but the model takes 3x64x64");
+    expect_error(
+        [&] {
+            set->load(0, kNone, {3, 64, 64});
+        },
+        ErrorKind::kInvalidArgument, "3x32x32 after preprocessing, but the model takes 3x64x64");
 }
 
 TEST(Cifar100, UsesTheFineLabel) {
@@ -119,7 +128,8 @@ protected:
 };
 
 TEST_F(TinyImagenetTest, ReadsTheValidationPart) {
-    directory_.write("tiny-imagenet-200/val/val_annotations.txt", std::string("val_0.png\tn1\t0\t32\t44\t62\nval_1.png\tn2\t0\t0\t1\t1\n"));
+    directory_.write("tiny-imagenet-200/val/val_annotations.txt",
+                     std::string("val_0.png\tn1\t0\t32\t44\t62\nval_1.png\tn2\t0\t0\t1\t1\n"));
     directory_.write("tiny-imagenet-200/val/images/val_0.png", plain(3, 4, 4, 51));
     const auto set = open_dataset(spec());
     ASSERT_EQ(set->size(), 2u);
@@ -166,7 +176,8 @@ TEST(ImageFolder, WithoutLabels) {
     EXPECT_FALSE(set->label(0).has_value());
     EXPECT_TRUE(set->classes().empty());
     EXPECT_EQ(set->load(1, kNone, {3, 2, 2}), std::vector<float>(12, 1.0F));
-    expect_error([&] { open_dataset("images:" + directory.string() + "#train"); }, ErrorKind::kInvalidArgument, "not divided");
+    expect_error([&] { open_dataset("images:" + directory.string() + "#train"); }, ErrorKind::kInvalidArgument,
+                 "not divided");
 }
 
 TEST(ImageFolder, LabelsFromSubFolders) {
@@ -192,7 +203,8 @@ TEST(ImageFolder, LabelsFromAList) {
     EXPECT_EQ(set->label(0), 2);
     EXPECT_EQ(set->classes(), (std::vector<std::string>{"class 0", "class 1", "vase"}));
     expect_error([&] { set->load(1, kNone, {3, 2, 2}); }, ErrorKind::kFile, "missing.jpg");
-    for (const char* text : {"x/1.png\n", "x/1.png\tvase\n", "x/1.png\t-1\n", "x/1.png\t99999999999\n", "../x.png\t1\n", "/etc/x.png\t1\n", "\t1\n"}) {
+    for (const char* text : {"x/1.png\n", "x/1.png\tvase\n", "x/1.png\t-1\n", "x/1.png\t99999999999\n", "../x.png\t1\n",
+                             "/etc/x.png\t1\n", "\t1\n"}) {
         directory.write("labels.txt", std::string(text));
         expect_error([&] { open_dataset("images:" + directory.string()); }, ErrorKind::kFile, "line 1");
     }
@@ -221,7 +233,11 @@ TEST(NpySet, LoadsItems) {
     EXPECT_EQ(set->name(1), "x.npy[1]");
     EXPECT_FALSE(set->label(0).has_value());
     EXPECT_EQ(set->load(1, {8, 8, 8, {0.5F}, {0.5F}}, {1, 2, 2}), (std::vector<float>{5, 6, 7, 8}));
-    expect_error([&] { set->load(0, kNone, {3, 32, 32}); }, ErrorKind::kInvalidArgument, "holds inputs of 1x2x2, but the model takes 3x32x32");
+    expect_error(
+        [&] {
+            set->load(0, kNone, {3, 32, 32});
+        },
+        ErrorKind::kInvalidArgument, "holds inputs of 1x2x2, but the model takes 3x32x32");
     expect_error([&] { open_dataset("npy:" + path + "#test"); }, ErrorKind::kInvalidArgument, "no train or test part");
 }
 
@@ -252,7 +268,11 @@ TEST(LoadInputs, TakesPicturesAndArrays) {
     EXPECT_EQ(two[1].values, (std::vector<float>{3, 4}));
 
     expect_error([&] { load_inputs(directory / "none.npy", kNone, {1, 1, 2}); }, ErrorKind::kFile, "cannot open");
-    expect_error([&] { load_inputs(directory.write("x.txt", std::string("x")), kNone, {1, 1, 2}); }, ErrorKind::kFile, "not a PNG or JPEG");
+    expect_error(
+        [&] {
+            load_inputs(directory.write("x.txt", std::string("x")), kNone, {1, 1, 2});
+        },
+        ErrorKind::kFile, "not a PNG or JPEG");
 }
 
 }  // namespace

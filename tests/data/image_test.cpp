@@ -71,22 +71,26 @@ TEST(Image, ResizesTheShortSide) {
     const Image tall = resize_short_side(pattern(3, 31, 20), 10);
     EXPECT_EQ(tall.height, 15);
     EXPECT_EQ(tall.width, 10);
-    expect_error([] { resize_short_side(plain(1, 1, 30000, 0), 256); }, ErrorKind::kInvalidArgument, "cannot be resized");
+    expect_error([] { resize_short_side(plain(1, 1, 30000, 0), 256); }, ErrorKind::kInvalidArgument,
+                 "cannot be resized");
 }
 
 TEST(Image, CropsTheCentre) {
     // Corners are rounded half to even: (5 - 2) / 2 = 1.5 gives 2, (3 - 2) / 2 = 0.5 gives 0.
     const Image image = pattern(1, 5, 3);
     const Image crop = centre_crop(image, 2, 2);
-    EXPECT_EQ(crop.pixels, (std::vector<std::uint8_t>{image.row(2)[0], image.row(2)[1], image.row(3)[0], image.row(3)[1]}));
+    EXPECT_EQ(crop.pixels,
+              (std::vector<std::uint8_t>{image.row(2)[0], image.row(2)[1], image.row(3)[0], image.row(3)[1]}));
     expect_error([&] { centre_crop(image, 6, 2); }, ErrorKind::kInvalidArgument, "cannot crop");
 }
 
 TEST(Image, RefusesWhatIsNoPicture) {
     const TempDirectory directory;
     expect_error([&] { read_image(directory / "none.png"); }, ErrorKind::kFile, "cannot open");
-    expect_error([&] { read_image(directory.write("empty.png", std::string())); }, ErrorKind::kFile, "not a PNG or JPEG");
-    expect_error([&] { read_image(directory.write("text.jpg", std::string("hello"))); }, ErrorKind::kFile, "not a PNG or JPEG");
+    expect_error([&] { read_image(directory.write("empty.png", std::string())); }, ErrorKind::kFile,
+                 "not a PNG or JPEG");
+    expect_error([&] { read_image(directory.write("text.jpg", std::string("hello"))); }, ErrorKind::kFile,
+                 "not a PNG or JPEG");
 }
 
 TEST(Image, RefusesTruncatedPictures) {
@@ -161,10 +165,26 @@ TEST(Preprocess, FitsTheChannels) {
 }
 
 TEST(Preprocess, NamesBothShapes) {
-    expect_error([] { preprocess(plain(3, 5, 4, 0), {}, {3, 32, 32}, "small.png"); }, ErrorKind::kInvalidArgument, "is 3x5x4 after preprocessing, but the model takes 3x32x32");
-    expect_error([] { preprocess(plain(3, 5, 4, 0), {0, 32, 32, {}, {}}, {3, 32, 32}, "small.png"); }, ErrorKind::kInvalidArgument, "too small to crop 32x32");
-    expect_error([] { preprocess(plain(3, 2, 2, 0), {0, 0, 0, {0.5F}, {}}, {3, 2, 2}, "x"); }, ErrorKind::kInvalidArgument, "1 mean values for 3");
-    expect_error([] { preprocess(plain(1, 2, 2, 0), {0, 0, 0, {}, {0.0F}}, {1, 2, 2}, "x"); }, ErrorKind::kInvalidArgument, "unusable");
+    expect_error(
+        [] {
+            preprocess(plain(3, 5, 4, 0), {}, {3, 32, 32}, "small.png");
+        },
+        ErrorKind::kInvalidArgument, "is 3x5x4 after preprocessing, but the model takes 3x32x32");
+    expect_error(
+        [] {
+            preprocess(plain(3, 5, 4, 0), {0, 32, 32, {}, {}}, {3, 32, 32}, "small.png");
+        },
+        ErrorKind::kInvalidArgument, "too small to crop 32x32");
+    expect_error(
+        [] {
+            preprocess(plain(3, 2, 2, 0), {0, 0, 0, {0.5F}, {}}, {3, 2, 2}, "x");
+        },
+        ErrorKind::kInvalidArgument, "1 mean values for 3");
+    expect_error(
+        [] {
+            preprocess(plain(1, 2, 2, 0), {0, 0, 0, {}, {0.0F}}, {1, 2, 2}, "x");
+        },
+        ErrorKind::kInvalidArgument, "unusable");
 }
 
 }  // namespace

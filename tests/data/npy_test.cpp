@@ -14,7 +14,8 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes file_with(const std::string& dictionary, const Bytes& data, std::uint8_t version = 1) {
     Bytes bytes = {0x93, 'N', 'U', 'M', 'P', 'Y', version, 0};
     const std::size_t length_bytes = version == 1 ? 2 : 4;
-    for (std::size_t i = 0; i < length_bytes; ++i) bytes.push_back(static_cast<std::uint8_t>(dictionary.size() >> (8 * i)));
+    for (std::size_t i = 0; i < length_bytes; ++i)
+        bytes.push_back(static_cast<std::uint8_t>(dictionary.size() >> (8 * i)));
     bytes.insert(bytes.end(), dictionary.begin(), dictionary.end());
     bytes.insert(bytes.end(), data.begin(), data.end());
     return bytes;
@@ -50,9 +51,11 @@ TEST(Npy, WritesWhatItReads) {
 TEST(Npy, ReadsEveryVersionAndElementType) {
     using Values = std::vector<float>;
     for (const std::uint8_t version : std::initializer_list<std::uint8_t>{1, 2, 3}) {
-        EXPECT_EQ(parse_npy(file_with(header("<f4", "(2,)"), raw<float>({1.5F, -2.0F}), version), "x").values, (Values{1.5F, -2.0F}));
+        EXPECT_EQ(parse_npy(file_with(header("<f4", "(2,)"), raw<float>({1.5F, -2.0F}), version), "x").values,
+                  (Values{1.5F, -2.0F}));
     }
-    EXPECT_EQ(parse_npy(file_with(header("<f8", "(1, 2)"), raw<double>({0.5, 1e300})), "x").values, (Values{0.5F, INFINITY}));
+    EXPECT_EQ(parse_npy(file_with(header("<f8", "(1, 2)"), raw<double>({0.5, 1e300})), "x").values,
+              (Values{0.5F, INFINITY}));
     EXPECT_EQ(parse_npy(file_with(header("|u1", "(2,)"), raw<std::uint8_t>({0, 255})), "x").values, (Values{0, 255}));
     EXPECT_EQ(parse_npy(file_with(header("|i1", "(1,)"), raw<std::int8_t>({-7})), "x").values, (Values{-7}));
     EXPECT_EQ(parse_npy(file_with(header("|b1", "(2,)"), raw<std::uint8_t>({0, 1})), "x").values, (Values{0, 1}));
@@ -63,8 +66,10 @@ TEST(Npy, ReadsEveryVersionAndElementType) {
     EXPECT_EQ(parse_npy(file_with(header("<i8", "(1,)"), raw<std::int64_t>({-5})), "x").values, (Values{-5}));
     EXPECT_EQ(parse_npy(file_with(header("<u8", "(1,)"), raw<std::uint64_t>({5})), "x").values, (Values{5}));
     // 1, -2, the largest half, the smallest half, infinity.
-    EXPECT_EQ(parse_npy(file_with(header("<f2", "(5,)"), raw<std::uint16_t>({0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00})), "x").values,
-              (Values{1, -2, 65504, std::ldexp(1.0F, -24), INFINITY}));
+    EXPECT_EQ(
+        parse_npy(file_with(header("<f2", "(5,)"), raw<std::uint16_t>({0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00})), "x")
+            .values,
+        (Values{1, -2, 65504, std::ldexp(1.0F, -24), INFINITY}));
 }
 
 TEST(Npy, AcceptsKeysInAnyOrderAndDoubleQuotes) {
@@ -74,11 +79,15 @@ TEST(Npy, AcceptsKeysInAnyOrderAndDoubleQuotes) {
 
 TEST(Npy, RefusesWhatItDoesNotImplement) {
     const Bytes data = raw<float>({1});
-    expect_error([&] { parse_npy(file_with(header(">f4", "(1,)"), data), "x"); }, ErrorKind::kUnsupported, "big-endian");
-    expect_error([&] { parse_npy(file_with(header("<c8", "(1,)"), data), "x"); }, ErrorKind::kUnsupported, "element type");
-    expect_error([&] { parse_npy(file_with(header("|O", "(1,)"), data), "x"); }, ErrorKind::kUnsupported, "element type");
-    expect_error([&] { parse_npy(file_with("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", data), "x"); },
-                 ErrorKind::kUnsupported, "structured");
+    expect_error([&] { parse_npy(file_with(header(">f4", "(1,)"), data), "x"); }, ErrorKind::kUnsupported,
+                 "big-endian");
+    expect_error([&] { parse_npy(file_with(header("<c8", "(1,)"), data), "x"); }, ErrorKind::kUnsupported,
+                 "element type");
+    expect_error([&] { parse_npy(file_with(header("|O", "(1,)"), data), "x"); }, ErrorKind::kUnsupported,
+                 "element type");
+    expect_error(
+        [&] { parse_npy(file_with("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", data), "x"); },
+        ErrorKind::kUnsupported, "structured");
     expect_error([&] { parse_npy(file_with("{'descr': '<f4', 'fortran_order': True, 'shape': (1,)}", data), "x"); },
                  ErrorKind::kUnsupported, "ascontiguousarray");
 }

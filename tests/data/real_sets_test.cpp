@@ -1,5 +1,5 @@
-// The published image sets, where an unpacked copy is at hand: the environment variable FLASH_DATA names the directory that
-// holds cifar-10-batches-bin, cifar-100-binary, tiny-imagenet-200 and imagenet-like-224 (or some of them).
+// The published image sets, where an unpacked copy is at hand: the environment variable FLASH_DATA names the directory
+// that holds cifar-10-batches-bin, cifar-100-binary, tiny-imagenet-200 and imagenet-like-224 (or some of them).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -55,10 +55,12 @@ std::vector<float> half3() { return {0.5F, 0.5F, 0.5F}; }
 
 INSTANTIATE_TEST_SUITE_P(
     Sets, RealSetTest,
-    testing::Values(RealSet{"cifar10", "cifar-10-batches-bin", "cifar10", 10000, 10, {0, 0, 0, half3(), half3()}, {3, 32, 32}},
-                    RealSet{"cifar100", "cifar-100-binary", "cifar100", 10000, 100, {64, 64, 64, half3(), half3()}, {3, 64, 64}},
-                    RealSet{"tiny", "tiny-imagenet-200", "tiny-imagenet", 10000, 200, {0, 0, 0, half3(), half3()}, {3, 64, 64}},
-                    RealSet{"imagenet", "imagenet-like-224", "images", 1000, 996, {256, 224, 224, half3(), half3()}, {3, 224, 224}}),
+    testing::Values(
+        RealSet{"cifar10", "cifar-10-batches-bin", "cifar10", 10000, 10, {0, 0, 0, half3(), half3()}, {3, 32, 32}},
+        RealSet{"cifar100", "cifar-100-binary", "cifar100", 10000, 100, {64, 64, 64, half3(), half3()}, {3, 64, 64}},
+        RealSet{"tiny", "tiny-imagenet-200", "tiny-imagenet", 10000, 200, {0, 0, 0, half3(), half3()}, {3, 64, 64}},
+        RealSet{
+            "imagenet", "imagenet-like-224", "images", 1000, 996, {256, 224, 224, half3(), half3()}, {3, 224, 224}}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 }  // namespace

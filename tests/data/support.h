@@ -36,7 +36,8 @@ public:
     std::string write(const std::string& name, std::span<const std::uint8_t> bytes) const {
         const std::filesystem::path file = path_ / name;
         std::filesystem::create_directories(file.parent_path());
-        std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        std::ofstream(file, std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
         return file.string();
     }
     std::string write(const std::string& name, const std::string& text) const {
@@ -60,7 +61,8 @@ inline Image pattern(int channels, int height, int width) {
     std::size_t i = 0;
     for (int y = 0; y < height; ++y) {
         for (int x = 0; x < width; ++x) {
-            for (int c = 0; c < channels; ++c) image.pixels[i++] = static_cast<std::uint8_t>(x * 37 + y * 91 + c * 53 + x * y * 7);
+            for (int c = 0; c < channels; ++c)
+                image.pixels[i++] = static_cast<std::uint8_t>(x * 37 + y * 91 + c * 53 + x * y * 7);
         }
     }
     return image;

@@ -12,11 +12,13 @@
 namespace flash::lattice {
 namespace {
 
-/// A heap block of exactly this size with a page of no access behind it: reading or writing one byte too far ends the program.
+/// A heap block of exactly this size with a page of no access behind it: reading or writing one byte too far ends the
+/// program.
 class Guarded {
 public:
     explicit Guarded(std::size_t size) : size_(size), pages_((size + kPage - 1) / kPage * kPage) {
-        memory_ = static_cast<std::uint8_t*>(::mmap(nullptr, pages_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        memory_ = static_cast<std::uint8_t*>(
+            ::mmap(nullptr, pages_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         EXPECT_NE(memory_, MAP_FAILED);
         EXPECT_EQ(::mprotect(memory_ + pages_, kPage, PROT_NONE), 0);
     }
@@ -25,7 +27,9 @@ public:
     Guarded& operator=(const Guarded&) = delete;
     std::uint8_t* data() { return memory_ + pages_ - size_; }
     template <class T>
-    std::span<T> as() { return {reinterpret_cast<T*>(data()), size_ / sizeof(T)}; }
+    std::span<T> as() {
+        return {reinterpret_cast<T*>(data()), size_ / sizeof(T)};
+    }
 
 private:
     static constexpr std::size_t kPage = 4096;
@@ -49,7 +53,8 @@ void round_trips() {
                 pack(std::span<const Word>(in), bits, bytes, set);
                 // Bit i of the stream is bit i % bits of value i / bits; the rest of the last byte is zero.
                 for (std::size_t i = 0; i < 8 * bytes.size(); ++i) {
-                    const std::size_t index = i / static_cast<std::size_t>(bits), bit = i % static_cast<std::size_t>(bits);
+                    const std::size_t index = i / static_cast<std::size_t>(bits),
+                                      bit = i % static_cast<std::size_t>(bits);
                     ASSERT_EQ(bytes[i / 8] >> (i % 8) & 1, index < count ? static_cast<int>(in[index] >> bit & 1) : 0)
                         << bits << " " << count << " " << to_string(set);
                 }

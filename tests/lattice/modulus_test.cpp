@@ -20,7 +20,8 @@ TEST(Modulus, ArithmeticAgreesWithPlainDivision) {
         for (int i = 0; i < 2000; ++i) {
             // The first rounds take the largest values.
             const std::uint64_t x = i < 2 ? p - 1 : generator() % p, y = i < 1 ? p - 1 : generator() % p;
-            const u128 wide = i < 2 ? ~u128{0} - static_cast<unsigned>(i) : static_cast<u128>(generator()) << 64 | generator();
+            const u128 wide =
+                i < 2 ? ~u128{0} - static_cast<unsigned>(i) : static_cast<u128>(generator()) << 64 | generator();
             ASSERT_EQ(modulus.reduce(wide), static_cast<std::uint64_t>(wide % p));
             ASSERT_EQ(modulus.multiply(x, y), static_cast<std::uint64_t>(static_cast<u128>(x) * y % p));
             ASSERT_EQ(modulus.add(x, y), (x + y) % p);
@@ -61,8 +62,8 @@ TEST(Primes, AreRecognised) {
     EXPECT_TRUE(is_prime((1ull << 61) - 1));
     EXPECT_FALSE(is_prime(0));
     EXPECT_FALSE(is_prime(1));
-    EXPECT_FALSE(is_prime(3215031751ull));            // strong pseudoprime to the bases 2, 3, 5, 7
-    EXPECT_FALSE(is_prime(3825123056546413051ull));   // and to 2, ..., 23
+    EXPECT_FALSE(is_prime(3215031751ull));           // strong pseudoprime to the bases 2, 3, 5, 7
+    EXPECT_FALSE(is_prime(3825123056546413051ull));  // and to 2, ..., 23
     EXPECT_THROW(largest_prime_below(100, 1000), Error);
 }
 

@@ -11,7 +11,8 @@ namespace {
 // Primes of all the sizes in use, on both sides of the limit of the floating-point kernels.
 std::vector<std::uint64_t> primes(std::size_t n) {
     std::vector<std::uint64_t> result;
-    for (int bits : {24, 28, 31, 38, 40, 49, 50, 51, 54, 60}) result.push_back(largest_prime_below(1ull << bits, 2 * n));
+    for (int bits : {24, 28, 31, 38, 40, 49, 50, 51, 54, 60})
+        result.push_back(largest_prime_below(1ull << bits, 2 * n));
     return result;
 }
 
@@ -20,7 +21,8 @@ TEST(Ntt, ProductsAgreeWithSchoolbook) {
         for (std::uint64_t p : primes(n))
             for (InstructionSet set : supported_instruction_sets()) {
                 const NttTables ntt(n, p);
-                const std::vector<std::uint64_t> x = reference::random_residues(n, p, n), y = reference::random_residues(n, p, n + 1);
+                const std::vector<std::uint64_t> x = reference::random_residues(n, p, n),
+                                                 y = reference::random_residues(n, p, n + 1);
                 std::vector<std::uint64_t> fx = x, fy = y;
                 ntt.forward(fx, set);
                 ntt.forward(fy, set);
@@ -35,9 +37,10 @@ TEST(Ntt, InstructionSetsAgreeAndInvert) {
         for (std::uint64_t p : primes(n)) {
             const NttTables ntt(n, p);
             // Random, and extreme values that stress the lazy reductions.
-            std::vector<std::vector<std::uint64_t>> inputs = {reference::random_residues(n, p, p), std::vector<std::uint64_t>(n, 0),
-                                                              std::vector<std::uint64_t>(n, p - 1),
-                                                              std::vector<std::uint64_t>(n, p / 2), std::vector<std::uint64_t>(n, 1)};
+            std::vector<std::vector<std::uint64_t>> inputs = {
+                reference::random_residues(n, p, p), std::vector<std::uint64_t>(n, 0),
+                std::vector<std::uint64_t>(n, p - 1), std::vector<std::uint64_t>(n, p / 2),
+                std::vector<std::uint64_t>(n, 1)};
             for (std::size_t i = 0; i < n; i += 2) inputs[4][i] = p - 1;
             for (const std::vector<std::uint64_t>& input : inputs) {
                 std::vector<std::uint64_t> forward = input, inverse = input;

@@ -18,10 +18,12 @@ std::vector<Modulus> moduli() {
     return result;
 }
 
-// Random residues with the edges in front; two arrays of different seeds pair every edge with random values and with an edge.
+// Random residues with the edges in front; two arrays of different seeds pair every edge with random values and with an
+// edge.
 Residues residues(std::uint64_t p, std::uint64_t seed) {
     Residues x = reference::random_residues(n, p, seed);
-    for (std::size_t i = 0; i < 16; ++i) x[i] = std::vector<std::uint64_t>{0, 1, p / 2, p / 2 + 1, p - 1}[(i >> (seed % 3)) % 5];
+    for (std::size_t i = 0; i < 16; ++i)
+        x[i] = std::vector<std::uint64_t>{0, 1, p / 2, p / 2 + 1, p - 1}[(i >> (seed % 3)) % 5];
     return x;
 }
 
@@ -34,7 +36,8 @@ TEST_P(EverySet, ProductsAreExact) {
         const Residues x = residues(p, 1), w = residues(p, 2), start = residues(p, 3);
         Residues quotients(n), out(n);
         arithmetic.quotients(w, quotients);
-        for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(quotients[i], static_cast<std::uint64_t>((static_cast<u128>(w[i]) << 52) / p));
+        for (std::size_t i = 0; i < n; ++i)
+            ASSERT_EQ(quotients[i], static_cast<std::uint64_t>((static_cast<u128>(w[i]) << 52) / p));
         arithmetic.multiply(x, w, quotients, out);
         for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], modulus.multiply(x[i], w[i]));
         // Any 52-bit x.
@@ -44,7 +47,8 @@ TEST_P(EverySet, ProductsAreExact) {
         for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], modulus.multiply(wide[i], w[i]));
         out = start;
         arithmetic.subtract_product(wide, w, quotients, out);
-        for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], modulus.subtract(start[i], modulus.multiply(wide[i], w[i])));
+        for (std::size_t i = 0; i < n; ++i)
+            ASSERT_EQ(out[i], modulus.subtract(start[i], modulus.multiply(wide[i], w[i])));
     }
 }
 
@@ -57,7 +61,7 @@ TEST_P(EverySet, SumsOfProductsAreExact) {
         for (std::uint64_t k = 0; k < 3; ++k) {
             x.push_back(residues(p, 5 + k));
             y.push_back(residues(p, 11 + 2 * k));
-            for (std::size_t i = 20; i < 30; ++i) x[k][i] = y[k][i] = p - 1;  // the largest reduced sum
+            for (std::size_t i = 20; i < 30; ++i) x[k][i] = y[k][i] = p - 1;                  // the largest reduced sum
             for (std::size_t i = 30; i < 40; ++i) x[k][i] = p - 1, y[k][i] = limit - i + 29;  // the largest of all
             for (std::size_t i = 40; i < n; i += 3) y[k][i] += limit / p / 2 * p;
         }
@@ -68,7 +72,8 @@ TEST_P(EverySet, SumsOfProductsAreExact) {
             std::vector<std::span<const std::uint64_t>> left(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(count)),
                 right(y.begin(), y.begin() + static_cast<std::ptrdiff_t>(count));
             for (std::size_t k = 0; k < count; ++k)
-                for (std::size_t i = 0; i < n; ++i) expected[i] = modulus.add(expected[i], modulus.multiply(x[k][i], y[k][i] % p));
+                for (std::size_t i = 0; i < n; ++i)
+                    expected[i] = modulus.add(expected[i], modulus.multiply(x[k][i], y[k][i] % p));
             arithmetic.add_products(left, right, out);
             ASSERT_EQ(out, expected) << p << " " << count;
         }
@@ -97,7 +102,8 @@ TEST_P(EverySet, LiftsAndWordsAreExact) {
         words[0] = 0x80000000u, words[1] = 0x7fffffffu, words[2] = 0xffffffffu;
         if (p >> 32) {
             arithmetic.lift(words, out);
-            for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], modulus.from_signed(static_cast<std::int32_t>(words[i])));
+            for (std::size_t i = 0; i < n; ++i)
+                ASSERT_EQ(out[i], modulus.from_signed(static_cast<std::int32_t>(words[i])));
         } else {
             EXPECT_THROW(arithmetic.lift(words, out), Error);
         }

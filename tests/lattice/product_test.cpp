@@ -13,7 +13,8 @@ TEST(ExactProduct, AgreesWithSchoolbookOnExtremes) {
     for (int round = 0; round < 4; ++round) {
         std::vector<std::uint32_t> words = reference::random_words(n, static_cast<std::uint64_t>(round));
         std::vector<std::int8_t> small(n);
-        for (std::size_t i = 0; i < n; ++i) small[i] = static_cast<std::int8_t>(static_cast<int>((i * i + i / 7) % 3) - 1);
+        for (std::size_t i = 0; i < n; ++i)
+            small[i] = static_cast<std::int8_t>(static_cast<int>((i * i + i / 7) % 3) - 1);
         if (round == 1) {  // the largest sum: every product is 2^31
             words.assign(n, 0x80000000u);
             small.assign(n, -1);

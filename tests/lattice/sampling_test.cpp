@@ -110,7 +110,9 @@ TEST(Sampling, ResiduesAreUniformBelowTheBound) {
         }
         const double count = static_cast<double>(values.size());
         EXPECT_NEAR(sum / count, 0.5, 6 / std::sqrt(12 * count) * (bound == 2 ? 2 : 1.5)) << bound;
-        EXPECT_NEAR(parity[0] / count, static_cast<double>((bound + std::uint64_t{1}) / 2) / bound, 3 / std::sqrt(count)) << bound;
+        EXPECT_NEAR(parity[0] / count, static_cast<double>((bound + std::uint64_t{1}) / 2) / bound,
+                    3 / std::sqrt(count))
+            << bound;
     }
     Prng rng = generator(5);
     std::vector<std::uint32_t> values(3);
@@ -121,7 +123,8 @@ TEST(Sampling, ResiduesAreUniformBelowTheBound) {
 /// Runs a sampler with every instruction set; all must draw the same values and leave the stream at the same place.
 template <class T, class Sampler>
 void expect_agreement(const Sampler& sampler, const char* name) {
-    for (std::size_t count : {0u, 1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 63u, 64u, 127u, 1000u, 1024u, 2048u, 4095u, 20003u}) {
+    for (std::size_t count : {0u,  1u,  2u,  3u,  4u,  5u,   7u,    8u,    9u,    15u,   16u,
+                              17u, 31u, 33u, 63u, 64u, 127u, 1000u, 1024u, 2048u, 4095u, 20003u}) {
         std::vector<T> expected;
         std::uint64_t next = 0;
         for (InstructionSet set : supported_instruction_sets()) {
@@ -141,34 +144,41 @@ void expect_agreement(const Sampler& sampler, const char* name) {
 }
 
 TEST(Sampling, InstructionSetsAgree) {
-    expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_ternary(rng, out, set); }, "ternary");
-    expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_error(rng, out, set); }, "error");
+    expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_ternary(rng, out, set); },
+                                  "ternary");
+    expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_error(rng, out, set); },
+                                  "error");
     for (std::uint32_t bound : {2u, 3u, (1u << 16) + 1, 16760833u, (1u << 31) - 1, 1u << 31})
-        expect_agreement<std::uint32_t>([&](Prng& rng, auto out, InstructionSet set) { sample_residues(rng, bound, out, set); }, "residues");
+        expect_agreement<std::uint32_t>(
+            [&](Prng& rng, auto out, InstructionSet set) { sample_residues(rng, bound, out, set); }, "residues");
     std::vector<Modulus> moduli;
     for (int bits : {3, 8, 9, 24, 34, 40, 48, 50, 52, 57, 60}) {
         moduli.emplace_back(largest_prime_below(1ull << bits, 2));
         moduli.emplace_back(largest_prime_below((1ull << (bits - 1)) + 100, 2));
     }
     for (const Modulus& modulus : moduli)
-        expect_agreement<std::uint64_t>([&](Prng& rng, auto out, InstructionSet set) { sample_uniform(rng, modulus, out, set); }, "uniform");
+        expect_agreement<std::uint64_t>(
+            [&](Prng& rng, auto out, InstructionSet set) { sample_uniform(rng, modulus, out, set); }, "uniform");
     for (const Modulus& modulus : moduli)
         for (int log_bound : {0, 6, 7, 8, 50, 51, 52, 53, 74, 79, 80, 88, 94, 95, 96, 126})
             expect_agreement<std::uint64_t>(
                 [&](Prng& rng, auto out, InstructionSet set) {
-                    sample_flooding(rng, log_bound, std::array{modulus}, std::array{std::span<std::uint64_t>(out)}, set);
+                    sample_flooding(rng, log_bound, std::array{modulus}, std::array{std::span<std::uint64_t>(out)},
+                                    set);
                 },
                 "flooding");
 }
 
 TEST(Sampling, FloodingGivesTheSameIntegersModEveryPrime) {
     // Three primes at once are the same integers as one at a time.
-    const std::array moduli{Modulus(largest_prime_below(1ull << 36, 8192)), Modulus(largest_prime_below(1ull << 50, 8192)),
+    const std::array moduli{Modulus(largest_prime_below(1ull << 36, 8192)),
+                            Modulus(largest_prime_below(1ull << 50, 8192)),
                             Modulus(largest_prime_below(1ull << 36, 16384))};
     std::array<std::vector<std::uint64_t>, 3> together;
     for (auto& part : together) part.resize(1000);
     Prng rng = generator(6);
-    sample_flooding(rng, 74, moduli, std::array{std::span(together[0]), std::span(together[1]), std::span(together[2])});
+    sample_flooding(rng, 74, moduli,
+                    std::array{std::span(together[0]), std::span(together[1]), std::span(together[2])});
     for (std::size_t k = 0; k < 3; ++k) {
         Prng again = generator(6);
         std::vector<std::uint64_t> alone(1000);
@@ -176,14 +186,25 @@ TEST(Sampling, FloodingGivesTheSameIntegersModEveryPrime) {
         EXPECT_EQ(alone, together[k]);
     }
     std::vector<std::uint64_t> shorter(999);
-    EXPECT_THROW(sample_flooding(rng, 74, std::array{moduli[0], moduli[1]}, std::array{std::span(together[0]), std::span(shorter)}), Error);
+    EXPECT_THROW(sample_flooding(rng, 74, std::array{moduli[0], moduli[1]},
+                                 std::array{std::span(together[0]), std::span(shorter)}),
+                 Error);
     EXPECT_THROW(sample_flooding(rng, 127, std::array{moduli[0]}, std::array{std::span(shorter)}), Error);
 }
 
 TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {
     // The edges of the ternary digits, and all and no ones, in every lane.
-    std::vector<std::uint64_t> words = {0, ~0ull, 0x5555555555555555, 0x5555555555555556, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaab,
-                                        0x1fffff, 0x1fffff00000000, 0xffe00000ffe00000, 1ull << 63, 1};
+    std::vector<std::uint64_t> words = {0,
+                                        ~0ull,
+                                        0x5555555555555555,
+                                        0x5555555555555556,
+                                        0xaaaaaaaaaaaaaaaa,
+                                        0xaaaaaaaaaaaaaaab,
+                                        0x1fffff,
+                                        0x1fffff00000000,
+                                        0xffe00000ffe00000,
+                                        1ull << 63,
+                                        1};
     while (words.size() % 33) words.push_back(words[words.size() * 7 % 11]);
     for (InstructionSet set : supported_instruction_sets()) {
         const auto ternary = set >= InstructionSet::kAvx512 ? kernels::ternary_avx512
@@ -197,7 +218,8 @@ TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {
         std::vector<std::uint8_t> bytes(kernels::kErrorBytes * words.size() + kernels::kSlack);
         for (std::size_t i = 0; i < words.size(); ++i)
             for (std::size_t j = 0; j < kernels::kErrorBytes; ++j)
-                bytes[kernels::kErrorBytes * i + j] = static_cast<std::uint8_t>(words[i] >> (j < 3 ? 8 * j : 8 * j + 8));
+                bytes[kernels::kErrorBytes * i + j] =
+                    static_cast<std::uint8_t>(words[i] >> (j < 3 ? 8 * j : 8 * j + 8));
         error(bytes.data(), errors.size(), errors.data());
         for (std::size_t i = 0; i < words.size(); ++i) {
             u128 fraction = words[i];
@@ -206,7 +228,8 @@ TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {
                 ASSERT_EQ(digits[4 * i + j], static_cast<int>(fraction >> 64) - 1) << to_string(set);
                 fraction = static_cast<std::uint64_t>(fraction);
             }
-            ASSERT_EQ(errors[i], std::popcount(words[i] & 0x1fffff) - std::popcount((words[i] >> 32) & 0x1fffff)) << to_string(set);
+            ASSERT_EQ(errors[i], std::popcount(words[i] & 0x1fffff) - std::popcount((words[i] >> 32) & 0x1fffff))
+                << to_string(set);
         }
     }
 }

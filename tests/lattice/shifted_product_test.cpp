@@ -41,7 +41,8 @@ std::vector<std::uint32_t> expected_sums(const Case& c) {
         for (std::size_t k = 0; k < c.columns.size(); ++k) {
             const std::uint32_t weight = static_cast<std::uint32_t>(int{c.weights[r * c.columns.size() + k]});
             for (std::size_t j = 0; j < c.n; ++j) {
-                const std::size_t to = (j + static_cast<std::size_t>(c.columns[k].shift + static_cast<std::int32_t>(2 * c.n))) % (2 * c.n);
+                const std::size_t to =
+                    (j + static_cast<std::size_t>(c.columns[k].shift + static_cast<std::int32_t>(2 * c.n))) % (2 * c.n);
                 const std::uint32_t term = c.multiplier * weight * c.in[c.columns[k].input * c.n + j];
                 sums[r * c.n + to % c.n] += to < c.n ? term : 0 - term;
             }
@@ -57,14 +58,16 @@ void check(const Case& c, const std::vector<CoefficientRange>& ranges, int zero_
         std::vector<std::uint32_t> direct;
         for (ProductMethod method : {ProductMethod::kDirect, ProductMethod::kTransform}) {
             std::vector<std::uint32_t> out = start;
-            ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, method}, set).apply(c.in, tiles, zero_low_bytes, out);
+            ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, method}, set)
+                .apply(c.in, tiles, zero_low_bytes, out);
             for (std::size_t r = 0; r < c.rows; ++r)
                 for (const CoefficientRange& range : ranges)
                     for (std::uint32_t j = range.begin; j < range.end; ++j) {
                         const std::size_t at = r * tiles.words() + tiles.compact(j);
                         ASSERT_EQ(out[at], start[at] + expected[r * c.n + j])
-                            << to_string(set) << (method == ProductMethod::kDirect ? " direct" : " transform") << " n " << c.n << " rows " << c.rows
-                            << " columns " << c.columns.size() << " row " << r << " coefficient " << j;
+                            << to_string(set) << (method == ProductMethod::kDirect ? " direct" : " transform") << " n "
+                            << c.n << " rows " << c.rows << " columns " << c.columns.size() << " row " << r
+                            << " coefficient " << j;
                     }
             // Also where nobody asked: tiles that run past a range or the end.
             if (method == ProductMethod::kDirect) direct = out;
@@ -81,10 +84,12 @@ void check_once(const Case& c) {
     for (InstructionSet set : supported_instruction_sets())
         for (ProductMethod held : {ProductMethod::kDirect, ProductMethod::kTransform}) {
             const ShiftedProduct product(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, {0, 0, held}, set);
-            for (std::optional<ProductMethod> method : {std::optional<ProductMethod>{}, {ProductMethod::kDirect}, {ProductMethod::kTransform}}) {
+            for (std::optional<ProductMethod> method :
+                 {std::optional<ProductMethod>{}, {ProductMethod::kDirect}, {ProductMethod::kTransform}}) {
                 std::vector<std::uint32_t> out = start;
                 product.apply_once(c.in, out, method);
-                for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], start[i] + expected[i]) << to_string(set) << " word " << i;
+                for (std::size_t i = 0; i < out.size(); ++i)
+                    ASSERT_EQ(out[i], start[i] + expected[i]) << to_string(set) << " word " << i;
             }
         }
 }
@@ -93,7 +98,8 @@ TEST(ShiftedProduct, RandomShapes) {
     std::uint64_t seed = 1;
     for (std::size_t n : {64u, 512u, 1024u, 2048u})
         for (std::size_t rows : {1u, 2u, 3u, 4u, 5u, 9u})
-            for (std::size_t columns : {1u, 7u, 40u}) check_whole(random_case(n, 1 + columns / 3, rows, columns, seed++));
+            for (std::size_t columns : {1u, 7u, 40u})
+                check_whole(random_case(n, 1 + columns / 3, rows, columns, seed++));
     check_whole(random_case(64, 3, 17, 1100, seed++));  // several passes over the columns, many of one input and shift
     check_whole(random_case(128, 70, 35, 300, seed++));
     check_whole(random_case(1024, 2, 0, 3, seed++));
@@ -105,9 +111,11 @@ TEST(ShiftedProduct, OnlySomeCoefficients) {
     for (std::size_t n : {64u, 512u, 1024u, 2048u})
         for (std::uint32_t step : {17u, 31u, 100u}) {
             std::vector<CoefficientRange> ranges;
-            for (std::uint32_t at = step / 3; at < n; at += step) ranges.push_back({at, std::min(at + 1 + at % step, static_cast<std::uint32_t>(n))});
+            for (std::uint32_t at = step / 3; at < n; at += step)
+                ranges.push_back({at, std::min(at + 1 + at % step, static_cast<std::uint32_t>(n))});
             check(random_case(n, 9, 7, 50, seed++), ranges);
-            check(random_case(n, 3, 33, 20, seed++), {{static_cast<std::uint32_t>(n - 1), static_cast<std::uint32_t>(n)}});
+            check(random_case(n, 3, 33, 20, seed++),
+                  {{static_cast<std::uint32_t>(n - 1), static_cast<std::uint32_t>(n)}});
         }
 }
 
@@ -136,8 +144,9 @@ TEST(ShiftedProduct, EdgeValues) {
 }
 
 TEST(ShiftedProduct, LargestIntegersThatTransformsMustHold) {
-    // Everything meets in one coefficient, at the extremes of words and weights: with 2047 columns a word is transformed whole, and the integer
-    // is just below half of the prime; with 2048 it has to be split. 20,000 columns fit whole where a low byte is dropped.
+    // Everything meets in one coefficient, at the extremes of words and weights: with 2047 columns a word is
+    // transformed whole, and the integer is just below half of the prime; with 2048 it has to be split. 20,000 columns
+    // fit whole where a low byte is dropped.
     for (std::size_t columns : {2047u, 2048u})
         for (std::int32_t shift : {0, 5, -64})
             for (int weight : {-128, 127})
@@ -166,7 +175,8 @@ TEST(ShiftedProduct, ManyInputsAreReducedInBetween) {
 TEST(ShiftedProduct, OnceIsTheSame) {
     check_once(random_case(64, 3, 5, 7, 1));
     check_once(random_case(256, 1, 1, 1, 2));
-    // More inputs and rows than one piece, the last ones not full; several columns of one input and shift; inputs without a column.
+    // More inputs and rows than one piece, the last ones not full; several columns of one input and shift; inputs
+    // without a column.
     check_once(random_case(64, 50, 70, 20, 6));
     Case dense = random_case(64, 21, 37, 21 * 400, 3);
     dense.columns[5] = dense.columns[9] = dense.columns[17];
@@ -187,21 +197,27 @@ TEST(ProductChoice, SizesAndRatesDecideWhetherTransformsPassBy) {
 
 TEST(ProductChoice, TheBudgetGoesWhereItSavesMostForItsBytes) {
     using enum ProductMethod;
-    const auto chosen = [](std::vector<ProductOffer> offers, std::size_t budget) { return choose_methods(offers, budget); };
+    const auto chosen = [](std::vector<ProductOffer> offers, std::size_t budget) {
+        return choose_methods(offers, budget);
+    };
     //                                      direct, transforms, bytes
-    const std::vector<ProductOffer> offers{{10, 2, 800},   // saves 0.01 a byte
-                                           {10, 9, 10},    // saves too little, whatever it takes
-                                           {5, 1, 100},    // 0.04
-                                           {100, 10, 0},   // impossible
-                                           {9, 1, 400},    // 0.02
-                                           {1, 2, 1}};     // slower
+    const std::vector<ProductOffer> offers{{10, 2, 800},  // saves 0.01 a byte
+                                           {10, 9, 10},   // saves too little, whatever it takes
+                                           {5, 1, 100},   // 0.04
+                                           {100, 10, 0},  // impossible
+                                           {9, 1, 400},   // 0.02
+                                           {1, 2, 1}};    // slower
     EXPECT_EQ(chosen(offers, 0), std::vector<ProductMethod>(6, kDirect));
     EXPECT_EQ(chosen(offers, 99), std::vector<ProductMethod>(6, kDirect));
-    EXPECT_EQ(chosen(offers, 100), (std::vector<ProductMethod>{kDirect, kDirect, kTransform, kDirect, kDirect, kDirect}));
-    EXPECT_EQ(chosen(offers, 899), (std::vector<ProductMethod>{kDirect, kDirect, kTransform, kDirect, kTransform, kDirect}));
+    EXPECT_EQ(chosen(offers, 100),
+              (std::vector<ProductMethod>{kDirect, kDirect, kTransform, kDirect, kDirect, kDirect}));
+    EXPECT_EQ(chosen(offers, 899),
+              (std::vector<ProductMethod>{kDirect, kDirect, kTransform, kDirect, kTransform, kDirect}));
     // What does not fit is passed over for what does.
-    EXPECT_EQ(chosen({{10, 2, 800}, {5, 1, 900}, {1, 0.5, 200}}, 1000), (std::vector<ProductMethod>{kTransform, kDirect, kTransform}));
-    EXPECT_EQ(chosen(offers, 1300), (std::vector<ProductMethod>{kTransform, kDirect, kTransform, kDirect, kTransform, kDirect}));
+    EXPECT_EQ(chosen({{10, 2, 800}, {5, 1, 900}, {1, 0.5, 200}}, 1000),
+              (std::vector<ProductMethod>{kTransform, kDirect, kTransform}));
+    EXPECT_EQ(chosen(offers, 1300),
+              (std::vector<ProductMethod>{kTransform, kDirect, kTransform, kDirect, kTransform, kDirect}));
     // The first of equals.
     EXPECT_EQ(chosen({{5, 1, 100}, {5, 1, 100}}, 100), (std::vector<ProductMethod>{kTransform, kDirect}));
     EXPECT_TRUE(chosen({}, 100).empty());
@@ -221,11 +237,14 @@ TEST(ProductChoice, AnOfferCountsWhatTheArrangementWillMultiply) {
         EXPECT_DOUBLE_EQ(offer.direct_seconds, 1e-3 * direct->multiply_adds(10, 1)) << to_string(set);
         EXPECT_EQ(offer.transform_bytes, 8u * 2048 * 70 * 6);
     }
-    EXPECT_EQ(offer_of({16384, 1, 1, std::span(c.columns).first(1)}, {}, rates, InstructionSet::kPortable).transform_bytes, 0u);
+    EXPECT_EQ(
+        offer_of({16384, 1, 1, std::span(c.columns).first(1)}, {}, rates, InstructionSet::kPortable).transform_bytes,
+        0u);
 }
 
 TEST(ShiftedProduct, ChoosesBySizesAlone) {
-    // Four thousand columns for each row and input, at all coefficients: far more than a transform costs, whatever the machine.
+    // Four thousand columns for each row and input, at all coefficients: far more than a transform costs, whatever the
+    // machine.
     Case dense = random_case(2048, 8, 8, 8 * 4000, 1);
     const auto method = [](const Case& c, const ProductUse& use, InstructionSet set) {
         return ShiftedProduct(c.n, c.inputs, c.columns, c.weights, c.rows, c.multiplier, use, set).method();
@@ -240,7 +259,8 @@ TEST(ShiftedProduct, ChoosesBySizesAlone) {
         EXPECT_EQ(method(sparse, {1, 0, ProductMethod::kTransform}, set), ProductMethod::kTransform) << to_string(set);
         EXPECT_EQ(method(long_polynomials, {}, set), ProductMethod::kDirect) << to_string(set);
         EXPECT_THROW(method(long_polynomials, {0, 0, ProductMethod::kTransform}, set), Error) << to_string(set);
-        const ShiftedProduct held(sparse.n, 64, sparse.columns, sparse.weights, 64, 1, {0, 0, ProductMethod::kTransform}, set);
+        const ShiftedProduct held(sparse.n, 64, sparse.columns, sparse.weights, 64, 1,
+                                  {0, 0, ProductMethod::kTransform}, set);
         EXPECT_EQ(held.memory_bytes(), 64u * 64u * 2048u * 8u);
         dense.weights.assign(dense.weights.size(), 0);
         EXPECT_EQ(method(dense, {}, set), ProductMethod::kTransform) << to_string(set);
@@ -266,7 +286,8 @@ TEST(ShiftedProduct, RefusesInconsistentSizes) {
 
 TEST(CoefficientTiles, StandOneAfterTheOther) {
     const CoefficientTiles tiles(std::vector<CoefficientRange>{{5, 22}, {22, 23}, {60, 64}});
-    EXPECT_EQ(std::vector<std::uint32_t>(tiles.starts().begin(), tiles.starts().end()), (std::vector<std::uint32_t>{5, 21, 22, 60}));
+    EXPECT_EQ(std::vector<std::uint32_t>(tiles.starts().begin(), tiles.starts().end()),
+              (std::vector<std::uint32_t>{5, 21, 22, 60}));
     EXPECT_EQ(tiles.words(), 64u);
     EXPECT_EQ(tiles.compact(5), 0u);
     EXPECT_EQ(tiles.compact(21), 16u);
@@ -320,11 +341,13 @@ struct EmulatedTiles {
     }
     template <int I>
     static void load(const void* from, std::size_t row_stride) {
-        for (std::size_t r = 0; r < 16; ++r) std::memcpy(state().tile[I][r], static_cast<const std::uint8_t*>(from) + r * row_stride, 64);
+        for (std::size_t r = 0; r < 16; ++r)
+            std::memcpy(state().tile[I][r], static_cast<const std::uint8_t*>(from) + r * row_stride, 64);
     }
     template <int I>
     static void store(void* to, std::size_t row_stride) {
-        for (std::size_t r = 0; r < 16; ++r) std::memcpy(static_cast<std::uint8_t*>(to) + r * row_stride, state().tile[I][r], 64);
+        for (std::size_t r = 0; r < 16; ++r)
+            std::memcpy(static_cast<std::uint8_t*>(to) + r * row_stride, state().tile[I][r], 64);
     }
     template <int C, int A, int B>
     static void multiply() {
@@ -335,7 +358,8 @@ struct EmulatedTiles {
                 std::memcpy(&sum, state().tile[C][m] + 4 * n, 4);
                 for (std::size_t k = 0; k < 16; ++k)
                     for (std::size_t i = 0; i < 4; ++i)
-                        sum += static_cast<std::uint32_t>(int{static_cast<std::int8_t>(state().tile[A][m][4 * k + i])} * int{state().tile[B][k][4 * n + i]});
+                        sum += static_cast<std::uint32_t>(int{static_cast<std::int8_t>(state().tile[A][m][4 * k + i])} *
+                                                          int{state().tile[B][k][4 * n + i]});
                 std::memcpy(state().tile[C][m] + 4 * n, &sum, 4);
             }
     }
@@ -363,7 +387,9 @@ TEST(ShiftedBytesAmx, KernelOnEmulatedTilesAgreesWithDefinition) {
                             for (std::size_t s = 0; s < kSteps; ++s)
                                 for (std::size_t column = 0; column < 64; ++column)
                                     for (int b = 0; b < bytes; ++b) {
-                                        const std::uint32_t lane = lanes[column / 4 * group_stride + static_cast<std::size_t>(b) * kLanes + static_cast<std::size_t>(offsets[s]) + starts[t] + i];
+                                        const std::uint32_t lane =
+                                            lanes[column / 4 * group_stride + static_cast<std::size_t>(b) * kLanes +
+                                                  static_cast<std::size_t>(offsets[s]) + starts[t] + i];
                                         const int byte = static_cast<int>(lane >> (8 * (column % 4)) & 255);
                                         const int weight = weights[((r / 16 * kSteps + s) * 16 + r % 16) * 64 + column];
                                         sum += static_cast<std::uint32_t>(byte * weight) << (8 * (4 - bytes + b));
@@ -373,9 +399,10 @@ TEST(ShiftedBytesAmx, KernelOnEmulatedTilesAgreesWithDefinition) {
                 std::vector<std::uint32_t*> to;
                 for (std::size_t r = 0; r < rows; ++r) to.push_back(out.data() + r * 16 * tiles);
                 const std::size_t first = std::min<std::size_t>(rows, 16);
-                const kernels::AmxBlock blocks[2] = {{weights, first, to.data()}, {weights + kSteps * 16 * 64, rows - first, to.data() + first}};
-                kernels::shifted_bytes_on_tiles<EmulatedTiles>({lanes.data(), kLanes, group_stride, bytes}, offsets, blocks, multiplier,
-                                                               std::span(starts).first(tiles));
+                const kernels::AmxBlock blocks[2] = {{weights, first, to.data()},
+                                                     {weights + kSteps * 16 * 64, rows - first, to.data() + first}};
+                kernels::shifted_bytes_on_tiles<EmulatedTiles>({lanes.data(), kLanes, group_stride, bytes}, offsets,
+                                                               blocks, multiplier, std::span(starts).first(tiles));
                 ASSERT_EQ(out, expected) << bytes << " bytes, " << rows << " rows, " << tiles << " tiles";
             }
 }

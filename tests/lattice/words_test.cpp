@@ -13,7 +13,8 @@ namespace {
 
 TEST(Words, AddScaledRoundsExactly) {
     std::mt19937 generator(4);
-    // The estimates of the kernels are inexact, so what matters are values whose quotient is next to a half: 2^32 v = d / 2 + little mod d.
+    // The estimates of the kernels are inexact, so what matters are values whose quotient is next to a half: 2^32 v = d
+    // / 2 + little mod d.
     for (std::uint32_t d : {3u, 5u, 257u, 65537u, 16760833u, (1u << 28) - 57u, (1u << 30) + 1u, (1u << 31) - 1u}) {
         std::uint64_t inverse = 1;  // of 2^32 mod d
         for (int i = 0; i < 32; ++i) inverse = inverse * ((d + 1ull) / 2) % d;
@@ -21,7 +22,9 @@ TEST(Words, AddScaledRoundsExactly) {
             std::vector<std::uint32_t> values(count), start(count);
             for (std::size_t i = 0; i < count; ++i) {
                 const std::uint64_t near_half = inverse * (d / 2 + i % 32) % d;
-                values[i] = i == 0 ? d - 1 : i == 1 ? 0 : static_cast<std::uint32_t>(i % 2 ? generator() % d : near_half);
+                values[i] = i == 0   ? d - 1
+                            : i == 1 ? 0
+                                     : static_cast<std::uint32_t>(i % 2 ? generator() % d : near_half);
                 start[i] = static_cast<std::uint32_t>(generator());
             }
             for (InstructionSet set : supported_instruction_sets()) {
@@ -29,7 +32,8 @@ TEST(Words, AddScaledRoundsExactly) {
                 EXPECT_TRUE(add_scaled(values, d, out, set));
                 for (std::size_t i = 0; i < count; ++i) {
                     const u128 twice = (static_cast<u128>(values[i]) << 33) + d;  // floor(x + 1/2) with x = 2^32 v / d
-                    ASSERT_EQ(out[i], start[i] + static_cast<std::uint32_t>(twice / (2 * static_cast<u128>(d)))) << d << " " << to_string(set);
+                    ASSERT_EQ(out[i], start[i] + static_cast<std::uint32_t>(twice / (2 * static_cast<u128>(d))))
+                        << d << " " << to_string(set);
                 }
                 if (count == 0) continue;
                 for (const std::uint32_t outside : {d, 0xffffffffu, 0x80000000u}) {
@@ -53,7 +57,8 @@ TEST(Words, AddSmall) {
             std::vector<std::uint32_t> out(count + 1, 5);
             for (std::size_t i = 0; i < count; ++i) small[i] = static_cast<std::int8_t>(i);
             add_small(small, std::span(out).first(count), set);
-            for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(out[i], 5u + static_cast<std::uint32_t>(small[i])) << to_string(set);
+            for (std::size_t i = 0; i < count; ++i)
+                ASSERT_EQ(out[i], 5u + static_cast<std::uint32_t>(small[i])) << to_string(set);
             ASSERT_EQ(out[count], 5u);
         }
 }

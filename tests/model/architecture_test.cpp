@@ -23,7 +23,8 @@ TEST(PlainModuli, AreTheLargestSuitablePrimes) {
         EXPECT_TRUE(is_prime(kPlainModuli[i]));
         EXPECT_EQ(kPlainModuli[i] % 8192, 1u);
         EXPECT_LT(kPlainModuli[i], top);
-        for (std::uint32_t other = kPlainModuli[i] + 8192; other < top; other += 8192) EXPECT_FALSE(is_prime(other)) << other;
+        for (std::uint32_t other = kPlainModuli[i] + 8192; other < top; other += 8192)
+            EXPECT_FALSE(is_prime(other)) << other;
     }
 }
 
@@ -49,7 +50,10 @@ TEST(Validate, RefusesEveryBrokenField) {
         {"modulus", [](auto& a) { a.plain_modulus += 8192; }},
         {"modulus 0", [](auto& a) { a.plain_modulus = 0; }},
         {"input channels", [](auto& a) { a.input.channels = -1; }},
-        {"huge input", [](auto& a) { a.input = {65536, 4096, 4096}; }},
+        {"huge input",
+         [](auto& a) {
+             a.input = {65536, 4096, 4096};
+         }},
         {"input scale", [](auto& a) { a.input_scale = std::numeric_limits<double>::quiet_NaN(); }},
         {"input scale 0", [](auto& a) { a.input_scale = 0; }},
         {"input limit", [](auto& a) { a.input_limit = 1 << 30; }},
@@ -77,7 +81,14 @@ TEST(Validate, RefusesEveryBrokenField) {
         {"huge dilation", [](auto& a) { a.layers[0].terms[0].window.dilation_w = std::numeric_limits<int>::max(); }},
         {"dilated pooling", [](auto& a) { a.layers[2].terms[1].pool->dilation_h = 2; }},
         {"level convolution", [](auto& a) { a.layers[0].terms[0].window.level = true; }},
-        {"level pooling without pixels", [](auto& a) { *a.layers[2].terms[1].pool = {2, 2, 2, 2, 0, 0, 0, 1}; a.layers[2].terms[1].pool->level = true; a.layers[2].terms[1].pool->pad_top = 2; a.layers[2].terms[1].pool->kernel_h = 2; a.layers[2].terms[1].pool->pad_bottom = 0; }},
+        {"level pooling without pixels",
+         [](auto& a) {
+             *a.layers[2].terms[1].pool = {2, 2, 2, 2, 0, 0, 0, 1};
+             a.layers[2].terms[1].pool->level = true;
+             a.layers[2].terms[1].pool->pad_top = 2;
+             a.layers[2].terms[1].pool->kernel_h = 2;
+             a.layers[2].terms[1].pool->pad_bottom = 0;
+         }},
         {"no groups", [](auto& a) { a.layers[1].terms[0].groups = 0; }},
         {"groups that do not divide", [](auto& a) { a.layers[1].terms[0].groups = 3; }},
         {"groups of a scale", [](auto& a) { a.layers[2].terms[1].groups = 2; }},

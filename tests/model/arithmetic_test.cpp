@@ -44,15 +44,18 @@ TEST(Arithmetic, SumPoolOnSharesAgreesWithClearValues) {
     std::mt19937_64 random(3);
     const std::uint32_t modulus = kPlainModuli[0];
     const Shape shape{3, 7, 5};
-    for (const Window& window : {Window{2, 2, 2, 2}, Window{3, 3, 2, 1, 1, 1, 1, 1}, Window{7, 5}, Window{2, 4, 1, 3, 0, 2, 1, 1}}) {
+    for (const Window& window :
+         {Window{2, 2, 2, 2}, Window{3, 3, 2, 1, 1, 1, 1, 1}, Window{7, 5}, Window{2, 4, 1, 3, 0, 2, 1, 1}}) {
         std::vector<std::int64_t> clear(static_cast<std::size_t>(shape.size()));
         std::vector<std::uint32_t> first(clear.size()), second(clear.size());
         for (std::size_t i = 0; i < clear.size(); ++i) {
             clear[i] = static_cast<std::int64_t>(random() % 20001) - 10000;
             first[i] = static_cast<std::uint32_t>(random() % modulus);
-            second[i] = static_cast<std::uint32_t>((static_cast<std::uint64_t>(clear[i] + modulus) + modulus - first[i]) % modulus);
+            second[i] = static_cast<std::uint32_t>(
+                (static_cast<std::uint64_t>(clear[i] + modulus) + modulus - first[i]) % modulus);
         }
-        const auto count = static_cast<std::size_t>(shape.channels * window.out_height(shape.height) * window.out_width(shape.width));
+        const auto count =
+            static_cast<std::size_t>(shape.channels * window.out_height(shape.height) * window.out_width(shape.width));
         std::vector<std::int64_t> pooled(count);
         std::vector<std::uint32_t> a(count), b(count);
         sum_pool(clear, shape, window, pooled);

@@ -16,7 +16,8 @@ namespace flash::model {
 namespace {
 
 std::filesystem::path scratch(const char* name) {
-    return std::filesystem::temp_directory_path() / (std::string("flash-file-test-") + std::to_string(::getpid()) + "-" + name);
+    return std::filesystem::temp_directory_path() /
+           (std::string("flash-file-test-") + std::to_string(::getpid()) + "-" + name);
 }
 
 /// The message of the Error(kFile) that parsing throws; empty if it does not throw.
@@ -48,7 +49,8 @@ TEST(ModelFile, RoundTrip) {
     const std::filesystem::path path = scratch("round.flash");
     save(model, path);
     EXPECT_EQ(serialize(load(path)), bytes);
-    EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    EXPECT_EQ(std::filesystem::status(path).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     std::filesystem::remove(path);
 }
 

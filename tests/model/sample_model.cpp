@@ -24,7 +24,12 @@ Model sample_model(std::uint64_t seed) {
         {"first", {{0, {}, TermKind::kConvolution, three}}, {4, 6, 5}, 9, true, {}},
         {"down", {{1, {}, TermKind::kConvolution, strided}}, {4, 3, 3}, 9, true, {}},
         {"block", {{2, {}, TermKind::kConvolution, three}, {1, pool, TermKind::kScale, {}}}, {4, 3, 3}, 10, true, {}},
-        {"fc", {{3, Window{3, 3, 1, 1}, TermKind::kConvolution, {}}, {2, {}, TermKind::kConvolution, {3, 3}}}, {3, 1, 1}, 16, false, {}},
+        {"fc",
+         {{3, Window{3, 3, 1, 1}, TermKind::kConvolution, {}}, {2, {}, TermKind::kConvolution, {3, 3}}},
+         {3, 1, 1},
+         16,
+         false,
+         {}},
     };
     for (std::size_t i = 0; i < a.layers.size(); ++i) {
         const Layer& layer = a.layers[i];
@@ -36,7 +41,8 @@ Model sample_model(std::uint64_t seed) {
                 for (std::size_t o = 0; o < channels; ++o) t.scale.push_back(draw(-20, 20));
                 continue;
             }
-            const auto count = channels * static_cast<std::size_t>(a.pooled_shape(term).channels * term.window.kernel_h * term.window.kernel_w);
+            const auto count = channels * static_cast<std::size_t>(a.pooled_shape(term).channels *
+                                                                   term.window.kernel_h * term.window.kernel_w);
             for (std::size_t k = 0; k < count; ++k) t.weights.push_back(static_cast<std::int8_t>(draw(-9, 9)));
             t.multiplier = i == 0 ? 100 : draw(1, 3);
         }

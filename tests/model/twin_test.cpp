@@ -32,7 +32,8 @@ std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index
                     const Shape pooled = a.pooled_shape(term);
                     const auto source = [&](int c, int sy, int sx) -> std::int64_t {
                         if (sy < 0 || sx < 0 || sy >= shape.height || sx >= shape.width) return 0;
-                        return values[static_cast<std::size_t>(term.source)][static_cast<std::size_t>((c * shape.height + sy) * shape.width + sx)];
+                        return values[static_cast<std::size_t>(term.source)]
+                                     [static_cast<std::size_t>((c * shape.height + sy) * shape.width + sx)];
                     };
                     const auto operand = [&](int c, int py, int px) -> std::int64_t {
                         if (py < 0 || px < 0 || py >= pooled.height || px >= pooled.width) return 0;
@@ -40,7 +41,8 @@ std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index
                         std::int64_t pool = 0;
                         for (int ky = 0; ky < term.pool->kernel_h; ++ky)
                             for (int kx = 0; kx < term.pool->kernel_w; ++kx)
-                                pool += source(c, py * term.pool->stride_h - term.pool->pad_top + ky, px * term.pool->stride_w - term.pool->pad_left + kx);
+                                pool += source(c, py * term.pool->stride_h - term.pool->pad_top + ky,
+                                               px * term.pool->stride_w - term.pool->pad_left + kx);
                         return pool;
                     };
                     if (term.kind == TermKind::kScale) {
@@ -53,9 +55,11 @@ std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index
                     for (int c = group * inputs; c < (group + 1) * inputs; ++c)
                         for (int ky = 0; ky < term.window.kernel_h; ++ky)
                             for (int kx = 0; kx < term.window.kernel_w; ++kx, ++k)
-                                product += w.terms[t].weights[k] *
-                                           operand(c, y * term.window.stride_h - term.window.pad_top + ky * term.window.dilation_h,
-                                                   x * term.window.stride_w - term.window.pad_left + kx * term.window.dilation_w);
+                                product +=
+                                    w.terms[t].weights[k] *
+                                    operand(
+                                        c, y * term.window.stride_h - term.window.pad_top + ky * term.window.dilation_h,
+                                        x * term.window.stride_w - term.window.pad_left + kx * term.window.dilation_w);
                     sum += w.terms[t].multiplier * product;
                 }
                 acc.push_back(sum);
@@ -74,7 +78,8 @@ TEST(Twin, AgreesWithTheDefinition) {
             const TwinLayer& layer = result.layers[i];
             EXPECT_EQ(layer.acc, naive_accumulate(model, i, values)) << "layer " << i;
             EXPECT_EQ(layer.acc, twin.accumulate(static_cast<int>(i), values)) << "layer " << i;
-            const double unit = std::ldexp(1.0, model.architecture.layers[i].share_bits) / model.architecture.plain_modulus;
+            const double unit =
+                std::ldexp(1.0, model.architecture.layers[i].share_bits) / model.architecture.plain_modulus;
             for (std::size_t p = 0; p < layer.acc.size(); ++p)
                 EXPECT_EQ(layer.x[p], std::floor(static_cast<double>(layer.acc[p]) * unit + 0.5)) << "layer " << i;
             values.push_back(layer.y);
@@ -145,20 +150,29 @@ TEST(Twin, GroupsAndDilationAgreeWithTheDefinition) {
             a.input = {12, 9, 8};
             a.preprocessing = {};
             const Term term{0, {}, TermKind::kConvolution, {3, 2, 2, 1, 3, 1, 2, 0, dilation, dilation + 1}, groups};
-            a.layers = {{"grouped", {term}, {24, term.window.out_height(9), term.window.out_width(8)}, 9, true, {}}, a.layers.back()};
-            a.layers[1].terms = {{1, {}, TermKind::kConvolution, {a.layers[0].output.height, a.layers[0].output.width}}};
+            a.layers = {{"grouped", {term}, {24, term.window.out_height(9), term.window.out_width(8)}, 9, true, {}},
+                        a.layers.back()};
+            a.layers[1].terms = {
+                {1, {}, TermKind::kConvolution, {a.layers[0].output.height, a.layers[0].output.width}}};
             std::mt19937_64 random(static_cast<std::uint64_t>(groups + 100 * dilation));
             const auto draw = [&](std::int64_t count) {
                 std::vector<std::int8_t> weights(static_cast<std::size_t>(count));
                 for (std::int8_t& w : weights) w = static_cast<std::int8_t>(static_cast<int>(random() % 7) - 3);
                 return weights;
             };
-            model.weights.layers = {{{{draw(24 * a.fan_in(term)), 2, {}}}, std::vector<std::int32_t>(24, 5), std::vector<std::int32_t>(24, 1), std::vector<std::int32_t>(24, 0), {}, {}},
-                                    {{{draw(3 * a.fan_in(a.layers[1].terms[0])), 1, {}}}, std::vector<std::int32_t>(3, 0), {}, {}, {}, {}}};
+            model.weights.layers = {
+                {{{draw(24 * a.fan_in(term)), 2, {}}},
+                 std::vector<std::int32_t>(24, 5),
+                 std::vector<std::int32_t>(24, 1),
+                 std::vector<std::int32_t>(24, 0),
+                 {},
+                 {}},
+                {{{draw(3 * a.fan_in(a.layers[1].terms[0])), 1, {}}}, std::vector<std::int32_t>(3, 0), {}, {}, {}, {}}};
             validate(model);
             const std::vector<std::int32_t> input = testing::sample_input(model, 3);
             const TwinResult result = Twin(model).run(input, {}, true);
-            EXPECT_EQ(result.layers[0].acc, naive_accumulate(model, 0, {{input.begin(), input.end()}})) << groups << " groups, dilation " << dilation;
+            EXPECT_EQ(result.layers[0].acc, naive_accumulate(model, 0, {{input.begin(), input.end()}}))
+                << groups << " groups, dilation " << dilation;
             EXPECT_EQ(serialize(parse(serialize(model))), serialize(model));
             EXPECT_EQ(parse(serialize(model)).architecture.layers[0].terms[0].groups, groups);
             EXPECT_EQ(parse(serialize(model)).architecture.layers[0].terms[0].window, term.window);
@@ -186,7 +200,8 @@ TEST(Twin, Speed) {
     for (const Layer& layer : a.layers) {
         LayerWeights& w = model.weights.layers.emplace_back();
         const auto channels = static_cast<std::size_t>(layer.output.channels);
-        const auto depth = static_cast<std::size_t>(a.pooled_shape(layer.terms[0]).channels * layer.terms[0].window.kernel_h * layer.terms[0].window.kernel_w);
+        const auto depth = static_cast<std::size_t>(a.pooled_shape(layer.terms[0]).channels *
+                                                    layer.terms[0].window.kernel_h * layer.terms[0].window.kernel_w);
         w.terms.push_back({std::vector<std::int8_t>(channels * depth, 1), 1, {}});
         w.bias.assign(channels, 0);
         if (layer.activation) w.kappa = w.offset = w.bias;
@@ -200,7 +215,8 @@ TEST(Twin, Speed) {
     for (int i = 0; i < kRuns; ++i) twin.run(input);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     RecordProperty("images_per_minute_and_core", static_cast<int>(60 * kRuns / seconds));
-    printf("%.1f M multiply-adds per image, %.0f images per minute on one core\n", products / 1e6, 60 * kRuns / seconds);
+    printf("%.1f M multiply-adds per image, %.0f images per minute on one core\n", products / 1e6,
+           60 * kRuns / seconds);
     EXPECT_GT(60 * kRuns / seconds, 30);
 }
 

@@ -94,7 +94,8 @@ TEST(Alternatives, AreWhatMakePlanThenDoes) {
     for (const std::vector<std::size_t>& group : layer_groups(before)) {
         const std::vector<Alternative> ways = alternatives(before, group);
         ASSERT_GE(ways.size(), 2u);
-        for (int degree : model::kDegrees) EXPECT_TRUE(std::ranges::any_of(ways, [&](const Alternative& way) { return way.choice.degree == degree; }));
+        for (int degree : model::kDegrees)
+            EXPECT_TRUE(std::ranges::any_of(ways, [&](const Alternative& way) { return way.choice.degree == degree; }));
         for (const Alternative& way : ways) {
             model::Architecture a = before;
             choose(a, group, way.choice);
@@ -105,7 +106,8 @@ TEST(Alternatives, AreWhatMakePlanThenDoes) {
                 EXPECT_EQ(plan.layers[l].grid.channels_per_output, way.channels_per_output);
                 EXPECT_EQ(plan.layers[l].grid.degree, way.choice.degree);
                 results += plan.layers[l].polynomials();
-                for (int id : plan.layers[l].uploads) uploads += plan.streams[static_cast<std::size_t>(id)].polynomials();
+                for (int id : plan.layers[l].uploads)
+                    uploads += plan.streams[static_cast<std::size_t>(id)].polynomials();
             }
             EXPECT_EQ(uploads, way.upload_ciphertexts);
             EXPECT_EQ(results, way.response_ciphertexts);
@@ -115,7 +117,8 @@ TEST(Alternatives, AreWhatMakePlanThenDoes) {
         for (const Alternative& way : ways)
             for (const Alternative& other : ways)
                 if (&way != &other && way.choice.degree == other.choice.degree) {
-                    EXPECT_FALSE(other.upload_ciphertexts <= way.upload_ciphertexts && other.response_ciphertexts <= way.response_ciphertexts);
+                    EXPECT_FALSE(other.upload_ciphertexts <= way.upload_ciphertexts &&
+                                 other.response_ciphertexts <= way.response_ciphertexts);
                 }
         const Alternative standard = packed_as(before, group, {});
         EXPECT_TRUE(std::ranges::any_of(ways, [&](const Alternative& way) { return way.choice == standard.choice; }));

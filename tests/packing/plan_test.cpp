@@ -1,4 +1,5 @@
-// The plan's own promises: every element has one result slot, blocks do not overlap, uploads are shared, fixed splits are checked.
+// The plan's own promises: every element has one result slot, blocks do not overlap, uploads are shared, fixed splits
+// are checked.
 #include "packing/plan.h"
 
 #include <gtest/gtest.h>
@@ -36,16 +37,17 @@ model::Layer convolution(int source, model::Window window, model::Shape output) 
 
 TEST(Plan, EveryElementHasExactlyOneResultCoefficient) {
     model::Architecture a = architecture({3, 70, 50});
-    a.layers.push_back(convolution(0, {3, 3, 1, 1, 1, 1, 1, 1}, {5, 70, 50}));   // bands
+    a.layers.push_back(convolution(0, {3, 3, 1, 1, 1, 1, 1, 1}, {5, 70, 50}));  // bands
     a.layers.push_back(convolution(1, {3, 3, 2, 2, 1, 1, 1, 1}, {9, 35, 25}));
-    a.layers.push_back(convolution(2, {35, 25, 1, 1, 0, 0, 0, 0}, {7, 1, 1}));   // fully connected
+    a.layers.push_back(convolution(2, {35, 25, 1, 1, 0, 0, 0, 0}, {7, 1, 1}));  // fully connected
     const Plan plan = make_plan(a);
     for (std::size_t l = 0; l < a.layers.size(); ++l) {
         std::set<std::uint32_t> elements;
         for (int p = 0; p < plan.layers[l].polynomials(); ++p) {
             std::set<std::uint32_t> positions;
             std::size_t count = 0;
-            const lattice::CoefficientTiles& tiles = plan.layers[l].tiles_of_band(p / plan.layers[l].polynomials_per_band);
+            const lattice::CoefficientTiles& tiles =
+                plan.layers[l].tiles_of_band(p / plan.layers[l].polynomials_per_band);
             for (const ResultRun& run : result_runs(plan.layers[l], a.layers[l].output, p))
                 for (std::uint32_t i = 0; i < run.count; ++i, ++count) {
                     EXPECT_TRUE(elements.insert(run.element + i).second);

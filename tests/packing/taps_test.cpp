@@ -10,7 +10,8 @@
 namespace flash::packing {
 namespace {
 
-model::Architecture one_layer(model::Shape input, const model::Window& window, int outputs, const model::PackingChoice& packing) {
+model::Architecture one_layer(model::Shape input, const model::Window& window, int outputs,
+                              const model::PackingChoice& packing) {
     model::Architecture a;
     a.name = "taps";
     a.plain_modulus = model::kPlainModuli[2];
@@ -41,7 +42,8 @@ TEST(Taps, BringEveryCoefficientToAResultAtMostOnce) {
                     for (int pad : {0, 1, 2, 3})
                         for (int degree : model::kDegrees)
                             for (int g1 : {1, 3, 16}) {
-                                const model::Window window{kernel, kernel, stride, stride, pad, pad, pad, pad, dilation, dilation};
+                                const model::Window window{kernel, kernel, stride, stride,   pad,
+                                                           pad,    pad,    pad,    dilation, dilation};
                                 if (window.out_height(side) < 1) continue;
                                 const model::Architecture a = one_layer({20, side, side}, window, 40, {g1, degree});
                                 if (g1 > blocks_of(a, degree)) continue;
@@ -53,9 +55,11 @@ TEST(Taps, BringEveryCoefficientToAResultAtMostOnce) {
                                     for (int channel = 0; channel < stream.shape.channels; ++channel)
                                         for (int slot = 0; slot < grid.channels_per_output; ++slot) {
                                             const int packed = tap.phase * stream.shape.channels + channel;
-                                            const int shift = (shift_of(grid, packed % g1, slot, tap) + grid.degree) % grid.degree;
+                                            const int shift =
+                                                (shift_of(grid, packed % g1, slot, tap) + grid.degree) % grid.degree;
                                             EXPECT_TRUE(found.emplace(packed / g1, shift).second)
-                                                << side << "x" << side << ", kernel " << kernel << ", stride " << stride << ", dilation " << dilation << ", padding " << pad
+                                                << side << "x" << side << ", kernel " << kernel << ", stride " << stride
+                                                << ", dilation " << dilation << ", padding " << pad
                                                 << ", n = " << degree << ", g1 = " << g1;
                                             ++looked_at;
                                         }

@@ -1,11 +1,12 @@
-// The planner's counts against what the server builds, its time model's behaviour, and that what it chooses is what a plan then has.
+// The planner's counts against what the server builds, its time model's behaviour, and that what it chooses is what a
+// plan then has.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "compiler/noise.h"
 #include "compiler/choose_packing.h"
+#include "compiler/noise.h"
 #include "planner/choose.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
@@ -52,21 +53,26 @@ std::vector<LayerWork> work_of(const model::Architecture& architecture) {
     return network_work(architecture, plan, protocol::cost_of(architecture, plan), rates());
 }
 
-double seconds(const model::Architecture& architecture, const Setting& setting) { return predict(work_of(architecture), rates(), setting).seconds(); }
+double seconds(const model::Architecture& architecture, const Setting& setting) {
+    return predict(work_of(architecture), rates(), setting).seconds();
+}
 
 TEST(Work, CountsTheMemoryThatTheServerHolds) {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
         const protocol::PreparedModel prepared(testing::random_model(seed));
         for (std::size_t l = 0; l < prepared.architecture().layers.size(); ++l)
-            EXPECT_EQ(layer_work(prepared.architecture(), prepared.plan(), prepared.cost(), static_cast<int>(l), rates()).half_memory,
-                      prepared.layer(static_cast<int>(l)).a.size() * sizeof(std::uint32_t))
+            EXPECT_EQ(
+                layer_work(prepared.architecture(), prepared.plan(), prepared.cost(), static_cast<int>(l), rates())
+                    .half_memory,
+                prepared.layer(static_cast<int>(l)).a.size() * sizeof(std::uint32_t))
                 << "seed " << seed << ", layer " << l;
     }
     // One map a polynomial: no machine takes transforms for it, and the weights are as many as the plain convolution's.
     const protocol::PreparedModel prepared(testing::single_convolution({64, 40, 40}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1));
     const LayerWork work = layer_work(prepared.architecture(), prepared.plan(), prepared.cost(), 0, rates());
     EXPECT_FALSE(work.transforms);
-    EXPECT_NEAR(static_cast<double>(work.weight_memory), static_cast<double>(prepared.layer(0).map.memory_bytes()), 0.15 * static_cast<double>(work.weight_memory));
+    EXPECT_NEAR(static_cast<double>(work.weight_memory), static_cast<double>(prepared.layer(0).map.memory_bytes()),
+                0.15 * static_cast<double>(work.weight_memory));
 }
 
 TEST(Work, CountsTheBytesOfTheProtocol) {
@@ -137,7 +143,8 @@ TEST(Choose, ItsAlternativesAreWhatThePlanThenCosts) {
             model::Architecture standard = model.architecture, planned = model.architecture;
             for (model::Layer& layer : standard.layers) layer.packing.channels_per_input = 0;
             fix_packing(choices, planned);
-            EXPECT_LE(seconds(planned, setting), seconds(standard, setting) * 1.002) << "seed " << seed << " over " << link;
+            EXPECT_LE(seconds(planned, setting), seconds(standard, setting) * 1.002)
+                << "seed " << seed << " over " << link;
         }
     }
 }
@@ -160,7 +167,9 @@ TEST(Choose, RingsWhereTheNoiseFits) {
         options.share_bits = 9;
         model::Model model = testing::random_model(seed, options);
         const compiler::Energies energies = compiler::weight_energies(model.architecture, model.weights);
-        const NoiseRules rules{[&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) { return compiler::noise_fits(model.architecture, energies, group, choice); },
+        const NoiseRules rules{[&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+                                   return compiler::noise_fits(model.architecture, energies, group, choice);
+                               },
                                [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
         const auto choices = alternatives(model.architecture, rates(), over("10M,1ms"), &rules);
         for (const GroupChoice& choice : choices) {
@@ -168,7 +177,8 @@ TEST(Choose, RingsWhereTheNoiseFits) {
             if (choice.alternatives.size() > 1) {
                 for (const Alternative& a : choice.alternatives) EXPECT_TRUE(rules.fits(group, a.packing));
             }
-            const bool has_small = std::ranges::any_of(choice.alternatives, [](const Alternative& a) { return a.packing.degree == 1024; });
+            const bool has_small =
+                std::ranges::any_of(choice.alternatives, [](const Alternative& a) { return a.packing.degree == 1024; });
             offered += has_small;
             small += choice.alternatives.front().packing.degree == 1024;
         }
@@ -184,8 +194,8 @@ TEST(Choose, RingsWhereTheNoiseFits) {
 }
 
 TEST(Choose, BandwidthDecides) {
-    // Small maps: many outputs a response mean fewer of them, and more uploads. Over a slow link, whose directions are independent, what comes
-    // down decides, as keys come that way too; without a link it is the work.
+    // Small maps: many outputs a response mean fewer of them, and more uploads. Over a slow link, whose directions are
+    // independent, what comes down decides, as keys come that way too; without a link it is the work.
     const model::Model model = testing::single_convolution({256, 8, 8}, 256, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
     const auto down_and_work = [&](const Setting& setting) {
         model::Architecture planned = model.architecture;
@@ -208,7 +218,8 @@ TEST(Choose, BandwidthDecides) {
 
 TEST(Rates, AreMeasured) {
     const Rates r = measure_rates(model::kPlainModuli.front(), 9);
-    for (double rate : {r.encrypt, r.decrypt, r.prepare, r.respond, r.mask, r.keys, r.finish, r.shift_coefficient, r.product.direct_multiply_add, r.setup, r.tls_byte, r.memory_byte}) {
+    for (double rate : {r.encrypt, r.decrypt, r.prepare, r.respond, r.mask, r.keys, r.finish, r.shift_coefficient,
+                        r.product.direct_multiply_add, r.setup, r.tls_byte, r.memory_byte}) {
         EXPECT_GT(rate, 0);
         EXPECT_LT(rate, 1);
     }

@@ -15,8 +15,8 @@ namespace {
 using Vectors = std::array<SecretVector<std::uint32_t>, kServerVectors>;
 
 /// Plays both parties on clear integers; returns the reconstructed activation mod T.
-std::uint32_t play(std::uint32_t client, std::uint32_t server, std::int32_t kappa, std::int32_t offset, int bits, std::uint32_t modulus,
-                   std::uint32_t mask) {
+std::uint32_t play(std::uint32_t client, std::uint32_t server, std::int32_t kappa, std::int32_t offset, int bits,
+                   std::uint32_t modulus, std::uint32_t mask) {
     const std::uint32_t c[] = {client}, s[] = {server};
     const std::int32_t k[] = {kappa}, o[] = {offset};
     Vectors e, v;
@@ -40,9 +40,12 @@ TEST(ActivationShares, EverySharingOfEveryValueInRange) {
     const std::uint32_t modulus = model::kPlainModuli[0];
     for (int x = -(1 << (bits - 2)); x < (1 << (bits - 2)); ++x)
         for (std::uint32_t server = 0; server < (1u << bits); ++server) {
-            const std::uint32_t client = (static_cast<std::uint32_t>(x + (1 << (bits - 2))) - server) & ((1u << bits) - 1);
+            const std::uint32_t client =
+                (static_cast<std::uint32_t>(x + (1 << (bits - 2))) - server) & ((1u << bits) - 1);
             EXPECT_EQ(reconstruct(client, server, bits), x);
-            for (int kappa : {0, 5, -7}) ASSERT_EQ(play(client, server, kappa, 3, bits, modulus, 12345), exact(x, kappa, 3, modulus)) << x << " " << server;
+            for (int kappa : {0, 5, -7})
+                ASSERT_EQ(play(client, server, kappa, 3, bits, modulus, 12345), exact(x, kappa, 3, modulus))
+                    << x << " " << server;
         }
 }
 
@@ -52,7 +55,8 @@ TEST(ActivationShares, WideSharesAndExtremeCoefficients) {
         for (int bits : {8, 9, 12, 14, 16})
             for (int i = 0; i < 300; ++i) {
                 const std::int64_t limit = std::int64_t{1} << (bits - 2);
-                const auto x = static_cast<std::int32_t>(static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(2 * limit)) - limit);
+                const auto x = static_cast<std::int32_t>(
+                    static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(2 * limit)) - limit);
                 const auto server = static_cast<std::uint32_t>(rng() & ((std::uint64_t{1} << bits) - 1));
                 const std::uint32_t client = (static_cast<std::uint32_t>(x + limit) - server) & ((1u << bits) - 1);
                 const auto kappa = static_cast<std::int32_t>(rng() % 200001) - 100000;
@@ -74,9 +78,11 @@ TEST(ActivationShares, InstructionSetsAgreeWithIntegersAtTheEdges) {
             for (int bits : {2, 8, 13, 16}) {
                 std::vector<std::uint32_t> shares(count), product(count);
                 std::vector<std::int32_t> kappa(count), offset(count);
-                const std::int32_t edges[] = {0, 1, -1, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()};
+                const std::int32_t edges[] = {0, 1, -1, std::numeric_limits<std::int32_t>::max(),
+                                              std::numeric_limits<std::int32_t>::min()};
                 for (std::size_t i = 0; i < count; ++i) {
-                    shares[i] = i < 100 ? (i % 2 ? (1u << bits) - 1 : 0) : static_cast<std::uint32_t>(rng() >> (64 - bits));
+                    shares[i] =
+                        i < 100 ? (i % 2 ? (1u << bits) - 1 : 0) : static_cast<std::uint32_t>(rng() >> (64 - bits));
                     kappa[i] = i < 100 ? edges[i / 2 % 5] : static_cast<std::int32_t>(rng());
                     offset[i] = i < 100 ? edges[i / 10 % 5] : static_cast<std::int32_t>(rng());
                     product[i] = i < 100 ? (i % 3 ? modulus - 1 : 0) : static_cast<std::uint32_t>(rng() % modulus);
@@ -88,7 +94,8 @@ TEST(ActivationShares, InstructionSetsAgreeWithIntegersAtTheEdges) {
                 client_vectors(shares, bits, modulus, v, addend, set);
                 finish_server_share(finished, shares, kappa, offset, modulus, set);
                 for (std::size_t i = 0; i < count; ++i) {
-                    const std::int64_t b = shares[i], k = kappa[i], unit = std::int64_t{1} << bits, a = b - unit - unit / 4;
+                    const std::int64_t b = shares[i], k = kappa[i], unit = std::int64_t{1} << bits,
+                                       a = b - unit - unit / 4;
                     const bool low = b < unit / 2;
                     ASSERT_EQ(e[0][i], residue(2 * b + k, modulus));
                     ASSERT_EQ(e[1][i], residue(low ? 2 * unit * b + unit * unit + k * unit : 0, modulus));
@@ -110,7 +117,8 @@ TEST(ActivationShares, TruncationOfBothSharesIsFloorOrCeiling) {
     std::mt19937_64 rng(4);
     for (int bits : {8, 11, 16})
         for (int i = 0; i < 20000; ++i) {
-            const auto value = static_cast<std::int64_t>(rng() % (std::uint64_t{1} << 30)) - (std::int64_t{1} << 29);  // the phase, |.| < q/8
+            const auto value = static_cast<std::int64_t>(rng() % (std::uint64_t{1} << 30)) -
+                               (std::int64_t{1} << 29);  // the phase, |.| < q/8
             const auto rho = static_cast<std::uint32_t>(rng());
             const std::uint32_t client = client_pre_activation(static_cast<std::uint32_t>(value) + rho, bits);
             const std::int32_t x = reconstruct(client, server_pre_activation(rho, bits), bits);

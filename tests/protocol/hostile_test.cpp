@@ -1,5 +1,5 @@
-// Messages that are truncated, padded, out of order, lost, of the wrong type or random, in both directions: the party that gets them
-// ends with a clear error within its time limit; nothing crashes or hangs.
+// Messages that are truncated, padded, out of order, lost, of the wrong type or random, in both directions: the party
+// that gets them ends with a clear error within its time limit; nothing crashes or hangs.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -34,7 +34,8 @@ transport::LoopbackOptions quick() {
 }
 
 enum class Attack { kTruncate, kPad, kEmpty, kIndex, kLayer, kDrop, kType };
-constexpr Attack kAttacks[] = {Attack::kTruncate, Attack::kPad, Attack::kEmpty, Attack::kIndex, Attack::kLayer, Attack::kDrop, Attack::kType};
+constexpr Attack kAttacks[] = {Attack::kTruncate, Attack::kPad,  Attack::kEmpty, Attack::kIndex,
+                               Attack::kLayer,    Attack::kDrop, Attack::kType};
 
 std::optional<Message> attacked(Message message, Attack attack) {
     switch (attack) {
@@ -60,7 +61,8 @@ bool fails_cleanly(MessageType type, Attack attack) {
         return std::optional<Message>(std::move(m));
     };
     transport::LoopbackOptions options = quick();
-    const bool from_client = type == MessageType::kStart || type == MessageType::kUpload || type == MessageType::kProductResponse || type == MessageType::kFinish;
+    const bool from_client = type == MessageType::kStart || type == MessageType::kUpload ||
+                             type == MessageType::kProductResponse || type == MessageType::kFinish;
     (from_client ? options.first_to_second : options.second_to_first) = tap;
     const auto input = flash::testing::random_input(small_model().architecture(), 1);
     const auto begin = std::chrono::steady_clock::now();
@@ -77,16 +79,20 @@ bool fails_cleanly(MessageType type, Attack attack) {
 }
 
 TEST(HostilePeer, TamperedMessagesFromTheServer) {
-    for (const MessageType type : {MessageType::kStartReply, MessageType::kLinearResponse, MessageType::kActivationKeys, MessageType::kResultShare})
+    for (const MessageType type : {MessageType::kStartReply, MessageType::kLinearResponse, MessageType::kActivationKeys,
+                                   MessageType::kResultShare})
         for (const Attack attack : kAttacks)
             EXPECT_TRUE(fails_cleanly(type, attack)) << to_string(type) << ", attack " << static_cast<int>(attack);
 }
 
 TEST(HostilePeer, TamperedMessagesFromTheClient) {
-    for (const MessageType type : {MessageType::kStart, MessageType::kUpload, MessageType::kProductResponse, MessageType::kFinish})
+    for (const MessageType type :
+         {MessageType::kStart, MessageType::kUpload, MessageType::kProductResponse, MessageType::kFinish})
         for (const Attack attack : kAttacks) {
-            if (type == MessageType::kFinish && (attack == Attack::kTruncate || attack == Attack::kEmpty)) continue;  // it is empty
-            if (type == MessageType::kStart && (attack == Attack::kLayer || attack == Attack::kIndex)) continue;      // see the session tests
+            if (type == MessageType::kFinish && (attack == Attack::kTruncate || attack == Attack::kEmpty))
+                continue;  // it is empty
+            if (type == MessageType::kStart && (attack == Attack::kLayer || attack == Attack::kIndex))
+                continue;  // see the session tests
             EXPECT_TRUE(fails_cleanly(type, attack)) << to_string(type) << ", attack " << static_cast<int>(attack);
         }
 }
@@ -104,7 +110,9 @@ TEST(HostilePeer, ReorderedMessages) {
         }
         return m;
     };
-    EXPECT_THROW(flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1), 1, 2, std::move(options)), Error);
+    EXPECT_THROW(flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1), 1, 2,
+                                                   std::move(options)),
+                 Error);
     EXPECT_GE(swapped, 1);
 }
 
@@ -119,15 +127,15 @@ TEST(HostilePeer, RandomContentOfTheRightSizeNeverCrashes) {
         transport::LoopbackOptions options = quick();
         (run % 2 ? options.first_to_second : options.second_to_first) = noise;
         try {
-            flash::testing::run_without_audit(small_model(), flash::testing::random_input(small_model().architecture(), 1), 1, 2, std::move(options));
-        } catch (const Error&) {
-        }
+            flash::testing::run_without_audit(
+                small_model(), flash::testing::random_input(small_model().architecture(), 1), 1, 2, std::move(options));
+        } catch (const Error&) {}
     }
 }
 
 TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
-    // Two chunks of activations. The keys of the first hold a coefficient that is not below its prime, those of the second never come: the
-    // client must not wait for them, and must say what was wrong.
+    // Two chunks of activations. The keys of the first hold a coefficient that is not below its prime, those of the
+    // second never come: the client must not wait for them, and must say what was wrong.
     const PreparedModel model(flash::testing::single_convolution({2, 40, 40}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 79));
     ASSERT_GT(model.architecture().layers[0].output.size(), static_cast<std::int64_t>(scheme::kSlotDegree));
     transport::LoopbackOptions options;
@@ -166,10 +174,12 @@ TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
     EXPECT_NE(sentence.find("outside its modulus"), std::string::npos) << sentence;
 }
 
-// ------------------------------------------------------------------------------------------------------------ handshakes
+// ------------------------------------------------------------------------------------------------------------
+// handshakes
 
 /// Serves one raw client; returns the error that the session ended with, if any.
-std::optional<ErrorKind> session_with(const std::function<void(transport::Channel&)>& client, std::string* told = nullptr) {
+std::optional<ErrorKind> session_with(const std::function<void(transport::Channel&)>& client,
+                                      std::string* told = nullptr) {
     auto [client_end, server_end] = transport::make_loopback(quick());
     std::optional<ErrorKind> kind;
     std::thread server([&, end = server_end.get()] {
@@ -194,31 +204,43 @@ std::optional<ErrorKind> session_with(const std::function<void(transport::Channe
 
 TEST(Handshake, WrongVersionIsNamed) {
     std::string told;
-    const auto kind = session_with([](transport::Channel& channel) {
-        ClientHello hello;
-        hello.version = 99;
-        channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
-        channel.receive(MessageType::kServerHello);
-    }, &told);
+    const auto kind = session_with(
+        [](transport::Channel& channel) {
+            ClientHello hello;
+            hello.version = 99;
+            channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
+            channel.receive(MessageType::kServerHello);
+        },
+        &told);
     EXPECT_EQ(kind, ErrorKind::kProtocol);
     EXPECT_NE(told.find("version 99"), std::string::npos) << told;
 }
 
 TEST(Handshake, WrongFingerprintIsNamed) {
     std::string told;
-    const auto kind = session_with([](transport::Channel& channel) {
-        ClientHello hello;
-        hello.expected_fingerprint.fill(1);
-        channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
-        channel.receive(MessageType::kServerHello);
-    }, &told);
+    const auto kind = session_with(
+        [](transport::Channel& channel) {
+            ClientHello hello;
+            hello.expected_fingerprint.fill(1);
+            channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
+            channel.receive(MessageType::kServerHello);
+        },
+        &told);
     EXPECT_EQ(kind, ErrorKind::kProtocol);
     EXPECT_NE(told.find("fingerprint"), std::string::npos) << told;
 }
 
 TEST(Handshake, GarbageAndSilence) {
-    EXPECT_EQ(session_with([](transport::Channel& c) { c.send({MessageType::kClientHello, 0, 0, {1, 2, 3}}); c.receive(MessageType::kServerHello); }), ErrorKind::kProtocol);
-    EXPECT_EQ(session_with([](transport::Channel& c) { c.send({MessageType::kClientHello, 0, 0, std::vector<std::uint8_t>(64, 7)}); c.receive(MessageType::kServerHello); }), ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([](transport::Channel& c) {
+                  c.send({MessageType::kClientHello, 0, 0, {1, 2, 3}});
+                  c.receive(MessageType::kServerHello);
+              }),
+              ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([](transport::Channel& c) {
+                  c.send({MessageType::kClientHello, 0, 0, std::vector<std::uint8_t>(64, 7)});
+                  c.receive(MessageType::kServerHello);
+              }),
+              ErrorKind::kProtocol);
     EXPECT_EQ(session_with([](transport::Channel&) { std::this_thread::sleep_for(500ms); }), ErrorKind::kTimeout);
 }
 
@@ -228,14 +250,38 @@ TEST(Handshake, AnInferenceMustStartWithTheNextNumber) {
         c.receive(MessageType::kServerHello);
     };
     const std::vector<std::uint8_t> key(start_bytes(small_model().plan()));
-    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 1, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
-    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kUpload, 0, 0, key}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([&](transport::Channel& c) {
+                  greet(c);
+                  c.send({MessageType::kStart, 0, 1, key});
+                  c.receive(MessageType::kStartReply);
+              }),
+              ErrorKind::kProtocol);
+    EXPECT_EQ(session_with([&](transport::Channel& c) {
+                  greet(c);
+                  c.send({MessageType::kUpload, 0, 0, key});
+                  c.receive(MessageType::kStartReply);
+              }),
+              ErrorKind::kProtocol);
     for (std::size_t size : {key.size() - 1, key.size() + 1, std::size_t{0}})
-        EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(size)}); c.receive(MessageType::kStartReply); }), ErrorKind::kProtocol);
+        EXPECT_EQ(session_with([&](transport::Channel& c) {
+                      greet(c);
+                      c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(size)});
+                      c.receive(MessageType::kStartReply);
+                  }),
+                  ErrorKind::kProtocol);
     // A client that starts and then says nothing more.
-    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, key}); std::this_thread::sleep_for(600ms); }), ErrorKind::kTimeout);
+    EXPECT_EQ(session_with([&](transport::Channel& c) {
+                  greet(c);
+                  c.send({MessageType::kStart, 0, 0, key});
+                  std::this_thread::sleep_for(600ms);
+              }),
+              ErrorKind::kTimeout);
     // A client that starts and goes away.
-    EXPECT_EQ(session_with([&](transport::Channel& c) { greet(c); c.send({MessageType::kStart, 0, 0, key}); }), ErrorKind::kNetwork);
+    EXPECT_EQ(session_with([&](transport::Channel& c) {
+                  greet(c);
+                  c.send({MessageType::kStart, 0, 0, key});
+              }),
+              ErrorKind::kNetwork);
 }
 
 /// A client session against a server that answers the hello with these bytes.
@@ -246,8 +292,7 @@ std::optional<ErrorKind> client_with(const std::vector<std::uint8_t>& server_hel
             end->receive(MessageType::kClientHello);
             end->send({MessageType::kServerHello, 0, 0, server_hello});
             end->receive(MessageType::kFinish);
-        } catch (const Error&) {
-        }
+        } catch (const Error&) {}
     });
     std::optional<ErrorKind> kind;
     try {
@@ -269,7 +314,8 @@ TEST(Handshake, HostileArchitectures) {
     ServerHello newer = hello;
     newer.version = kProtocolVersion + 1;
     EXPECT_EQ(client_with(encode(newer)), ErrorKind::kProtocol);
-    // Every truncation, and single bytes changed: refused with an Error, or a valid (other) architecture; never anything else.
+    // Every truncation, and single bytes changed: refused with an Error, or a valid (other) architecture; never
+    // anything else.
     std::mt19937_64 rng(9);
     const std::vector<std::uint8_t> good = encode(hello);
     for (std::size_t size = 0; size < good.size(); size += 7)
@@ -281,13 +327,15 @@ TEST(Handshake, HostileArchitectures) {
             const model::Architecture architecture = model::parse_architecture(bad);
             packing::make_plan(architecture);
         } catch (const Error& error) {
-            EXPECT_TRUE(error.kind() == ErrorKind::kProtocol || error.kind() == ErrorKind::kUnsupported) << error.what();
+            EXPECT_TRUE(error.kind() == ErrorKind::kProtocol || error.kind() == ErrorKind::kUnsupported)
+                << error.what();
         }
     }
 }
 
 TEST(Handshake, AnArchitectureThatWouldFillTheMemoryIsRefused) {
-    // A few hundred bytes: five layers of 2^26 values, all of which the last layer reads, so that the client would keep its shares of all.
+    // A few hundred bytes: five layers of 2^26 values, all of which the last layer reads, so that the client would keep
+    // its shares of all.
     model::Architecture large = small_model().architecture();
     large.preprocessing = {};
     large.classes = {};

@@ -15,8 +15,9 @@
 namespace flash::protocol {
 namespace {
 
-// One unit of rounding, plus what the encryption noise moves the boundary, in units: the dropped bits of b'' are at most 1/32, those
-// of a'' times s have sigma 2^-8 / sqrt(12) * sqrt(n * 2/3) = 0.042, of which seven; the rest is small beside it in these models.
+// One unit of rounding, plus what the encryption noise moves the boundary, in units: the dropped bits of b'' are at
+// most 1/32, those of a'' times s have sigma 2^-8 / sqrt(12) * sqrt(n * 2/3) = 0.042, of which seven; the rest is small
+// beside it in these models.
 constexpr double kOneUnit = 1.0 + 1.0 / 32 + 7 * 0.042;
 
 void expect_exact(const flash::testing::PrivateRun& run, const PreparedModel& model, const char* what) {
@@ -51,7 +52,8 @@ TEST(PrivateInference, NetworksInBothRings) {
         compiler::choose_packing(chosen.architecture, chosen.weights);
         const flash::testing::SourcedModel model(std::move(chosen));
         small += std::ranges::count(model.plan().degrees(), 1024u) > 0;
-        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)), model, "both rings");
+        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)),
+                     model, "both rings");
     }
     EXPECT_GT(small, 6);
 }
@@ -64,7 +66,8 @@ TEST(PrivateInference, EveryLayerInTheSmallRing) {
         flash::testing::use_ring(chosen, 1024);
         const flash::testing::SourcedModel model(std::move(chosen));
         EXPECT_EQ(model.plan().degrees(), std::vector<std::size_t>{1024});
-        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 1)), model, "small ring");
+        expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 1)), model,
+                     "small ring");
     }
 }
 
@@ -73,13 +76,15 @@ TEST(PrivateInference, AlternativesCountTheBytesThatAreSent) {
         const PreparedModel model(flash::testing::random_model(seed));
         std::uint64_t counted = 0, sent = 0, frames = 0;
         for (const auto& group : packing::layer_groups(model.architecture())) {
-            const packing::Alternative way = packing::packed_as(model.architecture(), group, packing::choice_of(model.architecture(), group));
+            const packing::Alternative way =
+                packing::packed_as(model.architecture(), group, packing::choice_of(model.architecture(), group));
             counted += way.bytes();
             frames += static_cast<std::uint64_t>(way.upload_ciphertexts + way.response_ciphertexts);
         }
         for (const LayerCost& layer : model.cost().layers) sent += layer.upload + layer.linear_response;
         const model::Layer& last = model.architecture().layers.back();
-        const std::uint64_t result = transport::kFrameHeaderBytes + result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()));
+        const std::uint64_t result = transport::kFrameHeaderBytes +
+                                     result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()));
         EXPECT_EQ(counted + frames * transport::kFrameHeaderBytes + result, sent);
     }
 }
@@ -100,19 +105,23 @@ TEST(PrivateInference, EveryPlainModulusAndShareWidth) {
 }
 
 TEST(PrivateInference, BandedLayer) {
-    const flash::testing::SourcedModel model(flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
+    const flash::testing::SourcedModel model(
+        flash::testing::single_convolution({2, 70, 61}, 3, {3, 3, 2, 1, 1, 1, 1, 1}, 1));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 3));
     expect_exact(run, model, "banded");
 }
 
 TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
-    // The server stops sending keys when 64 MiB are unanswered: a client whose only thread waits for more keys must have answered these.
+    // The server stops sending keys when 64 MiB are unanswered: a client whose only thread waits for more keys must
+    // have answered these.
     const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
-    const flash::testing::SourcedModel model(flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
+    const flash::testing::SourcedModel model(
+        flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
     ASSERT_GT(model.cost().layers[0].activation_keys, kAheadBytes);
     transport::LoopbackOptions options;
     options.limits.timeout = std::chrono::seconds(15);
-    const auto result = flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1), 1, 2, std::move(options));
+    const auto result = flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1),
+                                                          1, 2, std::move(options));
     EXPECT_EQ(result.x.size(), static_cast<std::size_t>(model.architecture().output_shape().size()));
 }
 
@@ -126,7 +135,8 @@ TEST(PrivateInference, ExtremeInputs) {
 }
 
 TEST(PrivateInference, RoundingIsUnbiased) {
-    const flash::testing::SourcedModel model(flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
+    const flash::testing::SourcedModel model(
+        flash::testing::single_convolution({4, 30, 30}, 16, {3, 3, 1, 1, 1, 1, 1, 1}, 5));
     const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), 6));
     // 14,400 values with an error of at most one unit: the mean has a standard deviation below 0.005.
     EXPECT_LT(std::abs(run.audit.layers[0].mean_error), 0.03);

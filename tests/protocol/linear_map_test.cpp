@@ -30,13 +30,17 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
         auto& polynomials = streams[static_cast<std::size_t>(id)];
         polynomials.resize(static_cast<std::size_t>(stream.polynomials()) * stream.degree());
         for (int p = 0; p < stream.polynomials(); ++p)
-            packing::pack(stream, p, words, std::span(polynomials).subspan(static_cast<std::size_t>(p) * stream.degree(), stream.degree()));
+            packing::pack(
+                stream, p, words,
+                std::span(polynomials).subspan(static_cast<std::size_t>(p) * stream.degree(), stream.degree()));
     }
     const packing::LinearPlan& linear = plan.layers[at];
     std::vector<std::vector<std::uint32_t>> out;  // by band
     std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * linear.degree());
     const LinearMap map = build_linear_map(architecture, plan, layer, model.weights.layers[at]);
-    const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]); };
+    const auto stream_of = [&](int id) {
+        return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]);
+    };
     apply_whole(map, plan, layer, stream_of, whole);
     // Results must not depend on coefficients that do not travel.
     for (std::size_t id = 0; id < plan.streams.size(); ++id) {
@@ -52,17 +56,21 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
         apply_results(map, plan, layer, band, stream_of, out.back());
     }
     std::vector<std::int64_t> acc(static_cast<std::size_t>(architecture.layers[at].output.size()), INT64_MIN);
-    const std::size_t plane = static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
+    const std::size_t plane =
+        static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
     for (int p = 0; p < linear.polynomials(); ++p)
         for (const packing::ResultRun& run : packing::result_runs(linear, architecture.layers[at].output, p))
             for (std::uint32_t i = 0; i < run.count; ++i) {
                 const int band = p / linear.polynomials_per_band;
                 const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
-                const std::uint32_t word = out[static_cast<std::size_t>(band)][static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
-                                                                           tiles.compact(run.position + i)];
+                const std::uint32_t word =
+                    out[static_cast<std::size_t>(band)]
+                       [static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
+                        tiles.compact(run.position + i)];
                 EXPECT_EQ(word, whole[static_cast<std::size_t>(p) * linear.degree() + run.position + i]);
                 EXPECT_EQ(acc[run.element + i], INT64_MIN) << "an element appears twice";
-                acc[run.element + i] = static_cast<std::int32_t>(word) + model.weights.layers[at].bias[(run.element + i) / plane];
+                acc[run.element + i] =
+                    static_cast<std::int32_t>(word) + model.weights.layers[at].bias[(run.element + i) / plane];
             }
     return acc;
 }
@@ -127,11 +135,13 @@ TEST(LinearMap, PaddingLargerThanTheKernelReaches) {
 TEST(LinearMap, GroupsAndDilation) {
     const model::Window same{3, 3, 1, 1, 1, 1, 1, 1}, down{3, 3, 2, 2, 1, 1, 1, 1}, wide{3, 2, 1, 1, 2, 0, 2, 3, 2, 3};
     std::uint64_t seed = 20;
-    for (const auto& [channels, outputs, groups] : std::vector<std::array<int, 3>>{{24, 24, 24}, {12, 36, 12}, {24, 36, 6}, {64, 8, 4}, {30, 45, 15}, {40, 60, 2}})
+    for (const auto& [channels, outputs, groups] : std::vector<std::array<int, 3>>{
+             {24, 24, 24}, {12, 36, 12}, {24, 36, 6}, {64, 8, 4}, {30, 45, 15}, {40, 60, 2}})
         for (const model::Window& window : {same, down, wide})
             for (const int side : {1, 5, 12, 50}) {
                 ++seed;
-                check(flash::testing::single_convolution({channels, side, side + 1}, outputs, window, seed, 10, groups), seed);
+                check(flash::testing::single_convolution({channels, side, side + 1}, outputs, window, seed, 10, groups),
+                      seed);
             }
 }
 
@@ -142,7 +152,8 @@ TEST(LinearMap, AllPackingSplitsAgree) {
         check(model, 12);
     }
     for (const int groups : {2, 3, 6}) {
-        model::Model grouped = flash::testing::single_convolution({6, 7, 7}, 12, {3, 3, 2, 2, 1, 1, 1, 1, 2, 2}, 13, 10, groups);
+        model::Model grouped =
+            flash::testing::single_convolution({6, 7, 7}, 12, {3, 3, 2, 2, 1, 1, 1, 1, 2, 2}, 13, 10, groups);
         for (int g1 = 1; g1 <= 12; ++g1) {
             grouped.architecture.layers[0].packing.channels_per_input = g1;
             check(grouped, 13);

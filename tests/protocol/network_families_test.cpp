@@ -1,5 +1,6 @@
-// Random networks of every family of blocks all the way: ONNX file, import, compilation, private inference. The private run is compared with
-// integer arithmetic layer by layer, and its logits with an evaluation of the ONNX graph in floating point.
+// Random networks of every family of blocks all the way: ONNX file, import, compilation, private inference. The private
+// run is compared with integer arithmetic layer by layer, and its logits with an evaluation of the ONNX graph in
+// floating point.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,7 +23,8 @@ using flash::testing::NetworkFamily;
 
 double largest_difference(const std::vector<float>& left, const std::vector<float>& right) {
     double largest = 0;
-    for (std::size_t i = 0; i < left.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(left[i]) - static_cast<double>(right[i])));
+    for (std::size_t i = 0; i < left.size(); ++i)
+        largest = std::max(largest, std::abs(static_cast<double>(left[i]) - static_cast<double>(right[i])));
     return largest;
 }
 
@@ -33,7 +35,8 @@ double rounding_bound(const model::Twin& twin, const std::vector<std::int32_t>& 
     double sum = 0;
     for (std::uint64_t seed = 1; seed <= kTwins; ++seed) {
         const std::vector<float> other = twin.run(input, {model::Rounding::Mode::kStochastic, seed}).logits;
-        for (std::size_t i = 0; i < other.size(); ++i) sum += std::pow(static_cast<double>(other[i]) - static_cast<double>(nearest[i]), 2);
+        for (std::size_t i = 0; i < other.size(); ++i)
+            sum += std::pow(static_cast<double>(other[i]) - static_cast<double>(nearest[i]), 2);
     }
     return 6 * std::sqrt(sum / static_cast<double>(kTwins * nearest.size())) + unit;
 }
@@ -46,7 +49,8 @@ TEST_P(NetworkFamilies, PrivateInferenceEqualsTheTwinAndTheGraph) {
     std::size_t layers = 0, terms = 0;
     bool read_again = false;  // some value was read by several layers
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
-        SCOPED_TRACE(::testing::Message() << "random_network, family " << static_cast<int>(GetParam()) << ", seed " << seed);
+        SCOPED_TRACE(::testing::Message()
+                     << "random_network, family " << static_cast<int>(GetParam()) << ", seed " << seed);
         flash::testing::RandomNetworkOptions options;
         options.family = GetParam();
         options.min_layers = 2;
@@ -74,15 +78,18 @@ TEST_P(NetworkFamilies, PrivateInferenceEqualsTheTwinAndTheGraph) {
 
         const std::vector<float> image = network.images(1, seed)[0];
         const auto input = model::quantise_input(model.architecture(), image);
-        const auto run = flash::testing::run_privately(model, input, 2 * seed + 1, 2 * seed + 2);  // the same every time
-        // Exact, but for the one unit of a random rounding and the encryption noise, which the compiler keeps below half a unit.
+        const auto run =
+            flash::testing::run_privately(model, input, 2 * seed + 1, 2 * seed + 2);  // the same every time
+        // Exact, but for the one unit of a random rounding and the encryption noise, which the compiler keeps below
+        // half a unit.
         EXPECT_EQ(run.audit.wrong_activations(), 0);
         EXPECT_EQ(run.audit.out_of_range(), 0);
         EXPECT_LT(run.audit.largest_error(), 1.5);
         EXPECT_EQ(run.traffic.bytes_sent, model.cost().up());
         EXPECT_EQ(run.traffic.bytes_received, model.cost().down());
 
-        EXPECT_LE(largest_difference(run.client.logits, twin.run(input).logits), rounding_bound(twin, input, model.architecture().output_scale));
+        EXPECT_LE(largest_difference(run.client.logits, twin.run(input).logits),
+                  rounding_bound(twin, input, model.architecture().output_scale));
 
         const std::vector<double> expected = flash::testing::evaluate_onnx(network.onnx, image);
         ASSERT_EQ(run.client.logits.size(), expected.size());
@@ -114,7 +121,9 @@ std::string name_of(const ::testing::TestParamInfo<NetworkFamily>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, NetworkFamilies,
-                         ::testing::Values(NetworkFamily::kResidual, NetworkFamily::kBottleneck, NetworkFamily::kDepthwise, NetworkFamily::kDense, NetworkFamily::kHeads), name_of);
+                         ::testing::Values(NetworkFamily::kResidual, NetworkFamily::kBottleneck,
+                                           NetworkFamily::kDepthwise, NetworkFamily::kDense, NetworkFamily::kHeads),
+                         name_of);
 
 }  // namespace
 }  // namespace flash::protocol

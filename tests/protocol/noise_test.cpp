@@ -1,5 +1,5 @@
-// The noise of a packed layer, as the two parties compute it, against the bound that the compiler works with: in each ring, and with few and
-// many results in a polynomial.
+// The noise of a packed layer, as the two parties compute it, against the bound that the compiler works with: in each
+// ring, and with few and many results in a polynomial.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -45,7 +45,8 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
         std::vector<std::uint32_t> client(input.size()), server(input.size());
         for (std::size_t i = 0; i < input.size(); ++i) {
             server[i] = static_cast<std::uint32_t>(random() % modulus);
-            client[i] = static_cast<std::uint32_t>((static_cast<std::int64_t>(input[i]) + 2 * std::int64_t{modulus} - server[i]) % modulus);
+            client[i] = static_cast<std::uint32_t>(
+                (static_cast<std::int64_t>(input[i]) + 2 * std::int64_t{modulus} - server[i]) % modulus);
         }
         std::vector<std::uint32_t> a(polynomials * n), b(polynomials * n);
         for (std::uint32_t p = 0; p < polynomials; ++p) {
@@ -59,35 +60,45 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
             round_to_bytes(received, stream.zero_low_bytes());
             publics.upload({0, p}, std::span(a).subspan(p * n, n));
         }
-        std::vector<std::uint32_t> result_a(static_cast<std::size_t>(linear.polynomials()) * n), result_b(linear.result_words(0));
-        apply_whole(map, plan, 0, [&](int) { return std::span<const std::uint32_t>(a); }, result_a);
-        apply_results(map, plan, 0, 0, [&](int) { return std::span<const std::uint32_t>(b); }, result_b);
+        std::vector<std::uint32_t> result_a(static_cast<std::size_t>(linear.polynomials()) * n),
+            result_b(linear.result_words(0));
+        apply_whole(
+            map, plan, 0, [&](int) { return std::span<const std::uint32_t>(a); }, result_a);
+        apply_results(
+            map, plan, 0, 0, [&](int) { return std::span<const std::uint32_t>(b); }, result_b);
         const std::vector<std::int64_t> acc = model::Twin(model).run(input, {}, true).layers[0].acc;
         for (int p = 0; p < linear.polynomials(); ++p) {
             const auto positions = packing::result_positions(linear, layer.output, p);
             const auto words_a = std::span(result_a).subspan(static_cast<std::size_t>(p) * n, n);
             std::vector<std::uint32_t> words_b(positions.size()), rho(positions.size()), phase(positions.size());
             for (std::size_t i = 0; i < positions.size(); ++i) {
-                words_b[i] = result_b[static_cast<std::size_t>(p) * linear.tiles.words() + linear.tiles.compact(positions[i])];
+                words_b[i] =
+                    result_b[static_cast<std::size_t>(p) * linear.tiles.words() + linear.tiles.compact(positions[i])];
                 rho[i] = rng.u32();
             }
             public_key.mask(words_a, positions, words_b, rho, rng);
-            for (const auto& [words, bits] : {std::pair(words_a, response_a_bits(layer.share_bits)), std::pair(std::span(words_b), response_b_bits(layer.share_bits))}) {
+            for (const auto& [words, bits] : {std::pair(words_a, response_a_bits(layer.share_bits)),
+                                              std::pair(std::span(words_b), response_b_bits(layer.share_bits))}) {
                 lattice::round_to_top_bits(words, bits);
                 lattice::from_top_bits(words, bits);
             }
             key.decrypt(words_a, positions, words_b, phase);
             const int g2 = linear.grid.channels_per_output, plane = layer.output.height * layer.output.width;
-            const std::vector<double> own(energies.begin() + p * g2, energies.begin() + std::min((p + 1) * g2, layer.output.channels));
-            const double sigma = compiler::phase_noise(compiler::packed_energy(own, g2), stream.upload_bits, layer.share_bits, ring) / 10;
+            const std::vector<double> own(energies.begin() + p * g2,
+                                          energies.begin() + std::min((p + 1) * g2, layer.output.channels));
+            const double sigma =
+                compiler::phase_noise(compiler::packed_energy(own, g2), stream.upload_bits, layer.share_bits, ring) /
+                10;
             std::size_t i = 0;
             for (const packing::ResultRun& run_of : packing::result_runs(linear, layer.output, p))
                 for (std::uint32_t k = 0; k < run_of.count; ++k, ++i) {
                     const std::size_t element = run_of.element + k;
                     // Without the bias: it is added to b by the server, exactly.
-                    const std::int64_t sum = acc[element] - model.weights.layers[0].bias[element / static_cast<std::size_t>(plane)];
+                    const std::int64_t sum =
+                        acc[element] - model.weights.layers[0].bias[element / static_cast<std::size_t>(plane)];
                     const auto residue = static_cast<std::uint32_t>((sum % modulus + modulus) % modulus);
-                    const auto error = static_cast<std::int32_t>(phase[i] - rho[i] - scheme::scale_up(residue, modulus));
+                    const auto error =
+                        static_cast<std::int32_t>(phase[i] - rho[i] - scheme::scale_up(residue, modulus));
                     measured += static_cast<double>(error) * error;
                     predicted += sigma * sigma;
                     ++count;
@@ -103,12 +114,15 @@ TEST(LayerNoise, IsWhatTheBoundSays) {
         for (int degree : model::kDegrees)
             for (int channels_per_input : {1, 2, 6})
                 for (int upload_bits : {27, 21}) {
-                    SCOPED_TRACE(::testing::Message() << input.channels << "x" << input.height << ", n = " << degree << ", g1 = " << channels_per_input << ", " << upload_bits << " bits");
+                    SCOPED_TRACE(::testing::Message()
+                                 << input.channels << "x" << input.height << ", n = " << degree
+                                 << ", g1 = " << channels_per_input << ", " << upload_bits << " bits");
                     model::Model model = flash::testing::single_convolution(input, 24, {3, 3, 1, 1, 1, 1, 1, 1}, 7, 8);
                     model.architecture.layers[0].packing = {channels_per_input, degree};
                     model.architecture.input_upload_bits = upload_bits;
                     const Deviations d = deviations(model, 7);
-                    // The bound counts every coefficient that a column moves to a result as noisy; at the ends of a polynomial some are not sent.
+                    // The bound counts every coefficient that a column moves to a result as noisy; at the ends of a
+                    // polynomial some are not sent.
                     EXPECT_LT(d.measured, 1.06 * d.predicted);
                     EXPECT_GT(d.measured, 0.8 * d.predicted);
                 }
@@ -119,9 +133,11 @@ TEST(LayerNoise, IsWithinTheBoundOnMapsSmallerThanTheKernel) {
     for (const auto& [side, kernel] : {std::pair(1, 3), std::pair(2, 5), std::pair(2, 7), std::pair(3, 7)})
         for (int degree : model::kDegrees)
             for (int channels_per_input : {4, 16}) {
-                SCOPED_TRACE(::testing::Message() << kernel << "x" << kernel << " on " << side << "x" << side << ", n = " << degree << ", g1 = " << channels_per_input);
+                SCOPED_TRACE(::testing::Message() << kernel << "x" << kernel << " on " << side << "x" << side
+                                                  << ", n = " << degree << ", g1 = " << channels_per_input);
                 const int pad = kernel / 2;
-                model::Model model = flash::testing::single_convolution({24, side, side}, 256, {kernel, kernel, 1, 1, pad, pad, pad, pad}, 7, 8);
+                model::Model model = flash::testing::single_convolution(
+                    {24, side, side}, 256, {kernel, kernel, 1, 1, pad, pad, pad, pad}, 7, 8);
                 model.architecture.layers[0].packing = {channels_per_input, degree};
                 const Deviations d = deviations(model, 7);
                 EXPECT_LT(d.measured, 1.06 * d.predicted);

@@ -15,7 +15,8 @@ using transport::Message;
 using transport::MessageType;
 
 Message message(std::size_t index) {
-    return {MessageType::kLinearResponse, 3, static_cast<std::uint32_t>(index), std::vector<std::uint8_t>(512, static_cast<std::uint8_t>(index))};
+    return {MessageType::kLinearResponse, 3, static_cast<std::uint32_t>(index),
+            std::vector<std::uint8_t>(512, static_cast<std::uint8_t>(index))};
 }
 
 /// A channel that takes two messages at a time from a sender whose peer does not read.

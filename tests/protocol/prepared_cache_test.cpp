@@ -1,4 +1,5 @@
-// The cache of the `a` halves: equal to what is computed, and no damage, no other model and no trouble with the disk changes a result.
+// The cache of the `a` halves: equal to what is computed, and no damage, no other model and no trouble with the disk
+// changes a result.
 #include "protocol/prepared_cache.h"
 
 #include <gmock/gmock.h>
@@ -29,11 +30,14 @@ constexpr std::size_t kFingerprintAt = 12, kDerivationAt = 44, kLayersAt = 76, k
 
 AHalves halves_of(const PreparedModel& model) {
     AHalves halves;
-    for (std::size_t l = 0; l < model.architecture().layers.size(); ++l) halves.push_back(model.layer(static_cast<int>(l)).a);
+    for (std::size_t l = 0; l < model.architecture().layers.size(); ++l)
+        halves.push_back(model.layer(static_cast<int>(l)).a);
     return halves;
 }
 
-CacheLayout layout_of(const PreparedModel& model) { return cache_layout(model.architecture(), model.plan(), model.fingerprint()); }
+CacheLayout layout_of(const PreparedModel& model) {
+    return cache_layout(model.architecture(), model.plan(), model.fingerprint());
+}
 
 /// Puts the checksum right, as whoever writes the file can.
 Bytes forged(Bytes bytes) {
@@ -97,7 +101,8 @@ TEST_F(PreparedCache, AnInferenceFromTheCacheIsExact) {
     ASSERT_TRUE(model.cache().used);
     const PreparedModel plain(source());
     const auto input = testing::random_input(model.architecture(), 5);
-    EXPECT_EQ(testing::run_without_audit(model, input, 1, 2).logits, testing::run_without_audit(plain, input, 1, 2).logits);
+    EXPECT_EQ(testing::run_without_audit(model, input, 1, 2).logits,
+              testing::run_without_audit(plain, input, 1, 2).logits);
 }
 
 TEST_F(PreparedCache, EveryKindOfDamageIsNoticedAndMended) {
@@ -112,11 +117,16 @@ TEST_F(PreparedCache, EveryKindOfDamageIsNoticedAndMended) {
         EXPECT_NE(reading.problem, "");
         return reading.problem;
     };
-    const auto cut = [&](std::size_t size) { return Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size)); };
+    const auto cut = [&](std::size_t size) {
+        return Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
+    };
 
-    for (std::size_t size = 0; size <= layout.header.size() + 100; ++size) EXPECT_THAT(problem(cut(size)), HasSubstr("truncated")) << size;
-    for (std::size_t size = layout.header.size(); size < good.size(); size += 1021) EXPECT_THAT(problem(cut(size)), HasSubstr("truncated")) << size;
-    for (std::size_t back = 1; back <= 40; ++back) EXPECT_THAT(problem(cut(good.size() - back)), HasSubstr("truncated")) << back;
+    for (std::size_t size = 0; size <= layout.header.size() + 100; ++size)
+        EXPECT_THAT(problem(cut(size)), HasSubstr("truncated")) << size;
+    for (std::size_t size = layout.header.size(); size < good.size(); size += 1021)
+        EXPECT_THAT(problem(cut(size)), HasSubstr("truncated")) << size;
+    for (std::size_t back = 1; back <= 40; ++back)
+        EXPECT_THAT(problem(cut(good.size() - back)), HasSubstr("truncated")) << back;
     Bytes longer = good;
     longer.push_back(0);
     EXPECT_THAT(problem(longer), HasSubstr("after its end"));
@@ -134,7 +144,11 @@ TEST_F(PreparedCache, EveryKindOfDamageIsNoticedAndMended) {
     }
 
     // On disk: ignored, computed, replaced by the good file; the next start uses it.
-    std::vector<std::pair<Bytes, const char*>> damaged{{cut(0), "truncated"}, {cut(5), "truncated"}, {cut(100), "truncated"}, {cut(good.size() - 1), "truncated"}, {longer, "after its end"}};
+    std::vector<std::pair<Bytes, const char*>> damaged{{cut(0), "truncated"},
+                                                       {cut(5), "truncated"},
+                                                       {cut(100), "truncated"},
+                                                       {cut(good.size() - 1), "truncated"},
+                                                       {longer, "after its end"}};
     for (std::size_t at : {layout.header.size(), good.size() / 2, good.size() - 1}) {
         damaged.emplace_back(good, "checksum");
         damaged.back().first[at] ^= 1;
@@ -186,26 +200,35 @@ TEST_F(PreparedCache, EachFieldOfTheHeaderCounts) {
 
 TEST_F(PreparedCache, TheLayoutDependsOnModelPlanAndShifts) {
     const PreparedModel model(source());
-    const auto header = [&](const model::Architecture& architecture, const packing::Plan& plan, const Sha256& fingerprint) {
-        return cache_layout(architecture, plan, fingerprint).header;
-    };
+    const auto header = [&](const model::Architecture& architecture, const packing::Plan& plan,
+                            const Sha256& fingerprint) { return cache_layout(architecture, plan, fingerprint).header; };
     const Bytes base = header(model.architecture(), model.plan(), model.fingerprint());
     EXPECT_EQ(base, header(model.architecture(), packing::make_plan(model.architecture()), model.fingerprint()));
     Sha256 other = model.fingerprint();
     other[31] ^= 1;
     EXPECT_NE(base, header(model.architecture(), model.plan(), other));
     const std::vector<std::function<void(packing::Plan&)>> changes{
-        [](packing::Plan& p) { ++p.streams[0].grid.row_stride; },     [](packing::Plan& p) { ++p.streams[0].grid.spacing; },
-        [](packing::Plan& p) { ++p.streams[0].rows_per_band; },       [](packing::Plan& p) { ++p.streams[0].bands; },
-        [](packing::Plan& p) { ++p.streams[0].polynomials_per_band; }, [](packing::Plan& p) { p.streams[0].phases.push_back({1, 1}); },
-        [](packing::Plan& p) { ++p.layers[0].grid.row_base; },        [](packing::Plan& p) { ++p.layers[0].grid.band_rows; },
-        [](packing::Plan& p) { ++p.layers[0].grid.row_stride; },      [](packing::Plan& p) { ++p.layers[0].grid.channels_per_input; },
-        [](packing::Plan& p) { ++p.layers[0].grid.channels_per_output; }, [](packing::Plan& p) { p.layers[0].grid.banded ^= true; }};
+        [](packing::Plan& p) { ++p.streams[0].grid.row_stride; },
+        [](packing::Plan& p) { ++p.streams[0].grid.spacing; },
+        [](packing::Plan& p) { ++p.streams[0].rows_per_band; },
+        [](packing::Plan& p) { ++p.streams[0].bands; },
+        [](packing::Plan& p) { ++p.streams[0].polynomials_per_band; },
+        [](packing::Plan& p) {
+            p.streams[0].phases.push_back({1, 1});
+        },
+        [](packing::Plan& p) { ++p.layers[0].grid.row_base; },
+        [](packing::Plan& p) { ++p.layers[0].grid.band_rows; },
+        [](packing::Plan& p) { ++p.layers[0].grid.row_stride; },
+        [](packing::Plan& p) { ++p.layers[0].grid.channels_per_input; },
+        [](packing::Plan& p) { ++p.layers[0].grid.channels_per_output; },
+        [](packing::Plan& p) { p.layers[0].grid.banded ^= true; }};
     for (std::size_t i = 0; i < changes.size(); ++i) {
         packing::Plan plan = model.plan();
         changes[i](plan);
         const Bytes changed = header(model.architecture(), plan, model.fingerprint());
-        EXPECT_FALSE(std::equal(base.begin() + kDerivationAt, base.begin() + kLayersAt, changed.begin() + kDerivationAt)) << "change " << i;
+        EXPECT_FALSE(
+            std::equal(base.begin() + kDerivationAt, base.begin() + kLayersAt, changed.begin() + kDerivationAt))
+            << "change " << i;
     }
 }
 

@@ -16,7 +16,8 @@ namespace {
 
 std::vector<std::vector<std::uint32_t>> halves_of(const PreparedModel& model) {
     std::vector<std::vector<std::uint32_t>> halves;
-    for (std::size_t l = 0; l < model.architecture().layers.size(); ++l) halves.push_back(model.layer(static_cast<int>(l)).a);
+    for (std::size_t l = 0; l < model.architecture().layers.size(); ++l)
+        halves.push_back(model.layer(static_cast<int>(l)).a);
     return halves;
 }
 
@@ -32,12 +33,14 @@ TEST(PreparedModel, TransformsStayWithinTheirBudget) {
         const PreparedModel some(source, {}, std::nullopt, budget);
         EXPECT_LE(some.transform_bytes(), budget);
         const auto input = flash::testing::random_input(source.architecture, 5);
-        EXPECT_EQ(flash::testing::run_without_audit(some, input, 7, 8).x, flash::testing::run_without_audit(none, input, 7, 8).x);
+        EXPECT_EQ(flash::testing::run_without_audit(some, input, 7, 8).x,
+                  flash::testing::run_without_audit(none, input, 7, 8).x);
     }
 }
 
 TEST(PreparedModel, FromAFileItIsTheSame) {
-    const auto path = std::filesystem::temp_directory_path() / ("flash-prepared-model-test-" + std::to_string(::getpid()));
+    const auto path =
+        std::filesystem::temp_directory_path() / ("flash-prepared-model-test-" + std::to_string(::getpid()));
     for (std::uint64_t seed : {1, 2, 3}) {
         const model::Model source = flash::testing::random_model(seed);
         model::save(source, path);

@@ -38,10 +38,12 @@ TEST(InferenceProfile, HasEveryByteOfBothParties) {
     auto [client_end, server_end] = transport::make_loopback();
     Profile client(Party::kClient), server(Party::kServer);
     std::thread serving([&, end = server_end.get()] {
-        ServerInference(model, *end, SecretSeed::generate(), nullptr, &server).run(end->receive(transport::MessageType::kStart));
+        ServerInference(model, *end, SecretSeed::generate(), nullptr, &server)
+            .run(end->receive(transport::MessageType::kStart));
     });
     const ClientModel known = flash::testing::client_model(model);
-    const ClientResult result = ClientInference(known, *client_end, SecretSeed::generate(), nullptr, &client).run(input, 0);
+    const ClientResult result =
+        ClientInference(known, *client_end, SecretSeed::generate(), nullptr, &client).run(input, 0);
     serving.join();
 
     const int layers = static_cast<int>(model.architecture().layers.size());
@@ -50,10 +52,12 @@ TEST(InferenceProfile, HasEveryByteOfBothParties) {
     EXPECT_EQ(up.received, client_end->traffic().bytes_received);
     EXPECT_EQ(down.sent, server_end->traffic().bytes_sent);
     EXPECT_EQ(down.received, server_end->traffic().bytes_received);
-    EXPECT_EQ(up.phases, (std::set<Phase>{Phase::kSetup, Phase::kShare, Phase::kEncrypt, Phase::kSend, Phase::kWaitLinear, Phase::kDecrypt, Phase::kPrepare,
-                                          Phase::kWaitKeys, Phase::kRespond, Phase::kFinish}));
-    EXPECT_EQ(down.phases, (std::set<Phase>{Phase::kSetup, Phase::kSend, Phase::kWaitUpload, Phase::kLinear, Phase::kMask, Phase::kDecrypt,
-                                            Phase::kActivationKeys, Phase::kWaitProduct, Phase::kFinish}));
+    EXPECT_EQ(up.phases,
+              (std::set<Phase>{Phase::kSetup, Phase::kShare, Phase::kEncrypt, Phase::kSend, Phase::kWaitLinear,
+                               Phase::kDecrypt, Phase::kPrepare, Phase::kWaitKeys, Phase::kRespond, Phase::kFinish}));
+    EXPECT_EQ(down.phases,
+              (std::set<Phase>{Phase::kSetup, Phase::kSend, Phase::kWaitUpload, Phase::kLinear, Phase::kMask,
+                               Phase::kDecrypt, Phase::kActivationKeys, Phase::kWaitProduct, Phase::kFinish}));
 
     const PhaseSeconds& s = result.seconds;
     EXPECT_EQ(s.total, wall_seconds(client));

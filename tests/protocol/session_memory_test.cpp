@@ -9,7 +9,8 @@ namespace {
 
 /// `layers` equal convolutions one after the other, and the result layer.
 model::Architecture chain(int layers) {
-    model::Architecture architecture = flash::testing::single_convolution({64, 56, 56}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1).architecture;
+    model::Architecture architecture =
+        flash::testing::single_convolution({64, 56, 56}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1).architecture;
     const model::Layer first = architecture.layers.front();
     model::Layer last = architecture.layers.back();
     architecture.layers.clear();
@@ -46,12 +47,15 @@ TEST(SessionMemory, CountsWhatLaterLayersRead) {
     kept.source = 1;
     architecture.layers[39].terms.push_back(kept);
     const SessionMemory after = memory_of(architecture);
-    // The server keeps its upload, 4 bytes a value at least; the share itself goes with the first upload, as the same layer reads it next.
+    // The server keeps its upload, 4 bytes a value at least; the share itself goes with the first upload, as the same
+    // layer reads it next.
     EXPECT_GE(after.server, before.server + 64 * 56 * 56 * 4);
 }
 
 TEST(SessionMemory, FollowsTheLargestLayer) {
-    const auto of = [](model::Shape input) { return memory_of(flash::testing::single_convolution(input, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 1).architecture); };
+    const auto of = [](model::Shape input) {
+        return memory_of(flash::testing::single_convolution(input, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 1).architecture);
+    };
     const SessionMemory small = of({8, 32, 32}), large = of({8, 224, 224});
     EXPECT_GT(large.server, small.server + 2 * 8 * (224 * 224 - 32 * 32) * 4);
     EXPECT_GT(large.client, small.client + 2 * 8 * (224 * 224 - 32 * 32) * 4);

@@ -25,7 +25,8 @@ protected:
     Poly32 random_values(std::uint32_t bound, std::uint64_t seed) const {
         std::mt19937_64 rng(seed);
         Poly32 values(n);
-        for (std::uint32_t& v : values) v = bound ? static_cast<std::uint32_t>(rng() % bound) : static_cast<std::uint32_t>(rng()) & ring.mask();
+        for (std::uint32_t& v : values)
+            v = bound ? static_cast<std::uint32_t>(rng() % bound) : static_cast<std::uint32_t>(rng()) & ring.mask();
         return values;
     }
     std::vector<std::uint16_t> all_positions() const {
@@ -65,7 +66,11 @@ TEST(DirectScale, ScaleUpIsExact) {
         const std::uint32_t T = row.plain_modulus;
         std::mt19937 rng(1);
         for (int i = 0; i < 20000; ++i) {
-            const std::uint32_t v = i == 0 ? 0 : i == 1 ? T - 1 : i == 2 ? T / 2 : i == 3 ? T / 2 + 1 : static_cast<std::uint32_t>(rng() % T);
+            const std::uint32_t v = i == 0   ? 0
+                                    : i == 1 ? T - 1
+                                    : i == 2 ? T / 2
+                                    : i == 3 ? T / 2 + 1
+                                             : static_cast<std::uint32_t>(rng() % T);
             // Nearest integer to 2^32 v / T, by twice the remainder.
             const std::uint64_t x = static_cast<std::uint64_t>(v) << 32;
             const std::uint64_t nearest = x / T + (2 * (x % T) > T ? 1 : 0);
@@ -80,7 +85,8 @@ TEST_P(Direct, DecryptionReturnsThePlaintextWithSmallNoise) {
     DirectSecretKey key(publics, ring, rng);
     std::uint32_t index = 0;
     for (const SlotParameters& row : slot_parameters())
-        for (const Poly32& plain : {random_values(row.plain_modulus, 5), Poly32(n, row.plain_modulus - 1), Poly32(n, 0)}) {
+        for (const Poly32& plain :
+             {random_values(row.plain_modulus, 5), Poly32(n, row.plain_modulus - 1), Poly32(n, 0)}) {
             Poly32 a(n), b(n), phase(n), expected(n);
             const UploadId id{7, index++};
             key.encrypt(id, plain, row.plain_modulus, rng, b);
@@ -133,8 +139,7 @@ TEST_P(Direct, NoPairEncryptsTwice) {
             for (std::uint32_t i = 0; i < 8; ++i) try {
                     key.encrypt({3, i}, plain, T, own, out);
                     ++succeeded;
-                } catch (const Error&) {
-                }
+                } catch (const Error&) {}
         });
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(succeeded, 8);
@@ -165,7 +170,8 @@ TEST_P(Direct, KnownAnswers) {
     const bool large = n == 2048;
     EXPECT_EQ(digest(key.public_b()), large ? "b27754f5537a19d6" : "8932e1fff455ef7e");
     Poly32 b(n);
-    key.encrypt({1, 2}, random_values(slot_parameters()[1].plain_modulus, 8), slot_parameters()[1].plain_modulus, rng, b);
+    key.encrypt({1, 2}, random_values(slot_parameters()[1].plain_modulus, 8), slot_parameters()[1].plain_modulus, rng,
+                b);
     EXPECT_EQ(digest(b), large ? "f2ff6098cdb10bea" : "00900d6a478f8ca8");
     const DirectPublicKey public_key(publics, ring, key.public_b());
     Poly32 a = random_values(0, 1);

@@ -43,7 +43,8 @@ TEST(Parameters, TableIsWhatItsCommentSays) {
             const int width = (modulus_bits + count - 1 - i) / count;  // the larger ones first
             EXPECT_LE(width, 50);
             std::uint64_t prime = lattice::largest_prime_below(1ull << width, 2 * kSlotDegree);
-            while (std::count(used.begin(), used.end(), prime)) prime = lattice::largest_prime_below(prime, 2 * kSlotDegree);
+            while (std::count(used.begin(), used.end(), prime))
+                prime = lattice::largest_prime_below(prime, 2 * kSlotDegree);
             used.push_back(prime);
             EXPECT_EQ(row.primes()[static_cast<std::size_t>(i)], prime);
             EXPECT_EQ(static_cast<int>(std::bit_width(prime)), width);

@@ -61,7 +61,11 @@ struct Parties {
     std::unique_ptr<SlotEvaluator> evaluator;
 
     Parties(const SlotParameters& p, std::uint64_t s, InstructionSet set = best_instruction_set())
-        : parameters(p), seed(s), server(generator(s)), client(generator(s + 1000)), key(p, public_seed(static_cast<int>(s)), server, set) {
+        : parameters(p),
+          seed(s),
+          server(generator(s)),
+          client(generator(s + 1000)),
+          key(p, public_seed(static_cast<int>(s)), server, set) {
         std::vector<std::uint8_t> public_key;
         key.append_public_key(public_key);
         EXPECT_EQ(public_key.size(), slot_public_key_bytes(p));
@@ -122,7 +126,8 @@ struct Parties {
         const long double modulus = std::ldexp(1.0L, parameters.response_bits);
         std::vector<double> result(n);
         for (std::size_t i = 0; i < n; ++i) {
-            const long double d = static_cast<long double>(x[i]) - modulus * static_cast<long double>(plain[i]) / parameters.plain_modulus;
+            const long double d = static_cast<long double>(x[i]) -
+                                  modulus * static_cast<long double>(plain[i]) / parameters.plain_modulus;
             result[i] = static_cast<double>(d - modulus * std::round(d / modulus));
         }
         return result;
@@ -154,7 +159,8 @@ TEST(SlotRing, EncodingInvertsAndIsMultiplicative) {
             ring.encode(slots, polynomial, subtracted);
             decoded.resize(1001);
             ring.decode(polynomial, decoded);
-            for (std::size_t i = 0; i < 1001; ++i) ASSERT_EQ(decoded[i], (slots[i] + (i < 517 ? T - subtracted[i] : 0)) % T);
+            for (std::size_t i = 0; i < 1001; ++i)
+                ASSERT_EQ(decoded[i], (slots[i] + (i < 517 ? T - subtracted[i] : 0)) % T);
             // A constant vector is a constant polynomial.
             ring.encode(Slots(n, 5), polynomial);
             EXPECT_EQ(polynomial[0], 5u);
@@ -201,7 +207,8 @@ TEST(SlotRing, ScalingAndSwitchingAreExact) {
                 for (std::size_t i = 0; i < primes; ++i) {
                     const lattice::Modulus& p = ring.moduli()[i];
                     ASSERT_LT(x.owned[i][j], 4 * p.value());
-                    ASSERT_EQ(x.owned[i][j] % p.value(), p.add(static_cast<std::uint64_t>(scaled % p.value()), p.from_signed(error[j])));
+                    ASSERT_EQ(x.owned[i][j] % p.value(),
+                              p.add(static_cast<std::uint64_t>(scaled % p.value()), p.from_signed(error[j])));
                 }
             }
             for (std::size_t i = 0; i < primes; ++i)
@@ -210,7 +217,8 @@ TEST(SlotRing, ScalingAndSwitchingAreExact) {
             ring.switch_down(x.spans, none, switched);
             const auto near = [&](std::uint64_t value, std::uint64_t message) {
                 const long double unit = std::ldexp(1.0L, row.response_bits);
-                const long double d = static_cast<long double>(value) - unit * static_cast<long double>(message) / static_cast<long double>(T);
+                const long double d = static_cast<long double>(value) -
+                                      unit * static_cast<long double>(message) / static_cast<long double>(T);
                 return std::abs(d - unit * std::round(d / unit)) <= 0.501L;
             };
             for (std::size_t j = 0; j < n; ++j) ASSERT_TRUE(near(switched[j], m[j])) << j;
@@ -221,8 +229,10 @@ TEST(SlotRing, ScalingAndSwitchingAreExact) {
             for (std::size_t j = 0; j < n; ++j) ASSERT_TRUE(near(switched[j], 2 * m[j] % T)) << j;
             ring.switch_down(x.spans, zero.spans, m, again);
             for (std::size_t j = 0; j < n; ++j) ASSERT_EQ(switched[j], again[j]);
-            // The top of the range wraps: q - 1 rounds to 2^t = 0, and so does q - 1 less an error; a phase just below 2^t gives T = 0.
-            for (std::size_t i = 0; i < primes; ++i) std::fill(x.owned[i].begin(), x.owned[i].end(), row.primes()[i] - 1);
+            // The top of the range wraps: q - 1 rounds to 2^t = 0, and so does q - 1 less an error; a phase just below
+            // 2^t gives T = 0.
+            for (std::size_t i = 0; i < primes; ++i)
+                std::fill(x.owned[i].begin(), x.owned[i].end(), row.primes()[i] - 1);
             ring.switch_down(x.spans, error, switched);
             for (std::size_t j = 0; j < n; ++j) ASSERT_EQ(switched[j], 0u);
             Poly64 top(n);
@@ -259,9 +269,12 @@ TEST(SlotRing, ResponsesAreLiftedAndScaledExactly) {
             ring.scale_down(product, b, out);
             for (std::size_t j = 0; j < n; ++j) {
                 ASSERT_EQ(lifted[j], P.from_signed(static_cast<std::int64_t>(a[j]) - (a[j] >= half ? modulus : 0)));
-                const auto centred = static_cast<std::int64_t>(product[j]) - (product[j] > P.value() / 2 ? static_cast<std::int64_t>(P.value()) : 0);
-                const auto phase = static_cast<std::uint64_t>(centred + static_cast<std::int64_t>(b[j])) & (2 * half - 1);
-                const auto scaled = static_cast<std::uint64_t>((static_cast<lattice::u128>(phase) * row.plain_modulus + half) >> row.response_bits);
+                const auto centred = static_cast<std::int64_t>(product[j]) -
+                                     (product[j] > P.value() / 2 ? static_cast<std::int64_t>(P.value()) : 0);
+                const auto phase =
+                    static_cast<std::uint64_t>(centred + static_cast<std::int64_t>(b[j])) & (2 * half - 1);
+                const auto scaled = static_cast<std::uint64_t>(
+                    (static_cast<lattice::u128>(phase) * row.plain_modulus + half) >> row.response_bits);
                 ASSERT_EQ(out[j], scaled % row.plain_modulus);
             }
         }
@@ -275,7 +288,8 @@ TEST(Slots, ResponsesAreExactForAllModuliAtExtremes) {
         Slots alternating(n, T - 1);
         for (std::size_t i = 0; i < n; i += 2) alternating[i] = T / 2;
         std::uint32_t layer = 0;
-        for (const Slots& server : {random_slots(T, 10), Slots(n, T - 1), Slots(n, T / 2), alternating, Slots(n, 0), random_slots(T, 11, 17)})
+        for (const Slots& server :
+             {random_slots(T, 10), Slots(n, T - 1), Slots(n, T / 2), alternating, Slots(n, 0), random_slots(T, 11, 17)})
             for (const Slots& client : {random_slots(T, 12), Slots(n, T - 1), alternating, random_slots(2, 13)}) {
                 std::vector<std::vector<std::uint8_t>> bytes;
                 std::vector<Product> products;
@@ -345,8 +359,8 @@ TEST(Slots, ResponseNoiseIsFloodedAndBounded) {
         EXPECT_LT(largest, bound + 10 * 15.1);
         EXPECT_GT(largest, 0.95 * bound);
 
-        // The worst case: every coefficient moved to the flooding bound plus ten sigma of rounding still decrypts; past the room
-        // it does not.
+        // The worst case: every coefficient moved to the flooding bound plus ten sigma of rounding still decrypts; past
+        // the room it does not.
         const auto with_noise = [&](double target) {
             std::vector<std::uint8_t> moved = response;
             const std::span<std::uint8_t> half = std::span(moved).subspan(moved.size() / 2);
@@ -354,7 +368,8 @@ TEST(Slots, ResponseNoiseIsFloodedAndBounded) {
             lattice::unpack(half, row.response_bits, std::span(b));
             for (std::size_t i = 0; i < n; ++i) {
                 const double sign = i % 2 ? 1 : -1;
-                b[i] += static_cast<std::uint64_t>(static_cast<std::int64_t>(std::floor(sign * target - noise[i] + (i % 2 ? 0 : 1))));
+                b[i] += static_cast<std::uint64_t>(
+                    static_cast<std::int64_t>(std::floor(sign * target - noise[i] + (i % 2 ? 0 : 1))));
             }
             lattice::pack(std::span<const std::uint64_t>(b), row.response_bits, half);
             return parties.decrypt(moved);
@@ -369,7 +384,8 @@ TEST(Slots, MaskIsSubtracted) {
     for (const SlotParameters& row : slot_parameters()) {
         const std::uint32_t T = row.plain_modulus;
         Parties parties(row, 83);
-        const Slots x = random_slots(T, 1), y = random_slots(T, 2), addend = random_slots(T, 3), mask = random_slots(T, 4, 1234);
+        const Slots x = random_slots(T, 1), y = random_slots(T, 2), addend = random_slots(T, 3),
+                    mask = random_slots(T, 4, 1234);
         const std::vector<std::uint8_t> bytes = parties.encrypt({1, 2, 3}, x);
         const Product product{{1, 2, 3}, bytes, y};
         Slots result = expected({{x, y}}, addend, T);
@@ -492,7 +508,8 @@ TEST(Slots, MalformedMessagesAreRefused) {
         public_key.push_back(0);
         EXPECT_EQ(kind_of([&] { SlotEvaluator(row, public_seed(1), public_key); }), ErrorKind::kProtocol);
         Slots out(n);
-        EXPECT_EQ(kind_of([&] { parties.key.decrypt(std::vector<std::uint8_t>(slot_response_bytes(row) - 1), out); }), ErrorKind::kProtocol);
+        EXPECT_EQ(kind_of([&] { parties.key.decrypt(std::vector<std::uint8_t>(slot_response_bytes(row) - 1), out); }),
+                  ErrorKind::kProtocol);
         EXPECT_NO_THROW(parties.key.decrypt(std::vector<std::uint8_t>(slot_response_bytes(row), 0xff), out));
     }
 }
@@ -519,8 +536,11 @@ TEST(Slots, KnownAnswers) {
         const char *public_key, *ciphertext, *response;
     };
     const Answer answers[5] = {
-        {"aa116ce5d42347ca", "1437ce1374674f55", "e899a287eecd45a4"}, {"7f052f970f20270b", "18bef22ee05234c0", "af81a0ce96083d10"}, {"71ca8d05ea965e27", "ae19f3a3931f4a9b", "529f194a958bb54f"},
-        {"a1f7ac14fdfa81c5", "db9ead43cdd02f23", "542e8451e2c5bb3c"}, {"01b8891bed21ccbb", "4180fb983872222f", "884cb698ea5f659c"},
+        {"aa116ce5d42347ca", "1437ce1374674f55", "e899a287eecd45a4"},
+        {"7f052f970f20270b", "18bef22ee05234c0", "af81a0ce96083d10"},
+        {"71ca8d05ea965e27", "ae19f3a3931f4a9b", "529f194a958bb54f"},
+        {"a1f7ac14fdfa81c5", "db9ead43cdd02f23", "542e8451e2c5bb3c"},
+        {"01b8891bed21ccbb", "4180fb983872222f", "884cb698ea5f659c"},
     };
     for (std::size_t i = 0; i < 5; ++i) {
         const SlotParameters& row = slot_parameters()[i];

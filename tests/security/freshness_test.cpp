@@ -112,20 +112,24 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     std::set<std::vector<std::uint8_t>> payloads;
     std::size_t count = 0;
     for (const Message& m : seen) {
-        if (m.type == MessageType::kClientHello || m.type == MessageType::kServerHello || m.type == MessageType::kFinish || m.type == MessageType::kResultShare) continue;
+        if (m.type == MessageType::kClientHello || m.type == MessageType::kServerHello ||
+            m.type == MessageType::kFinish || m.type == MessageType::kResultShare)
+            continue;
         payloads.insert(m.payload);
         ++count;
     }
     EXPECT_GT(count, 20u);
     EXPECT_EQ(payloads.size(), count);
-    // One public key for each ring, and each is new: no run of 64 bytes of one comes back in another inference's, nor in the other ring's.
+    // One public key for each ring, and each is new: no run of 64 bytes of one comes back in another inference's, nor
+    // in the other ring's.
     std::set<std::vector<std::uint8_t>> pieces;
     std::size_t pieces_seen = 0;
     for (const Message& m : seen) {
         if (m.type != MessageType::kStart) continue;
         ASSERT_EQ(m.payload.size(), 2048u * 4 + 1024u * 27 / 8);
         for (std::size_t at = 0; at + 64 <= m.payload.size(); at += 64, ++pieces_seen)
-            pieces.insert({m.payload.begin() + static_cast<std::ptrdiff_t>(at), m.payload.begin() + static_cast<std::ptrdiff_t>(at) + 64});
+            pieces.insert({m.payload.begin() + static_cast<std::ptrdiff_t>(at),
+                           m.payload.begin() + static_cast<std::ptrdiff_t>(at) + 64});
     }
     EXPECT_EQ(pieces.size(), pieces_seen);
     // Nor do the public seeds of the slot scheme (the first 32 bytes of the start reply).

@@ -1,7 +1,8 @@
-// What each party sees must look uniform, whatever the input and whatever the weights. Every transcript part is collected over many
-// runs and compared with the uniform distribution; so is the difference of the same message in two runs with the same input. The
-// masks themselves are compared between inferences, layers and polynomials through a probe. Controls show that these tests can fail.
-// What a transcript cannot show by its distribution (flooding, re-randomisation of products) is in tests/scheme/slots_test.cpp.
+// What each party sees must look uniform, whatever the input and whatever the weights. Every transcript part is
+// collected over many runs and compared with the uniform distribution; so is the difference of the same message in two
+// runs with the same input. The masks themselves are compared between inferences, layers and polynomials through a
+// probe. Controls show that these tests can fail. What a transcript cannot show by its distribution (flooding,
+// re-randomisation of products) is in tests/scheme/slots_test.cpp.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,8 +32,14 @@ struct Transcript {
 Transcript record(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input) {
     Transcript transcript;
     transport::LoopbackOptions options;
-    options.first_to_second = [&](Message m) { transcript.from_client.push_back(m); return std::optional<Message>(std::move(m)); };
-    options.second_to_first = [&](Message m) { transcript.from_server.push_back(m); return std::optional<Message>(std::move(m)); };
+    options.first_to_second = [&](Message m) {
+        transcript.from_client.push_back(m);
+        return std::optional<Message>(std::move(m));
+    };
+    options.second_to_first = [&](Message m) {
+        transcript.from_server.push_back(m);
+        return std::optional<Message>(std::move(m));
+    };
     flash::testing::run_without_audit(model, input, 0, 0, std::move(options));
     // The activation keys come from a thread of their own: bring both transcripts into one order to compare runs.
     const auto order = [](const Message& a, const Message& b) {
@@ -78,7 +85,8 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
             for (std::size_t degree : packing::make_plan(architecture).degrees()) {
                 const scheme::DirectRing& ring = scheme::direct_ring(degree);
                 const std::size_t size = protocol::public_key_bytes(ring);
-                out.push_back({"client public key", unpacked(rest.first(size), ring.modulus_bits, degree), ring.modulus_bits, 0});
+                out.push_back(
+                    {"client public key", unpacked(rest.first(size), ring.modulus_bits, degree), ring.modulus_bits, 0});
                 rest = rest.subspan(size);
             }
             return out;
@@ -88,7 +96,9 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
             int index = static_cast<int>(message.index);
             for (int id : plan.layers[message.layer].uploads) {
                 const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
-                if (index < stream.polynomials()) return {{"upload", unpacked(payload, stream.upload_bits, stream.sent_coefficients()), stream.upload_bits, 0}};
+                if (index < stream.polynomials())
+                    return {{"upload", unpacked(payload, stream.upload_bits, stream.sent_coefficients()),
+                             stream.upload_bits, 0}};
                 index -= stream.polynomials();
             }
             return {};
@@ -98,7 +108,8 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
             std::vector<Values> out;
             const std::size_t size = scheme::slot_ciphertext_bytes(slots);
             for (std::size_t v = 0; v < 3; ++v)
-                for (Values& values : slot_polynomial(payload.subspan(v * size, size), "activation keys")) out.push_back(std::move(values));
+                for (Values& values : slot_polynomial(payload.subspan(v * size, size), "activation keys"))
+                    out.push_back(std::move(values));
             return out;
         }
         case MessageType::kLinearResponse: {
@@ -108,18 +119,23 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
             const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
             const std::size_t results = (payload.size() - a_bytes) * 8 / static_cast<std::size_t>(b_bits);
             return {{"linear response a", unpacked(payload.first(a_bytes), a_bits, n), a_bits, 0},
-                    {"linear response b", unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results), b_bits, 0}};
+                    {"linear response b",
+                     unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results),
+                     b_bits, 0}};
         }
         case MessageType::kProductResponse: {
             const std::size_t half = payload.size() / 2;
-            return {{"product response a", unpacked(payload.first(half), slots.response_bits, scheme::kSlotDegree), slots.response_bits, 0},
-                    {"product response b", unpacked(payload.subspan(half), slots.response_bits, scheme::kSlotDegree), slots.response_bits, 0}};
+            return {{"product response a", unpacked(payload.first(half), slots.response_bits, scheme::kSlotDegree),
+                     slots.response_bits, 0},
+                    {"product response b", unpacked(payload.subspan(half), slots.response_bits, scheme::kSlotDegree),
+                     slots.response_bits, 0}};
         }
         default: return {};
     }
 }
 
-void add(std::map<std::string, Uniformity>& statistics, const Values& values, const std::vector<std::uint64_t>* other = nullptr) {
+void add(std::map<std::string, Uniformity>& statistics, const Values& values,
+         const std::vector<std::uint64_t>* other = nullptr) {
     Uniformity& u = statistics[values.part];
     for (std::size_t i = 0; i < values.values.size(); ++i) {
         std::uint64_t v = values.values[i];
@@ -159,7 +175,9 @@ void expect_uniform(const protocol::PreparedModel& model, const std::vector<std:
     }
 }
 
-model::Model model_for_transcripts() { return flash::testing::single_convolution({3, 24, 24}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 21); }
+model::Model model_for_transcripts() {
+    return flash::testing::single_convolution({3, 24, 24}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 21);
+}
 
 /// The same with its first layer, or all, in the small ring.
 model::Model model_for_transcripts(bool all_small) {
@@ -174,7 +192,8 @@ TEST(Transcript, UniformInTheSmallRing) {
         for (std::int32_t value : {0, 1}) {
             SCOPED_TRACE(all_small);
             const protocol::PreparedModel model(model_for_transcripts(all_small));
-            const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), value * model.architecture().input_limit);
+            const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()),
+                                                  value * model.architecture().input_limit);
             expect_uniform(model, input, 12);
         }
 }
@@ -186,12 +205,16 @@ TEST(Transcript, UniformForRandomInput) {
 
 TEST(Transcript, UniformForAllZeroInput) {
     const protocol::PreparedModel model(model_for_transcripts());
-    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), 0), 12);
+    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), 0),
+                   12);
 }
 
 TEST(Transcript, UniformForMaximalInput) {
     const protocol::PreparedModel model(model_for_transcripts());
-    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), model.architecture().input_limit), 12);
+    expect_uniform(model,
+                   std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()),
+                                             model.architecture().input_limit),
+                   12);
 }
 
 TEST(Transcript, UniformForAllZeroWeights) {
@@ -203,7 +226,8 @@ TEST(Transcript, UniformForAllZeroWeights) {
         std::fill(layer.offset.begin(), layer.offset.end(), 0);
     }
     const protocol::PreparedModel model(std::move(zero));
-    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), 0), 12);
+    expect_uniform(model, std::vector<std::int32_t>(static_cast<std::size_t>(model.architecture().input.size()), 0),
+                   12);
 }
 
 /// Each party's shares alone are uniform: the client's and the server's pre-activations mod 2^m and values mod T.
@@ -237,20 +261,24 @@ TEST(Transcript, SharesOfEachPartyAreUniform) {
 /// Keeps every share of the pre-activations.
 struct ShareCollector : protocol::ShareProbe {
     std::map<int, std::vector<std::uint32_t>> shares;
-    void pre_activation(int layer, std::span<const std::uint32_t> share) override { shares[layer].assign(share.begin(), share.end()); }
+    void pre_activation(int layer, std::span<const std::uint32_t> share) override {
+        shares[layer].assign(share.begin(), share.end());
+    }
     void value(int, std::span<const std::uint32_t>) override {}
 };
 
 double score_of_difference(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b, int bits) {
     Uniformity difference;
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) difference.add((a[i] - b[i]) & ((1u << bits) - 1), bits);
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+        difference.add((a[i] - b[i]) & ((1u << bits) - 1), bits);
     return difference.score();
 }
 
-/// The server's shares are truncations of its masks: a mask used again for another inference, layer or polynomial would show as a
-/// difference that is not uniform.
+/// The server's shares are truncations of its masks: a mask used again for another inference, layer or polynomial would
+/// show as a difference that is not uniform.
 TEST(Transcript, MasksDifferBetweenInferencesLayersAndPolynomials) {
-    const protocol::PreparedModel model(flash::testing::single_convolution({3, 40, 40}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 22));
+    const protocol::PreparedModel model(
+        flash::testing::single_convolution({3, 40, 40}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 22));
     const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), 1);
     const int bits = model.architecture().layers[0].share_bits;
     ShareCollector first, second, client;
@@ -261,7 +289,8 @@ TEST(Transcript, MasksDifferBetweenInferencesLayersAndPolynomials) {
     const std::size_t map = 40 * 40;  // a polynomial carries one map of this size
     ASSERT_EQ(model.plan().layers[0].polynomials(), 8);
     for (std::size_t channel = 1; channel < 8; ++channel)
-        EXPECT_LT(score_of_difference(shares.first(map), shares.subspan(channel * map, map), bits), kUniformScore) << "between polynomials";
+        EXPECT_LT(score_of_difference(shares.first(map), shares.subspan(channel * map, map), bits), kUniformScore)
+            << "between polynomials";
     std::vector<std::uint32_t> other(first.shares[1].begin(), first.shares[1].end());  // m = 16: compare the top bits
     for (auto& v : other) v >>= 16 - bits;
     EXPECT_LT(score_of_difference(shares, other, bits), kUniformScore) << "between layers";
@@ -278,8 +307,8 @@ TEST(TranscriptControl, BiasedValuesAreFound) {
     for (int i = 0; i < 50'000; ++i) {
         const std::uint32_t v = rng.u32();
         uniform.add(v, 32);
-        unmasked.add((v % 1000) << 20, 32);               // a small value scaled up, with no mask
-        short_mask.add((v & 0x7fffffff) + 12345, 32);     // a mask one bit too short
+        unmasked.add((v % 1000) << 20, 32);            // a small value scaled up, with no mask
+        short_mask.add((v & 0x7fffffff) + 12345, 32);  // a mask one bit too short
     }
     EXPECT_LT(uniform.score(), kUniformScore);
     EXPECT_GT(unmasked.score(), kUniformScore);

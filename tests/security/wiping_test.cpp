@@ -1,5 +1,6 @@
-// After an inference the process holds no secret of it any more. The test scans its own writable memory for byte strings that
-// it derives from the seeds: during the run they must be there (which shows that the scan works), afterwards not.
+// After an inference the process holds no secret of it any more. The test scans its own writable memory for byte
+// strings that it derives from the seeds: during the run they must be there (which shows that the scan works),
+// afterwards not.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -56,7 +57,8 @@ std::size_t scan(const Needle& needle) {
     for (std::string line; std::getline(maps, line);) {
         std::uint64_t begin = 0, end = 0;
         char mode[5] = {};
-        if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, mode) == 3 && mode[0] == 'r' && mode[1] == 'w')
+        if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, mode) == 3 && mode[0] == 'r' &&
+            mode[1] == 'w')
             ranges.emplace_back(begin, end);
     }
     // One static buffer that is cleared after each use: it must not become a place where the secret is found.
@@ -65,13 +67,15 @@ std::size_t scan(const Needle& needle) {
     for (auto [begin, end] : ranges)
         for (std::uint64_t at = begin; at < end; at += buffer.size() - 64) {
             const std::uint64_t size = std::min<std::uint64_t>(buffer.size(), end - at);
-            if (at < own_end && at + size > own_begin) {  // the mapping that holds the buffer: look at what lies around it
+            if (at < own_end &&
+                at + size > own_begin) {  // the mapping that holds the buffer: look at what lies around it
                 if (at < own_begin) {
                     const ssize_t got = ::pread(memory, buffer.data(), own_begin - at, static_cast<off_t>(at));
                     if (got > 0) found += needle.count({buffer.data(), static_cast<std::size_t>(got)});
                 }
                 if (at + size > own_end) {
-                    const ssize_t got = ::pread(memory, buffer.data(), at + size - own_end, static_cast<off_t>(own_end));
+                    const ssize_t got =
+                        ::pread(memory, buffer.data(), at + size - own_end, static_cast<off_t>(own_end));
                     if (got > 0) found += needle.count({buffer.data(), static_cast<std::size_t>(got)});
                 }
             } else {
@@ -89,7 +93,8 @@ constexpr std::uint64_t kClientSeed = 0x5eed0001c0ffee01, kServerSeed = 0x5eed00
 Needle client_share_needle(const model::Architecture& architecture) {
     // The client's share of the first activation.
     SecretVector<std::uint32_t> share(16);
-    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0, architecture.plain_modulus, share);
+    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0,
+                               architecture.plain_modulus, share);
     return Needle(share);
 }
 
@@ -97,7 +102,8 @@ Needle server_share_needle(const protocol::PreparedModel& model) {
     // Those of the first result polynomial, as activation_keys.cpp derives them.
     const packing::LinearPlan& linear = model.plan().layers[0];
     const model::Layer& layer = model.architecture().layers[0];
-    SecretVector<std::uint32_t> rho(packing::result_count(linear, layer.output, 0)), shares(static_cast<std::size_t>(layer.output.size()));
+    SecretVector<std::uint32_t> rho(packing::result_count(linear, layer.output, 0)),
+        shares(static_cast<std::size_t>(layer.output.size()));
     protocol::result_mask(StreamKey(SecretSeed::for_testing(kServerSeed), protocol::kResultMaskDomain), 0, 0, rho);
     protocol::store_server_shares(packing::result_runs(linear, layer.output, 0), rho, layer.share_bits, shares);
     return Needle(shares);
@@ -111,9 +117,11 @@ Needle mask_needle() {
 
 TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
 #ifdef FLASH_SANITIZED
-    GTEST_SKIP() << "sanitizers keep freed memory in quarantine and map terabytes of shadow memory; the plain build runs this test";
+    GTEST_SKIP() << "sanitizers keep freed memory in quarantine and map terabytes of shadow memory; the plain build "
+                    "runs this test";
 #endif
-    const protocol::PreparedModel model(flash::testing::single_convolution({3, 20, 20}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 33));
+    const protocol::PreparedModel model(
+        flash::testing::single_convolution({3, 20, 20}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 33));
     const Needle client_share = client_share_needle(model.architecture()), server_share = server_share_needle(model),
                  mask = mask_needle();
     EXPECT_EQ(scan(client_share), 0u);
@@ -122,10 +130,12 @@ TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
     std::atomic<std::size_t> client_during{0}, server_during{0};
     transport::LoopbackOptions options;
     options.first_to_second = [&](transport::Message m) {
-        // While it uploads its share of the first activation the client holds it; when it answers the first activation the
-        // server holds its pre-activations.
-        if (m.type == transport::MessageType::kUpload && m.layer == 1 && m.index == 0) client_during = scan(client_share);
-        if (m.type == transport::MessageType::kProductResponse && m.layer == 0 && m.index == 0) server_during = scan(server_share);
+        // While it uploads its share of the first activation the client holds it; when it answers the first activation
+        // the server holds its pre-activations.
+        if (m.type == transport::MessageType::kUpload && m.layer == 1 && m.index == 0)
+            client_during = scan(client_share);
+        if (m.type == transport::MessageType::kProductResponse && m.layer == 0 && m.index == 0)
+            server_during = scan(server_share);
         return std::optional<transport::Message>(std::move(m));
     };
     const auto input = flash::testing::random_input(model.architecture(), 2);

@@ -7,7 +7,8 @@
 
 namespace flash::testing {
 
-/// One to four changes: a byte overwritten, a bit flipped, the tail cut, a byte inserted or removed. Not for empty inputs.
+/// One to four changes: a byte overwritten, a bit flipped, the tail cut, a byte inserted or removed. Not for empty
+/// inputs.
 inline std::vector<std::uint8_t> mutated(std::vector<std::uint8_t> bytes, std::mt19937_64& rng) {
     const auto below = [&](std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(rng); };
     for (std::size_t count = 1 + below(4); count > 0 && !bytes.empty(); --count) {

@@ -93,9 +93,12 @@ Array elementwise(const Array& x, const Array& y, Op op) {
 }
 
 Array conv(const onnx::NodeProto& n, const Array& x, const Array& w, const Array* b) {
-    const I H = x.dims[2], W = x.dims[3], O = w.dims[0], C = w.dims[1], kh = w.dims[2], kw = w.dims[3], group_outputs = O / get_i(n, "group", 1);
-    const Dims s = get_list(n, "strides", {1, 1}), p = get_list(n, "pads", {0, 0, 0, 0}), d = get_list(n, "dilations", {1, 1});
-    const I oh = (H + p[0] + p[2] - (kh - 1) * d[0] - 1) / s[0] + 1, ow = (W + p[1] + p[3] - (kw - 1) * d[1] - 1) / s[1] + 1;
+    const I H = x.dims[2], W = x.dims[3], O = w.dims[0], C = w.dims[1], kh = w.dims[2], kw = w.dims[3],
+            group_outputs = O / get_i(n, "group", 1);
+    const Dims s = get_list(n, "strides", {1, 1}), p = get_list(n, "pads", {0, 0, 0, 0}),
+               d = get_list(n, "dilations", {1, 1});
+    const I oh = (H + p[0] + p[2] - (kh - 1) * d[0] - 1) / s[0] + 1,
+            ow = (W + p[1] + p[3] - (kw - 1) * d[1] - 1) / s[1] + 1;
     Array out{{1, O, oh, ow}, std::vector<double>(U(O * oh * ow))};
     for (I o = 0; o < O; ++o) {
         double* target = out.v.data() + o * oh * ow;
@@ -109,7 +112,8 @@ Array conv(const onnx::NodeProto& n, const Array& x, const Array& w, const Array
                         if (sy < 0 || sy >= H) continue;
                         for (I q = 0; q < ow; ++q) {
                             const I sx = q * s[1] - p[1] + j * d[1];
-                            if (sx >= 0 && sx < W) target[y * ow + q] += weight * x.v[U(((o / group_outputs * C + c) * H + sy) * W + sx)];
+                            if (sx >= 0 && sx < W)
+                                target[y * ow + q] += weight * x.v[U(((o / group_outputs * C + c) * H + sy) * W + sx)];
                         }
                     }
                 }
@@ -142,11 +146,13 @@ Array average(const Array& x, I kh, I kw, const Dims& s, const Dims& p, bool inc
 
 Array pad(const Array& x, const Array& pads) {
     const I C = x.dims[1], H = x.dims[2], W = x.dims[3];
-    const I t = static_cast<I>(pads.v[2]), l = static_cast<I>(pads.v[3]), b = static_cast<I>(pads.v[6]), r = static_cast<I>(pads.v[7]);
+    const I t = static_cast<I>(pads.v[2]), l = static_cast<I>(pads.v[3]), b = static_cast<I>(pads.v[6]),
+            r = static_cast<I>(pads.v[7]);
     Array out{{1, C, H + t + b, W + l + r}, {}};
     for (I c = 0; c < C; ++c)
         for (I y = -t; y < H + b; ++y)
-            for (I q = -l; q < W + r; ++q) out.v.push_back(y < 0 || q < 0 || y >= H || q >= W ? 0 : x.v[U((c * H + y) * W + q)]);
+            for (I q = -l; q < W + r; ++q)
+                out.v.push_back(y < 0 || q < 0 || y >= H || q >= W ? 0 : x.v[U((c * H + y) * W + q)]);
     return out;
 }
 
@@ -191,7 +197,9 @@ Array batch_norm(const onnx::NodeProto& n, const Array& x, const std::vector<con
     const I C = x.dims[1], plane = total(x.dims) / C;
     for (I c = 0; c < C; ++c)
         for (I i = c * plane; i < (c + 1) * plane; ++i)
-            out.v[U(i)] = (x.v[U(i)] - p[3]->v[U(c)]) / std::sqrt(p[4]->v[U(c)] + get_f(n, "epsilon", 1e-5)) * p[1]->v[U(c)] + p[2]->v[U(c)];
+            out.v[U(i)] =
+                (x.v[U(i)] - p[3]->v[U(c)]) / std::sqrt(p[4]->v[U(c)] + get_f(n, "epsilon", 1e-5)) * p[1]->v[U(c)] +
+                p[2]->v[U(c)];
     return out;
 }
 
@@ -209,7 +217,8 @@ Array evaluate_node(const onnx::NodeProto& n, const std::vector<const Array*>& i
     if (op == "Neg") return elementwise(x, Array{{}, {-1}}, std::multiplies<>());
     if (op == "AveragePool") {
         const Dims k = get_list(n, "kernel_shape", {});
-        return average(x, k.at(0), k.at(1), get_list(n, "strides", {1, 1}), get_list(n, "pads", {0, 0, 0, 0}), get_i(n, "count_include_pad", 0) != 0, get_i(n, "ceil_mode", 0) != 0);
+        return average(x, k.at(0), k.at(1), get_list(n, "strides", {1, 1}), get_list(n, "pads", {0, 0, 0, 0}),
+                       get_i(n, "count_include_pad", 0) != 0, get_i(n, "ceil_mode", 0) != 0);
     }
     if (op == "GlobalAveragePool") return average(x, x.dims[2], x.dims[3], {1, 1}, {0, 0, 0, 0}, true);
     if (op == "ReduceMean") {
@@ -221,7 +230,9 @@ Array evaluate_node(const onnx::NodeProto& n, const std::vector<const Array*>& i
     if (op == "Reshape") return {{1, total(x.dims)}, x.v};  // to one row is all that the tests write
     if (op == "Gemm") {
         Array out = gemm(x, *in.at(1), get_i(n, "transB", 0) != 0, get_f(n, "alpha", 1));
-        if (in.size() > 2) out = elementwise(out, elementwise(*in[2], Array{{}, {get_f(n, "beta", 1)}}, std::multiplies<>()), std::plus<>());
+        if (in.size() > 2)
+            out = elementwise(out, elementwise(*in[2], Array{{}, {get_f(n, "beta", 1)}}, std::multiplies<>()),
+                              std::plus<>());
         return out;
     }
     if (op == "MatMul") return gemm(x, *in.at(1), false, 1);
@@ -241,7 +252,8 @@ using Values = std::map<std::string, Array>;
 
 onnx::ModelProto parse(std::span<const std::uint8_t> bytes) {
     onnx::ModelProto model;
-    if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) throw std::runtime_error("reference: not an ONNX file");
+    if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+        throw std::runtime_error("reference: not an ONNX file");
     return model;
 }
 
@@ -249,7 +261,8 @@ Values start(const onnx::ModelProto& model, std::span<const float> image) {
     Values values;
     for (const auto& t : model.graph().initializer()) values[t.name()] = from_proto(t);
     Array input;
-    for (const auto& d : model.graph().input(0).type().tensor_type().shape().dim()) input.dims.push_back(d.has_dim_value() ? d.dim_value() : 1);
+    for (const auto& d : model.graph().input(0).type().tensor_type().shape().dim())
+        input.dims.push_back(d.has_dim_value() ? d.dim_value() : 1);
     input.v.assign(image.begin(), image.end());
     values[model.graph().input(0).name()] = input;
     return values;
@@ -275,7 +288,8 @@ std::vector<double> evaluate_onnx(std::span<const std::uint8_t> bytes, std::span
     return values.at(model.graph().output(0).name()).v;
 }
 
-std::vector<std::uint8_t> with_measured_batch_norms(std::span<const std::uint8_t> bytes, const std::vector<std::vector<float>>& images) {
+std::vector<std::uint8_t> with_measured_batch_norms(std::span<const std::uint8_t> bytes,
+                                                    const std::vector<std::vector<float>>& images) {
     onnx::ModelProto model = parse(bytes);
     std::vector<Values> runs;
     for (const auto& image : images) runs.push_back(start(model, image));
@@ -289,7 +303,8 @@ std::vector<std::uint8_t> with_measured_batch_norms(std::span<const std::uint8_t
                 for (const Values& run : runs)
                     for (I i = c * plane; i < (c + 1) * plane; ++i) mean.v[U(c)] += run.at(n.input(0)).v[U(i)] / count;
                 for (const Values& run : runs)
-                    for (I i = c * plane; i < (c + 1) * plane; ++i) variance.v[U(c)] += std::pow(run.at(n.input(0)).v[U(i)] - mean.v[U(c)], 2) / count;
+                    for (I i = c * plane; i < (c + 1) * plane; ++i)
+                        variance.v[U(c)] += std::pow(run.at(n.input(0)).v[U(i)] - mean.v[U(c)], 2) / count;
             }
             for (double& value : variance.v)
                 if (value < 1e-6) value = 1;  // a dead channel: dividing by nothing would amplify rounding errors

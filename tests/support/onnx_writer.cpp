@@ -10,7 +10,8 @@ struct OnnxWriter::State {
     onnx::GraphProto& graph() { return *model.mutable_graph(); }
 };
 
-OnnxWriter::OnnxWriter(const std::vector<std::int64_t>& input_dims, std::int64_t opset) : state_(std::make_unique<State>()) {
+OnnxWriter::OnnxWriter(const std::vector<std::int64_t>& input_dims, std::int64_t opset)
+    : state_(std::make_unique<State>()) {
     state_->model.set_ir_version(8);
     state_->model.add_opset_import()->set_version(opset);
     onnx::ValueInfoProto* info = state_->graph().add_input();
@@ -19,8 +20,10 @@ OnnxWriter::OnnxWriter(const std::vector<std::int64_t>& input_dims, std::int64_t
     type->set_elem_type(onnx::TensorProto::FLOAT);
     for (std::int64_t dim : input_dims) {
         auto* d = type->mutable_shape()->add_dim();
-        if (dim < 0) d->set_dim_param("N");
-        else d->set_dim_value(dim);
+        if (dim < 0)
+            d->set_dim_param("N");
+        else
+            d->set_dim_value(dim);
     }
 }
 
@@ -49,7 +52,8 @@ std::string OnnxWriter::integers(const std::vector<std::int64_t>& values, bool s
     return tensor->name();
 }
 
-std::string OnnxWriter::node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<Attribute>& attributes) {
+std::string OnnxWriter::node(const std::string& op, const std::vector<std::string>& inputs,
+                             const std::vector<Attribute>& attributes) {
     onnx::NodeProto* node = state_->graph().add_node();
     node->set_op_type(op);
     node->set_name("/" + op + "_" + std::to_string(state_->counter++));
@@ -71,9 +75,7 @@ std::string OnnxWriter::node(const std::string& op, const std::vector<std::strin
                 a->set_type(onnx::AttributeProto::INTS);
                 for (std::int64_t value : attribute.list) a->add_ints(value);
                 break;
-            default:
-                a->set_type(onnx::AttributeProto::STRING);
-                a->set_s(attribute.text);
+            default: a->set_type(onnx::AttributeProto::STRING); a->set_s(attribute.text);
         }
     }
     return node->output(0);

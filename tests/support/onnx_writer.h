@@ -22,7 +22,10 @@ public:
         Attribute(std::string n, std::int64_t value) : name(std::move(n)), kind(0), integer(value) {}
         Attribute(std::string n, int value) : name(std::move(n)), kind(0), integer(value) {}
         Attribute(std::string n, double value) : name(std::move(n)), kind(1), real(value) {}
-        Attribute(std::string n, std::vector<std::int64_t> values) : name(std::move(n)), kind(2), list(std::move(values)) {}
+        Attribute(std::string n, std::vector<std::int64_t> values)
+            : name(std::move(n)),
+              kind(2),
+              list(std::move(values)) {}
         Attribute(std::string n, const char* value) : name(std::move(n)), kind(3), text(value) {}
         std::string name;
         int kind;
@@ -32,7 +35,8 @@ public:
         std::string text;
     };
     /// Adds a node; returns the name of its output.
-    std::string node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<Attribute>& attributes = {});
+    std::string node(const std::string& op, const std::vector<std::string>& inputs,
+                     const std::vector<Attribute>& attributes = {});
     void metadata(const std::string& key, const std::string& value);
     /// The finished file, with this tensor as its output.
     std::vector<std::uint8_t> finish(const std::string& output);

@@ -22,8 +22,8 @@ struct Parties {
 
 SecretSeed seed_of(std::uint64_t value) { return value ? SecretSeed::for_testing(value) : SecretSeed::generate(); }
 
-protocol::ClientResult run(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, const Parties& parties,
-                           transport::LoopbackOptions options, transport::Traffic* traffic) {
+protocol::ClientResult run(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
+                           const Parties& parties, transport::LoopbackOptions options, transport::Traffic* traffic) {
     auto [client_end, server_end] = transport::make_loopback(std::move(options));
     std::exception_ptr server_failure, client_failure;
     std::thread server([&, end = server_end.get()] {
@@ -38,7 +38,8 @@ protocol::ClientResult run(const protocol::PreparedModel& model, const std::vect
     protocol::ClientResult result;
     const protocol::ClientModel known = client_model(model);
     try {
-        result = protocol::ClientInference(known, *client_end, seed_of(parties.client_seed), parties.client).run(input, 0);
+        result =
+            protocol::ClientInference(known, *client_end, seed_of(parties.client_seed), parties.client).run(input, 0);
     } catch (...) {
         client_failure = std::current_exception();
         client_end->fail("client failed");
@@ -57,18 +58,21 @@ PrivateRun run_privately(const SourcedModel& model, const std::vector<std::int32
     const model::Twin twin(model.model());
     protocol::Audit audit(model.model(), twin);
     PrivateRun result;
-    result.client = run(model, input, {&audit.client(), &audit.server(), client_seed, server_seed}, std::move(options), &result.traffic);
+    result.client = run(model, input, {&audit.client(), &audit.server(), client_seed, server_seed}, std::move(options),
+                        &result.traffic);
     result.audit = audit.check();
     return result;
 }
 
 protocol::ClientResult run_without_audit(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
-                                         std::uint64_t client_seed, std::uint64_t server_seed, transport::LoopbackOptions options) {
+                                         std::uint64_t client_seed, std::uint64_t server_seed,
+                                         transport::LoopbackOptions options) {
     return run(model, input, {nullptr, nullptr, client_seed, server_seed}, std::move(options), nullptr);
 }
 
-void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, protocol::ShareProbe& client,
-                     protocol::ShareProbe& server, std::uint64_t client_seed, std::uint64_t server_seed) {
+void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
+                     protocol::ShareProbe& client, protocol::ShareProbe& server, std::uint64_t client_seed,
+                     std::uint64_t server_seed) {
     run(model, input, {&client, &server, client_seed, server_seed}, {}, nullptr);
 }
 

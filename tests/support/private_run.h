@@ -35,11 +35,13 @@ PrivateRun run_privately(const SourcedModel& model, const std::vector<std::int32
 
 /// The same without recording any share: nothing but the parties themselves ever holds one.
 protocol::ClientResult run_without_audit(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
-                                         std::uint64_t client_seed, std::uint64_t server_seed, transport::LoopbackOptions options = {});
+                                         std::uint64_t client_seed, std::uint64_t server_seed,
+                                         transport::LoopbackOptions options = {});
 
 /// The same with probes of the caller's.
-void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input, protocol::ShareProbe& client,
-                     protocol::ShareProbe& server, std::uint64_t client_seed = 0, std::uint64_t server_seed = 0);
+void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
+                     protocol::ShareProbe& client, protocol::ShareProbe& server, std::uint64_t client_seed = 0,
+                     std::uint64_t server_seed = 0);
 
 /// What a client knows of this model, without a handshake.
 protocol::ClientModel client_model(const protocol::PreparedModel& model);

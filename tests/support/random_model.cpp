@@ -4,8 +4,8 @@
 #include <cmath>
 #include <random>
 
-#include "compiler/noise.h"
 #include "compiler/choose_packing.h"
+#include "compiler/noise.h"
 #include "model/arithmetic.h"
 #include "packing/plan.h"
 
@@ -96,7 +96,9 @@ private:
     TermWeights draw(const Term& term, const Shape& output, double budget) {
         const Shape in = model_.architecture.pooled_shape(term);
         double value = bounds_[static_cast<std::size_t>(term.source)];
-        if (term.pool) value *= std::max<double>(term.pool->kernel_h * term.pool->kernel_w, static_cast<double>(model::pool_levels(shape(term.source), *term.pool).unit));
+        if (term.pool)
+            value *= std::max<double>(term.pool->kernel_h * term.pool->kernel_w,
+                                      static_cast<double>(model::pool_levels(shape(term.source), *term.pool).unit));
         TermWeights weights;
         if (term.kind == TermKind::kScale) {
             const int limit = std::max(1, static_cast<int>(std::min(budget / value, 4000.0)));
@@ -114,7 +116,9 @@ private:
             double used = 0;
             const bool zero_filter = pick(0, 9) == 0;
             for (int i = 0; i < fan; ++i) {
-                int w = zero_filter || !keep(rng_) ? 0 : (pick(0, 3) == 0 ? (pick(0, 1) ? amplitude : -amplitude) : pick(-amplitude, amplitude));
+                int w = zero_filter || !keep(rng_)
+                            ? 0
+                            : (pick(0, 3) == 0 ? (pick(0, 1) ? amplitude : -amplitude) : pick(-amplitude, amplitude));
                 if (used + std::abs(w) > budget / (value * weights.multiplier)) w = 0;
                 used += std::abs(w);
                 weights.weights[static_cast<std::size_t>(o * fan + i)] = static_cast<std::int8_t>(w);
@@ -155,7 +159,8 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
         const int kind = pick(0, 3);
         if (kind == 0 && current > 0) {  // residual block with identity: y' = act(conv(act(conv y)) + y)
             const Window same{3, 3, 1, 1, 1, 1, 1, 1};
-            builder.layer({builder.convolution(current, same)}, {channels, in.height, in.width}, true, options.share_bits);
+            builder.layer({builder.convolution(current, same)}, {channels, in.height, in.width}, true,
+                          options.share_bits);
             Term identity;
             identity.source = current;
             identity.kind = TermKind::kScale;
@@ -165,7 +170,8 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
             const Window down{3, 3, 2, 2, 1, 1, 1, 1}, project{1, 1, 2, 2, 0, 0, 0, 0}, same{3, 3, 1, 1, 1, 1, 1, 1};
             const Shape half{channels, down.out_height(in.height), down.out_width(in.width)};
             builder.layer({builder.convolution(current, down)}, half, true, options.share_bits);
-            builder.layer({builder.convolution(current + 1, same), builder.convolution(current, project)}, half, true, options.share_bits);
+            builder.layer({builder.convolution(current + 1, same), builder.convolution(current, project)}, half, true,
+                          options.share_bits);
             current += 2;
         } else {
             Term term = builder.convolution(current, window, pool);
@@ -196,7 +202,8 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     return model;
 }
 
-model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed, int share_bits, int groups) {
+model::Model single_convolution(model::Shape input, int outputs, model::Window window, std::uint64_t seed,
+                                int share_bits, int groups) {
     Builder builder(seed, input, 26, share_bits);
     Term term = builder.convolution(0, window);
     term.groups = groups;

@@ -23,7 +23,9 @@ struct Map {
 class Generator {
 public:
     Generator(std::uint64_t seed, const RandomNetworkOptions& options)
-        : random_(seed * 0x9e3779b97f4a7c15u + 1), options_(options), input_{range(1, 4), range(5, options.max_extent), range(5, options.max_extent)},
+        : random_(seed * 0x9e3779b97f4a7c15u + 1),
+          options_(options),
+          input_{range(1, 4), range(5, options.max_extent), range(5, options.max_extent)},
           writer_({chance(2) ? -1 : 1, input_.channels, input_.height, input_.width}, range(11, 17)) {
         wide_ = chance(6);
         deep_ = chance(2) || options.family != NetworkFamily::kAny;
@@ -44,10 +46,12 @@ private:
     Map block(const Map& in) {
         switch (options_.family) {
             case NetworkFamily::kAny: return any_block(in);
-            case NetworkFamily::kResidual: return chance(3) ? pre_activation_block(in) : chance(2) ? projection_block(in) : identity_block(in);
+            case NetworkFamily::kResidual:
+                return chance(3) ? pre_activation_block(in) : chance(2) ? projection_block(in) : identity_block(in);
             case NetworkFamily::kBottleneck: return bottleneck_block(in);
             case NetworkFamily::kDepthwise: return chance(2) ? separable_block(in) : inverted_residual(in);
-            case NetworkFamily::kDense: return chance(2) && in.shape.height > 3 && in.shape.width > 3 ? average(in) : dense_block(in);
+            case NetworkFamily::kDense:
+                return chance(2) && in.shape.height > 3 && in.shape.width > 3 ? average(in) : dense_block(in);
             case NetworkFamily::kHeads: return heads_block(in);
         }
         return in;
@@ -86,14 +90,16 @@ private:
         const double scale = 1 / std::sqrt(static_cast<double>(count / outputs));
         for (double& value : w) value = scale * normal();
         if (outputs > 1 && chance(4)) {  // an all-zero filter
-            const std::size_t dead = static_cast<std::size_t>(range(0, static_cast<int>(outputs) - 1)), per = count / outputs;
+            const std::size_t dead = static_cast<std::size_t>(range(0, static_cast<int>(outputs) - 1)),
+                              per = count / outputs;
             std::fill_n(w.begin() + static_cast<std::ptrdiff_t>(dead * per), per, 0.0);
         }
         return writer_.floats(dims, w, !chance(3));
     }
 
     Map convolve(const Map& in, int channels, bool strided) {
-        const int kh = range(1, std::min(7, in.shape.height)), kw = chance(2) ? std::min(kh, in.shape.width) : range(1, std::min(7, in.shape.width));
+        const int kh = range(1, std::min(7, in.shape.height)),
+                  kw = chance(2) ? std::min(kh, in.shape.width) : range(1, std::min(7, in.shape.width));
         model::Window w{kh, kw, 1, 1, range(0, kh / 2), range(0, kw / 2), range(0, kh / 2), range(0, kw / 2)};
         if (strided && chance(2)) {
             w.stride_h = range(1, 3);
@@ -109,7 +115,8 @@ private:
 
     Map convolve(const Map& in, int channels, const model::Window& w, int groups = 1) {
         const Shape out{channels, w.out_height(in.shape.height), w.out_width(in.shape.width)};
-        std::vector<std::string> inputs{in.name, weights({channels, in.shape.channels / groups, w.kernel_h, w.kernel_w}, static_cast<std::size_t>(channels))};
+        std::vector<std::string> inputs{in.name, weights({channels, in.shape.channels / groups, w.kernel_h, w.kernel_w},
+                                                         static_cast<std::size_t>(channels))};
         if (chance(3)) inputs.push_back(vector(channels, 0.3));
         return {writer_.node("Conv", inputs,
                              {{"dilations", std::vector<I>{w.dilation_h, w.dilation_w}},
@@ -136,8 +143,8 @@ private:
         for (double& b : beta) b = (deep_ ? 0.03 : 0.1) * normal();
         const std::vector<I> dims{in.shape.channels};
         return {writer_.node("BatchNormalization",
-                             {in.name, writer_.floats(dims, gamma), writer_.floats(dims, beta), writer_.floats(dims, Values(count, 0.0)),
-                              writer_.floats(dims, Values(count, 1.0))},
+                             {in.name, writer_.floats(dims, gamma), writer_.floats(dims, beta),
+                              writer_.floats(dims, Values(count, 0.0)), writer_.floats(dims, Values(count, 1.0))},
                              {{"epsilon", 1e-5}, {"momentum", 0.9}}),
                 in.shape};
     }
@@ -153,7 +160,9 @@ private:
     /// x^2 + x, or a x^2 + b x + c per channel, in one of the shapes that exporters write.
     Map activate(const Map& in) {
         const std::string& x = in.name;
-        const auto op = [&](const char* name, const std::string& a, const std::string& b) { return writer_.node(name, {a, b}); };
+        const auto op = [&](const char* name, const std::string& a, const std::string& b) {
+            return writer_.node(name, {a, b});
+        };
         const int channels = in.shape.channels;
         std::string y;
         switch (range(0, 6)) {
@@ -161,12 +170,14 @@ private:
             case 1: y = op("Add", x, op("Pow", x, number(2))); break;
             case 2: y = op("Mul", op("Add", x, number(1)), x); break;
             case 3: {
-                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, 0.4, 1.2), c = coefficients(channels, -0.5, 0.5);
+                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, 0.4, 1.2),
+                                  c = coefficients(channels, -0.5, 0.5);
                 y = op("Add", op("Add", op("Mul", op("Mul", a, x), x), op("Mul", b, x)), c);
                 break;
             }
             case 4: {
-                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, 0.4, 1.2), c = coefficients(channels, -0.5, 0.5);
+                const std::string a = coefficients(channels, 0.3, 1.2), b = coefficients(channels, 0.4, 1.2),
+                                  c = coefficients(channels, -0.5, 0.5);
                 y = op("Add", c, op("Mul", x, op("Add", op("Mul", a, x), b)));
                 break;
             }
@@ -198,12 +209,15 @@ private:
     /// A 3x3 convolution in groups, down to one channel each, possibly dilated, and perhaps a pointwise one behind it.
     Map separable_block(const Map& in) {
         int groups = in.shape.channels;
-        while (chance(3) && groups > 1)
-            do --groups;
+        while (chance(3) && groups > 1) do
+                --groups;
             while (in.shape.channels % groups != 0);
         const int d = chance(3) ? range(1, 2) : 1, stride = range(1, 2);
-        const Map spatial = normalise(convolve(in, in.shape.channels * range(1, 2), model::Window{3, 3, stride, stride, d, d, d, d, d, d}, groups));
-        if (chance(3)) return activate(normalise(convolve(spatial, random_channels(), model::Window{})));  // nothing activated between
+        const Map spatial = normalise(convolve(in, in.shape.channels * range(1, 2),
+                                               model::Window{3, 3, stride, stride, d, d, d, d, d, d}, groups));
+        if (chance(3))
+            return activate(
+                normalise(convolve(spatial, random_channels(), model::Window{})));  // nothing activated between
         return activate(normalise(convolve(activate(spatial), random_channels(), model::Window{})));
     }
 
@@ -212,7 +226,8 @@ private:
         Map x = normalise(convolve(in, range(1, 6), model::Window{}));
         for (int i = range(1, 2); i > 0; --i) {
             const Map expanded = activate(normalise(convolve(x, 2 * x.shape.channels, model::Window{})));
-            const Map spatial = activate(normalise(convolve(expanded, expanded.shape.channels, model::Window{3, 3, 1, 1, 1, 1, 1, 1}, expanded.shape.channels)));
+            const Map spatial = activate(normalise(convolve(
+                expanded, expanded.shape.channels, model::Window{3, 3, 1, 1, 1, 1, 1, 1}, expanded.shape.channels)));
             x = add(normalise(convolve(spatial, x.shape.channels, model::Window{})), x);
         }
         return activate(normalise(convolve(x, random_channels(), model::Window{})));
@@ -246,13 +261,16 @@ private:
     Map dense_block(const Map& in) {
         std::vector<Map> features{in};
         for (int i = range(1, 2); i > 0; --i) {
-            const Map bottleneck = activate(normalise(convolve(activate(normalise(concatenate(features))), range(2, 8), model::Window{})));
+            const Map bottleneck =
+                activate(normalise(convolve(activate(normalise(concatenate(features))), range(2, 8), model::Window{})));
             features.push_back(convolve_same(bottleneck, range(1, 4)));
         }
-        return activate(normalise(convolve(activate(normalise(concatenate(features))), random_channels(), model::Window{})));
+        return activate(
+            normalise(convolve(activate(normalise(concatenate(features))), random_channels(), model::Window{})));
     }
 
-    /// The padding in front of a window that makes the result as large as the input divided by the stride; the rest goes behind it.
+    /// The padding in front of a window that makes the result as large as the input divided by the stride; the rest
+    /// goes behind it.
     std::pair<int, int> split(int reach) {
         const int before = range(0, reach - 1);
         return {before, reach - 1 - before};
@@ -264,7 +282,8 @@ private:
     }
 
     Map bottleneck_block(const Map& in) {
-        const int groups = range(1, 3), width = groups * range(1, 4), stride = chance(3) ? 2 : 1, dilation = chance(4) ? 2 : 1;
+        const int groups = range(1, 3), width = groups * range(1, 4), stride = chance(3) ? 2 : 1,
+                  dilation = chance(4) ? 2 : 1;
         const int outputs = stride == 1 && chance(2) ? in.shape.channels : random_channels();
         Map main = activate(normalise(convolve(in, width, model::Window{})));
         main = activate(normalise(convolve(main, width * range(1, 2), keeping(3, 3, stride, dilation), groups)));
@@ -275,15 +294,17 @@ private:
     }
 
     Map pool(const Map& in, const model::Window& w) {
-        std::vector<OnnxWriter::Attribute> attributes{{"kernel_shape", std::vector<I>{w.kernel_h, w.kernel_w}},
-                                                      {"strides", std::vector<I>{w.stride_h, w.stride_w}},
-                                                      {"pads", std::vector<I>{w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}}};
+        std::vector<OnnxWriter::Attribute> attributes{
+            {"kernel_shape", std::vector<I>{w.kernel_h, w.kernel_w}},
+            {"strides", std::vector<I>{w.stride_h, w.stride_w}},
+            {"pads", std::vector<I>{w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}}};
         if (chance(2)) attributes.push_back({"count_include_pad", 1});
-        return {writer_.node("AveragePool", {in.name}, attributes), {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}};
+        return {writer_.node("AveragePool", {in.name}, attributes),
+                {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}};
     }
 
-    /// Branches side by side on one map: some read it the same way, others with another kernel, behind a narrow layer, or as means. All have one
-    /// stride. Then two convolutions read what they make, and are added or concatenated.
+    /// Branches side by side on one map: some read it the same way, others with another kernel, behind a narrow layer,
+    /// or as means. All have one stride. Then two convolutions read what they make, and are added or concatenated.
     Map heads_block(const Map& in) {
         const int stride = chance(3) && in.shape.height > 2 && in.shape.width > 2 ? 2 : 1;
         const auto small = [&] { return range(1, 6); };
@@ -292,8 +313,13 @@ private:
             switch (range(0, 4)) {
                 case 0: parts.push_back(convolve(in, small(), model::Window{1, 1, stride, stride})); break;
                 case 1: parts.push_back(convolve(in, small(), keeping(3, 3, stride, range(1, 2)))); break;
-                case 2: parts.push_back(convolve(activate(normalise(convolve(in, small(), model::Window{}))), small(), keeping(range(2, 4), range(1, 5), stride))); break;
-                case 3: parts.push_back(convolve(pool(in, keeping(range(2, 3), 3, stride)), small(), model::Window{})); break;
+                case 2:
+                    parts.push_back(convolve(activate(normalise(convolve(in, small(), model::Window{}))), small(),
+                                             keeping(range(2, 4), range(1, 5), stride)));
+                    break;
+                case 3:
+                    parts.push_back(convolve(pool(in, keeping(range(2, 3), 3, stride)), small(), model::Window{}));
+                    break;
                 default: {
                     const Map first = activate(normalise(convolve(in, small(), keeping(1, 3, 1))));
                     parts.push_back(convolve(first, small(), keeping(3, 1, stride)));
@@ -303,7 +329,8 @@ private:
         }
         const Map all = concatenate(parts);
         const int channels = random_channels();
-        const Map left = normalise(convolve(all, channels, model::Window{})), right = normalise(convolve(all, channels, keeping(3, 3, 1)));
+        const Map left = normalise(convolve(all, channels, model::Window{})),
+                  right = normalise(convolve(all, channels, keeping(3, 3, 1)));
         return chance(2) ? activate(add(left, right)) : concatenate({activate(left), activate(right)});
     }
 
@@ -311,7 +338,8 @@ private:
         const int k = range(2, 3);
         model::Window w{k, k, k, k};
         if (chance(2)) w.stride_h = w.stride_w = range(1, 2);
-        std::vector<OnnxWriter::Attribute> attributes{{"kernel_shape", std::vector<I>{k, k}}, {"strides", std::vector<I>{w.stride_h, w.stride_w}}};
+        std::vector<OnnxWriter::Attribute> attributes{{"kernel_shape", std::vector<I>{k, k}},
+                                                      {"strides", std::vector<I>{w.stride_h, w.stride_w}}};
         std::string source = in.name;
         if (chance(3)) {
             w.pad_top = w.pad_left = 1;
@@ -324,7 +352,8 @@ private:
                 attributes.push_back({"count_include_pad", 1});
             }
         }
-        const Map pooled{writer_.node("AveragePool", {source}, attributes), {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}};
+        const Map pooled{writer_.node("AveragePool", {source}, attributes),
+                         {in.shape.channels, w.out_height(in.shape.height), w.out_width(in.shape.width)}};
         return activate(normalise(convolve(pooled, random_channels(), false)));
     }
 
@@ -354,8 +383,9 @@ private:
 
     std::string fully_connected(const std::string& in, std::int64_t features, int outputs) {
         if (chance(2))
-            return writer_.node("Gemm", {in, weights({outputs, features}, static_cast<std::size_t>(outputs)), vector(outputs, 0.2)},
-                                {{"alpha", 1.0}, {"beta", 1.0}, {"transB", 1}});
+            return writer_.node(
+                "Gemm", {in, weights({outputs, features}, static_cast<std::size_t>(outputs)), vector(outputs, 0.2)},
+                {{"alpha", 1.0}, {"beta", 1.0}, {"transB", 1}});
         const std::string product = writer_.node("MatMul", {in, weights_by_column(features, outputs)});
         return writer_.node("Add", {product, vector(outputs, 0.2)});
     }
@@ -371,7 +401,8 @@ private:
     Shape input_;
     OnnxWriter writer_;
     bool wide_ = false;
-    bool deep_ = false;  // with blocks of many layers, whose values are kept smaller: squares of squares have heavy tails
+    bool deep_ =
+        false;  // with blocks of many layers, whose values are kept smaller: squares of squares have heavy tails
 };
 
 }  // namespace
@@ -385,6 +416,8 @@ std::vector<std::vector<float>> RandomNetwork::images(std::size_t count, std::ui
     return images;
 }
 
-RandomNetwork random_network(std::uint64_t seed, const RandomNetworkOptions& options) { return Generator(seed, options).run(); }
+RandomNetwork random_network(std::uint64_t seed, const RandomNetworkOptions& options) {
+    return Generator(seed, options).run();
+}
 
 }  // namespace flash::testing

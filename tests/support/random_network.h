@@ -23,7 +23,7 @@ struct RandomNetworkOptions {
     int min_layers = 1, max_layers = 5;  ///< activation blocks
     int max_channels = 40;               ///< one network in six goes up to wide_channels in one layer
     int wide_channels = 300;
-    int max_extent = 20;                 ///< of the input map
+    int max_extent = 20;  ///< of the input map
     int max_outputs = 12;
 };
 
@@ -34,9 +34,10 @@ struct RandomNetwork {
     std::vector<std::vector<float>> images(std::size_t count, std::uint64_t seed) const;
 };
 
-/// Kernels 1 to 7, strides 1 to 3, odd and non-square maps, asymmetric padding, the blocks of NetworkFamily, grouped, depthwise and dilated
-/// convolutions, concatenations, average and global pools, fully connected layers, per-channel activation coefficients, all-zero filters. Every
-/// pre-activation is normalised, so that depth does not make values grow or vanish. Deterministic.
+/// Kernels 1 to 7, strides 1 to 3, odd and non-square maps, asymmetric padding, the blocks of NetworkFamily, grouped,
+/// depthwise and dilated convolutions, concatenations, average and global pools, fully connected layers, per-channel
+/// activation coefficients, all-zero filters. Every pre-activation is normalised, so that depth does not make values
+/// grow or vanish. Deterministic.
 RandomNetwork random_network(std::uint64_t seed, const RandomNetworkOptions& options = {});
 
 }  // namespace flash::testing

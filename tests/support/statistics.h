@@ -20,21 +20,23 @@ public:
     }
     /// value uniform in [0, modulus).
     void add_residue(std::uint64_t value, std::uint64_t modulus) {
-        ++top_[static_cast<std::size_t>(static_cast<long double>(value) / static_cast<long double>(modulus) * 256) & 255];
+        ++top_[static_cast<std::size_t>(static_cast<long double>(value) / static_cast<long double>(modulus) * 256) &
+               255];
         ++low_[value & 255];
         ++count_;
     }
     std::size_t count() const { return count_; }
 
-    /// Standard score of the chi-square statistic (255 degrees of freedom): about normal with mean 0 and deviation 1 if the
-    /// values are uniform. The larger of both classings.
+    /// Standard score of the chi-square statistic (255 degrees of freedom): about normal with mean 0 and deviation 1 if
+    /// the values are uniform. The larger of both classings.
     double score() const { return std::max(score_of(top_), score_of(low_)); }
 
 private:
     double score_of(const std::array<std::size_t, 256>& counts) const {
         const double expected = static_cast<double>(count_) / 256;
         double chi = 0;
-        for (std::size_t c : counts) chi += (static_cast<double>(c) - expected) * (static_cast<double>(c) - expected) / expected;
+        for (std::size_t c : counts)
+            chi += (static_cast<double>(c) - expected) * (static_cast<double>(c) - expected) / expected;
         return (chi - 255) / std::sqrt(2.0 * 255);
     }
     std::array<std::size_t, 256> top_{}, low_{};

@@ -48,7 +48,8 @@ TEST(Certificate, RefusesUnusableFiles) {
     refuse("a.pem", "garbage", "not an unencrypted PEM private key");
     std::ofstream(scratch / "empty").flush();
     refuse("empty", "a.key", "not a PEM file");
-    expect_error(ErrorKind::kFile, "cannot write", [&] { save_identity(first, scratch / "no/x.pem", scratch / "no/x.key"); });
+    expect_error(ErrorKind::kFile, "cannot write",
+                 [&] { save_identity(first, scratch / "no/x.pem", scratch / "no/x.key"); });
 }
 
 TEST(Certificate, RefusesNamesThatAreNone) {
@@ -66,7 +67,8 @@ TEST(Certificate, ReadsFingerprints) {
     std::string colons;
     for (int i = 0; i < 32; ++i) colons += i == 0 ? "AA" : ":AA";
     EXPECT_EQ(normalise_fingerprint(colons), "sha256:" + hex);
-    for (const std::string& bad : {std::string(), std::string("sha256:"), "sha256:" + hex + "a", "sha1:" + hex, std::string(64, 'g')}) {
+    for (const std::string& bad :
+         {std::string(), std::string("sha256:"), "sha256:" + hex + "a", "sha1:" + hex, std::string(64, 'g')}) {
         expect_error(ErrorKind::kInvalidArgument, "64 hexadecimal digits", [&] { normalise_fingerprint(bad); });
     }
     EXPECT_TRUE(same_fingerprint("sha256:" + hex, "sha256:" + hex));

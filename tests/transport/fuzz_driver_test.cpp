@@ -26,7 +26,8 @@ public:
     Bytes valid() {
         Bytes input{byte(), byte()};
         for (std::size_t count = below(6); count > 0; --count) {
-            flash::transport::Message message{static_cast<flash::transport::MessageType>(1 + below(11)), byte(), byte(), Bytes(below(200))};
+            flash::transport::Message message{static_cast<flash::transport::MessageType>(1 + below(11)), byte(), byte(),
+                                              Bytes(below(200))};
             for (auto& value : message.payload) value = byte();
             const auto header = flash::transport::encode_header(message);
             input.insert(input.end(), header.begin(), header.end());

@@ -21,8 +21,9 @@ TEST(Link, ReadsNamesAndNumbers) {
 }
 
 TEST(Link, RefusesTheRest) {
-    for (const char* text : {"", "LAN", "400M", "400M,", ",40ms", "400,40ms", "400M,40", "400M,40ms,", "400M 40ms", "-400M,40ms", "nanM,1ms",
-                             "1e3M,1ms", "0x10M,1ms", "400m,40ms", "400M, 40ms", "infG,1ms"}) {
+    for (const char* text :
+         {"", "LAN", "400M", "400M,", ",40ms", "400,40ms", "400M,40", "400M,40ms,", "400M 40ms", "-400M,40ms",
+          "nanM,1ms", "1e3M,1ms", "0x10M,1ms", "400m,40ms", "400M, 40ms", "infG,1ms"}) {
         SCOPED_TRACE(text);
         expect_error(ErrorKind::kInvalidArgument, text, [&] { parse_link(text); });
     }

@@ -100,7 +100,8 @@ TEST(Loopback, LimitsOnePayload) {
     wider.max_payload = 1000;
     a->set_limits(wider);
     a->send(message(MessageType::kStart, 101));
-    expect_error(ErrorKind::kProtocol, "declares 101 bytes; the limit is 100", [&] { second->receive(MessageType::kStart); });
+    expect_error(ErrorKind::kProtocol, "declares 101 bytes; the limit is 100",
+                 [&] { second->receive(MessageType::kStart); });
     expect_error(ErrorKind::kRemote, "declares 101 bytes", [&] { first->receive(MessageType::kStartReply); });
 }
 
@@ -121,7 +122,8 @@ TEST(Loopback, WindowHoldsTheSenderBack) {
     auto [a, b] = make_loopback(options);
     auto *first = a.get(), *second = b.get();
     first->send(message(MessageType::kUpload, 5000));  // alone, a message of any size may pass
-    expect_error(ErrorKind::kTimeout, "took no data within 100 ms", [&] { first->send(message(MessageType::kUpload, 1)); });
+    expect_error(ErrorKind::kTimeout, "took no data within 100 ms",
+                 [&] { first->send(message(MessageType::kUpload, 1)); });
     auto sending = std::async(std::launch::async, [&] {
         for (int i = 0; i < 20; ++i) first->send(message(MessageType::kUpload, 600));
     });

@@ -83,7 +83,8 @@ public:
     RawListener() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
         sockaddr_in address = RawSocket::local(0);
         socklen_t size = sizeof address;
-        if (::bind(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(socket_.fd(), 8) != 0 ||
+        if (::bind(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+            ::listen(socket_.fd(), 8) != 0 ||
             ::getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
             throw std::runtime_error("cannot listen");
         }
@@ -109,11 +110,14 @@ public:
     static RawTls accept(RawSocket socket, const Identity& identity) {
         RawTls tls(std::move(socket), TLS_server_method());
         const std::unique_ptr<BIO, decltype(&BIO_free_all)> cert_text(
-            BIO_new_mem_buf(identity.certificate_pem.data(), static_cast<int>(identity.certificate_pem.size())), BIO_free_all);
+            BIO_new_mem_buf(identity.certificate_pem.data(), static_cast<int>(identity.certificate_pem.size())),
+            BIO_free_all);
         const std::unique_ptr<BIO, decltype(&BIO_free_all)> key_text(
             BIO_new_mem_buf(identity.key_pem.data(), static_cast<int>(identity.key_pem.size())), BIO_free_all);
-        const std::unique_ptr<X509, decltype(&X509_free)> cert(PEM_read_bio_X509(cert_text.get(), nullptr, nullptr, nullptr), X509_free);
-        const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+        const std::unique_ptr<X509, decltype(&X509_free)> cert(
+            PEM_read_bio_X509(cert_text.get(), nullptr, nullptr, nullptr), X509_free);
+        const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+            PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
         SSL_use_certificate(tls.ssl_.get(), cert.get());
         SSL_use_PrivateKey(tls.ssl_.get(), key.get());
         tls.ready_ = SSL_accept(tls.ssl_.get()) == 1;
@@ -122,7 +126,9 @@ public:
 
     bool ready() const { return ready_; }
     RawSocket& socket() { return socket_; }
-    void write(std::span<const std::uint8_t> bytes) { SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())); }
+    void write(std::span<const std::uint8_t> bytes) {
+        SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    }
     /// Everything that the peer sends until it closes, as messages.
     std::vector<Message> read_all() {
         std::vector<Message> messages;
@@ -142,12 +148,16 @@ public:
         return {};
     }
     /// Changes the keys and asks the other side to do so too; false if the connection has broken.
-    bool ask_for_new_keys() { return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1; }
+    bool ask_for_new_keys() {
+        return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1;
+    }
     void say_farewell() { SSL_shutdown(ssl_.get()); }
 
 private:
     RawTls(RawSocket socket, const SSL_METHOD* method)
-        : socket_(std::move(socket)), context_(SSL_CTX_new(method), SSL_CTX_free), ssl_(SSL_new(context_.get()), SSL_free) {
+        : socket_(std::move(socket)),
+          context_(SSL_CTX_new(method), SSL_CTX_free),
+          ssl_(SSL_new(context_.get()), SSL_free) {
         SSL_set_fd(ssl_.get(), socket_.fd());
     }
     RawSocket socket_;
@@ -156,7 +166,8 @@ private:
     bool ready_ = false;
 };
 
-inline std::vector<std::uint8_t> raw_frame(std::uint32_t size, std::uint16_t type, std::uint16_t reserved, std::size_t payload) {
+inline std::vector<std::uint8_t> raw_frame(std::uint32_t size, std::uint16_t type, std::uint16_t reserved,
+                                           std::size_t payload) {
     std::vector<std::uint8_t> frame(kFrameHeaderBytes + payload);
     for (std::size_t i = 0; i < 4; ++i) frame[i] = static_cast<std::uint8_t>(size >> (8 * i));
     for (std::size_t i = 0; i < 2; ++i) frame[4 + i] = static_cast<std::uint8_t>(type >> (8 * i));

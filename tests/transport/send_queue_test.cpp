@@ -5,7 +5,9 @@
 namespace flash::transport {
 namespace {
 
-Message message(MessageType type, std::uint32_t index, std::size_t bytes = 10) { return {type, 0, index, std::vector<std::uint8_t>(bytes)}; }
+Message message(MessageType type, std::uint32_t index, std::size_t bytes = 10) {
+    return {type, 0, index, std::vector<std::uint8_t>(bytes)};
+}
 
 TEST(SendQueue, LetsWhatThePeerWaitsForPass) {
     SendQueue<Message> queue;

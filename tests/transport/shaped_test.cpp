@@ -1,5 +1,5 @@
-// Emulated links: the contract of Channel over both inner channels, and lower bounds of time. (Upper bounds would depend
-// on the machine.)
+// Emulated links: the contract of Channel over both inner channels, and lower bounds of time. (Upper bounds would
+// depend on the machine.)
 #include "transport/shaped.h"
 
 #include <future>
@@ -38,10 +38,11 @@ struct Ends {
         options.limits = limits;
         std::promise<std::unique_ptr<Channel>> arrived;
         auto future = arrived.get_future();
-        server = std::make_unique<EchoServer>(std::move(options), [this, &arrived](std::unique_ptr<Channel> channel, const std::string&) {
-            arrived.set_value(std::move(channel));
-            over.get_future().wait();
-        });
+        server = std::make_unique<EchoServer>(std::move(options),
+                                              [this, &arrived](std::unique_ptr<Channel> channel, const std::string&) {
+                                                  arrived.set_value(std::move(channel));
+                                                  over.get_future().wait();
+                                              });
         auto client = server->client_options();
         client.limits = limits;
         a = make_shaped(connect_tls(client), link, limits);
@@ -61,13 +62,15 @@ class Shaped : public ::testing::TestWithParam<bool> {
 protected:
     bool tls() const { return GetParam(); }
 };
-INSTANTIATE_TEST_SUITE_P(Over, Shaped, ::testing::Values(false, true), [](const auto& which) { return which.param ? "Tls" : "Memory"; });
+INSTANTIATE_TEST_SUITE_P(Over, Shaped, ::testing::Values(false, true),
+                         [](const auto& which) { return which.param ? "Tls" : "Memory"; });
 
 TEST_P(Shaped, CarriesMessagesInOrderBothWays) {
     Ends ends(tls());
     const auto exchange = [](Channel& to, Channel& from) {
         for (std::uint32_t i = 0; i < 300; ++i) to.send(message(MessageType::kUpload, (i * 797) % 5000, 1, i));
-        for (std::uint32_t i = 0; i < 300; ++i) expect_same(from.receive(MessageType::kUpload), message(MessageType::kUpload, (i * 797) % 5000, 1, i));
+        for (std::uint32_t i = 0; i < 300; ++i)
+            expect_same(from.receive(MessageType::kUpload), message(MessageType::kUpload, (i * 797) % 5000, 1, i));
     };
     auto back = std::async(std::launch::async, [&] { exchange(*ends.b, *ends.a); });
     exchange(*ends.a, *ends.b);
@@ -91,7 +94,8 @@ TEST_P(Shaped, IsNeverFasterThanTheLink) {
     // 100 frames of 10,000 bytes at 80 Mbit/s: 100 ms; 10 ms from end to end.
     Ends ends(tls(), {80e6, 20e-3});
     const auto begin = Clock::now();
-    for (std::uint32_t i = 0; i < 100; ++i) ends.a->send(message(MessageType::kUpload, 10'000 - kFrameHeaderBytes, 0, i));
+    for (std::uint32_t i = 0; i < 100; ++i)
+        ends.a->send(message(MessageType::kUpload, 10'000 - kFrameHeaderBytes, 0, i));
     ends.b->receive(MessageType::kUpload);
     EXPECT_GE(seconds_since(begin), 0.011);
     for (std::uint32_t i = 1; i < 50; ++i) ends.b->receive(MessageType::kUpload);
@@ -128,7 +132,8 @@ TEST_P(Shaped, WhatThePeerWaitsForOvertakesWhatIsSentAhead) {
     Ends ends(tls(), {2e6, 2e-3});  // 10,000 bytes in 40 ms
     const auto begin = Clock::now();
     // 400 ms of keys; the response leaves behind the first of them.
-    for (std::uint32_t i = 0; i < 10; ++i) ends.a->send(message(MessageType::kActivationKeys, 10'000 - kFrameHeaderBytes, 0, i));
+    for (std::uint32_t i = 0; i < 10; ++i)
+        ends.a->send(message(MessageType::kActivationKeys, 10'000 - kFrameHeaderBytes, 0, i));
     ends.a->send(message(MessageType::kLinearResponse, 100));
     ends.b->receive(MessageType::kLinearResponse);
     EXPECT_GE(seconds_since(begin), 0.041);
@@ -143,7 +148,8 @@ TEST_P(Shaped, WhatThePeerWaitsForOvertakesWhatIsSentAhead) {
         }
     }
     EXPECT_LT(before, 10);
-    for (int i = before; i < 10; ++i) EXPECT_EQ(ends.b->receive(MessageType::kActivationKeys).index, static_cast<std::uint32_t>(i));
+    for (int i = before; i < 10; ++i)
+        EXPECT_EQ(ends.b->receive(MessageType::kActivationKeys).index, static_cast<std::uint32_t>(i));
     EXPECT_GE(seconds_since(begin), 0.400);
 }
 
@@ -178,12 +184,14 @@ TEST_P(Shaped, AQueueThatDoesNotMoveIsATimeout) {
     limits.max_send_queue = 1000;
     Ends ends(tls(), {1e3, 0}, limits);
     ends.a->send(message(MessageType::kUpload, 5000));  // alone, a message of any size may pass
-    expect_error(ErrorKind::kTimeout, "took no data within 50 ms", [&] { ends.a->send(message(MessageType::kUpload, 1)); });
+    expect_error(ErrorKind::kTimeout, "took no data within 50 ms",
+                 [&] { ends.a->send(message(MessageType::kUpload, 1)); });
 }
 
 TEST_P(Shaped, TimesOutAndStaysUsable) {
     Ends ends(tls(), kQuick, testing::quick_limits(50ms));
-    expect_error(ErrorKind::kTimeout, "no server-hello message within 50 ms", [&] { ends.a->receive(MessageType::kServerHello); });
+    expect_error(ErrorKind::kTimeout, "no server-hello message within 50 ms",
+                 [&] { ends.a->receive(MessageType::kServerHello); });
     expect_error(ErrorKind::kTimeout, "10 ms", [&] { ends.a->receive_any(10ms); });
     ends.a->set_limits(testing::quick_limits(2s));
     ends.b->send(message(MessageType::kServerHello, 3));
@@ -230,7 +238,8 @@ TEST_P(Shaped, LimitsOnePayload) {
     limits.max_payload = 1000;
     ends.a->set_limits(limits);
     ends.a->send(message(MessageType::kStart, 101));
-    expect_error(ErrorKind::kProtocol, "declares 101 bytes; the limit is 100", [&] { ends.b->receive(MessageType::kStart); });
+    expect_error(ErrorKind::kProtocol, "declares 101 bytes; the limit is 100",
+                 [&] { ends.b->receive(MessageType::kStart); });
     expect_error(ErrorKind::kRemote, "declares 101 bytes", [&] { ends.a->receive(MessageType::kStartReply); });
 }
 

@@ -1,5 +1,5 @@
-// The TLS transport against parties that break the rules, stay silent or die. Every case ends within its time limit with
-// a clear error, and the server goes on serving others.
+// The TLS transport against parties that break the rules, stay silent or die. Every case ends within its time limit
+// with a clear error, and the server goes on serving others.
 #include <future>
 #include <random>
 #include <thread>
@@ -63,9 +63,7 @@ TEST_F(HostileClient, SilenceInTheHandshake) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
 }
 
-TEST_F(HostileClient, OlderTls) {
-    EXPECT_FALSE(RawTls::connect(echo.port(), TLS1_2_VERSION).ready());
-}
+TEST_F(HostileClient, OlderTls) { EXPECT_FALSE(RawTls::connect(echo.port(), TLS1_2_VERSION).ready()); }
 
 TEST_F(HostileClient, SilenceAfterTheHandshake) {
     auto peer = RawTls::connect(echo.port());

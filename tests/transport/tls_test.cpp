@@ -142,7 +142,8 @@ TEST(Tls, CloseDeliversWhatWasQueued) {
     for (std::uint32_t i = 0; i < 50; ++i) EXPECT_EQ(channel->receive(MessageType::kLinearResponse).index, i);
     expect_error(ErrorKind::kNetwork, "the server closed the connection during the wait for its result-share message",
                  [&] { channel->receive(MessageType::kResultShare); });
-    expect_error(ErrorKind::kNetwork, "the server closed the connection", [&] { channel->send(message(MessageType::kStart, 1)); });
+    expect_error(ErrorKind::kNetwork, "the server closed the connection",
+                 [&] { channel->send(message(MessageType::kStart, 1)); });
 }
 
 TEST(Tls, FailTellsThePeerEvenWhileItIsSending) {
@@ -158,7 +159,8 @@ TEST(Tls, FailTellsThePeerEvenWhileItIsSending) {
             for (int i = 0; i < 2000; ++i) channel->send(message(MessageType::kUpload, 100'000));
             channel->receive(MessageType::kResultShare);
         });
-        expect_error(ErrorKind::kRemote, "this model does not like you", [&] { channel->receive(MessageType::kResultShare); });
+        expect_error(ErrorKind::kRemote, "this model does not like you",
+                     [&] { channel->receive(MessageType::kResultShare); });
     }
 }
 

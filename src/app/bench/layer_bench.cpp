@@ -37,14 +37,19 @@ public:
         std::mt19937 random(2);
         for (const packing::Stream& stream : model.plan().streams) {
             auto& words = streams_.emplace_back(static_cast<std::size_t>(stream.polynomials()) * stream.degree());
-            for (auto& word : words) word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes()) << (8 * stream.zero_low_bytes());
+            for (auto& word : words)
+                word = static_cast<std::uint32_t>(random()) >> (8 * stream.zero_low_bytes())
+                                                                   << (8 * stream.zero_low_bytes());
         }
-        for (int band = 0; band < model.plan().layers.front().bands; ++band) results_.emplace_back(model.plan().layers.front().result_words(band));
+        for (int band = 0; band < model.plan().layers.front().bands; ++band)
+            results_.emplace_back(model.plan().layers.front().result_words(band));
     }
     void operator()() {
         for (std::size_t band = 0; band < results_.size(); ++band)
-            protocol::apply_results(model_.layer(0).map, model_.plan(), 0, static_cast<int>(band),
-                                    [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); }, results_[band]);
+            protocol::apply_results(
+                model_.layer(0).map, model_.plan(), 0, static_cast<int>(band),
+                [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); },
+                results_[band]);
     }
 
 private:
@@ -66,7 +71,8 @@ std::int64_t ring_multiply_adds(const protocol::PreparedModel& model) {
 double bare_seconds(BareLoop loop, const protocol::PreparedModel& model, std::int64_t multiply_adds) {
     constexpr std::uint64_t kRounds = 100'000;  // about a millisecond
     // Byte-wise instructions multiply every byte of a word that is there.
-    const int parts = best_instruction_set() >= InstructionSet::kAvx512 ? 4 - model.plan().streams.front().zero_low_bytes() : 1;
+    const int parts =
+        best_instruction_set() >= InstructionSet::kAvx512 ? 4 - model.plan().streams.front().zero_low_bytes() : 1;
     const auto begin = std::chrono::steady_clock::now();
     const double done = loop(kRounds);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -101,7 +107,8 @@ LayerResult measure_layer(const LayerShape& shape, const LayerOptions& options) 
     server_online(model, recording);  // warms it up
     for (int run = 0; run < options.runs; ++run) {
         let_others_sleep();
-        if (const BareLoop loop = bare_loop(best_instruction_set())) result.bare.add(bare_seconds(loop, model, result.ring_multiply_adds));
+        if (const BareLoop loop = bare_loop(best_instruction_set()))
+            result.bare.add(bare_seconds(loop, model, result.ring_multiply_adds));
         result.product.add(seconds_per_call(multiply, product_calls));
         result.online.add(server_online(model, recording));
         plain.run();
@@ -154,7 +161,9 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                  {"product/plain", Align::kRight},
                  {"online/plain", Align::kRight}});
     for (const LayerResult& r : results) {
-        const auto rate = [&](std::int64_t count, const Samples& s) { return fmt::format("{:.1f}", 1e-9 * static_cast<double>(count) / s.median()); };
+        const auto rate = [&](std::int64_t count, const Samples& s) {
+            return fmt::format("{:.1f}", 1e-9 * static_cast<double>(count) / s.median());
+        };
         std::vector<std::string> row{r.shape.text(),
                                      fmt::format("{:.2f}", 1e-6 * static_cast<double>(r.shape.multiply_adds())),
                                      std::to_string(r.degree),
@@ -166,8 +175,10 @@ std::string layers_table(const std::vector<LayerResult>& results) {
                                      r.bare.empty() ? "" : fmt::format("{:.0f}%", 100 * r.bare.min() / r.product.min()),
                                      human_seconds(r.online.median())};
         if (!r.plain.empty())
-            for (const std::string& cell : {human_seconds(r.plain.seconds.median()), rate(r.shape.multiply_adds(), r.plain.seconds), fmt::format("{}, {}", r.plain.algorithm, r.plain.threads),
-                                            ratio_text(r.product, r.plain.seconds), ratio_text(r.online, r.plain.seconds)})
+            for (const std::string& cell :
+                 {human_seconds(r.plain.seconds.median()), rate(r.shape.multiply_adds(), r.plain.seconds),
+                  fmt::format("{}, {}", r.plain.algorithm, r.plain.threads), ratio_text(r.product, r.plain.seconds),
+                  ratio_text(r.online, r.plain.seconds)})
                 row.push_back(cell);
         table.add_row(std::move(row));
     }
@@ -182,10 +193,12 @@ void run_layers(const LayersCommand& command) {
     options.runs = command.runs;
     options.degree = command.degree;
     std::vector<LayerShape> shapes;
-    for (const std::string& text : command.layers.empty() ? default_layer_shapes() : command.layers) shapes.push_back(parse_layer_shape(text));
+    for (const std::string& text : command.layers.empty() ? default_layer_shapes() : command.layers)
+        shapes.push_back(parse_layer_shape(text));
 
     const nlohmann::json machine = machine_json();  // the load before the measurement
-    nlohmann::json json{{"kind", "flash bench layers"}, {"machine", machine}, {"threads", options.threads}, {"runs", options.runs}};
+    nlohmann::json json{
+        {"kind", "flash bench layers"}, {"machine", machine}, {"threads", options.threads}, {"runs", options.runs}};
     std::vector<LayerResult> results;
     Progress progress("layers", shapes.size());
     for (const LayerShape& shape : shapes) {
@@ -197,11 +210,16 @@ void run_layers(const LayersCommand& command) {
     progress.finish();
     if (write_json(json, command.json)) return;
     fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
-    fmt::print("Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the share, product, mask,\n"
-               "pack and send. n = degree of the ring. MAC = multiply-adds of the plain convolution; ring MAC = those on ciphertext words; bare loop = nothing but\n"
-               "the kernel's multiply-accumulate instruction, on one core, fastest against fastest. Ratios are those of the medians\n"
-               "and, in brackets, of the fastest runs; ~ marks those with a median far above the fastest: the machine was disturbed.\n",
-               options.runs);
+    fmt::print(
+        "Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the "
+        "share, product, mask,\n"
+        "pack and send. n = degree of the ring. MAC = multiply-adds of the plain convolution; ring MAC = those on "
+        "ciphertext words; bare loop = nothing but\n"
+        "the kernel's multiply-accumulate instruction, on one core, fastest against fastest. Ratios are those of the "
+        "medians\n"
+        "and, in brackets, of the fastest runs; ~ marks those with a median far above the fastest: the machine was "
+        "disturbed.\n",
+        options.runs);
 }
 
 }  // namespace flash::bench

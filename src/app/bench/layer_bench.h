@@ -19,8 +19,10 @@ struct LayerResult {
     int degree = 0;                       ///< of the ring
     int upload_ciphertexts = 0, response_ciphertexts = 0;
     Samples product;  ///< the `b` half alone
-    Samples online;   ///< from the first upload awaited until the last response sent: receive, add the share, product, mask, pack
-    Samples bare;       ///< the bare multiply-accumulate loop of these kernels on one core, for as many multiply-adds; empty for portable ones
+    Samples online;   ///< from the first upload awaited until the last response sent: receive, add the share, product,
+                      ///< mask, pack
+    Samples bare;  ///< the bare multiply-accumulate loop of these kernels on one core, for as many multiply-adds; empty
+                   ///< for portable ones
     PlainResult plain;  ///< float32 convolution
 };
 
@@ -39,8 +41,8 @@ struct LayersCommand {
     std::vector<std::string> layers;  ///< empty: default_layer_shapes()
     int threads = 0;                  ///< 0: all cores
     int runs = 7;
-    int degree = 0;                   ///< of the ring; 0: as the compiler chooses
-    std::string json;                 ///< a file, "-" for standard output, empty for tables
+    int degree = 0;    ///< of the ring; 0: as the compiler chooses
+    std::string json;  ///< a file, "-" for standard output, empty for tables
 };
 
 void run_layers(const LayersCommand& command);

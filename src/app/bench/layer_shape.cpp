@@ -22,7 +22,8 @@ public:
     int number(const char* what, int least) {
         int value = 0;
         const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-        if (error != std::errc{} || value < least || value > model::kMaxExtent) fail(fmt::format("{} must be a number of {} to {}", what, least, model::kMaxExtent));
+        if (error != std::errc{} || value < least || value > model::kMaxExtent)
+            fail(fmt::format("{} must be a number of {} to {}", what, least, model::kMaxExtent));
         rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
         return value;
     }
@@ -38,7 +39,8 @@ public:
         if (!rest_.empty()) fail(fmt::format("nothing can follow '{}'", text_.substr(0, text_.size() - rest_.size())));
     }
     [[noreturn]] void fail(const std::string& why) const {
-        throw Error(ErrorKind::kInvalidArgument, fmt::format("layer '{}': {}; a layer is written like 64x56x56-64-3x3s1", text_, why));
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("layer '{}': {}; a layer is written like 64x56x56-64-3x3s1", text_, why));
     }
 
 private:
@@ -65,7 +67,8 @@ LayerShape parse_layer_shape(std::string_view text) {
     if (reader.take('s')) window.stride_h = window.stride_w = reader.number("the stride", 1);
     window.pad_top = window.pad_bottom = (window.kernel_h - 1) / 2;
     window.pad_left = window.pad_right = (window.kernel_w - 1) / 2;
-    if (reader.take('p')) window.pad_top = window.pad_bottom = window.pad_left = window.pad_right = reader.number("the padding", 0);
+    if (reader.take('p'))
+        window.pad_top = window.pad_bottom = window.pad_left = window.pad_right = reader.number("the padding", 0);
     reader.end();
     const model::Shape output = shape.output();
     if (output.height < 1 || output.width < 1) reader.fail("the kernel is larger than the padded map");
@@ -74,14 +77,16 @@ LayerShape parse_layer_shape(std::string_view text) {
 
 std::string LayerShape::text() const {
     std::string padding;
-    if (window.pad_top != (window.kernel_h - 1) / 2 || window.pad_left != (window.kernel_w - 1) / 2) padding = fmt::format("p{}", window.pad_top);
-    return fmt::format("{}x{}x{}-{}-{}x{}s{}{}", input.channels, input.height, input.width, outputs, window.kernel_h, window.kernel_w,
-                       window.stride_h, padding);
+    if (window.pad_top != (window.kernel_h - 1) / 2 || window.pad_left != (window.kernel_w - 1) / 2)
+        padding = fmt::format("p{}", window.pad_top);
+    return fmt::format("{}x{}x{}-{}-{}x{}s{}{}", input.channels, input.height, input.width, outputs, window.kernel_h,
+                       window.kernel_w, window.stride_h, padding);
 }
 
 const std::vector<std::string>& default_layer_shapes() {
-    static const std::vector<std::string> shapes{"3x224x224-64-7x7s2",  "64x56x56-64-3x3s1", "128x28x28-128-3x3s1", "256x14x14-256-3x3s1",
-                                                 "512x7x7-512-3x3s1",   "16x32x32-16-3x3s1", "32x16x16-32-3x3s1",   "64x8x8-64-3x3s1"};
+    static const std::vector<std::string> shapes{"3x224x224-64-7x7s2",  "64x56x56-64-3x3s1", "128x28x28-128-3x3s1",
+                                                 "256x14x14-256-3x3s1", "512x7x7-512-3x3s1", "16x32x32-16-3x3s1",
+                                                 "32x16x16-32-3x3s1",   "64x8x8-64-3x3s1"};
     return shapes;
 }
 

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::chrono::minutes kPatience{10};  // slow links and slow machines are what is being measured
 
-std::unique_ptr<transport::Channel> over_link(std::unique_ptr<transport::Channel> channel, const std::optional<transport::LinkModel>& link) {
+std::unique_ptr<transport::Channel> over_link(std::unique_ptr<transport::Channel> channel,
+                                              const std::optional<transport::LinkModel>& link) {
     return link ? transport::make_shaped(std::move(channel), *link) : std::move(channel);
 }
 
@@ -26,7 +27,8 @@ std::unique_ptr<transport::Channel> over_link(std::unique_ptr<transport::Channel
 
 class LocalSession::Server {
 public:
-    Server(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* probe) : model_(model) {
+    Server(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* probe)
+        : model_(model) {
         options_.timeout = kPatience;
         options_.probe = probe;
         options_.on_inference = [this](double) {
@@ -42,16 +44,16 @@ public:
             thread_ = std::thread([this, end = over_link(std::move(server_end), link)] {
                 try {
                     protocol::serve_session(model_, *end, options_);
-                } catch (const std::exception&) {
-                }
+                } catch (const std::exception&) {}
             });
         } else {
             transport::ServerOptions server;
             server.identity = transport::make_self_signed({"localhost"});
-            tls_.emplace(std::move(server), [this, link](std::unique_ptr<transport::Channel> channel, const std::string&) {
-                const auto end = over_link(std::move(channel), link);
-                protocol::serve_session(model_, *end, options_);
-            });
+            tls_.emplace(std::move(server),
+                         [this, link](std::unique_ptr<transport::Channel> channel, const std::string&) {
+                             const auto end = over_link(std::move(channel), link);
+                             protocol::serve_session(model_, *end, options_);
+                         });
             transport::ClientOptions client;
             client.host = "127.0.0.1";
             client.port = tls_->address().port;
@@ -82,7 +84,8 @@ private:
     std::optional<transport::TlsServer> tls_;
 };
 
-LocalSession::LocalSession(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* server_probe)
+LocalSession::LocalSession(const protocol::PreparedModel& model, const Connection& connection,
+                           protocol::ShareProbe* server_probe)
     : server_(std::make_unique<Server>(model, connection, server_probe)) {
     protocol::ClientSessionOptions options;
     options.timeout = kPatience;

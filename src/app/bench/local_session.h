@@ -1,5 +1,5 @@
-// Both parties in this process, connected in memory or over TLS on the loopback interface, the latter also as slow as a network: for
-// measurements.
+// Both parties in this process, connected in memory or over TLS on the loopback interface, the latter also as slow as a
+// network: for measurements.
 #pragma once
 
 #include <memory>
@@ -15,14 +15,15 @@
 namespace flash::bench {
 
 struct Connection {
-    bool tls = false;                           ///< else in memory
-    std::optional<transport::LinkModel> link;   ///< emulated on top, in both directions
+    bool tls = false;                          ///< else in memory
+    std::optional<transport::LinkModel> link;  ///< emulated on top, in both directions
 };
 
 class LocalSession {
 public:
     /// Connects and shakes hands. server_probe may be null; model and probe must outlive the session.
-    LocalSession(const protocol::PreparedModel& model, const Connection& connection, protocol::ShareProbe* server_probe = nullptr);
+    LocalSession(const protocol::PreparedModel& model, const Connection& connection,
+                 protocol::ShareProbe* server_probe = nullptr);
     ~LocalSession();
     LocalSession(const LocalSession&) = delete;
     LocalSession& operator=(const LocalSession&) = delete;

@@ -6,8 +6,9 @@
 
 namespace flash::bench {
 
-/// {"cpu", "cores", "instruction_sets": [...], "instruction_set" (the one in use), "compiler", "build", "system", "date" (UTC),
-/// "load" (average over the last minute: other work disturbs timings), "plain_library" (null without one)}
+/// {"cpu", "cores", "instruction_sets": [...], "instruction_set" (the one in use), "compiler", "build", "system",
+/// "date" (UTC), "load" (average over the last minute: other work disturbs timings), "plain_library" (null without
+/// one)}
 nlohmann::json machine_json();
 
 /// Cores that this process may use.

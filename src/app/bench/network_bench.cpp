@@ -33,16 +33,17 @@ std::int64_t multiply_adds(const model::Architecture& architecture) {
     std::int64_t count = 0;
     for (const model::Layer& layer : architecture.layers)
         for (const model::Term& term : layer.terms)
-            if (term.kind == model::TermKind::kConvolution)
-                count += layer.output.size() * architecture.fan_in(term);
+            if (term.kind == model::TermKind::kConvolution) count += layer.output.size() * architecture.fan_in(term);
     return count;
 }
 
 /// One kind of connection: sessions, and what came of them.
 class Track {
 public:
-    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model, const std::vector<Picture>& pictures, double predicted_seconds)
-        : pictures_(pictures), session_(model, connection) {
+    Track(std::string name, const Connection& connection, const protocol::PreparedModel& model,
+          const std::vector<Picture>& pictures, double predicted_seconds)
+        : pictures_(pictures),
+          session_(model, connection) {
         result_.predicted_seconds = predicted_seconds;
         result_.name = std::move(name);
         result_.link = transport::to_string(connection.link);
@@ -63,7 +64,9 @@ public:
         ++check.runs;
         check.same_class += app::best_class(logits) == app::best_class(picture.logits);
         for (std::size_t i = 0; i < logits.size(); ++i)
-            check.largest_logit_difference = std::max(check.largest_logit_difference, std::abs(static_cast<double>(logits[i]) - static_cast<double>(picture.logits[i])));
+            check.largest_logit_difference =
+                std::max(check.largest_logit_difference,
+                         std::abs(static_cast<double>(logits[i]) - static_cast<double>(picture.logits[i])));
     }
     const ConnectionResult& result() const { return result_; }
 
@@ -73,7 +76,8 @@ private:
     LocalSession session_;
 };
 
-AuditResult audit_of(const model::Model& source, const protocol::PreparedModel& model, const model::Twin& twin, const Picture& picture) {
+AuditResult audit_of(const model::Model& source, const protocol::PreparedModel& model, const model::Twin& twin,
+                     const Picture& picture) {
     protocol::Audit audit(source, twin);
     LocalSession(model, {}, &audit.server()).infer(picture.input, &audit.client());
     const protocol::AuditReport report = audit.check();
@@ -84,11 +88,13 @@ AuditResult audit_of(const model::Model& source, const protocol::PreparedModel& 
 class Original {
 public:
     Original(const std::filesystem::path& onnx, const model::Architecture& architecture, const Picture& picture)
-        : graph_(compiler::import_float_graph(onnx)), picture_(picture) {
+        : graph_(compiler::import_float_graph(onnx)),
+          picture_(picture) {
         const compiler::ImportedModel imported = compiler::import_onnx(onnx);
         if (imported.input != architecture.input || imported.output() != architecture.output_shape() ||
             imported.activation_layers() != static_cast<int>(architecture.layers.size()) - 1)
-            throw Error(ErrorKind::kInvalidArgument, fmt::format("{} is not the network that was compiled", onnx.string()));
+            throw Error(ErrorKind::kInvalidArgument,
+                        fmt::format("{} is not the network that was compiled", onnx.string()));
         expected_ = compiler::evaluate_float(imported, picture.pixels);
     }
 
@@ -98,9 +104,12 @@ public:
         double size = 0, difference = logits.size() == expected_.size() ? 0 : 1;
         for (float value : expected_) size = std::max(size, std::abs(static_cast<double>(value)));
         for (std::size_t i = 0; i < std::min(logits.size(), expected_.size()); ++i)
-            difference = std::max(difference, std::abs(static_cast<double>(logits[i]) - static_cast<double>(expected_[i])) / size);
+            difference = std::max(difference,
+                                  std::abs(static_cast<double>(logits[i]) - static_cast<double>(expected_[i])) / size);
         if (!(difference < kTolerance))
-            throw Error(ErrorKind::kInternal, fmt::format("the plain network differs from the folded one by {:.2g} of the largest logit", difference));
+            throw Error(ErrorKind::kInternal,
+                        fmt::format("the plain network differs from the folded one by {:.2g} of the largest logit",
+                                    difference));
         largest_difference = std::max(largest_difference, difference);
         return plain;
     }
@@ -146,23 +155,30 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     result.audit = audit_of(model, prepared, twin, pictures[0]);
 
     const compiler::FloatGraph graph = graph_of(architecture);
-    PlainTimer plain(result.threads, [&](const PlainFactory& factory, int threads) { return factory.network(graph, threads); });
+    PlainTimer plain(result.threads,
+                     [&](const PlainFactory& factory, int threads) { return factory.network(graph, threads); });
     std::optional<PlainTimer> original;
     if (!command.onnx.empty() && plain_factory()) {
         const Original network(command.onnx, architecture, pictures[0]);
         result.original.multiply_adds = network.multiply_adds();
-        original.emplace(result.threads, [&](const PlainFactory& factory, int threads) { return network.make(factory, threads, result.original.largest_difference); });
+        original.emplace(result.threads, [&](const PlainFactory& factory, int threads) {
+            return network.make(factory, threads, result.original.largest_difference);
+        });
     }
 
-    const int runs = std::max(command.runs, static_cast<int>(pictures.size())), link_runs = command.link_runs > 0 ? command.link_runs : runs;
-    const planner::Rates rates = planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
-    const std::vector<planner::LayerWork> work = planner::planned_work(architecture, prepared.plan(), prepared.cost(), rates);
+    const int runs = std::max(command.runs, static_cast<int>(pictures.size())),
+              link_runs = command.link_runs > 0 ? command.link_runs : runs;
+    const planner::Rates rates =
+        planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
+    const std::vector<planner::LayerWork> work =
+        planner::planned_work(architecture, prepared.plan(), prepared.cost(), rates);
     const auto predicted = [&](const Connection& connection) {
         return planner::predict(work, rates, {connection.link, connection.tls, result.threads, true}).seconds();
     };
     std::vector<std::unique_ptr<Track>> tracks;
     std::vector<int> track_runs;
-    Progress progress("inferences", static_cast<std::uint64_t>(2 * (runs + 1)) + command.links.size() * static_cast<std::uint64_t>(link_runs + 1));
+    Progress progress("inferences", static_cast<std::uint64_t>(2 * (runs + 1)) +
+                                        command.links.size() * static_cast<std::uint64_t>(link_runs + 1));
     const auto add_track = [&](const std::string& name, const Connection& connection, int count) {
         tracks.push_back(std::make_unique<Track>(name, connection, prepared, pictures, predicted(connection)));
         track_runs.push_back(count);
@@ -187,7 +203,8 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     result.plain = plain.result();
     if (original) result.original.plain = original->result();
     for (const auto& track : tracks) result.connections.push_back(track->result());
-    if (command.scaling) result.scaling = measure_scaling(prepared, pictures[0].input, std::max(2, result.threads), command.runs);
+    if (command.scaling)
+        result.scaling = measure_scaling(prepared, pictures[0].input, std::max(2, result.threads), command.runs);
     return result;
 }
 

@@ -1,8 +1,9 @@
-// The same networks without privacy: float32 by oneDNN, the library behind the CPU back ends of the common frameworks. It is the
-// other side of "what does privacy cost", measured in the same run. Weights may be random where only the time counts.
+// The same networks without privacy: float32 by oneDNN, the library behind the CPU back ends of the common frameworks.
+// It is the other side of "what does privacy cost", measured in the same run. Weights may be random where only the time
+// counts.
 //
-// oneDNN is optional, and no business of a server: the code that uses it is a module of its own (plain/onednn.cpp) beside the program,
-// built where the library is found and loaded when something is to be compared.
+// oneDNN is optional, and no business of a server: the code that uses it is a module of its own (plain/onednn.cpp)
+// beside the program, built where the library is found and loaded when something is to be compared.
 #pragma once
 
 #include <memory>
@@ -34,11 +35,13 @@ public:
     virtual ~PlainFactory() = default;
     /// "oneDNN 2.6.3".
     virtual std::string library() const = 0;
-    /// One convolution without bias. Layouts are those that the library likes best; reordering to them is not part of run().
-    /// All algorithms are tried and the fastest is returned.
-    virtual std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window, int threads) const = 0;
-    /// A whole network: convolutions with bias, sums and activations fused into them where the library can; convolutions over a whole map as
-    /// fully connected layers; concatenations written in place. Chosen likewise, for the whole network.
+    /// One convolution without bias. Layouts are those that the library likes best; reordering to them is not part of
+    /// run(). All algorithms are tried and the fastest is returned.
+    virtual std::unique_ptr<Plain> convolution(const model::Shape& input, int outputs, const model::Window& window,
+                                               int threads) const = 0;
+    /// A whole network: convolutions with bias, sums and activations fused into them where the library can;
+    /// convolutions over a whole map as fully connected layers; concatenations written in place. Chosen likewise, for
+    /// the whole network.
     virtual std::unique_ptr<Plain> network(const compiler::FloatGraph& graph, int threads) const = 0;
 };
 

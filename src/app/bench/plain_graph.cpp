@@ -16,7 +16,9 @@ Quadratic everywhere(int channels, double a, double b, double c) {
 
 class GraphMaker {
 public:
-    explicit GraphMaker(const model::Architecture& architecture) : architecture_(architecture) { graph_.input = architecture.input; }
+    explicit GraphMaker(const model::Architecture& architecture) : architecture_(architecture) {
+        graph_.input = architecture.input;
+    }
 
     FloatGraph run() {
         for (const model::Layer& layer : architecture_.layers) values_.push_back(add_layer(layer));
@@ -31,10 +33,13 @@ private:
 
     int pooled(const model::Term& term) {
         const int source = values_[static_cast<std::size_t>(term.source)];
-        return term.pool ? append({Kind::kAverage, {source}, architecture_.pooled_shape(term), *term.pool, 1, {}, {}, {}}) : source;
+        return term.pool
+                   ? append({Kind::kAverage, {source}, architecture_.pooled_shape(term), *term.pool, 1, {}, {}, {}})
+                   : source;
     }
 
-    /// Shortcuts are added up first, and the convolutions onto them: so every sum but those of two shortcuts is part of a convolution.
+    /// Shortcuts are added up first, and the convolutions onto them: so every sum but those of two shortcuts is part of
+    /// a convolution.
     int add_layer(const model::Layer& layer) {
         std::optional<int> result;
         for (const model::Term& term : layer.terms) {
@@ -55,7 +60,8 @@ private:
         if (last_is_convolution)
             graph_.nodes.back().activation = everywhere(layer.output.channels, 1, 0, -0.25);
         else
-            result = append({Kind::kQuadratic, {*result}, layer.output, {}, 1, {}, {}, everywhere(layer.output.channels, 1, 1, 0)});
+            result = append(
+                {Kind::kQuadratic, {*result}, layer.output, {}, 1, {}, {}, everywhere(layer.output.channels, 1, 1, 0)});
         return *result;
     }
 

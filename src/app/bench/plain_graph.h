@@ -6,8 +6,8 @@
 
 namespace flash::bench {
 
-/// What a compiled model computes, without its numbers: convolutions, residual sums (identity shortcuts without a factor), averages in place of
-/// sum pools, and x^2 + x.
+/// What a compiled model computes, without its numbers: convolutions, residual sums (identity shortcuts without a
+/// factor), averages in place of sum pools, and x^2 + x.
 compiler::FloatGraph graph_of(const model::Architecture& architecture);
 
 }  // namespace flash::bench

@@ -23,8 +23,9 @@ struct PlainResult {
 /// The samples with "algorithm", "implementation" and "threads"; null if empty.
 nlohmann::json to_json(const PlainResult& result);
 
-/// Small layers are often faster on one thread, and so is everything where other work holds a core: the threads of the library then
-/// wait for each other for whole time slices. So both are measured in every run, and the one with the smaller median is the result.
+/// Small layers are often faster on one thread, and so is everything where other work holds a core: the threads of the
+/// library then wait for each other for whole time slices. So both are measured in every run, and the one with the
+/// smaller median is the result.
 class PlainTimer {
 public:
     using Make = std::function<std::unique_ptr<Plain>(const PlainFactory& factory, int threads)>;

@@ -19,8 +19,8 @@ constexpr std::chrono::minutes kPatience{10};
 
 }  // namespace
 
-Recording record_inference(const protocol::PreparedModel& model, std::span<const std::int32_t> input, std::uint64_t client_seed,
-                           std::uint64_t server_seed) {
+Recording record_inference(const protocol::PreparedModel& model, std::span<const std::int32_t> input,
+                           std::uint64_t client_seed, std::uint64_t server_seed) {
     Recording recording;
     recording.server_seed = server_seed;
     transport::LoopbackOptions options;
@@ -56,7 +56,8 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
     });
     try {
         const protocol::ClientModel known(model.architecture(), model.fingerprint());
-        recording.result = protocol::ClientInference(known, *client_end, SecretSeed::for_testing(client_seed)).run(input, 0);
+        recording.result =
+            protocol::ClientInference(known, *client_end, SecretSeed::for_testing(client_seed)).run(input, 0);
     } catch (...) {
         if (!failure) failure = std::current_exception();
         client_end->fail("the client failed");
@@ -66,7 +67,8 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
     return recording;
 }
 
-ReplayChannel::ReplayChannel(const Recording& recording, std::function<void(const Message&)> on_send) : on_send_(std::move(on_send)) {
+ReplayChannel::ReplayChannel(const Recording& recording, std::function<void(const Message&)> on_send)
+    : on_send_(std::move(on_send)) {
     for (const Message& message : recording.client) waiting_[message.type].push_back(message);
 }
 
@@ -87,9 +89,11 @@ Message ReplayChannel::receive(MessageType type) {
     Times& times = times_[type];
     if (!times.first_asked) times.first_asked = Clock::now();
     std::deque<Message>& queue = waiting_[type];
-    if (queue.empty()) throw Error(ErrorKind::kNetwork, std::string("the recording has no more messages of type ") + to_string(type));
-    if (type == MessageType::kProductResponse &&
-        !changed_.wait_for(lock, kPatience, [&] { return failed_ || keys_sent_.contains({queue.front().layer, queue.front().index}); }))
+    if (queue.empty())
+        throw Error(ErrorKind::kNetwork, std::string("the recording has no more messages of type ") + to_string(type));
+    if (type == MessageType::kProductResponse && !changed_.wait_for(lock, kPatience, [&] {
+            return failed_ || keys_sent_.contains({queue.front().layer, queue.front().index});
+        }))
         throw Error(ErrorKind::kTimeout, "the replayed server did not send the keys of an activation");
     if (failed_) throw Error(ErrorKind::kNetwork, "the replay has failed");
     Message message = std::move(queue.front());

@@ -1,5 +1,5 @@
-// A server that runs alone: the messages of one client are recorded, and handed out at once to a server that starts from the same
-// seed. It then does what it did before, without waiting for anybody.
+// A server that runs alone: the messages of one client are recorded, and handed out at once to a server that starts
+// from the same seed. It then does what it did before, without waiting for anybody.
 #pragma once
 
 #include <array>
@@ -32,11 +32,11 @@ struct Recording {
 };
 
 /// Both parties in memory, on these seeds.
-Recording record_inference(const protocol::PreparedModel& model, std::span<const std::int32_t> input, std::uint64_t client_seed,
-                           std::uint64_t server_seed);
+Recording record_inference(const protocol::PreparedModel& model, std::span<const std::int32_t> input,
+                           std::uint64_t client_seed, std::uint64_t server_seed);
 
-/// The server's end of a connection whose client has said everything already. Only what a client could not have known yet is held
-/// back: the answer to a chunk of activations waits until the server has sent that chunk's keys.
+/// The server's end of a connection whose client has said everything already. Only what a client could not have known
+/// yet is held back: the answer to a chunk of activations waits until the server has sent that chunk's keys.
 class ReplayChannel : public transport::Channel {
 public:
     using Clock = std::chrono::steady_clock;
@@ -53,8 +53,8 @@ public:
     void fail(const std::string& sentence) noexcept override;
     void close() noexcept override {}
 
-    /// From the moment the server first asked for a message of one type until it had sent the last of another. Error(kInternal) if
-    /// it never did.
+    /// From the moment the server first asked for a message of one type until it had sent the last of another.
+    /// Error(kInternal) if it never did.
     double seconds_between(transport::MessageType asked, transport::MessageType sent) const;
 
 private:

@@ -6,8 +6,8 @@
 
 namespace flash::bench {
 
-/// Writes JSON to a file or, for "-", to standard output. An empty destination: nothing is written, false. After a file the caller still
-/// prints its tables, so that is false as well. Error(kFile) if the file cannot be written.
+/// Writes JSON to a file or, for "-", to standard output. An empty destination: nothing is written, false. After a file
+/// the caller still prints its tables, so that is false as well. Error(kFile) if the file cannot be written.
 bool write_json(const nlohmann::json& json, const std::string& destination);
 
 /// A few lines on the machine (machine_json()), for the head of a table.

@@ -31,15 +31,21 @@ double Samples::max() const {
 }
 
 nlohmann::json to_json(const Samples& samples) {
-    return {{"median_s", samples.median()}, {"min_s", samples.min()}, {"max_s", samples.max()}, {"runs_s", samples.seconds()}};
+    return {{"median_s", samples.median()},
+            {"min_s", samples.min()},
+            {"max_s", samples.max()},
+            {"runs_s", samples.seconds()}};
 }
 
 nlohmann::json ratio_json(const Samples& ours, const Samples& theirs) {
-    return {{"median", ours.median() / theirs.median()}, {"best", ours.min() / theirs.min()}, {"disturbed", ours.disturbed() || theirs.disturbed()}};
+    return {{"median", ours.median() / theirs.median()},
+            {"best", ours.min() / theirs.min()},
+            {"disturbed", ours.disturbed() || theirs.disturbed()}};
 }
 
 std::string ratio_text(const Samples& ours, const Samples& theirs) {
-    return fmt::format("{}{:.2f} ({:.2f})", ours.disturbed() || theirs.disturbed() ? "~" : "", ours.median() / theirs.median(), ours.min() / theirs.min());
+    return fmt::format("{}{:.2f} ({:.2f})", ours.disturbed() || theirs.disturbed() ? "~" : "",
+                       ours.median() / theirs.median(), ours.min() / theirs.min());
 }
 
 double seconds_per_call(const std::function<void()>& work, int calls) {

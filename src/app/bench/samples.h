@@ -8,8 +8,8 @@
 
 namespace flash::bench {
 
-/// Seconds of each of several runs. The machine may be shared, so that a single run says little: reports give the median, and the
-/// smallest and largest beside it.
+/// Seconds of each of several runs. The machine may be shared, so that a single run says little: reports give the
+/// median, and the smallest and largest beside it.
 class Samples {
 public:
     void add(double seconds) { seconds_.push_back(seconds); }
@@ -19,7 +19,8 @@ public:
     double median() const;
     double min() const;
     double max() const;
-    /// The usual run took much longer than the fastest: something else was running, and a ratio of medians means little.
+    /// The usual run took much longer than the fastest: something else was running, and a ratio of medians means
+    /// little.
     bool disturbed() const { return median() > 1.3 * min(); }
     const std::vector<double>& seconds() const { return seconds_; }
 
@@ -30,8 +31,8 @@ private:
 /// {"median_s", "min_s", "max_s", "runs_s": [...]}
 nlohmann::json to_json(const Samples& samples);
 
-/// How many times longer `ours` takes: {"median", "best", "disturbed"}, of the medians and of the shortest runs. On a busy machine the second is
-/// nearer the truth.
+/// How many times longer `ours` takes: {"median", "best", "disturbed"}, of the medians and of the shortest runs. On a
+/// busy machine the second is nearer the truth.
 nlohmann::json ratio_json(const Samples& ours, const Samples& theirs);
 /// The same as "5.45 (5.10)", with a ~ in front where either was disturbed.
 std::string ratio_text(const Samples& ours, const Samples& theirs);
@@ -41,7 +42,8 @@ double seconds_per_call(const std::function<void()>& work, int calls);
 /// How many calls in a row last about this long; runs the work at least twice, which also warms it up.
 int calls_that_last(const std::function<void()>& work, double seconds);
 
-/// Lets the threads of another library go to sleep before something else is timed: those of OpenMP spin for a while after their work.
+/// Lets the threads of another library go to sleep before something else is timed: those of OpenMP spin for a while
+/// after their work.
 void let_others_sleep();
 
 /// "12.3 ms": three significant digits in the unit that suits.

@@ -18,12 +18,13 @@ namespace flash::bench {
 
 namespace {
 
-/// Binds every thread of the process to the first so many of its cores, and gives all of them back when it goes. Threads made
-/// meanwhile inherit the binding of their maker, so both ends go over all threads.
+/// Binds every thread of the process to the first so many of its cores, and gives all of them back when it goes.
+/// Threads made meanwhile inherit the binding of their maker, so both ends go over all threads.
 class BoundToCores {
 public:
     explicit BoundToCores(int cores) {
-        require(sched_getaffinity(0, sizeof all_, &all_) == 0, ErrorKind::kInternal, "cannot ask which cores this process may use");
+        require(sched_getaffinity(0, sizeof all_, &all_) == 0, ErrorKind::kInternal,
+                "cannot ask which cores this process may use");
         cpu_set_t some;
         CPU_ZERO(&some);
         for (int cpu = 0, taken = 0; cpu < CPU_SETSIZE && taken < cores; ++cpu)
@@ -65,12 +66,14 @@ Sha256 digest(std::vector<transport::Message> messages) {
 
 }  // namespace
 
-std::vector<ScalingPoint> measure_scaling(const protocol::PreparedModel& model, std::span<const std::int32_t> input, int most, int runs) {
+std::vector<ScalingPoint> measure_scaling(const protocol::PreparedModel& model, std::span<const std::int32_t> input,
+                                          int most, int runs) {
     const Recording recording = record_inference(model, input, 1, 2);
     std::vector<transport::Message> said;
     ReplayChannel check(recording, [&](const transport::Message& message) { said.push_back(message); });
     replay_server(model, recording, check);
-    require(digest(std::move(said)) == digest(recording.server), ErrorKind::kInternal, "the replayed server did not say what the recorded one said");
+    require(digest(std::move(said)) == digest(recording.server), ErrorKind::kInternal,
+            "the replayed server did not say what the recorded one said");
 
     std::vector<ScalingPoint> points;
     for (int threads = 1; threads <= most; threads *= 2) points.push_back({threads, {}, {}});

@@ -16,9 +16,10 @@ struct ScalingPoint {
     Samples cpu_seconds;  ///< of all threads together
 };
 
-/// Threads 1, 2, 4 ... up to `most`; each point runs on as many cores as it has threads, to which the whole process is bound
-/// meanwhile. The points take turns. Error(kInternal) if a replay does not say what the recorded server said.
-std::vector<ScalingPoint> measure_scaling(const protocol::PreparedModel& model, std::span<const std::int32_t> input, int most, int runs);
+/// Threads 1, 2, 4 ... up to `most`; each point runs on as many cores as it has threads, to which the whole process is
+/// bound meanwhile. The points take turns. Error(kInternal) if a replay does not say what the recorded server said.
+std::vector<ScalingPoint> measure_scaling(const protocol::PreparedModel& model, std::span<const std::int32_t> input,
+                                          int most, int runs);
 
 nlohmann::json to_json(const std::vector<ScalingPoint>& points);
 

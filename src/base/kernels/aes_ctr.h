@@ -1,6 +1,6 @@
-// The key stream of AES-256 in counter mode (NIST SP 800-38A): block i of a call is the encryption of the 128-bit counter
-// (index, block + i), both halves big-endian 64-bit numbers, so that it equals what OpenSSL returns for the initial counter block
-// (index, block) as long as the lower half does not wrap.
+// The key stream of AES-256 in counter mode (NIST SP 800-38A): block i of a call is the encryption of the 128-bit
+// counter (index, block + i), both halves big-endian 64-bit numbers, so that it equals what OpenSSL returns for the
+// initial counter block (index, block) as long as the lower half does not wrap.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace flash::kernels {
 
-/// An AES-256 key, expanded to the 15 round keys of FIPS 197 by aes256_expand_avx2. The first 32 bytes are the key itself, which is all
-/// that the portable kernel reads. Secret if the key is; its owner wipes it.
+/// An AES-256 key, expanded to the 15 round keys of FIPS 197 by aes256_expand_avx2. The first 32 bytes are the key
+/// itself, which is all that the portable kernel reads. Secret if the key is; its owner wipes it.
 struct alignas(64) AesKey {
     std::uint8_t bytes[240];
 };
@@ -19,10 +19,13 @@ void aes256_expand_avx2(AesKey& key);
 
 /// out: 16 * blocks bytes. Every variant gives the same bytes, in time that depends on blocks only.
 /// OpenSSL's implementation; it sets up a context in every call. Error(kInternal) if OpenSSL fails.
-void aes256_ctr_portable(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out, std::size_t blocks);
+void aes256_ctr_portable(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out,
+                         std::size_t blocks);
 /// AES-NI, eight blocks at a time.
-void aes256_ctr_avx2(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out, std::size_t blocks);
+void aes256_ctr_avx2(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out,
+                     std::size_t blocks);
 /// VAES, thirty-two blocks at a time.
-void aes256_ctr_avx512(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out, std::size_t blocks);
+void aes256_ctr_avx512(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out,
+                       std::size_t blocks);
 
 }  // namespace flash::kernels

@@ -11,14 +11,15 @@ constexpr int kRounds = 14, kLanes = 8;
 inline __m128i load(const std::uint8_t* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
 inline void store(std::uint8_t* to, __m128i x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), x); }
 
-/// One step of the key expansion: every word of x becomes the sum of itself and all words before it, plus the word in `mixed`.
+/// One step of the key expansion: every word of x becomes the sum of itself and all words before it, plus the word in
+/// `mixed`.
 inline __m128i chain(__m128i x, __m128i mixed) {
     x = _mm_xor_si128(x, _mm_slli_si128(x, 4));
     x = _mm_xor_si128(x, _mm_slli_si128(x, 8));
     return _mm_xor_si128(x, mixed);
 }
-/// Two round keys more: the even one from the rotated and substituted last word of the odd one, the odd one from the substituted last
-/// word of the even one.
+/// Two round keys more: the even one from the rotated and substituted last word of the odd one, the odd one from the
+/// substituted last word of the even one.
 template <int kConstant>
 inline void expand(__m128i& even, __m128i& odd, std::uint8_t* to) {
     even = chain(even, _mm_shuffle_epi32(_mm_aeskeygenassist_si128(odd, kConstant), 0xff));
@@ -27,8 +28,8 @@ inline void expand(__m128i& even, __m128i& odd, std::uint8_t* to) {
     store(to + 16, odd);
 }
 
-/// The key stream of `count` blocks, count a constant for the compiler, all in flight together. The round keys are read where they are: a
-/// copy would not fit in the registers and stay behind on the stack.
+/// The key stream of `count` blocks, count a constant for the compiler, all in flight together. The round keys are read
+/// where they are: a copy would not fit in the registers and stay behind on the stack.
 template <int kCount>
 inline void encrypt(const AesKey& key, __m128i counter, std::uint8_t* out) {
     const __m128i swap = _mm_setr_epi8(7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8);
@@ -56,7 +57,8 @@ void aes256_expand_avx2(AesKey& key) {
     store(key.bytes + 224, chain(even, _mm_shuffle_epi32(_mm_aeskeygenassist_si128(odd, 0x40), 0xff)));
 }
 
-void aes256_ctr_avx2(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out, std::size_t blocks) {
+void aes256_ctr_avx2(const AesKey& key, std::uint64_t index, std::uint64_t block, std::uint8_t* out,
+                     std::size_t blocks) {
     __m128i counter = _mm_set_epi64x(static_cast<long long>(block), static_cast<long long>(index));
     for (; blocks >= kLanes; blocks -= kLanes, out += 16 * kLanes) {
         encrypt<kLanes>(key, counter, out);

@@ -1,5 +1,5 @@
-// Bit packing between arrays of words and byte strings (see lattice/bitpack.h). Sizes are exact: no variant reads or writes a byte
-// outside of its arrays. All variants give the same bytes.
+// Bit packing between arrays of words and byte strings (see lattice/bitpack.h). Sizes are exact: no variant reads or
+// writes a byte outside of its arrays. All variants give the same bytes.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,12 @@
 
 namespace flash::lattice::kernels {
 
-/// in: count values, of which the low `bits` bits are packed; out: ceil(count * bits / 8) bytes. bits <= 8 * sizeof(word).
+/// in: count values, of which the low `bits` bits are packed; out: ceil(count * bits / 8) bytes. bits <= 8 *
+/// sizeof(word).
 void pack_portable(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out);
 void pack_portable(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out);
-/// Other widths than these go to the portable variant: 16 to 32 bits of a 32-bit word, even ones from 32 on of a 64-bit word.
+/// Other widths than these go to the portable variant: 16 to 32 bits of a 32-bit word, even ones from 32 on of a 64-bit
+/// word.
 void pack_avx2(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out);
 void pack_avx2(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out);
 void pack_avx512(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out);

@@ -1,5 +1,5 @@
-// Eight values take exactly `bits` bytes, so every group of eight (and of four, if the width is even) starts at a byte, and the byte and
-// the shift of each of its values are the same in all groups.
+// Eight values take exactly `bits` bytes, so every group of eight (and of four, if the width is even) starts at a byte,
+// and the byte and the shift of each of its values are the same in all groups.
 #include <immintrin.h>
 
 #include "lattice/kernels/bitpack.h"
@@ -12,7 +12,8 @@ namespace {
 struct Quarter {
     __m256i offsets, shifts;
     Quarter(int bits, int first) {
-        const __m256i start = _mm256_mul_epu32(_mm256_setr_epi64x(first, first + 1, first + 2, first + 3), _mm256_set1_epi64x(bits));
+        const __m256i start =
+            _mm256_mul_epu32(_mm256_setr_epi64x(first, first + 1, first + 2, first + 3), _mm256_set1_epi64x(bits));
         offsets = _mm256_srli_epi64(start, 3);
         shifts = _mm256_and_si256(start, _mm256_set1_epi64x(7));
     }
@@ -31,7 +32,8 @@ inline std::size_t whole_groups(std::size_t count, int bits) {
     return groups;
 }
 
-/// Packs four lanes of `bits` bits, an even number from 32 on: each word of 64 bits of the result meets at most three of them.
+/// Packs four lanes of `bits` bits, an even number from 32 on: each word of 64 bits of the result meets at most three
+/// of them.
 class Joiner {
 public:
     explicit Joiner(int bits) {
@@ -45,9 +47,11 @@ public:
         for (int part = 0; part < 3; ++part) {
             const __m256i number = _mm256_add_epi64(lane, _mm256_set1_epi64x(part));
             // Lanes beyond the fourth do not exist: a shift by 64 or more gives zero.
-            const __m256i beyond = _mm256_and_si256(_mm256_cmpgt_epi64(number, _mm256_set1_epi64x(3)), _mm256_set1_epi64x(1024));
+            const __m256i beyond =
+                _mm256_and_si256(_mm256_cmpgt_epi64(number, _mm256_set1_epi64x(3)), _mm256_set1_epi64x(1024));
             const __m256i halves = _mm256_slli_epi64(number, 1);
-            index_[part] = _mm256_or_si256(halves, _mm256_slli_epi64(_mm256_add_epi64(halves, _mm256_set1_epi64x(1)), 32));
+            index_[part] =
+                _mm256_or_si256(halves, _mm256_slli_epi64(_mm256_add_epi64(halves, _mm256_set1_epi64x(1)), 32));
             const __m256i shift = part == 0 ? start : _mm256_sub_epi64(_mm256_set1_epi64x(part * bits), start);
             shift_[part] = _mm256_or_si256(shift, beyond);
         }
@@ -82,7 +86,8 @@ void unpack_avx2(const std::uint8_t* in, int bits, std::uint32_t* out, std::size
     const std::size_t groups = whole_groups(count, bits);
     for (std::size_t g = 0; g < groups; ++g, in += bits, out += 8) {
         const __m256i x = low.take(in, mask), y = high.take(in, mask);
-        const __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(y), 0x88));
+        const __m256i even =
+            _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(y), 0x88));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permute4x64_epi64(even, 0xd8));
     }
     unpack_portable(in, bits, out, count - 8 * groups);
@@ -97,8 +102,9 @@ void pack_avx2(const std::uint64_t* in, std::size_t count, int bits, std::uint8_
     const std::size_t step = static_cast<std::size_t>(bits) / 2;
     std::size_t left = (count * static_cast<std::size_t>(bits) + 7) / 8;
     for (; count >= 4 && left >= 32; count -= 4, left -= step, in += 4, out += step)
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                            joiner.join(_mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in)), mask)));
+        _mm256_storeu_si256(
+            reinterpret_cast<__m256i*>(out),
+            joiner.join(_mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in)), mask)));
     pack_portable(in, count, bits, out);
 }
 

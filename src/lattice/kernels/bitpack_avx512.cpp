@@ -1,6 +1,6 @@
-// Eight values take exactly `bits` bytes, so every group of eight starts at a byte, and the position of each of its values is the same in
-// all groups: one permutation of bytes brings the bytes of a value to its lane, one shift drops the bits before it, and packing goes
-// the opposite way.
+// Eight values take exactly `bits` bytes, so every group of eight starts at a byte, and the position of each of its
+// values is the same in all groups: one permutation of bytes brings the bytes of a value to its lane, one shift drops
+// the bits before it, and packing goes the opposite way.
 #include <immintrin.h>
 
 #include "lattice/kernels/bitpack.h"
@@ -23,7 +23,8 @@ struct Places {
     __m512i shift;       ///< the value's first bit within its first byte
     __m512i complement;  ///< 64 - shift
     Places(int bits, std::uint64_t first) {
-        const __m512i start = _mm512_mullo_epi64(_mm512_add_epi64(lanes(), set1(first)), set1(static_cast<std::uint64_t>(bits)));
+        const __m512i start =
+            _mm512_mullo_epi64(_mm512_add_epi64(lanes(), set1(first)), set1(static_cast<std::uint64_t>(bits)));
         bytes = _mm512_add_epi8(_mm512_mullo_epi64(_mm512_srli_epi64(start, 3), set1(kEveryByte)), set1(kAscending));
         ninth = _mm512_add_epi8(bytes, set1(8));
         shift = _mm512_and_si512(start, set1(7));
@@ -50,11 +51,13 @@ void unpack_groups(const std::uint8_t* in, int bits, std::uint64_t* out, std::si
     for (; count >= 8; count -= 8, in += width, out += 8)
         _mm512_storeu_si512(out, places.take<kWide>(_mm512_maskz_loadu_epi8(group, in), mask));
     if (count)
-        _mm512_mask_storeu_epi64(out, static_cast<__mmask8>((1u << count) - 1),
-                                 places.take<kWide>(_mm512_maskz_loadu_epi8(first_bytes((count * width + 7) / 8), in), mask));
+        _mm512_mask_storeu_epi64(
+            out, static_cast<__mmask8>((1u << count) - 1),
+            places.take<kWide>(_mm512_maskz_loadu_epi8(first_bytes((count * width + 7) / 8), in), mask));
 }
 
-/// Where the eight words of 64 bits of a packed group come from: word j is the sum (disjoint bits) of kParts values, shifted.
+/// Where the eight words of 64 bits of a packed group come from: word j is the sum (disjoint bits) of kParts values,
+/// shifted.
 template <int kParts>
 struct Sources {
     __m512i index[kParts], left[kParts], right;
@@ -82,7 +85,9 @@ struct Sources {
     }
 };
 
-inline void store_first(std::uint8_t* out, std::size_t size, __m512i x) { _mm512_mask_storeu_epi8(out, first_bytes(size), x); }
+inline void store_first(std::uint8_t* out, std::size_t size, __m512i x) {
+    _mm512_mask_storeu_epi8(out, first_bytes(size), x);
+}
 
 template <int kParts>
 void pack_groups(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out) {
@@ -100,7 +105,8 @@ void pack_groups(const std::uint64_t* in, std::size_t count, int bits, std::uint
     }
     if (count)
         store_first(out, left,
-                    sources.pack(_mm512_and_si512(_mm512_maskz_loadu_epi64(static_cast<__mmask8>((1u << count) - 1), in), mask)));
+                    sources.pack(_mm512_and_si512(
+                        _mm512_maskz_loadu_epi64(static_cast<__mmask8>((1u << count) - 1), in), mask)));
 }
 
 /// Sixteen words as eight pairs of 2 * bits <= 64 bits.
@@ -123,8 +129,9 @@ void pack_groups(const std::uint32_t* in, std::size_t count, int bits, std::uint
             store_first(out, width, x);
     }
     if (count)
-        store_first(out, left,
-                    sources.pack(pairs(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << count) - 1), in), mask, shift)));
+        store_first(
+            out, left,
+            sources.pack(pairs(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << count) - 1), in), mask, shift)));
 }
 
 }  // namespace
@@ -158,7 +165,8 @@ void unpack_avx512(const std::uint8_t* in, int bits, std::uint64_t* out, std::si
 
 void unpack_avx512(const std::uint8_t* in, int bits, std::uint32_t* out, std::size_t count) {
     const Places low(bits, 0), high(bits, 8);
-    const __m512i mask = low_bits(bits), even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i mask = low_bits(bits),
+                  even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const auto take = [&](__m512i packed) {
         return _mm512_permutex2var_epi32(low.take<false>(packed, mask), even, high.take<false>(packed, mask));
     };
@@ -167,8 +175,9 @@ void unpack_avx512(const std::uint8_t* in, int bits, std::uint32_t* out, std::si
     for (; count >= 16; count -= 16, in += width, out += 16)
         _mm512_storeu_si512(out, take(_mm512_maskz_loadu_epi8(group, in)));
     if (count)
-        _mm512_mask_storeu_epi32(out, static_cast<__mmask16>((1u << count) - 1),
-                                 take(_mm512_maskz_loadu_epi8(first_bytes((count * static_cast<std::size_t>(bits) + 7) / 8), in)));
+        _mm512_mask_storeu_epi32(
+            out, static_cast<__mmask16>((1u << count) - 1),
+            take(_mm512_maskz_loadu_epi8(first_bytes((count * static_cast<std::size_t>(bits) + 7) / 8), in)));
 }
 
 }  // namespace flash::lattice::kernels

@@ -42,7 +42,8 @@ void unpack_words(const std::uint8_t* in, int bits, Word* out, std::size_t count
         return static_cast<Word>(low & mask);
     };
     std::size_t i = 0, position = 0;
-    for (; i < count && position / 8 + 9 <= size; ++i, position += width) out[i] = extract(in + position / 8, position % 8);
+    for (; i < count && position / 8 + 9 <= size; ++i, position += width)
+        out[i] = extract(in + position / 8, position % 8);
     // The last values: the same from a zero-extended copy of the last bytes.
     std::uint8_t tail[32] = {};
     const std::size_t start = position / 8;
@@ -52,9 +53,17 @@ void unpack_words(const std::uint8_t* in, int bits, Word* out, std::size_t count
 
 }  // namespace
 
-void pack_portable(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out) { pack_words(in, count, bits, out); }
-void pack_portable(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out) { pack_words(in, count, bits, out); }
-void unpack_portable(const std::uint8_t* in, int bits, std::uint64_t* out, std::size_t count) { unpack_words(in, bits, out, count); }
-void unpack_portable(const std::uint8_t* in, int bits, std::uint32_t* out, std::size_t count) { unpack_words(in, bits, out, count); }
+void pack_portable(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out) {
+    pack_words(in, count, bits, out);
+}
+void pack_portable(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out) {
+    pack_words(in, count, bits, out);
+}
+void unpack_portable(const std::uint8_t* in, int bits, std::uint64_t* out, std::size_t count) {
+    unpack_words(in, bits, out, count);
+}
+void unpack_portable(const std::uint8_t* in, int bits, std::uint32_t* out, std::size_t count) {
+    unpack_words(in, bits, out, count);
+}
 
 }  // namespace flash::lattice::kernels

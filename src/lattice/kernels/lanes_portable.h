@@ -1,4 +1,5 @@
-// One residue per "vector": what lanes_avx512.h does with eight, for the portable siblings of kernels written once for both.
+// One residue per "vector": what lanes_avx512.h does with eight, for the portable siblings of kernels written once for
+// both.
 #pragma once
 
 #include <cstddef>

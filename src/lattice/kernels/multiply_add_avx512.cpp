@@ -3,7 +3,8 @@
 
 namespace flash::lattice::kernels {
 
-void multiply_add_avx512(std::uint32_t* __restrict out, const std::uint32_t* __restrict in, std::size_t count, std::uint32_t factor) {
+void multiply_add_avx512(std::uint32_t* __restrict out, const std::uint32_t* __restrict in, std::size_t count,
+                         std::uint32_t factor) {
     for (std::size_t i = 0; i < count; ++i) out[i] += factor * in[i];
 }
 

@@ -38,17 +38,19 @@ struct WideNtt {
     std::uint64_t p;
     const std::uint64_t* roots;
     const std::uint64_t* quotients;
-    /// The roots of the three innermost levels, a record of 32 words for each 16 coefficients: the two blocks of eight, each its root and
-    /// quotient, twice; the four blocks of four in the order 0 2 1 3, each its root and quotient; the roots of the eight pairs in the order
-    /// 0 1 4 5 2 3 6 7, then their quotients. It is the order that the kernel's shuffles leave.
+    /// The roots of the three innermost levels, a record of 32 words for each 16 coefficients: the two blocks of eight,
+    /// each its root and quotient, twice; the four blocks of four in the order 0 2 1 3, each its root and quotient; the
+    /// roots of the eight pairs in the order 0 1 4 5 2 3 6 7, then their quotients. It is the order that the kernel's
+    /// shuffles leave.
     const std::uint64_t* inner;
-    std::uint64_t reciprocal;   ///< floor(2^52 / p); forward transform only
-    ShoupFactor scale;          ///< 1/n; inverse transform only, as the next
-    ShoupFactor scaled_last;    ///< the last level's root times 1/n
+    std::uint64_t reciprocal;  ///< floor(2^52 / p); forward transform only
+    ShoupFactor scale;         ///< 1/n; inverse transform only, as the next
+    ShoupFactor scaled_last;   ///< the last level's root times 1/n
 };
 inline constexpr int kWideBits = 52;
 inline constexpr std::uint64_t kWideNttLimit = std::uint64_t{1} << 50;
-inline constexpr std::uint64_t kSmallNttLimit = std::uint64_t{1} << 38;  ///< below it sums need no reduction between levels
+inline constexpr std::uint64_t kSmallNttLimit = std::uint64_t{1}
+                                                << 38;  ///< below it sums need no reduction between levels
 
 /// lazy: results in [0, 4p), or for p < kSmallNttLimit in [0, 30p).
 void ntt_forward_avx512(std::uint64_t* x, const WideNtt& tables, bool lazy);

@@ -1,10 +1,11 @@
-// The transforms on the floating-point units, four residues per vector, for p < 2^50. AVX2 has no 64-bit high product, but a fused
-// multiply-add gives the exact low part of a product of doubles:
+// The transforms on the floating-point units, four residues per vector, for p < 2^50. AVX2 has no 64-bit high product,
+// but a fused multiply-add gives the exact low part of a product of doubles:
 //   h = x w rounded, l = x w - h exactly, k = round(x (w/p)), x w - k p = (h - k p) + l.
-// w is centred, |w| <= p/2, so |x w / p| <= |x| / 2. The rounding of w/p and of the product make k differ from x w / p by at most
-// 1/2 + 2^-52 |x| / 2: for |x| < 8p < 2^53 that is 3/2, for 4p it is 1, for 2p it is 3/4. So |x w - k p| is at most 3p/2, p or 3p/4.
-// h and k p are integers that differ by less than 2^52, and the fused operation rounds only their difference: it is exact, and so
-// is the sum with l. All values stay integers below 8p < 2^53; the bounds stand at each function.
+// w is centred, |w| <= p/2, so |x w / p| <= |x| / 2. The rounding of w/p and of the product make k differ from x w / p
+// by at most 1/2 + 2^-52 |x| / 2: for |x| < 8p < 2^53 that is 3/2, for 4p it is 1, for 2p it is 3/4. So |x w - k p| is
+// at most 3p/2, p or 3p/4. h and k p are integers that differ by less than 2^52, and the fused operation rounds only
+// their difference: it is exact, and so is the sum with l. All values stay integers below 8p < 2^53; the bounds stand
+// at each function.
 #include <immintrin.h>
 
 #include "lattice/kernels/ntt.h"
@@ -49,8 +50,12 @@ inline void to_integer(std::uint64_t* out, Vector x, const Prime& prime) {
 }
 
 // During the transform the same memory holds doubles; loads and stores go through intrinsics, which may alias.
-inline Vector load(const std::uint64_t* x) { return _mm256_castsi256_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))); }
-inline void store(std::uint64_t* x, Vector v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), _mm256_castpd_si256(v)); }
+inline Vector load(const std::uint64_t* x) {
+    return _mm256_castsi256_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
+}
+inline void store(std::uint64_t* x, Vector v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), _mm256_castpd_si256(v));
+}
 
 struct Root {
     Vector w, ratio;
@@ -58,7 +63,9 @@ struct Root {
 inline Root broadcast_root(const FloatNtt& t, std::size_t i) {
     return {_mm256_broadcast_sd(t.roots + i), _mm256_broadcast_sd(t.ratios + i)};
 }
-inline Root load_root(const FloatNtt& t, std::size_t i) { return {_mm256_loadu_pd(t.roots + i), _mm256_loadu_pd(t.ratios + i)}; }
+inline Root load_root(const FloatNtt& t, std::size_t i) {
+    return {_mm256_loadu_pd(t.roots + i), _mm256_loadu_pd(t.ratios + i)};
+}
 /// Entries i, i + 2, i + 4, i + 6 (offset 0) and i + 1, i + 3, ... (offset 1) of eight consecutive roots.
 inline Vector even(const double* x) {
     const Vector a = _mm256_loadu_pd(x), b = _mm256_loadu_pd(x + 4);
@@ -78,10 +85,11 @@ inline void transpose(Vector& a, Vector& b, Vector& c, Vector& d) {
     d = _mm256_permute2f128_pd(ab_high, cd_high, 0x31);
 }
 
-/// Two forward levels on x0..x3, a quarter of a block apart. In: |x| <= 4p. x0 and x1 are reduced to p/2, the products of x2 and x3
-/// are at most p, a and c at most 3p/2, b and d (products of at most 3p/2) at most 3p/4. Out: at most 9p/4.
-inline void forward_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& first, const Root& left, const Root& right,
-                         const Prime& prime) {
+/// Two forward levels on x0..x3, a quarter of a block apart. In: |x| <= 4p. x0 and x1 are reduced to p/2, the products
+/// of x2 and x3 are at most p, a and c at most 3p/2, b and d (products of at most 3p/2) at most 3p/4. Out: at most
+/// 9p/4.
+inline void forward_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& first, const Root& left,
+                         const Root& right, const Prime& prime) {
     x0 = reduce(x0, prime);
     x1 = reduce(x1, prime);
     const Vector y2 = multiply(x2, first.w, first.ratio, prime), y3 = multiply(x3, first.w, first.ratio, prime);
@@ -94,10 +102,10 @@ inline void forward_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const R
     x3 = _mm256_sub_pd(c, d);
 }
 
-/// Two inverse levels. In: |x| <= 3p/2. Sums of two are at most 3p, of four 6p, b and d at most p. Out: x0 and x1 reduced to p/2, x2
-/// (a product of at most 6p) at most 5p/4, x3 (of at most 2p) at most 3p/4.
-inline void inverse_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& left, const Root& right, const Root& last,
-                         const Prime& prime) {
+/// Two inverse levels. In: |x| <= 3p/2. Sums of two are at most 3p, of four 6p, b and d at most p. Out: x0 and x1
+/// reduced to p/2, x2 (a product of at most 6p) at most 5p/4, x3 (of at most 2p) at most 3p/4.
+inline void inverse_pair(Vector& x0, Vector& x1, Vector& x2, Vector& x3, const Root& left, const Root& right,
+                         const Root& last, const Prime& prime) {
     const Vector a = _mm256_add_pd(x0, x1), c = _mm256_add_pd(x2, x3);
     const Vector b = multiply(_mm256_sub_pd(x0, x1), left.w, left.ratio, prime);
     const Vector d = multiply(_mm256_sub_pd(x2, x3), right.w, right.ratio, prime);
@@ -113,7 +121,8 @@ void ntt_forward_avx2(std::uint64_t* x, const FloatNtt& t) {
     const Prime prime{_mm256_set1_pd(t.p), _mm256_set1_pd(1.0 / t.p)};
     for (std::size_t j = 0; j < t.n; j += 4) store(x + j, from_integer(x + j));
     std::size_t blocks = 1, quarter = t.n / 4;
-    // An odd number of levels: one single level first. |x| <= 4p, reduced to p/2 or multiplied to p, becomes at most 3p/2.
+    // An odd number of levels: one single level first. |x| <= 4p, reduced to p/2 or multiplied to p, becomes at most
+    // 3p/2.
     if (__builtin_ctzll(t.n) % 2) {
         const Root root = broadcast_root(t, 1);
         for (std::size_t j = 0; j < t.n / 2; j += 4) {
@@ -166,7 +175,8 @@ void ntt_inverse_avx2(std::uint64_t* x, const FloatNtt& t) {
         const std::size_t pair = 2 * (blocks + block);
         const Root left{even(t.roots + pair), even(t.ratios + pair)}, right{odd(t.roots + pair), odd(t.ratios + pair)},
             last = load_root(t, blocks + block);
-        Vector x0 = from_integer(base), x1 = from_integer(base + 4), x2 = from_integer(base + 8), x3 = from_integer(base + 12);
+        Vector x0 = from_integer(base), x1 = from_integer(base + 4), x2 = from_integer(base + 8),
+               x3 = from_integer(base + 12);
         transpose(x0, x1, x2, x3);
         inverse_pair(x0, x1, x2, x3, left, right, last, prime);
         transpose(x0, x1, x2, x3);
@@ -178,8 +188,8 @@ void ntt_inverse_avx2(std::uint64_t* x, const FloatNtt& t) {
     std::size_t quarter = 4;
     for (blocks /= 4; blocks >= 1; blocks /= 4, quarter *= 4) {
         for (std::size_t block = 0; block < blocks; ++block) {
-            const Root left = broadcast_root(t, 2 * (blocks + block)), right = broadcast_root(t, 2 * (blocks + block) + 1),
-                       last = broadcast_root(t, blocks + block);
+            const Root left = broadcast_root(t, 2 * (blocks + block)),
+                       right = broadcast_root(t, 2 * (blocks + block) + 1), last = broadcast_root(t, blocks + block);
             std::uint64_t* base = x + 4 * quarter * block;
             for (std::size_t j = 0; j < quarter; j += 4) {
                 Vector x0 = load(base + j), x1 = load(base + j + quarter), x2 = load(base + j + 2 * quarter),

@@ -1,11 +1,12 @@
-// The transforms on AVX-512 IFMA, eight residues per vector, for p < 2^50: Harvey's lazy butterflies with Shoup quotients floor(2^52 w / p).
-// For any x < 2^52, h = floor(x quotient / 2^52) is at most x w / p and less than 2 below it, so x w - h p lies in [0, 2p); it is computed mod
-// 2^52. Multiplications ignore bits above the low 52, so a product that is only multiplied again needs no masking.
+// The transforms on AVX-512 IFMA, eight residues per vector, for p < 2^50: Harvey's lazy butterflies with Shoup
+// quotients floor(2^52 w / p). For any x < 2^52, h = floor(x quotient / 2^52) is at most x w / p and less than 2 below
+// it, so x w - h p lies in [0, 2p); it is computed mod 2^52. Multiplications ignore bits above the low 52, so a product
+// that is only multiplied again needs no masking.
 //
-// The last six levels work on 64 neighbours, eight vectors that stay in registers: three between vectors, three within them, where
-// shuffles turn pairs at distance 4, 2 and 1 into pairs of lanes. The levels before take one to three levels per pass over memory, again
-// on eight vectors at a time; each part is finished before the next, so that it stays in the first-level cache. The inverse transform is the
-// mirror image.
+// The last six levels work on 64 neighbours, eight vectors that stay in registers: three between vectors, three within
+// them, where shuffles turn pairs at distance 4, 2 and 1 into pairs of lanes. The levels before take one to three
+// levels per pass over memory, again on eight vectors at a time; each part is finished before the next, so that it
+// stays in the first-level cache. The inverse transform is the mirror image.
 #include "lattice/kernels/lanes_avx512.h"
 #include "lattice/kernels/ntt.h"
 
@@ -28,17 +29,20 @@ template <std::size_t kCount, class F>
     for (std::size_t g = 0; g < kCount; ++g) f(g);
 }
 
-/// Butterflies on kCount pairs (u, v) at a time, each step for all before the next step: a butterfly is a chain of dependent
-/// multiplications, and only so does the processor find enough independent ones in its window.
-/// kSmall: p < 2^38, where up to 13 levels of unreduced sums stay below 2^52.
+/// Butterflies on kCount pairs (u, v) at a time, each step for all before the next step: a butterfly is a chain of
+/// dependent multiplications, and only so does the processor find enough independent ones in its window. kSmall: p <
+/// 2^38, where up to 13 levels of unreduced sums stay below 2^52.
 template <bool kSmall>
 class Butterfly {
 public:
     explicit Butterfly(std::uint64_t p)
-        : p_(Lanes::all(p)), two_p_(Lanes::all(2 * p)), minus_p_(Lanes::all(kLow - p + 1)), low_(Lanes::all(kLow)) {}
+        : p_(Lanes::all(p)),
+          two_p_(Lanes::all(2 * p)),
+          minus_p_(Lanes::all(kLow - p + 1)),
+          low_(Lanes::all(kLow)) {}
 
-    /// x[g] = x[g] w[g] mod p in [0, 2p) for x[g] < 2^52; where keep_open(g), bits 52 and above are undefined, which only another
-    /// multiplication ignores.
+    /// x[g] = x[g] w[g] mod p in [0, 2p) for x[g] < 2^52; where keep_open(g), bits 52 and above are undefined, which
+    /// only another multiplication ignores.
     template <std::size_t kCount, class Open>
     [[gnu::always_inline]] void multiply(Vector (&x)[kCount], const Root (&w)[kCount], const Open& keep_open) const {
         Vector high[kCount], low[kCount];
@@ -55,10 +59,11 @@ public:
     Vector below_p(Vector x) const { return Lanes::subtract_if_at_least(x, p_); }
     Vector two_p() const { return two_p_; }
 
-    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 30p at most. Where keep_open(g), the results are
-    /// for multiplication only.
+    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 30p at most. Where keep_open(g),
+    /// the results are for multiplication only.
     template <std::size_t kCount, class Open>
-    [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount], const Open& keep_open) const {
+    [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount],
+                                        const Open& keep_open) const {
         each<kCount>([&](std::size_t g) { u[g] = below_two_p(u[g]); });
         multiply(v, w, keep_open);
         each<kCount>([&](std::size_t g) {
@@ -71,9 +76,11 @@ public:
     [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount]) const {
         forward(u, v, w, [](std::size_t) { return false; });
     }
-    /// One inverse level (Gentleman-Sande). In and out: below `bound`, which is 2p; kSmall: it doubles, to 2^14 p at most.
+    /// One inverse level (Gentleman-Sande). In and out: below `bound`, which is 2p; kSmall: it doubles, to 2^14 p at
+    /// most.
     template <std::size_t kCount>
-    [[gnu::always_inline]] void inverse(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount], Vector bound) const {
+    [[gnu::always_inline]] void inverse(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount],
+                                        Vector bound) const {
         each<kCount>([&](std::size_t g) {
             const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
             u[g] = Lanes::add(u[g], v[g]);
@@ -123,54 +130,69 @@ struct BlockRoots {
 
 /// kLevels forward levels: distances 4, 2, 1. Products that only go to factors of the next level stay open.
 template <std::size_t kLevels, bool kSmall>
-[[gnu::always_inline]] inline void forward_levels(const Butterfly<kSmall>& f, Vector (&x)[8], const BlockRoots<kLevels>& roots) {
-    const auto open = [](std::size_t distance) { return [=](std::size_t g) { return (lower(g, distance) & (distance / 2)) != 0; }; };
+[[gnu::always_inline]] inline void forward_levels(const Butterfly<kSmall>& f, Vector (&x)[8],
+                                                  const BlockRoots<kLevels>& roots) {
+    const auto open = [](std::size_t distance) {
+        return [=](std::size_t g) { return (lower(g, distance) & (distance / 2)) != 0; };
+    };
     const auto closed = [](std::size_t) { return false; };
-    level<4>(x, [&](std::size_t) { return roots.first; }, [&](auto& u, auto& v, const auto& w) {
-        if constexpr (kLevels > 1)
-            f.forward(u, v, w, open(4));
-        else
-            f.forward(u, v, w, closed);
-    });
-    if constexpr (kLevels > 1)
-        level<2>(x, [&](std::size_t k) { return roots.second[k]; }, [&](auto& u, auto& v, const auto& w) {
-            if constexpr (kLevels > 2)
-                f.forward(u, v, w, open(2));
+    level<4>(
+        x, [&](std::size_t) { return roots.first; },
+        [&](auto& u, auto& v, const auto& w) {
+            if constexpr (kLevels > 1)
+                f.forward(u, v, w, open(4));
             else
                 f.forward(u, v, w, closed);
         });
+    if constexpr (kLevels > 1)
+        level<2>(
+            x, [&](std::size_t k) { return roots.second[k]; },
+            [&](auto& u, auto& v, const auto& w) {
+                if constexpr (kLevels > 2)
+                    f.forward(u, v, w, open(2));
+                else
+                    f.forward(u, v, w, closed);
+            });
     if constexpr (kLevels > 2)
-        level<1>(x, [&](std::size_t k) { return roots.third[k]; }, [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, closed); });
+        level<1>(
+            x, [&](std::size_t k) { return roots.third[k]; },
+            [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, closed); });
 }
 
-/// kLevels inverse levels: distances 1, 2, 4, or the last of these. kLast: the last level of all, with the factor 1/n and the full
-/// reduction. Returns the bound of the results.
+/// kLevels inverse levels: distances 1, 2, 4, or the last of these. kLast: the last level of all, with the factor 1/n
+/// and the full reduction. Returns the bound of the results.
 template <std::size_t kLevels, bool kLast, bool kSmall>
-[[gnu::always_inline]] inline Vector inverse_levels(const Butterfly<kSmall>& f, Vector (&x)[8], const BlockRoots<kLevels>& roots,
-                                                    const WideNtt& t, Vector bound) {
+[[gnu::always_inline]] inline Vector inverse_levels(const Butterfly<kSmall>& f, Vector (&x)[8],
+                                                    const BlockRoots<kLevels>& roots, const WideNtt& t, Vector bound) {
     if constexpr (kLevels > 2) {
-        level<1>(x, [&](std::size_t k) { return roots.third[k]; }, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        level<1>(
+            x, [&](std::size_t k) { return roots.third[k]; },
+            [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
         bound = f.next_bound(bound);
     }
     if constexpr (kLevels > 1) {
-        level<2>(x, [&](std::size_t k) { return roots.second[k]; }, [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
+        level<2>(
+            x, [&](std::size_t k) { return roots.second[k]; },
+            [&](auto& u, auto& v, const auto& w) { f.inverse(u, v, w, bound); });
         bound = f.next_bound(bound);
     }
-    level<4>(x, [&](std::size_t) { return roots.first; }, [&](auto& u, auto& v, const auto& w) {
-        if constexpr (!kLast) {
-            f.inverse(u, v, w, bound);
-        } else {
-            const Root scale = root(t.scale), last = root(t.scaled_last);
-            each<4>([&](std::size_t g) {
-                const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
-                u[g] = Lanes::add(u[g], v[g]);
-                v[g] = difference;
-            });
-            f.multiply(u, {scale, scale, scale, scale});
-            f.multiply(v, {last, last, last, last});
-            each<4>([&](std::size_t g) { u[g] = f.below_p(u[g]), v[g] = f.below_p(v[g]); });
-        }
-    });
+    level<4>(
+        x, [&](std::size_t) { return roots.first; },
+        [&](auto& u, auto& v, const auto& w) {
+            if constexpr (!kLast) {
+                f.inverse(u, v, w, bound);
+            } else {
+                const Root scale = root(t.scale), last = root(t.scaled_last);
+                each<4>([&](std::size_t g) {
+                    const Vector difference = Lanes::subtract(Lanes::add(u[g], bound), v[g]);
+                    u[g] = Lanes::add(u[g], v[g]);
+                    v[g] = difference;
+                });
+                f.multiply(u, {scale, scale, scale, scale});
+                f.multiply(v, {last, last, last, last});
+                each<4>([&](std::size_t g) { u[g] = f.below_p(u[g]), v[g] = f.below_p(v[g]); });
+            }
+        });
     return f.next_bound(bound);
 }
 
@@ -182,7 +204,8 @@ template <std::size_t kLevels>
 }
 
 template <std::size_t kLevels, bool kSmall>
-inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t, std::size_t index) {
+inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t,
+                         std::size_t index) {
     const BlockRoots<kLevels> roots(t, index);
     const std::size_t part = size >> kLevels;
     for (std::size_t j = 0; j < part; j += 64 >> kLevels) {
@@ -194,8 +217,8 @@ inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::
 }
 
 template <std::size_t kLevels, bool kLast, bool kSmall>
-inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t, std::size_t index,
-                           Vector bound) {
+inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t,
+                           std::size_t index, Vector bound) {
     const BlockRoots<kLevels> roots(t, index);
     const std::size_t part = size >> kLevels;
     Vector result = bound;
@@ -208,7 +231,8 @@ inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std
     return result;
 }
 
-// ------------------------------------------------------------------------------------------- six levels on 64 neighbours
+// ------------------------------------------------------------------------------------------- six levels on 64
+// neighbours
 
 /// Roots of the three innermost levels of 16 neighbours, from a record of WideNtt::inner.
 inline Root alternating(const std::uint64_t* pairs) {
@@ -219,10 +243,11 @@ inline Root roots_of_four(const std::uint64_t* record) { return alternating(reco
 inline Root roots_of_two(const std::uint64_t* record) { return alternating(record + 8); }
 inline Root roots_of_one(const std::uint64_t* record) { return {Lanes::load(record + 16), Lanes::load(record + 24)}; }
 
-/// index: of the block's root in the table, from n/64. The comments name lanes by their place among 16 neighbours. kLazy: no final
-/// reduction.
+/// index: of the block's root in the table, from n/64. The comments name lanes by their place among 16 neighbours.
+/// kLazy: no final reduction.
 template <bool kSmall, bool kLazy>
-[[gnu::always_inline]] inline void forward_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t, std::size_t index) {
+[[gnu::always_inline]] inline void forward_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t,
+                                              std::size_t index) {
     const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
     Vector x[8], a[4], b[4], u[4], v[4];
     Root w[4];
@@ -258,13 +283,15 @@ template <bool kSmall, bool kLazy>
             v[g] = f.below_p(f.below_two_p(v[g]));
         }
         Lanes::store(at + 16 * g, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(0, 8, 1, 9, 4, 12, 5, 13), v[g]));
-        Lanes::store(at + 16 * g + 8, _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
+        Lanes::store(at + 16 * g + 8,
+                     _mm512_permutex2var_epi64(u[g], _mm512_setr_epi64(2, 10, 3, 11, 6, 14, 7, 15), v[g]));
     });
 }
 
 /// Returns the bound of the results. kLast: n = 64.
 template <bool kSmall, bool kLast>
-[[gnu::always_inline]] inline Vector inverse_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t, std::size_t index) {
+[[gnu::always_inline]] inline Vector inverse_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t,
+                                                std::size_t index) {
     const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
     const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2);
     Vector x[8], a[4], b[4], u[4], v[4];
@@ -302,13 +329,15 @@ template <bool kSmall, bool kLast>
 
 /// Levels of the next pass for a block of this size, so that 64 neighbours are left after the last pass.
 inline std::size_t pass_levels(std::size_t size) {
-    // Two before three: the eight parts of three levels on 4096 coefficients would all fall into one set of the first-level cache.
+    // Two before three: the eight parts of three levels on 4096 coefficients would all fall into one set of the
+    // first-level cache.
     const std::size_t levels = static_cast<std::size_t>(__builtin_ctzll(size)) - 6;
     return levels <= 3 ? levels : 2;
 }
 
 template <bool kSmall, bool kLazy>
-void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t, std::size_t index) {
+void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t,
+                   std::size_t index) {
     const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
     switch (levels) {
         case 1: forward_pass<1>(f, x, size, t, index); break;
@@ -333,7 +362,8 @@ void forward(std::uint64_t* x, const WideNtt& t) {
 
 /// Returns the bound of the results.
 template <bool kSmall, bool kLast>
-Vector inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t, std::size_t index) {
+Vector inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t,
+                     std::size_t index) {
     const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
     Vector bound = f.two_p();
     for (std::size_t k = 0; k < parts; ++k)
@@ -364,6 +394,8 @@ void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t, bool lazy) {
         lazy ? forward<false, true>(x, t) : forward<false, false>(x, t);
 }
 
-void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) { t.p < kSmallNttLimit ? inverse<true>(x, t) : inverse<false>(x, t); }
+void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) {
+    t.p < kSmallNttLimit ? inverse<true>(x, t) : inverse<false>(x, t);
+}
 
 }  // namespace flash::lattice::kernels

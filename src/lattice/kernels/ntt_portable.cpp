@@ -1,5 +1,6 @@
-// Cooley-Tukey forward, Gentleman-Sande inverse, with Harvey's lazy reductions: values stay below 4p (2p in the inverse) and are
-// reduced fully once, at the end (D. Harvey, Faster arithmetic for number-theoretic transforms, 2014). p < 2^60 leaves room.
+// Cooley-Tukey forward, Gentleman-Sande inverse, with Harvey's lazy reductions: values stay below 4p (2p in the
+// inverse) and are reduced fully once, at the end (D. Harvey, Faster arithmetic for number-theoretic transforms, 2014).
+// p < 2^60 leaves room.
 #include "lattice/kernels/ntt.h"
 
 namespace flash::lattice::kernels {

@@ -15,28 +15,30 @@ void quotients(const WideModulus& modulus, const std::uint64_t* factor, std::uin
     }
 }
 
-void multiply(const WideModulus& modulus, const std::uint64_t* x, const std::uint64_t* factor, const std::uint64_t* quotients,
-              std::uint64_t* out, std::size_t count) {
+void multiply(const WideModulus& modulus, const std::uint64_t* x, const std::uint64_t* factor,
+              const std::uint64_t* quotients, std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
     for (std::size_t j = 0; j < count; j += Lanes::kCount)
-        Lanes::store(out + j, prime.from_two_p(prime.multiply(Lanes::load(x + j), Lanes::load(factor + j), Lanes::load(quotients + j))));
+        Lanes::store(out + j, prime.from_two_p(prime.multiply(Lanes::load(x + j), Lanes::load(factor + j),
+                                                              Lanes::load(quotients + j))));
 }
 
-void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const std::uint64_t* factor, const std::uint64_t* quotients,
-                      std::uint64_t* out, std::size_t count) {
+void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const std::uint64_t* factor,
+                      const std::uint64_t* quotients, std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
         const Vector product = prime.multiply(Lanes::load(x + j), Lanes::load(factor + j), Lanes::load(quotients + j));
-        Lanes::store(out + j, prime.from_four_p(Lanes::subtract(Lanes::add(Lanes::load(out + j), prime.two_p), product)));
+        Lanes::store(out + j,
+                     prime.from_four_p(Lanes::subtract(Lanes::add(Lanes::load(out + j), prime.two_p), product)));
     }
 }
 
-/// The low and high halves of all products are summed apart. With x < p and y < 4p < 2^52, high is below 12 p^2 / 2^52 + 3 < 2^52 (with p < 2^38
-/// and y < 2^43 far below), low below 2^54. The carry of low moves to high; high times 2^52 and what is left of low are then reduced to
-/// [0, 2p) each, and out is below p.
+/// The low and high halves of all products are summed apart. With x < p and y < 4p < 2^52, high is below 12 p^2 / 2^52
+/// + 3 < 2^52 (with p < 2^38 and y < 2^43 far below), low below 2^54. The carry of low moves to high; high times 2^52
+/// and what is left of low are then reduced to [0, 2p) each, and out is below p.
 template <std::size_t kSummands>
-void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y, std::uint64_t* out,
-                       std::size_t count) {
+void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
+                       std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
     const Vector shift = Lanes::all(modulus.two_52), shift_quotient = Lanes::all(modulus.two_52_quotient);
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
@@ -47,14 +49,15 @@ void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x
             high = Lanes::add_high(high, left, right);
         }
         high = Lanes::add(high, Lanes::shift_right(low, 52));
-        const Vector sum = Lanes::add(prime.multiply(high, shift, shift_quotient), prime.reduce(Lanes::bit_and(low, prime.low)));
+        const Vector sum =
+            Lanes::add(prime.multiply(high, shift, shift_quotient), prime.reduce(Lanes::bit_and(low, prime.low)));
         const Vector below_two_p = Lanes::subtract_if_at_least(sum, prime.two_p);
         Lanes::store(out + j, prime.from_four_p(Lanes::add(below_two_p, Lanes::load(out + j))));
     }
 }
 
-void add_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y, std::size_t summands,
-                  std::uint64_t* out, std::size_t count) {
+void add_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
+                  std::size_t summands, std::uint64_t* out, std::size_t count) {
     switch (summands) {
         case 1: return add_some_products<1>(modulus, x, y, out, count);
         case 2: return add_some_products<2>(modulus, x, y, out, count);
@@ -64,17 +67,21 @@ void add_products(const WideModulus& modulus, const std::uint64_t* const* x, con
 
 void lift_small(const WideModulus& modulus, const std::int8_t* small, std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
-    for (std::size_t j = 0; j < count; j += Lanes::kCount) Lanes::store(out + j, prime.from_signed(Lanes::load(small + j)));
+    for (std::size_t j = 0; j < count; j += Lanes::kCount)
+        Lanes::store(out + j, prime.from_signed(Lanes::load(small + j)));
 }
 
 void lift_words(const WideModulus& modulus, const std::uint32_t* words, std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
     const std::int32_t* centred = reinterpret_cast<const std::int32_t*>(words);
-    for (std::size_t j = 0; j < count; j += Lanes::kCount) Lanes::store(out + j, prime.from_signed(Lanes::load(centred + j)));
+    for (std::size_t j = 0; j < count; j += Lanes::kCount)
+        Lanes::store(out + j, prime.from_signed(Lanes::load(centred + j)));
 }
 
 /// The centred representative of x, mod 2^32 in the low half.
-Vector centred(Vector x, const Prime& prime, Vector half) { return Lanes::subtract(x, Lanes::if_less(half, x, prime.p)); }
+Vector centred(Vector x, const Prime& prime, Vector half) {
+    return Lanes::subtract(x, Lanes::if_less(half, x, prime.p));
+}
 
 void add_words(const WideModulus& modulus, const std::uint64_t* x, std::uint32_t* out, std::size_t count) {
     const Prime prime(modulus);

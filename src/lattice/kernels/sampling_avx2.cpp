@@ -36,7 +36,8 @@ inline __m256i error(__m256i x) {
     // A table in a register: no memory access depends on x.
     const __m256i low = _mm256_shuffle_epi8(ones_of_nibble, _mm256_and_si256(x, nibble));
     const __m256i high = _mm256_shuffle_epi8(ones_of_nibble, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble));
-    const __m256i sums = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_add_epi8(low, high), signs), _mm256_set1_epi16(1));
+    const __m256i sums =
+        _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_add_epi8(low, high), signs), _mm256_set1_epi16(1));
     return _mm256_add_epi32(sums, _mm256_srli_epi64(sums, 32));
 }
 
@@ -44,7 +45,8 @@ inline __m256i error(__m256i x) {
 
 void ternary_avx2(const std::uint64_t* words, std::size_t count, std::int8_t* out) {
     std::size_t i = 0;
-    for (; i + 16 <= count; i += 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), ternary(load(words + i / 4)));
+    for (; i + 16 <= count; i += 16)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), ternary(load(words + i / 4)));
     ternary_portable(words + i / 4, count - i, out + i);
 }
 
@@ -56,21 +58,25 @@ void error_avx2(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) 
     std::size_t i = 0;
     for (; i + 4 <= count; i += 4) {
         const std::uint8_t* from = bytes + i * kErrorBytes;
-        const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
-                                                      _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 12)), 1);
+        const __m256i pairs =
+            _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
+                                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 12)), 1);
         const __m256i picked = _mm256_shuffle_epi8(error(_mm256_shuffle_epi8(pairs, spread)), low_bytes);
-        const int four = _mm_cvtsi128_si32(_mm_or_si128(_mm256_castsi256_si128(picked), _mm256_extracti128_si256(picked, 1)));
+        const int four =
+            _mm_cvtsi128_si32(_mm_or_si128(_mm256_castsi256_si128(picked), _mm256_extracti128_si256(picked, 1)));
         std::memcpy(out + i, &four, 4);
     }
     error_portable(bytes + i * kErrorBytes, count - i, out + i);
 }
 
 std::size_t accept32_avx2(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound) {
-    const __m256i masks = _mm256_set1_epi32(static_cast<int>(mask)), last = _mm256_set1_epi32(static_cast<int>(bound - 1));
+    const __m256i masks = _mm256_set1_epi32(static_cast<int>(mask)),
+                  last = _mm256_set1_epi32(static_cast<int>(bound - 1));
     std::size_t i = 0, accepted = 0;
     for (; i + 8 <= count; i += 8) {
         const __m256i x = _mm256_and_si256(load(words + i), masks);
-        const __m256i rejected = _mm256_xor_si256(_mm256_cmpeq_epi32(_mm256_max_epu32(x, last), last), _mm256_set1_epi32(-1));
+        const __m256i rejected =
+            _mm256_xor_si256(_mm256_cmpeq_epi32(_mm256_max_epu32(x, last), last), _mm256_set1_epi32(-1));
         if (_mm256_testz_si256(rejected, rejected)) {  // the branch depends on discarded draws only
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(words + accepted), x);
             accepted += 8;

@@ -41,7 +41,8 @@ inline __mmask8 first_lanes(std::size_t count) { return static_cast<__mmask8>(co
 
 void ternary_avx512(const std::uint64_t* words, std::size_t count, std::int8_t* out) {
     std::size_t i = 0;
-    for (; i + 32 <= count; i += 32) _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), ternary(_mm512_loadu_si512(words + i / 4)));
+    for (; i + 32 <= count; i += 32)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), ternary(_mm512_loadu_si512(words + i / 4)));
     if (i < count) {
         const std::size_t rest = count - i;
         _mm256_mask_storeu_epi8(out + i, (__mmask32{1} << rest) - 1,
@@ -51,8 +52,9 @@ void ternary_avx512(const std::uint64_t* words, std::size_t count, std::int8_t* 
 
 void error_avx512(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) {
     // The top byte of each 32-bit half is arbitrary; the mask clears it.
-    const __m512i spread = _mm512_add_epi8(_mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), set1(kErrorBytes * kEveryByte)),
-                                           set1(0x0605040303020100));
+    const __m512i spread =
+        _mm512_add_epi8(_mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), set1(kErrorBytes * kEveryByte)),
+                        set1(0x0605040303020100));
     std::size_t i = 0;
     for (; i + 8 <= count; i += 8)
         _mm_storel_epi64(reinterpret_cast<__m128i*>(out + i),
@@ -62,20 +64,22 @@ void error_avx512(const std::uint8_t* bytes, std::size_t count, std::int8_t* out
                              error(_mm512_permutexvar_epi8(spread, _mm512_loadu_si512(bytes + i * kErrorBytes))));
 }
 
-std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask, std::uint64_t bound,
-                            std::uint64_t* out) {
+std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask,
+                            std::uint64_t bound, std::uint64_t* out) {
     const __m512i positions = byte_positions(width, 0), masks = set1(mask), bounds = set1(bound);
     std::size_t i = 0, accepted = 0;
-    // accepted <= i, so that a store of eight values stays within the first i + 8. A register is compressed and stored whole: storing
-    // the selected lanes only is microcode on some processors.
+    // accepted <= i, so that a store of eight values stays within the first i + 8. A register is compressed and stored
+    // whole: storing the selected lanes only is microcode on some processors.
     for (; i + 8 <= count; i += 8) {
-        const __m512i x = _mm512_and_si512(_mm512_permutexvar_epi8(positions, _mm512_loadu_si512(bytes + i * width)), masks);
+        const __m512i x =
+            _mm512_and_si512(_mm512_permutexvar_epi8(positions, _mm512_loadu_si512(bytes + i * width)), masks);
         const __mmask8 below = _mm512_cmplt_epu64_mask(x, bounds);
         _mm512_storeu_si512(out + accepted, _mm512_maskz_compress_epi64(below, x));
         accepted += static_cast<std::size_t>(__builtin_popcount(below));
     }
     if (i < count) {
-        const __m512i x = _mm512_and_si512(_mm512_permutexvar_epi8(positions, _mm512_loadu_si512(bytes + i * width)), masks);
+        const __m512i x =
+            _mm512_and_si512(_mm512_permutexvar_epi8(positions, _mm512_loadu_si512(bytes + i * width)), masks);
         const auto below = static_cast<__mmask8>(_mm512_cmplt_epu64_mask(x, bounds) & first_lanes(count - i));
         const auto number = static_cast<std::size_t>(__builtin_popcount(below));
         _mm512_mask_storeu_epi64(out + accepted, first_lanes(number), _mm512_maskz_compress_epi64(below, x));
@@ -85,7 +89,8 @@ std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::s
 }
 
 std::size_t accept32_avx512(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound) {
-    const __m512i masks = _mm512_set1_epi32(static_cast<int>(mask)), bounds = _mm512_set1_epi32(static_cast<int>(bound));
+    const __m512i masks = _mm512_set1_epi32(static_cast<int>(mask)),
+                  bounds = _mm512_set1_epi32(static_cast<int>(bound));
     std::size_t i = 0, accepted = 0;
     for (; i + 16 <= count; i += 16) {
         const __m512i x = _mm512_and_si512(_mm512_loadu_si512(words + i), masks);
@@ -98,15 +103,17 @@ std::size_t accept32_avx512(std::uint32_t* words, std::size_t count, std::uint32
         const __m512i x = _mm512_and_si512(_mm512_maskz_loadu_epi32(rest, words + i), masks);
         const auto below = static_cast<__mmask16>(_mm512_cmplt_epu32_mask(x, bounds) & rest);
         const auto number = static_cast<unsigned>(__builtin_popcount(below));
-        _mm512_mask_storeu_epi32(words + accepted, static_cast<__mmask16>((1u << number) - 1), _mm512_maskz_compress_epi32(below, x));
+        _mm512_mask_storeu_epi32(words + accepted, static_cast<__mmask16>((1u << number) - 1),
+                                 _mm512_maskz_compress_epi32(below, x));
         accepted += number;
     }
     return accepted;
 }
 
-void centred_residues_avx512(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring, std::uint64_t* out) {
-    // x = h 2^52 + l with h < 2^44. h (2^52 mod p) is reduced by its quotient to below 2p, and so is l: floor(l floor(2^52 / p) / 2^52) is
-    // short of l / p by less than 2. With p - middle the sum is below 5p.
+void centred_residues_avx512(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring,
+                             std::uint64_t* out) {
+    // x = h 2^52 + l with h < 2^44. h (2^52 mod p) is reduced by its quotient to below 2p, and so is l: floor(l
+    // floor(2^52 / p) / 2^52) is short of l / p by less than 2. With p - middle the sum is below 5p.
     constexpr int kLow = 52;
     const std::size_t width = static_cast<std::size_t>(bits + 7) / 8;
     const std::uint64_t modulus = centring.p;
@@ -114,13 +121,18 @@ void centred_residues_avx512(const std::uint8_t* bytes, std::size_t count, int b
     const __m512i low_mask = set1(~std::uint64_t{0} >> (64 - (bits < kLow ? bits : kLow)));
     const __m512i high_mask = bits > kLow ? set1(~std::uint64_t{0} >> (64 - (bits - kLow))) : zero;
     const __m512i low_bytes = byte_positions(width, 0), high_bytes = byte_positions(width, kLow / 8);
-    const __m512i p = set1(modulus), p2 = set1(2 * modulus), p4 = set1(4 * modulus), middle = set1(modulus - centring.middle);
-    const __m512i power = set1(centring.power), quotient = set1(centring.quotient), reciprocal = set1(centring.reciprocal);
+    const __m512i p = set1(modulus), p2 = set1(2 * modulus), p4 = set1(4 * modulus),
+                  middle = set1(modulus - centring.middle);
+    const __m512i power = set1(centring.power), quotient = set1(centring.quotient),
+                  reciprocal = set1(centring.reciprocal);
     for (std::size_t i = 0; i < count; i += 8) {
-        const __m512i first = _mm512_loadu_si512(bytes + i * width), second = _mm512_loadu_si512(bytes + i * width + 64);
+        const __m512i first = _mm512_loadu_si512(bytes + i * width),
+                      second = _mm512_loadu_si512(bytes + i * width + 64);
         const __m512i l = _mm512_and_si512(_mm512_permutex2var_epi8(first, low_bytes, second), low_mask);
-        const __m512i h = _mm512_and_si512(_mm512_srli_epi64(_mm512_permutex2var_epi8(first, high_bytes, second), kLow % 8), high_mask);
-        const __m512i times = _mm512_madd52hi_epu64(zero, h, quotient), l_times = _mm512_madd52hi_epu64(zero, l, reciprocal);
+        const __m512i h = _mm512_and_si512(
+            _mm512_srli_epi64(_mm512_permutex2var_epi8(first, high_bytes, second), kLow % 8), high_mask);
+        const __m512i times = _mm512_madd52hi_epu64(zero, h, quotient),
+                      l_times = _mm512_madd52hi_epu64(zero, l, reciprocal);
         const __m512i high = _mm512_and_si512(
             _mm512_sub_epi64(_mm512_madd52lo_epu64(zero, h, power), _mm512_madd52lo_epu64(zero, times, p)), low_bits);
         const __m512i low = _mm512_sub_epi64(l, _mm512_madd52lo_epu64(zero, l_times, p));

@@ -16,7 +16,8 @@ void ternary_portable(const std::uint64_t* words, std::size_t count, std::int8_t
 }
 
 void error_portable(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) {
-    // Both numbers are counted side by side. No popcount instruction is assumed, and the compiler's substitute uses a table.
+    // Both numbers are counted side by side. No popcount instruction is assumed, and the compiler's substitute uses a
+    // table.
     for (std::size_t i = 0; i < count; ++i) {
         std::uint64_t x;
         std::memcpy(&x, bytes + i * kErrorBytes, sizeof x);
@@ -31,8 +32,8 @@ void error_portable(const std::uint8_t* bytes, std::size_t count, std::int8_t* o
     }
 }
 
-std::size_t accept64_portable(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask, std::uint64_t bound,
-                              std::uint64_t* out) {
+std::size_t accept64_portable(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask,
+                              std::uint64_t bound, std::uint64_t* out) {
     std::size_t accepted = 0;
     for (std::size_t i = 0; i < count; ++i) {
         std::uint64_t value;
@@ -54,7 +55,8 @@ std::size_t accept32_portable(std::uint32_t* words, std::size_t count, std::uint
     return accepted;
 }
 
-void centred_residues_portable(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring, std::uint64_t* out) {
+void centred_residues_portable(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring,
+                               std::uint64_t* out) {
     const Modulus modulus = centring.modulus;
     const std::size_t width = static_cast<std::size_t>(bits + 7) / 8;
     const u128 mask = ~u128{0} >> (128 - bits);

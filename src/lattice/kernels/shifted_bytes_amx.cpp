@@ -52,8 +52,8 @@ struct ProcessorTiles {
 
 }  // namespace
 
-void shifted_bytes_amx(const ByteLanes& in, std::span<const std::int32_t> offsets, const AmxBlock (&blocks)[2], std::uint32_t multiplier,
-                       std::span<const std::uint32_t> starts) {
+void shifted_bytes_amx(const ByteLanes& in, std::span<const std::int32_t> offsets, const AmxBlock (&blocks)[2],
+                       std::uint32_t multiplier, std::span<const std::uint32_t> starts) {
     shifted_bytes_on_tiles<ProcessorTiles>(in, offsets, blocks, multiplier, starts);
 }
 

@@ -1,5 +1,5 @@
-// The AMX kernel, over whatever implements its tiles: the processor (shifted_bytes_amx.cpp) or plain arithmetic (tests, so that
-// the kernel's logic is checked on machines without AMX).
+// The AMX kernel, over whatever implements its tiles: the processor (shifted_bytes_amx.cpp) or plain arithmetic (tests,
+// so that the kernel's logic is checked on machines without AMX).
 #pragma once
 
 #include <algorithm>
@@ -54,7 +54,8 @@ template <class Tiles>
             for (std::size_t block = 0; block < 2; ++block)
                 for (std::size_t tile = 0; tile < 2; ++tile)
                     for (std::size_t r = 0; r < kAmxRows; ++r)
-                        for (std::size_t i = 0; i < kWidth; ++i) sums[block][tile][r][i] += products[block][tile][r][i] << shift;
+                        for (std::size_t i = 0; i < kWidth; ++i)
+                            sums[block][tile][r][i] += products[block][tile][r][i] << shift;
         }
         for (std::size_t block = 0; block < 2; ++block)
             for (std::size_t tile = 0; tile < (second_tile ? 2u : 1u); ++tile)

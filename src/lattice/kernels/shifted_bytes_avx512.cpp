@@ -17,19 +17,22 @@ inline void multiply_add(__m512i& sum, __m512i bytes, __m512i weights) {
     asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
 }
 
-/// body(0), ..., body(kCount - 1) with constants, so that accumulators in arrays are scalars to the compiler and stay in registers.
+/// body(0), ..., body(kCount - 1) with constants, so that accumulators in arrays are scalars to the compiler and stay
+/// in registers.
 template <int kCount, class Body>
 [[gnu::always_inline]] inline void unrolled(const Body& body) {
     [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) __attribute__((always_inline)) {
         (body(std::integral_constant<int, kIndex>{}), ...);
-    }(std::make_integer_sequence<int, kCount>{});
+    }
+    (std::make_integer_sequence<int, kCount>{});
 }
 
-/// Four rows by kTiles tiles by kBytes bytes, all accumulators in registers: 24 at most, of 32. Every step loads kTiles * kBytes
-/// vectors and broadcasts four weights for 4 * kTiles * kBytes multiply-accumulates.
+/// Four rows by kTiles tiles by kBytes bytes, all accumulators in registers: 24 at most, of 32. Every step loads kTiles
+/// * kBytes vectors and broadcasts four weights for 4 * kTiles * kBytes multiply-accumulates.
 template <int kTiles, int kBytes>
-void block(const std::uint32_t* lanes, std::size_t byte_stride, std::span<const std::int32_t> offsets, const std::int8_t* weights,
-           std::size_t rows, __m512i multiplier, int shift, const std::uint32_t* starts, std::uint32_t* const* out, std::size_t to) {
+void block(const std::uint32_t* lanes, std::size_t byte_stride, std::span<const std::int32_t> offsets,
+           const std::int8_t* weights, std::size_t rows, __m512i multiplier, int shift, const std::uint32_t* starts,
+           std::uint32_t* const* out, std::size_t to) {
     constexpr int kRows = static_cast<int>(kVnniRows), kVectors = kTiles * kBytes;
     __m512i sums[kRows * kVectors];
     unrolled<kRows * kVectors>([&](auto i) __attribute__((always_inline)) { sums[i] = _mm512_setzero_si512(); });
@@ -46,14 +49,17 @@ void block(const std::uint32_t* lanes, std::size_t byte_stride, std::span<const 
             int four;
             __builtin_memcpy(&four, weights + (s * kVnniRows + static_cast<std::size_t>(r)) * kGroup, sizeof four);
             const __m512i w = _mm512_set1_epi32(four);
-            unrolled<kVectors>([&](auto v) __attribute__((always_inline)) { multiply_add(sums[r * kVectors + v], x[v], w); });
+            unrolled<kVectors>([&](auto v)
+                                   __attribute__((always_inline)) { multiply_add(sums[r * kVectors + v], x[v], w); });
         });
     }
     unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
         if (static_cast<std::size_t>(r) >= rows) return;
         unrolled<kTiles>([&](auto t) __attribute__((always_inline)) {
             __m512i sum = sums[r * kVectors + t * kBytes + kBytes - 1];
-            unrolled<kBytes - 1>([&](auto b) __attribute__((always_inline)) { sum = _mm512_add_epi32(_mm512_slli_epi32(sum, 8), sums[r * kVectors + t * kBytes + kBytes - 2 - b]); });
+            unrolled<kBytes - 1>([&](auto b) __attribute__((always_inline)) {
+                sum = _mm512_add_epi32(_mm512_slli_epi32(sum, 8), sums[r * kVectors + t * kBytes + kBytes - 2 - b]);
+            });
             sum = _mm512_mullo_epi32(_mm512_sll_epi32(sum, _mm_cvtsi32_si128(shift)), multiplier);
             std::uint32_t* at = out[r] + to + static_cast<std::size_t>(16 * t);
             _mm512_storeu_si512(at, _mm512_add_epi32(load(at), sum));
@@ -63,18 +69,21 @@ void block(const std::uint32_t* lanes, std::size_t byte_stride, std::span<const 
 
 /// All tiles, kTiles at a time, for kBytes bytes from byte `first` of those that are there.
 template <int kTiles, int kBytes>
-void all_tiles(const ByteLanes& in, int first, std::span<const std::int32_t> offsets, const std::int8_t* weights, std::size_t rows,
-               __m512i multiplier, std::span<const std::uint32_t> starts, std::uint32_t* const* out) {
+void all_tiles(const ByteLanes& in, int first, std::span<const std::int32_t> offsets, const std::int8_t* weights,
+               std::size_t rows, __m512i multiplier, std::span<const std::uint32_t> starts, std::uint32_t* const* out) {
     const std::uint32_t* lanes = in.lanes + static_cast<std::size_t>(first) * in.byte_stride;
     const int shift = 8 * (4 - in.bytes + first);
     std::size_t t = 0;
     for (; t + kTiles <= starts.size(); t += kTiles)
-        block<kTiles, kBytes>(lanes, in.byte_stride, offsets, weights, rows, multiplier, shift, starts.data() + t, out, 16 * t);
+        block<kTiles, kBytes>(lanes, in.byte_stride, offsets, weights, rows, multiplier, shift, starts.data() + t, out,
+                              16 * t);
     for (; t < starts.size(); ++t)
-        block<1, kBytes>(lanes, in.byte_stride, offsets, weights, rows, multiplier, shift, starts.data() + t, out, 16 * t);
+        block<1, kBytes>(lanes, in.byte_stride, offsets, weights, rows, multiplier, shift, starts.data() + t, out,
+                         16 * t);
 }
 
-/// The lanes of four words: bytes 0 of all, bytes 1 of all, ... A transposition of four by four bytes in every 32-bit position.
+/// The lanes of four words: bytes 0 of all, bytes 1 of all, ... A transposition of four by four bytes in every 32-bit
+/// position.
 inline void split(__m512i a, __m512i b, __m512i c, __m512i d, __m512i (&out)[4]) {
     const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
     const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
@@ -91,10 +100,11 @@ inline void split(__m512i a, __m512i b, __m512i c, __m512i d, __m512i (&out)[4])
 
 }  // namespace
 
-void interleave_avx512(const std::uint32_t* const x[kGroup], std::size_t count, bool negate, int bytes, std::uint32_t* out,
-                       std::size_t byte_stride) {
+void interleave_avx512(const std::uint32_t* const x[kGroup], std::size_t count, bool negate, int bytes,
+                       std::uint32_t* out, std::size_t byte_stride) {
     for (std::size_t j = 0; j < count; j += 16) {
-        const __mmask16 mask = count - j >= 16 ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << (count - j)) - 1);
+        const __mmask16 mask =
+            count - j >= 16 ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << (count - j)) - 1);
         __m512i words[kGroup], parts[4];
         for (std::size_t k = 0; k < kGroup; ++k) {
             words[k] = x[k] ? _mm512_maskz_loadu_epi32(mask, x[k] + j) : _mm512_setzero_si512();
@@ -106,8 +116,9 @@ void interleave_avx512(const std::uint32_t* const x[kGroup], std::size_t count, 
     }
 }
 
-void shifted_bytes_avx512(const ByteLanes& in, std::span<const std::int32_t> offsets, const std::int8_t* weights, std::size_t rows,
-                          std::uint32_t multiplier, std::span<const std::uint32_t> starts, std::uint32_t* const* out) {
+void shifted_bytes_avx512(const ByteLanes& in, std::span<const std::int32_t> offsets, const std::int8_t* weights,
+                          std::size_t rows, std::uint32_t multiplier, std::span<const std::uint32_t> starts,
+                          std::uint32_t* const* out) {
     const __m512i factor = _mm512_set1_epi32(static_cast<int>(multiplier));
     switch (in.bytes) {
         case 4:  // twice two bytes, so that three tiles fit in the registers

@@ -1,6 +1,7 @@
-// vpmulld on eight coefficients: one instruction per row and vector with the full 32-bit weight, so the multiplier costs nothing.
-// vpmaddubsw would saturate at 16 bits. Splitting the words into 16-bit halves for vpmaddwd (low) and vpmullw (high) takes as many
-// multiplications per multiply-add on Zen, where vpmulld is a single operation, and needs interleaved inputs.
+// vpmulld on eight coefficients: one instruction per row and vector with the full 32-bit weight, so the multiplier
+// costs nothing. vpmaddubsw would saturate at 16 bits. Splitting the words into 16-bit halves for vpmaddwd (low) and
+// vpmullw (high) takes as many multiplications per multiply-add on Zen, where vpmulld is a single operation, and needs
+// interleaved inputs.
 #include <immintrin.h>
 
 #include "lattice/kernels/shifted_words.h"
@@ -13,7 +14,8 @@ inline __m256i load(const std::uint32_t* x) { return _mm256_loadu_si256(reinterp
 inline void store(std::uint32_t* x, __m256i v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), v); }
 
 template <std::size_t kRows>
-void block(const WordColumn* columns, std::size_t column_count, const std::uint32_t* starts, std::size_t tiles, std::uint32_t* const* out) {
+void block(const WordColumn* columns, std::size_t column_count, const std::uint32_t* starts, std::size_t tiles,
+           std::uint32_t* const* out) {
     for (std::size_t t = 0; t < tiles; ++t) {
         const std::size_t from = starts[t], to = 16 * t;
         __m256i low[kRows], high[kRows];

@@ -2,8 +2,8 @@
 
 namespace flash::lattice::kernels {
 
-void shifted_words_portable(std::span<const WordColumn> columns, std::size_t rows, std::span<const std::uint32_t> starts,
-                            std::uint32_t* const* out) {
+void shifted_words_portable(std::span<const WordColumn> columns, std::size_t rows,
+                            std::span<const std::uint32_t> starts, std::uint32_t* const* out) {
     constexpr std::size_t kTile = 16;
     for (std::size_t t = 0; t < starts.size(); ++t) {
         for (std::size_t r = 0; r < rows; ++r) {

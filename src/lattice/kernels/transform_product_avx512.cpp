@@ -7,16 +7,19 @@ namespace flash::lattice::kernels {
 
 namespace {
 
-void lift(const TransformPrime& prime, const std::uint32_t* words, int shift, std::uint32_t mask, std::uint64_t* out, std::size_t count) {
+void lift(const TransformPrime& prime, const std::uint32_t* words, int shift, std::uint32_t mask, std::uint64_t* out,
+          std::size_t count) {
     const Prime wide(prime.wide);
     const __m256i kept = _mm256_set1_epi32(static_cast<int>(mask));
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
-        const __m256i word = _mm256_sra_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + j)), _mm_cvtsi32_si128(shift));
+        const __m256i word =
+            _mm256_sra_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + j)), _mm_cvtsi32_si128(shift));
         Lanes::store(out + j, wide.from_signed(_mm512_cvtepi32_epi64(_mm256_and_si256(word, kept))));
     }
 }
 
-void arrange(const TransformPrime&, const std::uint64_t* values, std::uint64_t* out, std::size_t stride, std::size_t count) {
+void arrange(const TransformPrime&, const std::uint64_t* values, std::uint64_t* out, std::size_t stride,
+             std::size_t count) {
     for (std::size_t j = 0; j < count; j += Lanes::kCount, out += stride) Lanes::store(out, Lanes::load(values + j));
 }
 
@@ -25,12 +28,13 @@ Vector fold(Vector low, Vector high, const Prime& prime, Vector shift, Vector sh
     high = Lanes::add(high, Lanes::shift_right(low, 52));
     const Vector top = prime.multiply(Lanes::shift_right(high, 52), shift, shift_quotient);
     const Vector middle = Lanes::add(top, prime.reduce(Lanes::bit_and(high, prime.low)));  // below 4p < 2^52
-    return prime.from_four_p(Lanes::add(prime.multiply(middle, shift, shift_quotient), prime.reduce(Lanes::bit_and(low, prime.low))));
+    return prime.from_four_p(
+        Lanes::add(prime.multiply(middle, shift, shift_quotient), prime.reduce(Lanes::bit_and(low, prime.low))));
 }
 
 template <std::size_t kRows>
-void sums_of(const TransformPrime& modulus, const std::uint64_t* x, std::size_t parts, const std::uint64_t* w, std::size_t inputs,
-             std::uint64_t* sums, std::size_t count) {
+void sums_of(const TransformPrime& modulus, const std::uint64_t* x, std::size_t parts, const std::uint64_t* w,
+             std::size_t inputs, std::uint64_t* sums, std::size_t count) {
     constexpr std::size_t kLanes = Lanes::kCount;
     const Prime prime(modulus.wide);
     const Vector shift = Lanes::all(modulus.wide.two_52), shift_quotient = Lanes::all(modulus.wide.two_52_quotient);
@@ -55,8 +59,8 @@ void sums_of(const TransformPrime& modulus, const std::uint64_t* x, std::size_t 
         }
 }
 
-void sums(const TransformPrime& prime, const std::uint64_t* x, std::size_t parts, const std::uint64_t* w, std::size_t inputs,
-          std::size_t rows, std::uint64_t* sums, std::size_t count) {
+void sums(const TransformPrime& prime, const std::uint64_t* x, std::size_t parts, const std::uint64_t* w,
+          std::size_t inputs, std::size_t rows, std::uint64_t* sums, std::size_t count) {
     switch (rows) {
         case 1: return sums_of<1>(prime, x, parts, w, inputs, sums, count);
         case 2: return sums_of<2>(prime, x, parts, w, inputs, sums, count);

@@ -20,8 +20,8 @@ struct Prime {
           reciprocal(Lanes::all(modulus.reciprocal)),
           low(Lanes::all((std::uint64_t{1} << 52) - 1)) {}
 
-    /// x w mod p in [0, 2p) for x < 2^52 and w < p with floor(2^52 w / p): h = floor(x quotient / 2^52) is at most x w / p and less than 2 below
-    /// it; x w - h p is computed mod 2^52.
+    /// x w mod p in [0, 2p) for x < 2^52 and w < p with floor(2^52 w / p): h = floor(x quotient / 2^52) is at most x w
+    /// / p and less than 2 below it; x w - h p is computed mod 2^52.
     Vector multiply(Vector x, Vector w, Vector quotient) const {
         const Vector high = Lanes::add_high(Lanes::zero(), x, quotient);
         return Lanes::bit_and(Lanes::add_low(Lanes::add_low(Lanes::zero(), x, w), high, minus_p), low);

@@ -6,8 +6,8 @@
 
 namespace flash::lattice::kernels {
 
-/// out[i] += round(2^32 values[i] / d) for values below d, d odd (so there are no ties), 3 <= d < 2^31. Returns whether all values are
-/// below d; if not, out is unspecified.
+/// out[i] += round(2^32 values[i] / d) for values below d, d odd (so there are no ties), 3 <= d < 2^31. Returns whether
+/// all values are below d; if not, out is unspecified.
 bool add_scaled_portable(const std::uint32_t* values, std::uint32_t d, std::uint32_t* out, std::size_t count);
 bool add_scaled_avx2(const std::uint32_t* values, std::uint32_t d, std::uint32_t* out, std::size_t count);
 bool add_scaled_avx512(const std::uint32_t* values, std::uint32_t d, std::uint32_t* out, std::size_t count);

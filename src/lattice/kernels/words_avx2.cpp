@@ -12,8 +12,9 @@ inline void store(std::uint32_t* to, __m256i x) { _mm256_storeu_si256(reinterpre
 }  // namespace
 
 bool add_scaled_avx2(const std::uint32_t* values, std::uint32_t d, std::uint32_t* out, std::size_t count) {
-    // Doubles estimate v (2^32 / d) < 2^32 within 2^-19, so its nearest integer is the rounded quotient or a neighbour; the remainder of
-    // 2^32 v + floor(d / 2), which is exact, tells which. Adding 2^52 leaves the rounded integer in the mantissa.
+    // Doubles estimate v (2^32 / d) < 2^32 within 2^-19, so its nearest integer is the rounded quotient or a neighbour;
+    // the remainder of 2^32 v + floor(d / 2), which is exact, tells which. Adding 2^52 leaves the rounded integer in
+    // the mantissa.
     const __m256d ratio = _mm256_set1_pd(0x1p32 / d), magic = _mm256_set1_pd(0x1p52);
     const __m256i divisor = _mm256_set1_epi64x(d), half = _mm256_set1_epi64x(d / 2), last = _mm256_set1_epi64x(d - 1);
     const __m256i zero = _mm256_setzero_si256(), low_words = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
@@ -39,7 +40,9 @@ bool add_scaled_avx2(const std::uint32_t* values, std::uint32_t d, std::uint32_t
 void add_small_avx2(const std::int8_t* small, std::uint32_t* out, std::size_t count) {
     std::size_t i = 0;
     for (; i + 8 <= count; i += 8)
-        store(out + i, _mm256_add_epi32(load(out + i), _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(small + i)))));
+        store(out + i,
+              _mm256_add_epi32(load(out + i),
+                               _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(small + i)))));
     add_small_portable(small + i, out + i, count - i);
 }
 

@@ -5,8 +5,8 @@
 namespace flash::lattice::kernels {
 
 bool add_scaled_avx512(const std::uint32_t* values, std::uint32_t d, std::uint32_t* out, std::size_t count) {
-    // Doubles estimate v (2^32 / d) < 2^32 within 2^-19, so its nearest integer is the rounded quotient or a neighbour; the remainder of
-    // 2^32 v + floor(d / 2), which is exact, tells which.
+    // Doubles estimate v (2^32 / d) < 2^32 within 2^-19, so its nearest integer is the rounded quotient or a neighbour;
+    // the remainder of 2^32 v + floor(d / 2), which is exact, tells which.
     const __m512d ratio = _mm512_set1_pd(0x1p32 / d);
     const __m512i divisor = _mm512_set1_epi64(d), half = _mm512_set1_epi64(d / 2), last = _mm512_set1_epi64(d - 1);
     const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi64(1);

@@ -1,5 +1,5 @@
-// The kernels of activation_shares.h, written once on Lanes; each sibling includes its lanes and then this file. Counts are multiples of
-// Lanes::kCount.
+// The kernels of activation_shares.h, written once on Lanes; each sibling includes its lanes and then this file. Counts
+// are multiples of Lanes::kCount.
 #include "lattice/kernels/wide_prime.h"
 #include "protocol/kernels/activation_shares.h"
 
@@ -14,7 +14,8 @@ using Vector = Lanes::Vector;
 class Residue {
 public:
     explicit Residue(const WideModulus& modulus)
-        : prime_(modulus), lift_(Lanes::all(((std::uint64_t{1} << 51) - 1) / modulus.p * modulus.p)) {}
+        : prime_(modulus),
+          lift_(Lanes::all(((std::uint64_t{1} << 51) - 1) / modulus.p * modulus.p)) {}
     Vector operator()(Vector x) const { return prime_.from_two_p(prime_.reduce(Lanes::add(x, lift_))); }
 
 private:
@@ -29,7 +30,9 @@ Vector product(Vector x, Vector y) {
 }
 
 /// 1 if share < 2^(m-1), else 0.
-Vector lower_half(Vector share, int share_bits) { return Lanes::subtract(Lanes::all(1), Lanes::shift_right(share, share_bits - 1)); }
+Vector lower_half(Vector share, int share_bits) {
+    return Lanes::subtract(Lanes::all(1), Lanes::shift_right(share, share_bits - 1));
+}
 /// x if bit is 1, 0 if it is 0.
 Vector select(Vector bit, Vector x) { return Lanes::bit_and(Lanes::subtract(Lanes::zero(), bit), x); }
 
@@ -40,15 +43,16 @@ void server_vectors(const WideModulus& modulus, const std::uint32_t* shares, con
         const Vector b = Lanes::load(shares + j), w = lower_half(b, share_bits);
         // E1 = 2B + kappa, and E2 = w 2^m (E1 + 2^m).
         const Vector first = Lanes::add(Lanes::add(b, b), Lanes::load(kappa + j));
-        const Vector second = Lanes::shift_left(Lanes::add(first, Lanes::all(std::uint64_t{1} << share_bits)), share_bits);
+        const Vector second =
+            Lanes::shift_left(Lanes::add(first, Lanes::all(std::uint64_t{1} << share_bits)), share_bits);
         Lanes::store(vectors[0] + j, residue(first));
         Lanes::store(vectors[1] + j, residue(select(w, second)));
         Lanes::store(vectors[2] + j, Lanes::shift_left(w, share_bits + 1));
     }
 }
 
-void client_vectors(const WideModulus& modulus, const std::uint32_t* shares, int share_bits, std::uint32_t* const* vectors,
-                    std::uint32_t* addend, std::size_t count) {
+void client_vectors(const WideModulus& modulus, const std::uint32_t* shares, int share_bits,
+                    std::uint32_t* const* vectors, std::uint32_t* addend, std::size_t count) {
     const Residue residue(modulus);
     const Vector shift = Lanes::all((std::uint64_t{1} << share_bits) + (std::uint64_t{1} << (share_bits - 2)));
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
@@ -62,8 +66,8 @@ void client_vectors(const WideModulus& modulus, const std::uint32_t* shares, int
     }
 }
 
-void finish_server_share(const WideModulus& modulus, std::uint32_t* product_share, const std::uint32_t* shares, const std::int32_t* kappa,
-                         const std::int32_t* offset, std::size_t count) {
+void finish_server_share(const WideModulus& modulus, std::uint32_t* product_share, const std::uint32_t* shares,
+                         const std::int32_t* kappa, const std::int32_t* offset, std::size_t count) {
     const Residue residue(modulus);
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
         const Vector b = Lanes::load(shares + j);

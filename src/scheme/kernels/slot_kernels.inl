@@ -45,7 +45,8 @@ bool subtract(std::uint64_t plain, const std::uint32_t* slots, std::size_t count
     for (; j + Lanes::kCount <= count; j += Lanes::kCount) {
         const Vector x = Lanes::load(slots + j);
         inside = Lanes::if_less(x, bound, inside);
-        Lanes::store(out + j, Lanes::subtract_if_at_least(Lanes::subtract(Lanes::add(Lanes::load(out + j), bound), x), bound));
+        Lanes::store(out + j,
+                     Lanes::subtract_if_at_least(Lanes::subtract(Lanes::add(Lanes::load(out + j), bound), x), bound));
     }
     std::uint64_t outside = 0;
     for (; j < count; ++j) {
@@ -70,8 +71,9 @@ void lift_centred(std::uint64_t plain, std::uint64_t p, const std::uint64_t* x, 
     }
 }
 
-/// round(q/T m) mod p_i without wide numbers. With h = (T - 1)/2 and v = (q m + h) mod T, which only needs q mod T, it is (q m + h - v) / T
-/// exactly, and q vanishes mod p_i: (h - v) / T, where |h - v| <= h. T is odd, so rounding has no ties.
+/// round(q/T m) mod p_i without wide numbers. With h = (T - 1)/2 and v = (q m + h) mod T, which only needs q mod T, it
+/// is (q m + h - v) / T exactly, and q vanishes mod p_i: (h - v) / T, where |h - v| <= h. T is odd, so rounding has no
+/// ties.
 class Scaling {
 public:
     explicit Scaling(const SlotConstants& c)
@@ -104,8 +106,8 @@ struct PrimeConstants {
           fraction_high(Lanes::all(p.fraction_high)),
           fraction_low(Lanes::all(p.fraction_low)) {}
 
-    /// sum + 2^52 (x/q mod 1), the part of x < 2^52 for this prime, mod 2^52. Short by less than 2: by less than 1 for the halves' rounding,
-    /// x / 2^52 < 1, and less than 1 for that of the product.
+    /// sum + 2^52 (x/q mod 1), the part of x < 2^52 for this prime, mod 2^52. Short by less than 2: by less than 1 for
+    /// the halves' rounding, x / 2^52 < 1, and less than 1 for that of the product.
     Vector add_fraction(Vector sum, Vector x) const {
         return Lanes::add_high(Lanes::add_low(sum, x, fraction_high), x, fraction_low);
     }
@@ -115,7 +117,10 @@ struct PrimeConstants {
 template <std::size_t kPrimes>
 struct AllPrimes {
     PrimeConstants first, second, third;
-    explicit AllPrimes(const SlotConstants& c) : first(c.primes[0]), second(c.primes[1]), third(c.primes[kPrimes - 1]) {}
+    explicit AllPrimes(const SlotConstants& c)
+        : first(c.primes[0]),
+          second(c.primes[1]),
+          third(c.primes[kPrimes - 1]) {}
     template <class F>
     [[gnu::always_inline]] void each(const F& f) const {
         f(0, first);
@@ -127,8 +132,13 @@ struct AllPrimes {
 /// From the fraction in units of 2^-52, modulo 1, to t bits, rounded.
 class Rounding {
 public:
-    explicit Rounding(int t) : t_(t), half_(Lanes::all(std::uint64_t{1} << (51 - t))), mask_(Lanes::all((std::uint64_t{1} << t) - 1)) {}
-    Vector operator()(Vector sum) const { return Lanes::bit_and(Lanes::shift_right(Lanes::add(sum, half_), 52 - t_), mask_); }
+    explicit Rounding(int t)
+        : t_(t),
+          half_(Lanes::all(std::uint64_t{1} << (51 - t))),
+          mask_(Lanes::all((std::uint64_t{1} << t) - 1)) {}
+    Vector operator()(Vector sum) const {
+        return Lanes::bit_and(Lanes::shift_right(Lanes::add(sum, half_), 52 - t_), mask_);
+    }
 
 private:
     int t_;
@@ -136,7 +146,8 @@ private:
 };
 
 template <std::size_t kPrimes>
-void scale_up_primes(const SlotConstants& c, const std::uint64_t* m, const std::int8_t* error, std::uint64_t* const* out) {
+void scale_up_primes(const SlotConstants& c, const std::uint64_t* m, const std::int8_t* error,
+                     std::uint64_t* const* out) {
     const Scaling scaling(c);
     const AllPrimes<kPrimes> primes(c);
     for (std::size_t j = 0; j < kDegree; j += Lanes::kCount) {
@@ -149,7 +160,8 @@ void scale_up_primes(const SlotConstants& c, const std::uint64_t* m, const std::
 }
 
 template <std::size_t kPrimes>
-void switch_down_primes(const SlotConstants& c, const std::uint64_t* const* x, const std::int8_t* error, std::uint64_t* out) {
+void switch_down_primes(const SlotConstants& c, const std::uint64_t* const* x, const std::int8_t* error,
+                        std::uint64_t* out) {
     const AllPrimes<kPrimes> primes(c);
     const Rounding round(c.response_bits);
     for (std::size_t j = 0; j < kDegree; j += Lanes::kCount) {
@@ -174,7 +186,8 @@ void switch_down_sum_primes(const SlotConstants& c, const std::uint64_t* const* 
         // x and flooding are below p, the scaled message below 2p: below 4p < 2^52 without a reduction.
         primes.each([&](std::size_t i, const PrimeConstants& p) {
             const Vector scaled = Scaling::residue(rest, p.prime, p.inverse, p.inverse_quotient);
-            sum = p.add_fraction(sum, Lanes::add(scaled, Lanes::add(Lanes::load(x[i] + j), Lanes::load(flooding[i] + j))));
+            sum = p.add_fraction(sum,
+                                 Lanes::add(scaled, Lanes::add(Lanes::load(x[i] + j), Lanes::load(flooding[i] + j))));
         });
         Lanes::store(out + j, round(sum));
     }
@@ -188,20 +201,23 @@ void switch_down(const SlotConstants& c, const std::uint64_t* const* x, const st
     c.prime_count == 2 ? switch_down_primes<2>(c, x, error, out) : switch_down_primes<3>(c, x, error, out);
 }
 
-void switch_down_sum(const SlotConstants& c, const std::uint64_t* const* x, const std::uint64_t* const* flooding, const std::uint64_t* m,
-                     std::uint64_t* out) {
-    c.prime_count == 2 ? switch_down_sum_primes<2>(c, x, flooding, m, out) : switch_down_sum_primes<3>(c, x, flooding, m, out);
+void switch_down_sum(const SlotConstants& c, const std::uint64_t* const* x, const std::uint64_t* const* flooding,
+                     const std::uint64_t* m, std::uint64_t* out) {
+    c.prime_count == 2 ? switch_down_sum_primes<2>(c, x, flooding, m, out)
+                       : switch_down_sum_primes<3>(c, x, flooding, m, out);
 }
 
 void lift_response(std::uint64_t p, int t, std::uint64_t* x) {
-    const Vector largest = Lanes::all((std::uint64_t{1} << (t - 1)) - 1), shift = Lanes::all(p - (std::uint64_t{1} << t));
+    const Vector largest = Lanes::all((std::uint64_t{1} << (t - 1)) - 1),
+                 shift = Lanes::all(p - (std::uint64_t{1} << t));
     for (std::size_t j = 0; j < kDegree; j += Lanes::kCount) {
         const Vector word = Lanes::load(x + j);
         Lanes::store(x + j, Lanes::add(word, Lanes::if_less(largest, word, shift)));
     }
 }
 
-void scale_down(const SlotConstants& c, std::uint64_t p, const std::uint64_t* product, const std::uint64_t* b, std::uint64_t* out) {
+void scale_down(const SlotConstants& c, std::uint64_t p, const std::uint64_t* product, const std::uint64_t* b,
+                std::uint64_t* out) {
     const int t = c.response_bits;
     const Vector half = Lanes::all(p / 2), prime = Lanes::all(p), mask = Lanes::all((std::uint64_t{1} << t) - 1),
                  plain = Lanes::all(c.plain.p), one_half = Lanes::all(kTwo52 / 2);

@@ -1,5 +1,6 @@
-// The multiply-accumulate instructions of the shifted product alone, on registers: what a kernel could reach at most. Each returns the
-// number of multiply-adds it did (of bytes for VNNI and AMX, of words for AVX2) and must run only where its set is supported.
+// The multiply-accumulate instructions of the shifted product alone, on registers: what a kernel could reach at most.
+// Each returns the number of multiply-adds it did (of bytes for VNNI and AMX, of words for AVX2) and must run only
+// where its set is supported.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,11 @@ namespace flash::bench {
 namespace {
 
 template <int... kIndex>
-[[gnu::always_inline]] inline void multiply_adds(__m512i (&sums)[24], const __m512i (&x)[6], const __m512i (&w)[2], std::integer_sequence<int, kIndex...>) {
-    (..., [&] { asm volatile("vpdpbusd %2, %1, %0" : "+v"(sums[kIndex]) : "v"(x[kIndex % 6]), "v"(w[kIndex / 6 % 2])); }());
+[[gnu::always_inline]] inline void multiply_adds(__m512i (&sums)[24], const __m512i (&x)[6], const __m512i (&w)[2],
+                                                 std::integer_sequence<int, kIndex...>) {
+    (..., [&] {
+        asm volatile("vpdpbusd %2, %1, %0" : "+v"(sums[kIndex]) : "v"(x[kIndex % 6]), "v"(w[kIndex / 6 % 2]));
+    }());
 }
 
 }  // namespace

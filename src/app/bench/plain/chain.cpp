@@ -19,7 +19,8 @@ void Chain::run() {
 }
 
 std::vector<float> Chain::compute(std::span<const float> picture) {
-    require(ends_ && ends_->first.get_desc().get_size() == picture.size_bytes(), ErrorKind::kInvalidArgument, "the plain network does not take such a picture");
+    require(ends_ && ends_->first.get_desc().get_size() == picture.size_bytes(), ErrorKind::kInvalidArgument,
+            "the plain network does not take such a picture");
     std::ranges::copy(picture, static_cast<float*>(ends_->first.get_data_handle()));
     run();
     const memory::dims dims = ends_->second.get_desc().dims();
@@ -41,7 +42,8 @@ memory Chain::filled(const memory::desc& description, float size) {
 }
 
 memory Chain::holding(const memory::desc& description, const memory::desc& plain, std::span<const float> numbers) {
-    require(plain.get_size() == numbers.size_bytes(), ErrorKind::kInternal, "the plain network has a wrong number of weights");
+    require(plain.get_size() == numbers.size_bytes(), ErrorKind::kInternal,
+            "the plain network has a wrong number of weights");
     memory given(plain, engine_), result(description, engine_);
     std::ranges::copy(numbers, static_cast<float*>(given.get_data_handle()));
     dnnl::reorder(given, result).execute(stream_, given, result);
@@ -52,13 +54,16 @@ memory Chain::holding(const memory::desc& description, const memory::desc& plain
 const memory& Chain::keep(memory memory) { return kept_.emplace_back(std::move(memory)); }
 
 void Chain::name(const std::string& implementation) {
-    if (implementation_.find(implementation) == std::string::npos) implementation_ += (implementation_.empty() ? "" : ", ") + implementation;
+    if (implementation_.find(implementation) == std::string::npos)
+        implementation_ += (implementation_.empty() ? "" : ", ") + implementation;
 }
 
 memory::dims dims_of(const model::Shape& s) { return {1, s.channels, s.height, s.width}; }
 
-dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind, const memory::desc& source, const memory::desc& result,
-                                                               const model::Window& w, bool bias, const dnnl::post_ops& ops, int groups) {
+dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind,
+                                                               const memory::desc& source, const memory::desc& result,
+                                                               const model::Window& w, bool bias,
+                                                               const dnnl::post_ops& ops, int groups) {
     const std::int64_t inputs = source.dims()[1], outputs = result.dims()[1];
     memory::dims shape{outputs / groups, inputs / groups, w.kernel_h, w.kernel_w};
     if (groups > 1) shape.insert(shape.begin(), groups);
@@ -69,8 +74,9 @@ dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engin
     attributes.set_post_ops(ops);
     using Description = dnnl::convolution_forward::desc;
     const auto forward = dnnl::prop_kind::forward_inference;
-    const Description description = bias ? Description(forward, kind, source, weights, biases, result, strides, gaps, before, after)
-                                         : Description(forward, kind, source, weights, result, strides, gaps, before, after);
+    const Description description =
+        bias ? Description(forward, kind, source, weights, biases, result, strides, gaps, before, after)
+             : Description(forward, kind, source, weights, result, strides, gaps, before, after);
     return {description, attributes, engine};
 }
 

@@ -21,7 +21,8 @@ struct Choice {
     dnnl::algorithm value;
     const char* name;
     int threads;
-    bool in_place = false;  ///< parts of concatenations are written where the whole lies, in blocks of channels like everything else; else they are copied
+    bool in_place = false;  ///< parts of concatenations are written where the whole lies, in blocks of channels like
+                            ///< everything else; else they are copied
 };
 
 class Chain : public Plain {
@@ -36,11 +37,15 @@ public:
     const dnnl::engine& engine() const { return engine_; }
     const Choice& choice() const { return choice_; }
 
-    /// Memory filled with random numbers of this size: zeros, denormals and infinities could be faster or slower than real values.
+    /// Memory filled with random numbers of this size: zeros, denormals and infinities could be faster or slower than
+    /// real values.
     dnnl::memory filled(const dnnl::memory::desc& description, float size = 0.1f);
     /// Memory with these numbers, given in the order of `plain`, in the layout of `description`.
-    dnnl::memory holding(const dnnl::memory::desc& description, const dnnl::memory::desc& plain, std::span<const float> numbers);
-    void add(const dnnl::primitive& primitive, std::unordered_map<int, dnnl::memory> arguments) { steps_.emplace_back(primitive, std::move(arguments)); }
+    dnnl::memory holding(const dnnl::memory::desc& description, const dnnl::memory::desc& plain,
+                         std::span<const float> numbers);
+    void add(const dnnl::primitive& primitive, std::unordered_map<int, dnnl::memory> arguments) {
+        steps_.emplace_back(primitive, std::move(arguments));
+    }
     /// Holds memory, to which others point, as long as the chain lives.
     const dnnl::memory& keep(dnnl::memory memory);
     /// Notes what the library calls its code.
@@ -63,8 +68,10 @@ dnnl::memory::dims dims_of(const model::Shape& shape);
 inline dnnl::memory::desc any_layout(const model::Shape& shape) { return {dims_of(shape), kFloat, kAnyLayout}; }
 
 /// A convolution between maps of these layouts. dnnl::error where the library does not have this algorithm for them.
-dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind, const dnnl::memory::desc& source,
-                                                               const dnnl::memory::desc& result, const model::Window& window, bool bias,
+dnnl::convolution_forward::primitive_desc describe_convolution(const dnnl::engine& engine, dnnl::algorithm kind,
+                                                               const dnnl::memory::desc& source,
+                                                               const dnnl::memory::desc& result,
+                                                               const model::Window& window, bool bias,
                                                                const dnnl::post_ops& ops = {}, int groups = 1);
 
 /// The network as a chain, with the choice's algorithm wherever the library has it.
