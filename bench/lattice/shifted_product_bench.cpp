@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "app/bench/kernels/bare_loops.h"
+#include "comparison/kernels/bare_loops.h"
 #include "lattice/shifted_product.h"
 
 namespace flash::lattice {
@@ -84,8 +84,8 @@ void bare(benchmark::State& state, double (*loop)(std::uint64_t)) {
 const bool registered = [] {
     for (InstructionSet set : supported_instruction_sets()) {
         const std::string suffix(to_string(set));
-        if (bench::bare_loop(set))
-            benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, bench::bare_loop(set));
+        if (comparison::bare_loop(set))
+            benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, comparison::bare_loop(set));
         for (const Shape& shape : kShapes)
             for (int zero_low_bytes : {0, 1}) {
                 const std::string name =

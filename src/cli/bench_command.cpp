@@ -1,9 +1,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "app/bench/layer_bench.h"
-#include "app/bench/network_bench.h"
 #include "cli/commands.h"
+#include "comparison/layer_bench.h"
+#include "comparison/network_bench.h"
 #include "data/dataset.h"
 
 namespace flash::cli {
@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kJsonHelp = "Write everything as JSON to this file as well; - prints it instead of the tables";
 
 void add_layers(CLI::App& bench) {
-    auto command = std::make_shared<bench::LayersCommand>();
+    auto command = std::make_shared<comparison::LayersCommand>();
     CLI::App* sub =
         bench.add_subcommand("layers", "One linear layer at a time: the server's work beside the plain convolution");
     sub->add_option("--layer", command->layers,
@@ -29,11 +29,11 @@ void add_layers(CLI::App& bench) {
     sub->add_option("--json", command->json, kJsonHelp);
     sub->footer(
         "Example:\n  flash bench layers --layer 64x56x56-64-3x3s1 256x14x14-256-3x3s1 --threads 1 --json layers.json");
-    sub->callback([command] { bench::run_layers(*command); });
+    sub->callback([command] { comparison::run_layers(*command); });
 }
 
 void add_network(CLI::App& bench) {
-    auto command = std::make_shared<bench::NetworkCommand>();
+    auto command = std::make_shared<comparison::NetworkCommand>();
     CLI::App* sub =
         bench.add_subcommand("network", "Whole inferences, both parties on this machine, beside the plain network");
     sub->add_option("model", command->model, "Compiled model")->required();
@@ -60,7 +60,7 @@ void add_network(CLI::App& bench) {
     sub->footer(
         "Examples:\n  flash bench network resnet.flash --onnx resnet.onnx --data cifar100:/data --link lan wan\n  "
         "flash bench network resnet.flash --scaling --runs 15 --json resnet.json");
-    sub->callback([command] { bench::run_network(*command); });
+    sub->callback([command] { comparison::run_network(*command); });
 }
 
 }  // namespace

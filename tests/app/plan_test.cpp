@@ -6,8 +6,8 @@
 
 #include <filesystem>
 
-#include "app/bench/layer_bench.h"
 #include "base/error.h"
+#include "comparison/layer_bench.h"
 #include "compiler/noise.h"
 #include "model/file.h"
 
@@ -18,7 +18,8 @@ TEST(Replan, RefusesAModelThatIsTooNoisyInEveryPacking) {
     const std::filesystem::path dir =
         std::filesystem::temp_directory_path() / ("flash-plan-test-" + std::to_string(::getpid()));
     std::filesystem::create_directory(dir);
-    model::Model model = bench::one_layer_model(bench::parse_layer_shape("256x6x6-8-3x3s1"), 3, model::kDefaultDegree);
+    model::Model model =
+        comparison::one_layer_model(comparison::parse_layer_shape("256x6x6-8-3x3s1"), 3, model::kDefaultDegree);
     model::TermWeights& term = model.weights.layers[0].terms[0];
     PlanCommand command;
     command.model = dir / "model.flash";

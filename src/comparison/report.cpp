@@ -1,0 +1,38 @@
+#include "comparison/report.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/table.h"
+
+namespace flash::comparison {
+
+bool write_json(const nlohmann::json& json, const std::string& destination) {
+    if (destination.empty()) return false;
+    if (destination == "-") {
+        fmt::print("{}\n", json.dump(2));
+        return true;
+    }
+    std::ofstream out(destination);
+    out << json.dump(2) << "\n" << std::flush;
+    if (!out) throw Error(ErrorKind::kFile, fmt::format("cannot write '{}'", destination));
+    return false;
+}
+
+std::string machine_text(const nlohmann::json& machine, int threads) {
+    const std::string plain = machine["plain_library"].is_string()
+                                  ? machine["plain_library"].get<std::string>()
+                                  : "none; built without oneDNN, so there are no plain columns";
+    const double load = machine["load"].get<double>();
+    const std::string busy =
+        load > 0.5 ? fmt::format("the machine is busy (load {:.1f}): expect disturbed figures\n", load) : std::string();
+    return fmt::format("{}, {} cores, {} threads used; kernels: {}; {}, {}\nplain library: {}\n{}",
+                       printable(machine["cpu"].get<std::string>()), machine["cores"].get<int>(), threads,
+                       machine["instruction_set"].get<std::string>(), machine["compiler"].get<std::string>(),
+                       machine["build"].get<std::string>(), plain, busy);
+}
+
+}  // namespace flash::comparison
