@@ -1,0 +1,82 @@
+// Averages over windows and over the whole map.
+#include <algorithm>
+
+#include "base/error.h"
+#include "compiler/onnx/node.h"
+#include "compiler/onnx/operators.h"
+#include "compiler/onnx/window.h"
+
+namespace flash::compiler {
+namespace {
+
+/// Windows that stick out at the end of a ceil_mode pooling: as many rows of padding as they need, which no mean
+/// counts. None begins beyond the map. Whether there are such.
+bool stick_out(int extent, int before, int& after, int kernel, int stride) {
+    int last = (extent + before + after - kernel + stride - 1) / stride * stride;
+    if (last >= extent + before) last -= stride;
+    const int more = last + kernel - (extent + before + after);
+    after += std::max(more, 0);
+    return more > 0;
+}
+
+View average(Reader& reader, const onnx::NodeProto& node, const View& in, const model::Window& window) {
+    const std::string name = layer_name(node);
+    return reader.append(name, window_output(in.shape, in.shape.channels, window, name), Average{in.value, window});
+}
+
+}  // namespace
+
+View read_average_pool(Reader& reader, const onnx::NodeProto& node) {
+    const View& in = reader.image(node, 0);
+    const std::vector<std::int64_t> kernel = integers_attribute(node, "kernel_shape");
+    const model::Window own = read_window(node, image_view(in.value, in.shape), kernel);
+    model::Window w = read_window(node, in, kernel);
+    if (string_attribute(node, "auto_pad", "NOTSET").starts_with("SAME") && in.padded())
+        unsupported(label(node), "a Pad in front of auto_pad is not supported");
+    const bool include = integer_attribute(node, "count_include_pad", 0) != 0;
+    const bool own_padding = own.pad_top != 0 || own.pad_left != 0 || own.pad_bottom != 0 || own.pad_right != 0;
+    w.level = own_padding && !include;
+    if (integer_attribute(node, "ceil_mode", 0) != 0) {
+        const bool rows = stick_out(in.shape.height, w.pad_top, w.pad_bottom, w.kernel_h, w.stride_h);
+        const bool columns = stick_out(in.shape.width, w.pad_left, w.pad_right, w.kernel_w, w.stride_w);
+        if ((rows || columns) && (in.padded() || (own_padding && include)))
+            unsupported(label(node),
+                        "ceil_mode with windows that stick out beyond a padding that counts is not supported. Use "
+                        "ceil_mode=False");
+        w.level = w.level || rows || columns;
+    }
+    if (w.level && in.padded())
+        unsupported(label(node), "a Pad in front of padding that does not count is not supported");
+    if (w.level) {
+        try {
+            if (w.out_height(in.shape.height) > 0 && w.out_width(in.shape.width) > 0) model::pool_levels(in.shape, w);
+        } catch (const Error&) {
+            unsupported(label(node),
+                        "its windows hold too many different numbers of pixels near the border. Export it with "
+                        "count_include_pad=True, or without padding");
+        }
+    }
+    return average(reader, node, in, w);
+}
+
+View read_global_average_pool(Reader& reader, const onnx::NodeProto& node) {
+    reader.image(node, 0);
+    const View& in = reader.unpadded(node, 0);
+    return average(reader, node, in, {in.shape.height, in.shape.width});
+}
+
+View read_reduce_mean(Reader& reader, const onnx::NodeProto& node) {
+    const View& in = reader.unpadded(node, 0);
+    std::vector<std::int64_t> axes = Reader::has_input(node, 1) ? as_integers(reader.needed_constant(node, 1, "axes"))
+                                                                : integers_attribute(node, "axes");
+    for (std::int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
+    std::ranges::sort(axes);
+    if (!in.image() || axes != std::vector<std::int64_t>{2, 3})
+        unsupported(label(node),
+                    "Flash takes means over both spatial axes (2 and 3) only. Use adaptive average pooling to 1 x 1");
+    View out = average(reader, node, in, {in.shape.height, in.shape.width});
+    if (integer_attribute(node, "keepdims", 1) == 0) out.dimensions.resize(2);
+    return out;
+}
+
+}  // namespace flash::compiler
