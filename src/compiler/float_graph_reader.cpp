@@ -134,7 +134,9 @@ FloatGraph import_float_graph(std::span<const std::uint8_t> bytes) {
 }
 
 FloatGraph import_float_graph(const std::filesystem::path& path) {
-    return import_float_graph(read_file(path.string(), kMaxOnnxBytes));
+    const ExternalData external(path.parent_path());
+    const OperationGraph operations = read_graph(parse_model(read_file(path.string(), kMaxOnnxBytes)), &external);
+    return FloatGraphBuilder(operations).run();
 }
 
 }  // namespace flash::compiler

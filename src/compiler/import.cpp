@@ -65,23 +65,33 @@ private:
 model::Shape ImportedModel::output() const { return network->layers.back().output; }
 int ImportedModel::activation_layers() const { return static_cast<int>(network->layers.size()) - 1; }
 
-ImportedModel import_onnx(std::span<const std::uint8_t> bytes, const std::string& name) {
+namespace {
+
+ImportedModel import_model(std::span<const std::uint8_t> bytes, const std::string& name, const ExternalData* external) {
     const onnx::ModelProto model = parse_model(bytes);
-    const OperationGraph graph = read_graph(model);
+    const OperationGraph graph = read_graph(model, external);
     NetworkBuilder first(graph, {});
     const std::set<int> spanned = first.several_activations();
     ImportedModel imported;
     imported.input = graph.input;
     imported.network = std::make_shared<const Network>(
         std::move(spanned.empty() ? first.network() : NetworkBuilder(graph, spanned).network()));
+    imported.notes = graph.notes;
     read_metadata(model, name, imported);
     return imported;
+}
+
+}  // namespace
+
+ImportedModel import_onnx(std::span<const std::uint8_t> bytes, const std::string& name) {
+    return import_model(bytes, name, nullptr);
 }
 
 ImportedModel import_onnx(const std::filesystem::path& path) {
     const std::vector<std::uint8_t> bytes = read_file(path.string(), kMaxOnnxBytes);
     try {
-        return import_onnx(bytes, path.stem().string());
+        const ExternalData external(path.parent_path());
+        return import_model(bytes, path.stem().string(), &external);
     } catch (const Error& e) {
         throw Error(e.kind(), path.string() + ": " + e.what());
     }

@@ -41,12 +41,12 @@ bool single_pixels(const FloatTerm& term) {
 }
 
 /// Padding adds zeros around the expression's result; that is only a linear map of the values where the result itself
-/// carries no bias and is a value, not a convolution of one.
+/// carries no bias and is a value or a mixture of channels, not a convolution over several pixels.
 void check_padding(const Linear& expression, const Window& window, const std::string& node, bool pooling) {
     if (!padded(window)) return;
     const char* what = pooling ? "pooling" : "convolution";
     for (const FloatTerm& term : expression.terms)
-        if (term.kind == TermKind::kConvolution && !(pooling && single_pixels(term)))
+        if (term.kind == TermKind::kConvolution && !(pooling ? single_pixels(term) : term.window == Window{}))
             refuse(
                 node,
                 fmt::format(
@@ -89,9 +89,10 @@ FloatTerm dense(const FloatTerm& term, std::size_t outputs, const std::string& n
     return result;
 }
 
-/// Window of `second` applied to the result of `first`; second has no padding. Unless one of them is a single pixel,
-/// the gaps of dilated kernels are filled with zeros.
+/// Window of `second` applied to the result of `first`; second has no padding, unless first is a single pixel. Unless
+/// one of them is a single pixel, the gaps of dilated kernels are filled with zeros.
 Window compose(const Window& first, const Window& second) {
+    if (first == Window{}) return second;
     Window w = first;
     w.stride_h = first.stride_h * second.stride_h;
     w.stride_w = first.stride_w * second.stride_w;

@@ -1,16 +1,17 @@
 // Arithmetic between maps and with constants per channel, batch norms among it.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
-#include "base/error.h"
 #include "compiler/onnx/node.h"
 #include "compiler/onnx/operators.h"
 
 namespace flash::compiler {
 namespace {
+
+constexpr const char* kDifferentShapes =
+    "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel";
 
 /// The constant as one number per channel of the view, which it is broadcast to.
 std::vector<double> per_channel(const onnx::NodeProto& node, const Constant& constant, const View& view) {
@@ -56,6 +57,25 @@ bool same_shape(const View& left, const View& right) {
     return left.shape == right.shape && left.dimensions == right.dimensions;
 }
 
+/// The sum of all inputs, constants among them, times a factor.
+View sum_of_all(Reader& reader, const onnx::NodeProto& node, double factor) {
+    std::optional<View> sum;
+    for (int i = 0; i < node.input_size(); ++i) {
+        if (reader.constant(node, i)) continue;
+        const View& next = reader.unpadded(node, i);
+        if (sum && !same_shape(*sum, next)) unsupported(layer_name(node), kDifferentShapes);
+        sum = sum ? reader.append_alike(layer_name(node), next, Sum{sum->value, next.value, 1}) : next;
+    }
+    std::vector<double> shift(static_cast<std::size_t>(sum->shape.channels), 0.0);
+    for (int i = 0; i < node.input_size(); ++i)
+        if (const Constant* constant = reader.constant(node, i))
+            std::ranges::transform(shift, per_channel(node, *constant, *sum), shift.begin(), std::plus<>());
+    for (double& value : shift) value *= factor;
+    if (factor == 1 && std::ranges::all_of(shift, [](double value) { return value == 0; })) return *sum;
+    std::vector<double> scale(shift.size(), factor);
+    return affine(reader, node, *sum, std::move(scale), std::move(shift));
+}
+
 View sum(Reader& reader, const onnx::NodeProto& node, double sign) {
     if (node.input_size() != 2) broken("node " + label(node) + " must have two inputs");
     const Constant* left = reader.constant(node, 0);
@@ -68,9 +88,7 @@ View sum(Reader& reader, const onnx::NodeProto& node, double sign) {
         return affine(reader, node, in, std::vector<double>(shift.size(), left ? sign : 1.0), shift);
     }
     const View &first = reader.unpadded(node, 0), &second = reader.unpadded(node, 1);
-    if (!same_shape(first, second))
-        unsupported(layer_name(node),
-                    "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel");
+    if (!same_shape(first, second)) unsupported(layer_name(node), kDifferentShapes);
     return reader.append_alike(layer_name(node), first, Sum{first.value, second.value, sign});
 }
 
@@ -78,6 +96,11 @@ View sum(Reader& reader, const onnx::NodeProto& node, double sign) {
 
 View read_add(Reader& reader, const onnx::NodeProto& node) { return sum(reader, node, 1); }
 View read_sub(Reader& reader, const onnx::NodeProto& node) { return sum(reader, node, -1); }
+
+View read_sum(Reader& reader, const onnx::NodeProto& node) { return sum_of_all(reader, node, 1); }
+View read_mean(Reader& reader, const onnx::NodeProto& node) {
+    return sum_of_all(reader, node, 1.0 / node.input_size());
+}
 
 View read_mul(Reader& reader, const onnx::NodeProto& node) {
     if (node.input_size() != 2) broken("node " + label(node) + " must have two inputs");
@@ -99,8 +122,7 @@ View read_div(Reader& reader, const onnx::NodeProto& node) {
     const View& in = reader.unpadded(node, 0);
     std::vector<double> scale = per_channel(node, *divisor, in);
     for (double& value : scale) {
-        if (value == 0)
-            throw Error(ErrorKind::kInvalidArgument, fmt::format("node {}: it divides by zero", label(node)));
+        if (value == 0) unsupported(label(node), "it divides by zero");
         value = 1 / value;
     }
     return scaled(reader, node, in, std::move(scale));
@@ -136,6 +158,8 @@ View read_batch_norm(Reader& reader, const onnx::NodeProto& node) {
     const View& in = reader.unpadded(node, 0);
     if (integer_attribute(node, "training_mode", 0) != 0)
         unsupported(label(node), "it is in training mode. Call model.eval() before the export");
+    if (integer_attribute(node, "spatial", 1) == 0)
+        unsupported(label(node), "it normalises every pixel by itself (spatial = 0). Normalise per channel");
     const Axes channel_axis = view_as(0, in.shape, {{Axis::kChannel}}).dimensions[0];
     if (in.dimensions.size() < 2 || in.dimensions[1] != channel_axis)
         unsupported(label(node),
@@ -153,9 +177,7 @@ View read_batch_norm(Reader& reader, const onnx::NodeProto& node) {
     std::vector<double> scale(channels), shift(channels);
     for (std::size_t c = 0; c < channels; ++c) {
         scale[c] = (*p[0])[c] / std::sqrt((*p[3])[c] + epsilon);
-        if (!std::isfinite(scale[c]))
-            throw Error(ErrorKind::kInvalidArgument,
-                        fmt::format("node {}: its variance is negative or zero", label(node)));
+        if (!std::isfinite(scale[c])) unsupported(label(node), "its variance is negative or zero");
         shift[c] = (*p[1])[c] - scale[c] * (*p[2])[c];
     }
     return affine(reader, node, in, std::move(scale), std::move(shift), true);

@@ -2,33 +2,45 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "base/error.h"
+#include "compiler/onnx/external_data.h"
 #include "compiler/onnx/node.h"
 
 namespace flash::compiler {
 namespace {
 
-template <class T>
-std::vector<double> read_raw(const std::string& raw, std::size_t count, const std::string& what) {
-    if (raw.size() != count * sizeof(T)) broken(what + " has a size that does not match its shape");
-    std::vector<double> values(count);
-    for (std::size_t i = 0; i < count; ++i) {
+/// The bytes of a tensor that is not written as numbers, from the file itself or from beside it.
+struct Source {
+    const onnx::TensorProto& tensor;
+    std::size_t count;
+    const std::string& what;
+    const ExternalData* external;
+};
+
+template <class T, class Field>
+std::vector<double> read_values(const Source& source, const Field& field) {
+    const onnx::TensorProto& tensor = source.tensor;
+    std::string outside;
+    const bool is_outside = tensor.data_location() == onnx::TensorProto::EXTERNAL;
+    if (is_outside) outside = source.external->read(tensor, source.count * sizeof(T), source.what);
+    if (!is_outside && !tensor.has_raw_data()) {
+        if (static_cast<std::size_t>(field.size()) != source.count)
+            broken(source.what + " has a size that does not match its shape");
+        return {field.begin(), field.end()};
+    }
+    const std::string& raw = is_outside ? outside : tensor.raw_data();
+    if (raw.size() != source.count * sizeof(T)) broken(source.what + " has a size that does not match its shape");
+    std::vector<double> values(source.count);
+    for (std::size_t i = 0; i < source.count; ++i) {
         T value;
         std::memcpy(&value, raw.data() + i * sizeof(T), sizeof(T));
         values[i] = static_cast<double>(value);
     }
     return values;
-}
-
-template <class T, class Field>
-std::vector<double> read_values(const onnx::TensorProto& tensor, const Field& field, std::size_t count,
-                                const std::string& what) {
-    if (tensor.has_raw_data()) return read_raw<T>(tensor.raw_data(), count, what);
-    if (static_cast<std::size_t>(field.size()) != count) broken(what + " has a size that does not match its shape");
-    return {field.begin(), field.end()};
 }
 
 }  // namespace
@@ -44,29 +56,33 @@ std::int64_t element_count(const std::vector<std::int64_t>& dims, const std::str
     return count;
 }
 
-Constant read_tensor(const onnx::TensorProto& tensor, const std::string& what) {
-    if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0)
+Constant read_tensor(const onnx::TensorProto& tensor, const std::string& what, const ExternalData* external) {
+    if (tensor.data_location() == onnx::TensorProto::EXTERNAL && !external)
         throw Error(ErrorKind::kUnsupported,
                     what + " is stored outside the ONNX file. Export the model as one file (weights inside)");
     Constant constant;
     constant.dims.assign(tensor.dims().begin(), tensor.dims().end());
-    const auto count = static_cast<std::size_t>(element_count(constant.dims, what));
+    const Source source{tensor, static_cast<std::size_t>(element_count(constant.dims, what)), what, external};
+    const auto& int32 = tensor.int32_data();
+    constant.type = ElementType::kInteger;
     switch (tensor.data_type()) {
         case onnx::TensorProto::FLOAT:
-            constant.values = read_values<float>(tensor, tensor.float_data(), count, what);
+            constant.type = ElementType::kFloat;
+            constant.values = read_values<float>(source, tensor.float_data());
             break;
         case onnx::TensorProto::DOUBLE:
-            constant.values = read_values<double>(tensor, tensor.double_data(), count, what);
-            break;
-        case onnx::TensorProto::INT64:
-            constant.values = read_values<std::int64_t>(tensor, tensor.int64_data(), count, what);
-            break;
-        case onnx::TensorProto::INT32:
-            constant.values = read_values<std::int32_t>(tensor, tensor.int32_data(), count, what);
+            constant.type = ElementType::kFloat;
+            constant.values = read_values<double>(source, tensor.double_data());
             break;
         case onnx::TensorProto::BOOL:
-            constant.values = read_values<std::uint8_t>(tensor, tensor.int32_data(), count, what);
+            constant.type = ElementType::kBool;
+            constant.values = read_values<std::uint8_t>(source, int32);
             break;
+        case onnx::TensorProto::INT64: constant.values = read_values<std::int64_t>(source, tensor.int64_data()); break;
+        case onnx::TensorProto::INT32: constant.values = read_values<std::int32_t>(source, int32); break;
+        case onnx::TensorProto::INT16: constant.values = read_values<std::int16_t>(source, int32); break;
+        case onnx::TensorProto::INT8: constant.values = read_values<std::int8_t>(source, int32); break;
+        case onnx::TensorProto::UINT8: constant.values = read_values<std::uint8_t>(source, int32); break;
         default:
             throw Error(ErrorKind::kUnsupported, fmt::format("{} has ONNX data type {}; Flash reads float, double and "
                                                              "integers. Export the model in 32-bit float",
@@ -74,11 +90,14 @@ Constant read_tensor(const onnx::TensorProto& tensor, const std::string& what) {
     }
     for (double value : constant.values)
         if (!std::isfinite(value))
-            throw Error(ErrorKind::kInvalidArgument, what + " holds a value that is not a finite number");
+            throw Error(ErrorKind::kUnsupported,
+                        what +
+                            " holds a value that is not a finite number: the training has diverged, or the export "
+                            "has failed. Export the network from a sound checkpoint");
     return constant;
 }
 
-Constant scalar(double value) { return {{}, {value}}; }
+Constant scalar(double value, ElementType type) { return {{}, {value}, type}; }
 
 std::optional<double> as_scalar(const Constant& constant) {
     if (constant.values.size() != 1) return std::nullopt;
@@ -86,11 +105,10 @@ std::optional<double> as_scalar(const Constant& constant) {
 }
 
 std::vector<std::int64_t> as_integers(const Constant& constant) {
+    constexpr double kLimit = 0x1p62;
     std::vector<std::int64_t> out;
-    for (double value : constant.values) {
-        if (!(std::abs(value) < 9.2e18)) broken("an index is out of range");
-        out.push_back(static_cast<std::int64_t>(value));
-    }
+    for (double value : constant.values)
+        out.push_back(static_cast<std::int64_t>(std::isnan(value) ? 0 : std::clamp(value, -kLimit, kLimit)));
     return out;
 }
 

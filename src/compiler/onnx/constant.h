@@ -10,18 +10,26 @@
 
 namespace flash::compiler {
 
-/// Numbers of any ONNX type as doubles (64-bit integers in an ONNX graph are shapes and indices: exact).
+class ExternalData;
+
+enum class ElementType { kFloat, kInteger, kBool };
+
+/// Numbers of any ONNX type as doubles (64-bit integers in an ONNX graph are shapes and indices: exact, but for the
+/// largest, which stand for "to the end").
 struct Constant {
     std::vector<std::int64_t> dims;  ///< empty: a scalar
     std::vector<double> values;      ///< row-major, product of dims
+    ElementType type = ElementType::kFloat;
 };
 
-/// Error(kFile) if sizes do not match the declared shape, Error(kUnsupported) for external data and odd types.
-Constant read_tensor(const onnx::TensorProto& tensor, const std::string& what);
+/// external: where the values of a tensor outside the file are; null: nowhere. Error(kFile) if sizes do not match the
+/// declared shape, Error(kUnsupported) for odd types and values that are not finite.
+Constant read_tensor(const onnx::TensorProto& tensor, const std::string& what, const ExternalData* external = nullptr);
 
-Constant scalar(double value);
+Constant scalar(double value, ElementType type = ElementType::kFloat);
 /// The only value of a one-element tensor.
 std::optional<double> as_scalar(const Constant& constant);
+/// As integers; those beyond 2^62 are taken for that.
 std::vector<std::int64_t> as_integers(const Constant& constant);
 
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 29;

@@ -3,19 +3,26 @@
 
 #include <onnx/onnx_pb.h>
 
-#include <optional>
+#include <string>
 #include <vector>
 
-#include "compiler/onnx/constant.h"
+#include "compiler/onnx/shape_rules.h"
 
 namespace flash::compiler {
 
-/// Evaluates a node whose inputs are all constant (null: absent optional input); nothing if the operator is not among
-/// the supported ones. Error(kUnsupported / kFile) if its inputs do not make sense.
-std::optional<Constant> fold(const onnx::NodeProto& node, const std::vector<const Constant*>& inputs);
+/// A node whose inputs are all constant (null: an absent optional input).
+struct FoldNode {
+    const onnx::NodeProto& node;
+    const Constants& inputs;
 
-/// Resolves the target of a Reshape (0: copy, -1: infer) of a tensor with these dims; Error(kFile) if it does not fit.
-std::vector<std::int64_t> reshape_dims(const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& target,
-                                       bool allow_zero);
+    bool has(std::size_t index) const { return index < inputs.size() && inputs[index]; }
+    /// Error(kFile) if it is absent.
+    const Constant& input(std::size_t index) const;
+};
+
+/// The node's outputs. Error(kUnsupported / kFile) if its inputs do not make sense.
+using Fold = std::vector<Constant> (*)(const FoldNode& node);
+/// How to evaluate an operator; null if it is not among the supported ones.
+Fold find_fold(const std::string& op_type);
 
 }  // namespace flash::compiler

@@ -40,12 +40,25 @@ std::string advice(const std::string& op) {
     if (op == "Softmax" || op == "LogSoftmax")
         return "the client computes it from the logits by itself. Export the network without it: the order of the "
                "classes is the same";
-    if (op == "LayerNormalization" || op == "InstanceNormalization" || op == "GroupNormalization" || op == "LRN")
+    if (op == "LayerNormalization" || op == "InstanceNormalization" || op == "GroupNormalization" || op == "LRN" ||
+        op == "RMSNormalization" || op == "LpNormalization" || op == "MeanVarianceNormalization")
         return "it divides by a statistic of the image. Use batch normalisation, which folds into the layer before it";
     if (op == "If" || op == "Loop" || op == "Scan")
         return "control flow is not supported. Export the network as a fixed graph";
     if (op == "QuantizeLinear" || op == "DequantizeLinear" || op == "QLinearConv" || op == "ConvInteger")
         return "Flash quantises by itself. Export the network in 32-bit float";
+    if (op == "Resize" || op == "Upsample")
+        return "resizing a map inside the network is not supported. Resize the pictures before the network sees them, "
+               "or "
+               "use a convolution";
+    if (op == "DepthToSpace" || op == "SpaceToDepth")
+        return "moving pixels into channels (a pixel shuffle) is not supported. Use a convolution with a stride";
+    if (op == "Einsum") return "write it as a convolution, a fully connected layer, a mean or a product of maps";
+    if (op == "Attention" || op == "RotaryEmbedding")
+        return "attention multiplies maps by each other and takes a softmax inside the network. Flash runs "
+               "convolutional "
+               "networks";
+    if (op == "Sin" || op == "Cos") return "Flash runs activations of degree two, a*x*x + b*x + c";
     if (op == "ConvTranspose") return "transposed convolutions are not supported. Use ordinary convolutions";
     return "this operator is not supported. Flash runs Conv, BatchNormalization, x*x + x, Add, average pooling, "
            "Flatten and Gemm (see docs/compiler.md)";

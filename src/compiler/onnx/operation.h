@@ -65,7 +65,8 @@ struct Operation {
 struct OperationGraph {
     model::Shape input;
     std::vector<Operation> operations;
-    int result = 0;  ///< the value that is the network's output
+    int result = 0;                  ///< the value that is the network's output
+    std::vector<std::string> notes;  ///< what its user should know: what was left out, how the input is turned
 
     const model::Shape& shape_of(int value) const {
         return value == 0 ? input : operations.at(static_cast<std::size_t>(value - 1)).output;

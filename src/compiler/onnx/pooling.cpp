@@ -24,11 +24,49 @@ View average(Reader& reader, const onnx::NodeProto& node, const View& in, const 
     return reader.append(name, window_output(in.shape, in.shape.channels, window, name), Average{in.value, window});
 }
 
+struct Mean {
+    View out;
+    std::int64_t pixels;  ///< that each of its values is the mean of
+};
+
+/// The mean over some dimensions, which must be rows or columns of the map.
+Mean mean(Reader& reader, const onnx::NodeProto& node) {
+    const View& in = reader.unpadded(node, 0);
+    const std::vector<bool> reduced = reduced_dims(node, in.dimensions.size(), reader.parameters(node, "axes"));
+    bool rows = false, columns = false;
+    std::vector<Axes> dimensions;
+    for (std::size_t i = 0; i < reduced.size(); ++i) {
+        if (!reduced[i]) {
+            dimensions.push_back(in.dimensions[i]);
+            continue;
+        }
+        if (integer_attribute(node, "keepdims", 1) != 0) dimensions.emplace_back();
+        for (Axis axis : in.dimensions[i]) {
+            if (axis == Axis::kChannel)
+                unsupported(label(node),
+                            "Flash takes means and sums over the spatial axes only, not over the channels. Use "
+                            "adaptive average pooling to 1 x 1");
+            (axis == Axis::kRow ? rows : columns) = true;
+        }
+    }
+    model::Window window;
+    if (rows) window.kernel_h = in.shape.height;
+    if (columns) window.kernel_w = in.shape.width;
+    if (rows != columns) {  // windows side by side: means of means fold into one
+        window.stride_h = window.kernel_h;
+        window.stride_w = window.kernel_w;
+    }
+    const View out = average(reader, node, in, window);
+    return {view_as(out.value, out.shape, dimensions), std::int64_t{window.kernel_h} * window.kernel_w};
+}
+
 }  // namespace
 
 View read_average_pool(Reader& reader, const onnx::NodeProto& node) {
     const View& in = reader.image(node, 0);
     const std::vector<std::int64_t> kernel = integers_attribute(node, "kernel_shape");
+    if (std::ranges::any_of(integers_attribute(node, "dilations"), [](std::int64_t d) { return d != 1; }))
+        unsupported(label(node), "its dilations are not 1. Flash pools over windows without gaps");
     const model::Window own = read_window(node, image_view(in.value, in.shape), kernel);
     model::Window w = read_window(node, in, kernel);
     if (string_attribute(node, "auto_pad", "NOTSET").starts_with("SAME") && in.padded())
@@ -65,18 +103,14 @@ View read_global_average_pool(Reader& reader, const onnx::NodeProto& node) {
     return average(reader, node, in, {in.shape.height, in.shape.width});
 }
 
-View read_reduce_mean(Reader& reader, const onnx::NodeProto& node) {
-    const View& in = reader.unpadded(node, 0);
-    std::vector<std::int64_t> axes = Reader::has_input(node, 1) ? as_integers(reader.needed_constant(node, 1, "axes"))
-                                                                : integers_attribute(node, "axes");
-    for (std::int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
-    std::ranges::sort(axes);
-    if (!in.image() || axes != std::vector<std::int64_t>{2, 3})
-        unsupported(label(node),
-                    "Flash takes means over both spatial axes (2 and 3) only. Use adaptive average pooling to 1 x 1");
-    View out = average(reader, node, in, {in.shape.height, in.shape.width});
-    if (integer_attribute(node, "keepdims", 1) == 0) out.dimensions.resize(2);
-    return out;
+View read_reduce_mean(Reader& reader, const onnx::NodeProto& node) { return mean(reader, node).out; }
+
+View read_reduce_sum(Reader& reader, const onnx::NodeProto& node) {
+    const Mean taken = mean(reader, node);
+    const auto channels = static_cast<std::size_t>(taken.out.shape.channels);
+    return reader.append_alike(layer_name(node), taken.out,
+                               Affine{taken.out.value, std::vector<double>(channels, static_cast<double>(taken.pixels)),
+                                      std::vector<double>(channels, 0.0)});
 }
 
 }  // namespace flash::compiler

@@ -4,6 +4,7 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "compiler/onnx/fold.h"
@@ -14,21 +15,20 @@ namespace flash::compiler {
 
 using model::Shape;
 
-void Reader::check_opset() const {
-    std::int64_t version = 0;
+void Reader::check_opset() {
     for (const auto& opset : model_.opset_import())
-        if (opset.domain().empty() || opset.domain() == "ai.onnx") version = opset.version();
-    if (version == 0) broken("it does not say which operator set it uses");
-    if (version < 11 || version > 17)
+        if (opset.domain().empty() || opset.domain() == "ai.onnx") opset_ = opset.version();
+    if (opset_ == 0) broken("it does not say which operator set it uses");
+    if (opset_ < kOldestOpset || opset_ > kNewestOpset)
         throw Error(
             ErrorKind::kUnsupported,
-            fmt::format("the ONNX model uses operator set {}; Flash reads 11 to 17. Export it with opset_version=17",
-                        version));
+            fmt::format("the ONNX model uses operator set {}; Flash reads {} to {}. Export it with opset_version=17",
+                        opset_, kOldestOpset, kNewestOpset));
 }
 
 void Reader::read_initializers() {
     for (const onnx::TensorProto& tensor : graph_.initializer())
-        constants_[tensor.name()] = read_tensor(tensor, "tensor " + tensor.name());
+        constants_[tensor.name()] = read_tensor(tensor, "tensor " + tensor.name(), external_);
     if (graph_.sparse_initializer_size() > 0)
         throw Error(ErrorKind::kUnsupported, "the ONNX model has sparse weights; export dense ones");
 }
@@ -38,8 +38,11 @@ void Reader::read_input() {
     for (const onnx::ValueInfoProto& candidate : graph_.input()) {
         if (constants_.contains(candidate.name())) continue;
         if (input)
-            throw Error(ErrorKind::kUnsupported,
-                        "the ONNX model has more than one input; Flash runs networks of one image");
+            throw Error(
+                ErrorKind::kUnsupported,
+                fmt::format("the ONNX model has more than one input ({}, {}); Flash runs networks of one image. "
+                            "If they are weights, export the model with them (export_params=True)",
+                            input->name(), candidate.name()));
         input = &candidate;
     }
     if (!input) broken("it has no input");
@@ -47,8 +50,10 @@ void Reader::read_input() {
     if (dims.size() != 4 && dims.size() != 2)
         throw Error(ErrorKind::kUnsupported, fmt::format("the input {} has {} dimensions; Flash wants [N, C, H, W]",
                                                          input->name(), dims.size()));
+    const bool last = dims.size() == 4 && turned_first(input->name());
     Shape shape{1, 1, 1};
     int* extents[] = {&shape.channels, &shape.height, &shape.width};
+    if (last) std::ranges::rotate(extents, extents + 1);
     for (int i = 1; i < dims.size(); ++i) {
         const std::int64_t extent = dims[i].has_dim_value() ? dims[i].dim_value() : 0;
         if (extent < 1 || extent > model::kMaxChannels)
@@ -68,12 +73,56 @@ void Reader::read_input() {
                                 input->name(), dims[0].dim_value()));
     result_.input = shape;
     View view = image_view(0, shape);
+    if (last) view = view_as(0, shape, {{}, {Axis::kRow}, {Axis::kColumn}, {Axis::kChannel}});
     view.dimensions.resize(static_cast<std::size_t>(dims.size()));
     views_[input->name()] = view;
+    if (last)
+        result_.notes.push_back(
+            fmt::format("the input {} is [N, H, W, C] in the file; Flash feeds it pictures as it feeds all networks",
+                        input->name()));
+}
+
+/// Whether a tensor [N, H, W, C] is what this name stands for: all that reads it, perhaps behind arithmetic, is a
+/// transposition to [N, C, H, W].
+bool Reader::turned_first(const std::string& name) const {
+    static const std::set<std::string> arithmetic = {"Add", "Sub", "Mul", "Div", "Cast", "Identity"};
+    std::set<std::string> names{name};
+    bool turned = false;
+    for (const onnx::NodeProto& node : graph_.node()) {
+        if (std::ranges::none_of(node.input(), [&](const std::string& input) { return names.contains(input); }))
+            continue;
+        if (node.op_type() == "Transpose" && integers_attribute(node, "perm") == Dims{0, 3, 1, 2}) {
+            turned = true;
+        } else if (arithmetic.contains(node.op_type()) && node.output_size() == 1) {
+            names.insert(node.output(0));
+        } else {
+            return false;
+        }
+    }
+    return turned;
+}
+
+/// Finds the logits: what turns them into probabilities or a class at the end of the graph is left to the client.
+void Reader::leave_out_last_steps() {
+    static const std::set<std::string> last = {"Softmax", "LogSoftmax", "ArgMax", "Hardmax"};
+    static const std::set<std::string> between = {"Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Flatten"};
+    output_ = graph_.output(0).name();
+    std::string name = output_;
+    for (int i = graph_.node_size(); i-- > 0;) {
+        const onnx::NodeProto& node = graph_.node(i);
+        if (node.input_size() == 0 || node.output_size() == 0 || node.output(0) != name) continue;
+        if (last.contains(node.op_type())) {
+            last_steps_.push_back(&node);
+            output_ = node.input(0);
+        } else if (!between.contains(node.op_type())) {
+            break;
+        }
+        name = node.input(0);
+    }
 }
 
 std::set<const onnx::NodeProto*> Reader::needed_nodes() const {
-    std::set<std::string> wanted{graph_.output(0).name()};
+    std::set<std::string> wanted{output_};
     std::set<const onnx::NodeProto*> nodes;
     for (int i = graph_.node_size(); i-- > 0;) {
         const onnx::NodeProto& node = graph_.node(i);
@@ -98,10 +147,21 @@ const Constant& Reader::needed_constant(const onnx::NodeProto& node, int index, 
     return *found;
 }
 
+Constants Reader::parameters(const onnx::NodeProto& node, const char* what) const {
+    Constants list{nullptr};
+    for (int i = 1; i < node.input_size(); ++i)
+        list.push_back(has_input(node, i) ? &needed_constant(node, i, what) : nullptr);
+    return list;
+}
+
 const View& Reader::view(const onnx::NodeProto& node, int index) const {
     if (!has_input(node, index)) broken("node " + label(node) + " lacks an input");
     const auto found = views_.find(node.input(index));
     if (found == views_.end()) {
+        if (const auto other = not_computed_.find(node.input(index)); other != not_computed_.end())
+            unsupported(label(*other->second), "its output " + node.input(index) +
+                                                   " is used, which Flash does not compute. Export the network for "
+                                                   "inference (model.eval())");
         if (constants_.contains(node.input(index)))
             unsupported(label(node), "it applies to a constant here, where Flash expects a map");
         broken("node " + label(node) + " reads " + node.input(index) + ", which nothing before it computes");
@@ -139,40 +199,86 @@ View Reader::append_alike(const std::string& node, const View& in, decltype(Oper
     return out;
 }
 
-void Reader::read(const onnx::NodeProto& node) {
+/// Everything that a node says is known: nothing is ignored that could change what it computes.
+void Reader::check_node(const onnx::NodeProto& node) const {
     const std::string& op = node.op_type();
     if (node.output_size() < 1 || node.output(0).empty()) broken("a node has no output");
     if (!node.domain().empty() && node.domain() != "ai.onnx")
         unsupported(label(node), "it is an operator of the extension " + node.domain() + ", which Flash does not know");
-    for (int i = 1; i < node.output_size(); ++i)
-        if (!node.output(i).empty() && op != "Dropout" && op != "BatchNormalization")
-            unsupported(label(node), "it has more than one output. " + advice(op));
+    const OperatorRule* rule = find_operator(op);
+    if (!rule) unsupported(label(node), advice(op));
+    if (node.input_size() > rule->most_inputs)
+        unsupported(label(node),
+                    fmt::format("it has {} inputs; Flash knows {} at most", node.input_size(), rule->most_inputs));
+    for (const onnx::AttributeProto& a : node.attribute())
+        if (std::ranges::find(rule->attributes, a.name()) == rule->attributes.end() &&
+            std::ranges::find(rule->without_effect, a.name()) == rule->without_effect.end())
+            unsupported(
+                label(node),
+                fmt::format("its attribute \"{}\" is unknown to Flash, which reads the operator as operator sets "
+                            "{} to {} define it. Export the model with opset_version=17",
+                            a.name(), kOldestOpset, kNewestOpset));
+    for (int i = 1; i < node.output_size(); ++i) {
+        if (node.output(i).empty() || rule->outputs == Outputs::kMany || rule->outputs == Outputs::kFirst) continue;
+        unsupported(label(node), rule->outputs == Outputs::kTraining
+                                     ? "it is in training mode: it has outputs for statistics of the batch. Call "
+                                       "model.eval() before the export"
+                                     : "it has more than one output. " + advice(op));
+    }
+}
 
-    std::vector<const Constant*> inputs;
+void Reader::read(const onnx::NodeProto& node) {
+    check_node(node);
+    const std::string& op = node.op_type();
+    const OperatorRule& rule = *find_operator(op);
+    Constants inputs;
     bool constant_inputs = true;
     for (int i = 0; i < node.input_size(); ++i) {
         inputs.push_back(constant(node, i));
         constant_inputs = constant_inputs && (inputs.back() || !has_input(node, i));
     }
-    const std::string& output = node.output(0);
-    if (op == "Shape" && !constant_inputs) {
-        Constant shape{{}, {}};
-        for (std::int64_t dim : unpadded(node, 0).dims()) shape.values.push_back(static_cast<double>(dim));
-        shape.dims = {static_cast<std::int64_t>(shape.values.size())};
-        constants_[output] = shape;
-    } else if (constant_inputs) {
-        std::optional<Constant> folded = fold(node, inputs);
-        if (!folded) unsupported(label(node), advice(op));
-        constants_[output] = std::move(*folded);
+    const auto keep = [&](auto& all, auto&& results) {
+        for (int i = 0; i < node.output_size(); ++i) {
+            const std::string& name = node.output(i);
+            if (name.empty()) continue;
+            if (static_cast<std::size_t>(i) < results.size())
+                all[name] = std::move(results[static_cast<std::size_t>(i)]);
+            else
+                not_computed_[name] = &node;
+        }
+    };
+    if (constant_inputs) {
+        const Fold fold = find_fold(op);
+        if (!fold) unsupported(label(node), advice(op));
+        std::vector<Constant> results = fold({node, inputs});
+        for (const Constant& result : results)
+            for (double value : result.values)
+                if (!std::isfinite(value)) unsupported(label(node), "it makes a constant that is not a finite number");
+        keep(constants_, results);
+    } else if (rule.measure) {
+        keep(constants_, std::vector<Constant>{rule.measure(*this, node)});
+    } else if (rule.read_parts) {
+        keep(views_, rule.read_parts(*this, node));
+    } else if (rule.read) {
+        keep(views_, std::vector<View>{rule.read(*this, node)});
     } else {
-        const Operator read_operator = find_operator(op);
-        if (!read_operator) unsupported(label(node), advice(op));
-        views_[output] = read_operator(*this, node);
+        unsupported(label(node), advice(op));
     }
 }
 
+/// A last step is the client's only if it goes over all logits.
+void Reader::check_last_step(const onnx::NodeProto& node, const View& logits) const {
+    const std::string& op = node.op_type();
+    const std::int64_t fallback = op == "ArgMax" ? 0 : opset_ < 13 ? 1 : -1;
+    const std::size_t axis = resolve_axis(node, integer_attribute(node, "axis", fallback), logits.dimensions.size());
+    // Until operator set 12 these went over all dimensions from the axis on.
+    const bool all = opset_ < 13 && op != "ArgMax";
+    for (std::size_t i = 0; i < logits.dimensions.size(); ++i)
+        if (i != axis && !(all && i > axis) && !logits.dimensions[i].empty()) unsupported(label(node), advice(op));
+}
+
 void Reader::read_output() {
-    const auto found = views_.find(graph_.output(0).name());
+    const auto found = views_.find(output_);
     if (found == views_.end()) broken("nothing computes its output from its input");
     const View& output = found->second;
     if (output.padded()) throw Error(ErrorKind::kUnsupported, "the output of the ONNX model is a padded map");
@@ -180,6 +286,12 @@ void Reader::read_output() {
         throw Error(ErrorKind::kUnsupported,
                     "the output of the ONNX model is transposed; the order of axes must stay [N, C, H, W]. Remove the "
                     "transposition");
+    for (const onnx::NodeProto* node : last_steps_) {
+        check_last_step(*node, output);
+        result_.notes.push_back(fmt::format(
+            "node {} is left out: the client gets the logits, and computes probabilities and the class from them",
+            label(*node)));
+    }
     result_.result = output.value;
 }
 
@@ -190,6 +302,7 @@ OperationGraph Reader::run() {
                     fmt::format("the ONNX model has {} outputs; Flash runs networks with one", graph_.output_size()));
     read_initializers();
     read_input();
+    leave_out_last_steps();
     const std::set<const onnx::NodeProto*> needed = needed_nodes();
     for (const onnx::NodeProto& node : graph_.node())
         if (needed.contains(&node)) read(node);
@@ -197,7 +310,9 @@ OperationGraph Reader::run() {
     return std::move(result_);
 }
 
-OperationGraph read_graph(const onnx::ModelProto& model) { return Reader(model).run(); }
+OperationGraph read_graph(const onnx::ModelProto& model, const ExternalData* external) {
+    return Reader(model, external).run();
+}
 
 onnx::ModelProto parse_model(std::span<const std::uint8_t> bytes) {
     const google::protobuf::LogSilencer silence;

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "compiler/onnx/constant.h"
+#include "compiler/onnx/external_data.h"
 #include "compiler/onnx/operation.h"
+#include "compiler/onnx/shape_rules.h"
 #include "compiler/onnx/view.h"
 
 namespace flash::compiler {
@@ -22,14 +24,20 @@ inline constexpr std::uint64_t kMaxOnnxBytes = 0x7fffffff;  ///< of a file: prot
 /// Error(kFile) if the bytes are no ONNX model.
 onnx::ModelProto parse_model(std::span<const std::uint8_t> bytes);
 
-/// Error(kFile): the graph is not sound; Error(kUnsupported): an operator or a structure that Flash cannot run, naming
-/// the node, the reason and what to do instead.
-OperationGraph read_graph(const onnx::ModelProto& model);
+inline constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 23;
+
+/// external: where the values of tensors outside the file are; null: such tensors are refused. Error(kFile): the graph
+/// is not sound; Error(kUnsupported): an operator or a structure that Flash cannot run, naming the node, the reason and
+/// what to do instead.
+OperationGraph read_graph(const onnx::ModelProto& model, const ExternalData* external = nullptr);
 
 /// The state of one walk, which the operators use.
 class Reader {
 public:
-    explicit Reader(const onnx::ModelProto& model) : model_(model), graph_(model.graph()) {}
+    Reader(const onnx::ModelProto& model, const ExternalData* external)
+        : model_(model),
+          graph_(model.graph()),
+          external_(external) {}
     OperationGraph run();
 
     static bool has_input(const onnx::NodeProto& node, int index) {
@@ -38,6 +46,8 @@ public:
     /// An input that is a constant; null if it is absent or a map.
     const Constant* constant(const onnx::NodeProto& node, int index) const;
     const Constant& needed_constant(const onnx::NodeProto& node, int index, const char* what) const;
+    /// All inputs, of which the first may be a map and must not be asked for.
+    Constants parameters(const onnx::NodeProto& node, const char* what) const;
     const View& view(const onnx::NodeProto& node, int index) const;      ///< an input that is a map
     const View& unpadded(const onnx::NodeProto& node, int index) const;  ///< ... that no Pad waits on
     const View& image(const onnx::NodeProto& node, int index) const;     ///< ... in the form [N, C, H, W]
@@ -48,17 +58,26 @@ public:
     View append_alike(const std::string& node, const View& in, decltype(Operation::what) what);
 
 private:
-    void check_opset() const;
+    void check_opset();
     void read_initializers();
     void read_input();
+    bool turned_first(const std::string& name) const;
+    void leave_out_last_steps();
     std::set<const onnx::NodeProto*> needed_nodes() const;
+    void check_node(const onnx::NodeProto& node) const;
     void read(const onnx::NodeProto& node);
     void read_output();
+    void check_last_step(const onnx::NodeProto& node, const View& logits) const;
 
     const onnx::ModelProto& model_;
     const onnx::GraphProto& graph_;
+    const ExternalData* external_;
+    std::int64_t opset_ = 0;
+    std::string output_;                              // the name of the logits
+    std::vector<const onnx::NodeProto*> last_steps_;  // of the graph, behind the logits: the client's
     std::map<std::string, Constant> constants_;
     std::map<std::string, View> views_;
+    std::map<std::string, const onnx::NodeProto*> not_computed_;  // outputs of nodes that Flash does not compute
     OperationGraph result_;
 };
 

@@ -18,7 +18,7 @@ struct View {
     model::Shape shape;
     std::vector<Axes> dimensions;  ///< the axes that each of the tensor's dimensions runs over, the slowest first;
                                    ///< those of extent 1 are left out
-    std::array<int, 4> pads{};  ///< zeros that a Pad put around the map: top, left, bottom, right
+    std::array<int, 4> pads{};     ///< zeros that a Pad put around the map: top, left, bottom, right
 
     std::int64_t extent(Axis axis) const;
     std::vector<std::int64_t> dims() const;  ///< without the pads
