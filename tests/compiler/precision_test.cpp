@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "compiler/compile.h"
 #include "compiler/network.h"
-#include "compiler/noise.h"
 #include "compiler/precision.h"
 #include "support/random_network.h"
 
