@@ -13,7 +13,7 @@ TEST(SlotNoise, StandardDeviationsAreThoseOfTheText) {
     for (const SlotParameters& row : kSlotParameters) {
         EXPECT_NEAR(std::sqrt(slot_noise::product_variance(row)) / row.plain_modulus, 104, 0.5);
         EXPECT_NEAR(slot_noise::flooded_part(row), 0.5, 5e-4);
-        EXPECT_NEAR(slot_noise::switched_room(row), 256, 0.5);
+        EXPECT_NEAR(slot_noise::switched_room(row), 256, 1);
     }
     EXPECT_NEAR(std::sqrt(slot_noise::kRerandomisationVariance), 240, 1);
     EXPECT_NEAR(std::sqrt(slot_noise::kSwitchingVariance), 15.1, 0.05);
