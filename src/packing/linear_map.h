@@ -12,7 +12,7 @@
 #include "model/model.h"
 #include "packing/plan.h"
 
-namespace flash::protocol {
+namespace flash::packing {
 
 /// A convolution term, or the part of one in groups that some result polynomials share, all indices within a band:
 /// out[first_row + r] += multiplier * sum_c weights[r][c] * X^shift_c * in[first_input + input_c]; the same in every
@@ -45,13 +45,13 @@ struct LinearMap {
 
 /// What the products of layer `index` cost in an inference, one for each of the matrices that build_linear_map makes,
 /// in their order.
-std::vector<lattice::ProductOffer> product_offers(const model::Architecture& architecture, const packing::Plan& plan,
-                                                  int index, const lattice::ProductRates& rates,
+std::vector<lattice::ProductOffer> product_offers(const model::Architecture& architecture, const Plan& plan, int index,
+                                                  const lattice::ProductRates& rates,
                                                   InstructionSet set = best_instruction_set());
 
 /// The secret weights of layer `index` arranged for its packing; nothing refers to `weights` afterwards.
 /// methods: of its products, as many as offers; empty: each chosen by itself.
-LinearMap build_linear_map(const model::Architecture& architecture, const packing::Plan& plan, int index,
+LinearMap build_linear_map(const model::Architecture& architecture, const Plan& plan, int index,
                            const model::LayerWeights& weights, std::span<const lattice::ProductMethod> methods = {});
 
 /// The polynomials of a stream (all bands, contiguous, n words each).
@@ -59,13 +59,13 @@ using StreamPolynomials = std::function<std::span<const std::uint32_t>(int strea
 
 /// out += map(streams) for the `a` halves: out holds the layer's result polynomials, all bands, n words each. Exact mod
 /// (X^n + 1, 2^32).
-void apply_whole(const LinearMap& map, const packing::Plan& plan, int index, const StreamPolynomials& streams,
+void apply_whole(const LinearMap& map, const Plan& plan, int index, const StreamPolynomials& streams,
                  std::span<std::uint32_t> out);
 
 /// The same for the `b` halves of one band, at the coefficients that carry results: out holds the band's result
 /// polynomials in the compact form of its tiles. Words of a stream must be zero in the low bytes that
 /// Stream::zero_low_bytes() says.
-void apply_results(const LinearMap& map, const packing::Plan& plan, int index, int band,
-                   const StreamPolynomials& streams, std::span<std::uint32_t> out);
+void apply_results(const LinearMap& map, const Plan& plan, int index, int band, const StreamPolynomials& streams,
+                   std::span<std::uint32_t> out);
 
-}  // namespace flash::protocol
+}  // namespace flash::packing

@@ -4,12 +4,12 @@
 
 #include <vector>
 
-#include "compiler/noise.h"
 #include "model/model.h"
+#include "packing/weight_energy.h"
 
-namespace flash::compiler {
+namespace flash::packing {
 
-/// Whether the noise of every layer of a group (one of packing::layer_groups()) stays within its bound under a choice,
+/// Whether the noise of every layer of a group (one of layer_groups()) stays within its bound under a choice,
 /// with uploads as fine as q. More results in a polynomial mean more noise, and the small ring has 32 times as large
 /// errors.
 bool noise_fits(const model::Architecture& architecture, const Energies& energies,
@@ -20,4 +20,4 @@ bool noise_fits(const model::Architecture& architecture, const Energies& energie
 /// the upload bits that it takes. Then choose_upload_bits(). A group that fits nowhere keeps what it has.
 void choose_packing(model::Architecture& architecture, model::SecretWeights& weights, bool small_ring = true);
 
-}  // namespace flash::compiler
+}  // namespace flash::packing

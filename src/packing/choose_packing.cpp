@@ -1,10 +1,12 @@
-#include "compiler/choose_packing.h"
+#include "packing/choose_packing.h"
 
 #include <algorithm>
 
-#include "packing/alternatives.h"
+#include "packing/group_packings.h"
+#include "packing/upload_bits.h"
+#include "scheme/direct_noise.h"
 
-namespace flash::compiler {
+namespace flash::packing {
 namespace {
 
 using Group = std::vector<std::size_t>;
@@ -18,17 +20,12 @@ int& upload_bits(model::Architecture& architecture, int value) {
                       : architecture.layers[static_cast<std::size_t>(value) - 1].upload_bits;
 }
 
-const scheme::DirectRing& ring_of(const packing::Grid& grid) {
-    return scheme::direct_ring(static_cast<std::size_t>(grid.degree));
-}
-
-bool fits(const model::Architecture& architecture, const Energies& energies, const Group& group,
-          const packing::Grid& grid) {
-    const scheme::DirectRing& ring = ring_of(grid);
+bool fits(const model::Architecture& architecture, const Energies& energies, const Group& group, const Grid& grid) {
+    const scheme::DirectRing& ring = grid.ring();
     return std::ranges::all_of(group, [&](std::size_t layer) {
         const int share_bits = architecture.layers[layer].share_bits;
-        return phase_noise(packed_energy(energies[layer], grid.channels_per_output), ring.modulus_bits, share_bits,
-                           ring) <= phase_noise_limit(share_bits);
+        return scheme::phase_noise(packed_energy(energies[layer], grid.channels_per_output), ring.modulus_bits,
+                                   share_bits, ring) <= scheme::phase_noise_limit(share_bits);
     });
 }
 
@@ -38,17 +35,17 @@ public:
         : architecture_(architecture),
           energies_(energies),
           small_ring_(small_ring),
-          groups_(packing::layer_groups(architecture)) {
+          groups_(layer_groups(architecture)) {
         for (const Group& group : groups_) {
-            const model::PackingChoice choice = packing::choice_of(architecture, group);
-            need_.push_back(needed_bits(group, packing::grid_of(architecture, group, choice)));
+            const model::PackingChoice choice = choice_of(architecture, group);
+            need_.push_back(needed_bits(group, grid_of(architecture, group, choice)));
         }
     }
 
     void run() {
         for (std::size_t g = 0; g < groups_.size(); ++g) {
             const Group& group = groups_[g];
-            model::PackingChoice given = packing::choice_of(architecture_, group);
+            model::PackingChoice given = choice_of(architecture_, group);
             if (given.channels_per_input != 0) continue;
             if (std::ranges::all_of(group,
                                     [&](std::size_t layer) { return architecture_.layers[layer].packing.degree == 0; }))
@@ -60,13 +57,13 @@ public:
 private:
     /// The bits of each value that a group reads, of which each layer is content with its own part: by value, 0 where
     /// it is not read.
-    std::vector<int> needed_bits(const Group& group, const packing::Grid& grid) const {
+    std::vector<int> needed_bits(const Group& group, const Grid& grid) const {
         std::vector<int> bits(architecture_.layers.size(), 0);
         for (std::size_t layer : group) {
             const int least = least_upload_bits(packed_energy(energies_[layer], grid.channels_per_output),
-                                                architecture_.layers[layer].share_bits, ring_of(grid));
+                                                architecture_.layers[layer].share_bits, grid.ring());
             for (const model::Term& term : architecture_.layers[layer].terms) {
-                int& value = bits[static_cast<std::size_t>(term.source)];
+                int& value = bits[term.source];
                 value = std::max(value, least);
             }
         }
@@ -98,15 +95,14 @@ private:
         }
         std::uint64_t sum = 0;
         for (std::size_t other : affected)
-            sum += packing::packed_as(architecture_, groups_[other], packing::choice_of(architecture_, groups_[other]))
-                       .bytes();
+            sum += packed_as(architecture_, groups_[other], choice_of(architecture_, groups_[other])).bytes();
         return sum;
     }
 
     void choose(std::size_t g, int degree) {
         const Group& group = groups_[g];
         std::vector<model::PackingChoice> ways;
-        for (const packing::Alternative& way : packing::alternatives(architecture_, group)) {
+        for (const GroupPacking& way : group_packings(architecture_, group)) {
             if (degree ? way.choice.degree != degree : !small_ring_ && way.choice.degree != model::kDefaultDegree)
                 continue;
             ways.push_back(way.choice);
@@ -117,7 +113,7 @@ private:
         std::erase_if(ways, too_noisy);
         if (ways.empty()) {
             // Fewer results in a polynomial than the uploads are worth.
-            const packing::Grid grid = packing::grid_of(architecture_, group, {0, degree});
+            const Grid grid = grid_of(architecture_, group, {0, degree});
             const int blocks = grid.banded ? 1 : grid.degree / grid.spacing;
             for (int outputs = grid.channels_per_output; outputs >= 1 && ways.empty(); --outputs)
                 if (const model::PackingChoice way{blocks / outputs, grid.degree}; !too_noisy(way)) ways.push_back(way);
@@ -128,7 +124,7 @@ private:
         model::PackingChoice best;
         std::vector<int> best_need;
         for (const model::PackingChoice& way : ways) {
-            std::vector<int> need = needed_bits(group, packing::grid_of(architecture_, group, way));
+            std::vector<int> need = needed_bits(group, grid_of(architecture_, group, way));
             const std::uint64_t sum = bytes(g, others, way, need);
             if (best_need.empty() || sum < fewest) {
                 fewest = sum;
@@ -151,7 +147,7 @@ private:
 
 bool noise_fits(const model::Architecture& architecture, const Energies& energies,
                 const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
-    return fits(architecture, energies, group, packing::grid_of(architecture, group, choice));
+    return fits(architecture, energies, group, grid_of(architecture, group, choice));
 }
 
 void choose_packing(model::Architecture& architecture, model::SecretWeights& weights, bool small_ring) {
@@ -161,4 +157,4 @@ void choose_packing(model::Architecture& architecture, model::SecretWeights& wei
     choose_upload_bits(architecture, weights);
 }
 
-}  // namespace flash::compiler
+}  // namespace flash::packing

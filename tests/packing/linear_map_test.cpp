@@ -1,5 +1,5 @@
 // The packed linear map on clear polynomials against the integer twin: pack, apply, read the result coefficients.
-#include "protocol/linear_map.h"
+#include "packing/linear_map.h"
 
 #include <gtest/gtest.h>
 
@@ -9,38 +9,35 @@
 #include "model/twin.h"
 #include "support/random_model.h"
 
-namespace flash::protocol {
+namespace flash::packing {
 namespace {
 
 /// Accumulators of every layer through packed polynomials, from the given values.
-std::vector<std::int64_t> packed_accumulators(const model::Model& model, const packing::Plan& plan, int layer,
+std::vector<std::int64_t> packed_accumulators(const model::Model& model, const Plan& plan, int layer,
                                               const std::vector<std::vector<std::int64_t>>& values) {
     const auto at = static_cast<std::size_t>(layer);
     const model::Architecture& architecture = model.architecture;
     std::vector<std::vector<std::uint32_t>> streams(plan.streams.size());
     for (int id : plan.layers[at].term_streams) {
-        const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
-        std::vector<std::int64_t> pooled = values[static_cast<std::size_t>(stream.source)];
+        const Stream& stream = plan.streams[id];
+        std::vector<std::int64_t> pooled = values[stream.source];
         if (stream.pool) {
             std::vector<std::int64_t> out(static_cast<std::size_t>(stream.shape.size()));
             model::sum_pool(pooled, architecture.value_shape(stream.source), *stream.pool, out);
             pooled = out;
         }
         std::vector<std::uint32_t> words(pooled.begin(), pooled.end());
-        auto& polynomials = streams[static_cast<std::size_t>(id)];
+        auto& polynomials = streams[id];
         polynomials.resize(static_cast<std::size_t>(stream.polynomials()) * stream.degree());
         for (int p = 0; p < stream.polynomials(); ++p)
-            packing::pack(
-                stream, p, words,
-                std::span(polynomials).subspan(static_cast<std::size_t>(p) * stream.degree(), stream.degree()));
+            pack(stream, p, words,
+                 std::span(polynomials).subspan(static_cast<std::size_t>(p) * stream.degree(), stream.degree()));
     }
-    const packing::LinearPlan& linear = plan.layers[at];
+    const LinearPlan& linear = plan.layers[at];
     std::vector<std::vector<std::uint32_t>> out;  // by band
     std::vector<std::uint32_t> whole(static_cast<std::size_t>(linear.polynomials()) * linear.degree());
     const LinearMap map = build_linear_map(architecture, plan, layer, model.weights.layers[at]);
-    const auto stream_of = [&](int id) {
-        return std::span<const std::uint32_t>(streams[static_cast<std::size_t>(id)]);
-    };
+    const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams[id]); };
     apply_whole(map, plan, layer, stream_of, whole);
     // Results must not depend on coefficients that do not travel.
     for (std::size_t id = 0; id < plan.streams.size(); ++id) {
@@ -59,14 +56,13 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
     const std::size_t plane =
         static_cast<std::size_t>(architecture.layers[at].output.height * architecture.layers[at].output.width);
     for (int p = 0; p < linear.polynomials(); ++p)
-        for (const packing::ResultRun& run : packing::result_runs(linear, architecture.layers[at].output, p))
+        for (const ResultRun& run : result_runs(linear, architecture.layers[at].output, p))
             for (std::uint32_t i = 0; i < run.count; ++i) {
                 const int band = p / linear.polynomials_per_band;
                 const lattice::CoefficientTiles& tiles = linear.tiles_of_band(band);
                 const std::uint32_t word =
-                    out[static_cast<std::size_t>(band)]
-                       [static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
-                        tiles.compact(run.position + i)];
+                    out[band][static_cast<std::size_t>(p % linear.polynomials_per_band) * tiles.words() +
+                              tiles.compact(run.position + i)];
                 EXPECT_EQ(word, whole[static_cast<std::size_t>(p) * linear.degree() + run.position + i]);
                 EXPECT_EQ(acc[run.element + i], INT64_MIN) << "an element appears twice";
                 acc[run.element + i] =
@@ -78,8 +74,8 @@ std::vector<std::int64_t> packed_accumulators(const model::Model& model, const p
 /// In the rings that the model names.
 void check_as_it_is(const model::Model& model, std::uint64_t seed) {
     model::validate(model);
-    packing::Plan plan = packing::make_plan(model.architecture);
-    for (packing::Stream& stream : plan.streams) stream.upload_bits = 32;  // clear integers: all their bytes count
+    Plan plan = make_plan(model.architecture);
+    for (Stream& stream : plan.streams) stream.upload_bits = 32;  // clear integers: all their bytes count
     const model::Twin twin(model);
     const auto input = flash::testing::random_input(model.architecture, seed);
     const auto result = twin.run(input, {}, true);
@@ -105,7 +101,7 @@ TEST(LinearMap, RandomNetworksMatchTheTwin) {
     int mixed = 0;
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
         const model::Model model = flash::testing::random_model(seed);
-        mixed += packing::make_plan(model.architecture).degrees().size() == 2;
+        mixed += make_plan(model.architecture).degrees().size() == 2;
         check_as_it_is(model, seed);
         if (seed < 10) check(model, seed);
     }
@@ -162,4 +158,4 @@ TEST(LinearMap, AllPackingSplitsAgree) {
 }
 
 }  // namespace
-}  // namespace flash::protocol
+}  // namespace flash::packing

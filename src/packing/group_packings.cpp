@@ -1,25 +1,26 @@
-#include "packing/alternatives.h"
+#include "packing/group_packings.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "lattice/bitpack.h"
-#include "packing/planner.h"
+#include "packing/grid.h"
+#include "packing/plan_builder.h"
 #include "scheme/parameters.h"
 
 namespace flash::packing {
 
 namespace {
 
-Alternative packed_as(Planner& planner, const model::Architecture& architecture, const std::vector<std::size_t>& group,
-                      const model::PackingChoice& choice) {
-    planner.forget_caps();
-    planner.plan_group(group, choice);
-    const Plan& plan = planner.plan();
+GroupPacking packed_as(PlanBuilder& builder, const model::Architecture& architecture,
+                       const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+    builder.restart_counts();
+    builder.plan_group(group, choice);
+    const Plan& plan = builder.plan();
     const Grid& grid = plan.layers[group.front()].grid;
-    Alternative result{{grid.channels_per_input, grid.degree}, grid.channels_per_output};
-    for (int id : planner.streams_of(group)) {
-        const Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+    GroupPacking result{{grid.channels_per_input, grid.degree}, grid.channels_per_output};
+    for (int id : builder.streams_of(group)) {
+        const Stream& stream = plan.streams[id];
         result.upload_ciphertexts += stream.polynomials();
         result.upload_bytes += static_cast<std::uint64_t>(stream.polynomials()) *
                                lattice::packed_bytes(stream.sent_coefficients(), stream.upload_bits);
@@ -36,24 +37,23 @@ Alternative packed_as(Planner& planner, const model::Architecture& architecture,
     return result;
 }
 
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
 }  // namespace
 
-Alternative packed_as(const model::Architecture& architecture, const std::vector<std::size_t>& group,
-                      const model::PackingChoice& choice) {
-    Planner planner(architecture);
-    return packed_as(planner, architecture, group, choice);
+GroupPacking packed_as(const model::Architecture& architecture, const std::vector<std::size_t>& group,
+                       const model::PackingChoice& choice) {
+    PlanBuilder builder(architecture);
+    return packed_as(builder, architecture, group, choice);
 }
 
-std::vector<Alternative> alternatives(const model::Architecture& architecture, const std::vector<std::size_t>& group) {
-    Planner planner(architecture);
-    const std::vector<int> streams = planner.streams_of(group);
-    std::vector<Alternative> found;
+std::vector<GroupPacking> group_packings(const model::Architecture& architecture,
+                                         const std::vector<std::size_t>& group) {
+    PlanBuilder builder(architecture);
+    const std::vector<int> streams = builder.streams_of(group);
+    std::vector<GroupPacking> found;
     for (int degree : model::kDegrees) {
         int blocks = 0;
         try {
-            blocks = planner.blocks(group, degree);
+            blocks = builder.blocks(group, degree);
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::kUnsupported) throw;
             continue;
@@ -64,8 +64,7 @@ std::vector<Alternative> alternatives(const model::Architecture& architecture, c
         std::vector<int> kept;
         for (int g1 = 1; g1 <= blocks; ++g1) {
             std::int64_t uploads = 0, results = 0;
-            for (int id : streams)
-                uploads += ceil_div(planner.plan().streams[static_cast<std::size_t>(id)].packed_channels(), g1);
+            for (int id : streams) uploads += ceil_div(builder.plan().streams[id].packed_channels(), g1);
             for (std::size_t l : group) results += ceil_div(architecture.layers[l].output.channels, blocks / g1);
             if (!kept.empty() && uploads == uploads_before) continue;         // no fewer uploads, no fewer results
             if (!kept.empty() && results == results_before) kept.pop_back();  // fewer uploads for the same results
@@ -73,7 +72,7 @@ std::vector<Alternative> alternatives(const model::Architecture& architecture, c
             uploads_before = uploads;
             results_before = results;
         }
-        for (int g1 : kept) found.push_back(packed_as(planner, architecture, group, {g1, degree}));
+        for (int g1 : kept) found.push_back(packed_as(builder, architecture, group, {g1, degree}));
     }
     return found;
 }

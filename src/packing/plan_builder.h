@@ -12,10 +12,10 @@ namespace flash::packing {
 
 struct GridBlocks;
 
-class Planner {
+class PlanBuilder {
 public:
     /// Finds the streams and groups of a validated architecture, which must outlive this object. Errors as make_plan.
-    explicit Planner(const model::Architecture& architecture);
+    explicit PlanBuilder(const model::Architecture& architecture);
 
     /// As layer_groups().
     const std::vector<std::vector<std::size_t>>& groups() const { return groups_; }
@@ -32,8 +32,9 @@ public:
     /// As far as groups are planned.
     const Plan& plan() const { return plan_; }
     Plan take() { return std::move(plan_); }
-    /// The caps on polynomials and steps count from zero again: for one who plans many times on its own account.
-    void forget_caps() { polynomials_ = steps_ = 0; }
+    /// Counts the polynomials and steps of the plan from zero again, against kMaxPolynomials and kMaxPlanSteps: for one
+    /// who plans a group in many ways, each of which is the plan of its own network.
+    void restart_counts() { polynomials_ = steps_ = 0; }
 
 private:
     GridBlocks fit(const std::vector<std::size_t>& group, int degree) const;

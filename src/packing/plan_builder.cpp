@@ -1,4 +1,4 @@
-#include "packing/planner.h"
+#include "packing/plan_builder.h"
 
 #include <algorithm>
 #include <array>
@@ -14,18 +14,9 @@ namespace flash::packing {
 
 namespace {
 
-constexpr bool same_degrees() {
-    for (std::size_t i = 0; i < scheme::kDirectRings.size(); ++i)
-        if (model::kDegrees[i] != static_cast<int>(scheme::kDirectRings[i].degree)) return false;
-    return model::kDegrees.size() == scheme::kDirectRings.size();
-}
-static_assert(same_degrees(), "the model names other rings than the scheme has");
-
-constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-/// Streams are the same if source, pooling and stride are.
-using StreamKey = std::array<int, 12>;
-StreamKey key_of(const model::Term& term) {
+/// What makes an upload: source, stride and pooling.
+using StreamIdentity = std::array<int, 12>;
+StreamIdentity identity_of(const model::Term& term) {
     const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
     return {term.source,   term.window.stride_h, term.window.stride_w, pool.kernel_h,
             pool.kernel_w, pool.stride_h,        pool.stride_w,        pool.pad_top,
@@ -34,7 +25,7 @@ StreamKey key_of(const model::Term& term) {
 
 }  // namespace
 
-bool same_stream(const model::Term& a, const model::Term& b) { return key_of(a) == key_of(b); }
+bool same_stream(const model::Term& a, const model::Term& b) { return identity_of(a) == identity_of(b); }
 
 namespace {
 
@@ -52,27 +43,28 @@ private:
     std::vector<std::size_t> parent_;
 };
 
-/// Phases that a window reads: row r = i * s + dy * dilation - pad has phase (dy * dilation - pad) mod s.
-std::vector<bool> phases_read(int kernel, int stride, int pad, int dilation) {
+/// First rows (columns) of the submaps that a window reads: row i * s + dy * dilation - pad belongs to the submap that
+/// begins with row (dy * dilation - pad) mod s.
+std::vector<bool> first_rows_read(int kernel, int stride, int pad, int dilation) {
     std::vector<bool> read(static_cast<std::size_t>(stride), false);
     for (int d = 0; d < kernel; ++d) {
         const int r = d * dilation - pad;
-        read[static_cast<std::size_t>(r - floor_div(r, stride) * stride)] = true;
+        read[r - floor_div(r, stride) * stride] = true;
     }
     return read;
 }
 
-void add_phases(Stream& stream, std::vector<bool>& known, const model::Window& window) {
-    const auto rows = phases_read(window.kernel_h, window.stride_h, window.pad_top, window.dilation_h);
-    const auto columns = phases_read(window.kernel_w, window.stride_w, window.pad_left, window.dilation_w);
+void add_submaps(Stream& stream, std::vector<bool>& known, const model::Window& window) {
+    const auto rows = first_rows_read(window.kernel_h, window.stride_h, window.pad_top, window.dilation_h);
+    const auto columns = first_rows_read(window.kernel_w, window.stride_w, window.pad_left, window.dilation_w);
     for (int r = 0; r < window.stride_h; ++r)
         for (int c = 0; c < window.stride_w; ++c) {
-            if (!rows[static_cast<std::size_t>(r)] || !columns[static_cast<std::size_t>(c)]) continue;
-            // A phase beyond the map's edge holds no pixel at all.
+            if (!rows[r] || !columns[c]) continue;
+            // A submap beyond the map's edge holds no pixel at all.
             if (r >= stream.shape.height || c >= stream.shape.width) continue;
             const std::size_t at =
                 static_cast<std::size_t>(r) * static_cast<std::size_t>(window.stride_w) + static_cast<std::size_t>(c);
-            if (!known[at]) stream.phases.push_back({r, c});
+            if (!known[at]) stream.submaps.push_back({r, c});
             known[at] = true;
         }
 }
@@ -118,26 +110,26 @@ std::vector<lattice::CoefficientRange> result_ranges(const Grid& grid, const mod
     for (int slot = 0; slot < grid.channels_per_output; ++slot) {
         const int first = grid.position(slot * grid.channels_per_input, 0, 0, 0),
                   last = grid.position(slot * grid.channels_per_input, 0, rows - 1, output.width - 1);
-        for (int i = first; i <= last; ++i) marked[static_cast<std::size_t>(i)] = true;
+        for (int i = first; i <= last; ++i) marked[i] = true;
     }
     return ranges_of(marked);
 }
 
 }  // namespace
 
-Planner::Planner(const model::Architecture& architecture) : architecture_(architecture) {
+PlanBuilder::PlanBuilder(const model::Architecture& architecture) : architecture_(architecture) {
     const std::size_t layer_count = architecture.layers.size();
     plan_.layers.resize(layer_count);
     Joined joined(layer_count);
-    std::map<StreamKey, int> known;
-    std::vector<std::vector<bool>> known_phases;
+    std::map<StreamIdentity, int> known;
+    std::vector<std::vector<bool>> known_submaps;
     for (std::size_t l = 0; l < layer_count; ++l) {
         for (const model::Term& term : architecture.layers[l].terms) {
-            const auto [found, is_new] = known.emplace(key_of(term), static_cast<int>(plan_.streams.size()));
+            const auto [found, is_new] = known.emplace(identity_of(term), static_cast<int>(plan_.streams.size()));
             if (is_new) {
                 const std::string& name = architecture.layers[l].name;
-                const std::int64_t phases = std::int64_t{term.window.stride_h} * term.window.stride_w;
-                if (phases > kMaxPhases)
+                const std::int64_t submaps = std::int64_t{term.window.stride_h} * term.window.stride_w;
+                if (submaps > kMaxSubmaps)
                     throw Error(ErrorKind::kUnsupported, "layer " + name + ": a stride of " +
                                                              std::to_string(term.window.stride_h) + " x " +
                                                              std::to_string(term.window.stride_w) + " is too large");
@@ -152,12 +144,12 @@ Planner::Planner(const model::Architecture& architecture) : architecture_(archit
                     throw Error(ErrorKind::kUnsupported, "layer " + name + ": the pooling is too large");
                 plan_.streams.push_back(stream);
                 plan_.layers[l].uploads.push_back(found->second);
-                known_phases.emplace_back(static_cast<std::size_t>(phases), false);
+                known_submaps.emplace_back(static_cast<std::size_t>(submaps), false);
             }
             const int id = found->second;
-            Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
+            Stream& stream = plan_.streams[id];
             stream.last_layer = static_cast<int>(l);
-            add_phases(stream, known_phases[static_cast<std::size_t>(id)], term.window);
+            add_submaps(stream, known_submaps[id], term.window);
             plan_.layers[l].term_streams.push_back(id);
             joined.join(static_cast<std::size_t>(stream.first_layer), l);
         }
@@ -167,7 +159,7 @@ Planner::Planner(const model::Architecture& architecture) : architecture_(archit
     for (auto& [root, members] : by_root) groups_.push_back(std::move(members));
 }
 
-GridBlocks Planner::fit(const std::vector<std::size_t>& group, int degree) const {
+GridBlocks PlanBuilder::fit(const std::vector<std::size_t>& group, int degree) const {
     std::vector<Demand> demands;
     for (std::size_t l : group)
         for (const model::Term& term : architecture_.layers[l].terms)
@@ -175,21 +167,21 @@ GridBlocks Planner::fit(const std::vector<std::size_t>& group, int degree) const
     return fit_grid(demands, degree, "layer " + architecture_.layers[group.front()].name);
 }
 
-int Planner::blocks(const std::vector<std::size_t>& group, int degree) const { return fit(group, degree).blocks; }
+int PlanBuilder::blocks(const std::vector<std::size_t>& group, int degree) const { return fit(group, degree).blocks; }
 
-std::vector<int> Planner::streams_of(const std::vector<std::size_t>& group) const {
+std::vector<int> PlanBuilder::streams_of(const std::vector<std::size_t>& group) const {
     std::vector<int> ids;
     for (std::size_t l : group)
         for (int id : plan_.layers[l].uploads) ids.push_back(id);
     return ids;
 }
 
-Grid Planner::fix_grid(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+Grid PlanBuilder::fix_grid(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
     const int degree = choice.degree ? choice.degree : model::kDefaultDegree;
     const GridBlocks fitted = fit(group, degree);
     Grid grid = fitted.grid;
     const std::vector<int> ids = streams_of(group);
-    const auto stream_of = [&](int id) -> Stream& { return plan_.streams[static_cast<std::size_t>(id)]; };
+    const auto stream_of = [&](int id) -> Stream& { return plan_.streams[id]; };
 
     std::vector<const Stream*> streams;
     for (int id : ids) {
@@ -219,12 +211,12 @@ Grid Planner::fix_grid(const std::vector<std::size_t>& group, const model::Packi
     return grid;
 }
 
-void Planner::plan_group(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
+void PlanBuilder::plan_group(const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
     const Grid grid = fix_grid(group, choice);
     const std::vector<int> ids = streams_of(group);
     const std::string& name = architecture_.layers[group.front()].name;
     for (int id : ids) {
-        Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
+        Stream& stream = plan_.streams[id];
         stream.grid = grid;
         stream.polynomials_per_band = ceil_div(stream.packed_channels(), grid.channels_per_input);
         add_polynomials(std::int64_t{stream.bands} * stream.polynomials_per_band, name);
@@ -233,7 +225,7 @@ void Planner::plan_group(const std::vector<std::size_t>& group, const model::Pac
     mark_sent(group, ids);
 }
 
-void Planner::plan_results(std::size_t layer, const Grid& grid) {
+void PlanBuilder::plan_results(std::size_t layer, const Grid& grid) {
     const model::Shape& output = architecture_.layers[layer].output;
     LinearPlan& linear = plan_.layers[layer];
     linear.grid = grid;
@@ -257,9 +249,9 @@ void Planner::plan_results(std::size_t layer, const Grid& grid) {
 }
 
 /// On which coefficients of a group's streams the results of its layers depend.
-void Planner::mark_sent(const std::vector<std::size_t>& group, const std::vector<int>& streams) {
+void PlanBuilder::mark_sent(const std::vector<std::size_t>& group, const std::vector<int>& streams) {
     std::map<int, std::vector<bool>> marked;
-    for (int id : streams) marked[id].resize(plan_.streams[static_cast<std::size_t>(id)].degree(), false);
+    for (int id : streams) marked[id].resize(plan_.streams[id].degree(), false);
     for (std::size_t l : group) {
         const model::Layer& layer = architecture_.layers[l];
         const LinearPlan& linear = plan_.layers[l];
@@ -268,11 +260,11 @@ void Planner::mark_sent(const std::vector<std::size_t>& group, const std::vector
         const auto results = result_ranges(grid, layer.output, std::min(grid.band_rows, layer.output.height));
         for (std::size_t t = 0; t < layer.terms.size(); ++t) {
             const int id = linear.term_streams[t];
-            const Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
+            const Stream& stream = plan_.streams[id];
             std::vector<bool> shifts(circle, false);
             // Before the taps are enumerated, which takes so many steps even where few are found.
             const model::Window& window = layer.terms[t].window;
-            spend(stream.phases.size() * static_cast<std::size_t>(window.kernel_h) *
+            spend(stream.submaps.size() * static_cast<std::size_t>(window.kernel_h) *
                       static_cast<std::size_t>(window.kernel_w),
                   layer.name);
             const std::vector<Tap> taps = taps_of(stream, window);
@@ -281,7 +273,7 @@ void Planner::mark_sent(const std::vector<std::size_t>& group, const std::vector
             for (const Tap& tap : taps)
                 for (int packed = 0; packed < grid.channels_per_input; ++packed)
                     for (int slot = 0; slot < grid.channels_per_output; ++slot)
-                        shifts[static_cast<std::size_t>(shift_of(grid, packed, slot, tap) + grid.degree)] = true;
+                        shifts[shift_of(grid, packed, slot, tap) + grid.degree] = true;
             // How often each coefficient is read, as differences between neighbours on the circle of length n.
             std::vector<int> change(n + 1, 0);
             for (std::size_t s = 0; s < circle; ++s) {
@@ -304,19 +296,18 @@ void Planner::mark_sent(const std::vector<std::size_t>& group, const std::vector
             }
         }
     }
-    for (const auto& [id, coefficients] : marked)
-        plan_.streams[static_cast<std::size_t>(id)].sent = ranges_of(coefficients);
+    for (const auto& [id, coefficients] : marked) plan_.streams[id].sent = ranges_of(coefficients);
 }
 
 /// Refuses what no real network needs.
-void Planner::add_polynomials(std::int64_t count, const std::string& layer) {
+void PlanBuilder::add_polynomials(std::int64_t count, const std::string& layer) {
     polynomials_ += count;
     if (count > kMaxPolynomials || polynomials_ > kMaxPolynomials)
         throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the network needs more than " +
                                                  std::to_string(kMaxPolynomials) + " ciphertexts");
 }
 
-void Planner::spend(std::size_t steps, const std::string& layer) {
+void PlanBuilder::spend(std::size_t steps, const std::string& layer) {
     steps_ += static_cast<std::int64_t>(steps);
     if (steps_ > kMaxPlanSteps)
         throw Error(ErrorKind::kUnsupported, "layer " + layer + ": the windows are too large to plan");

@@ -1,5 +1,5 @@
 // Groups, rings and the other ways to pack a group.
-#include "packing/alternatives.h"
+#include "packing/group_packings.h"
 
 #include <gtest/gtest.h>
 
@@ -89,14 +89,15 @@ TEST(Groups, AllInTheSmallRing) {
     EXPECT_EQ(make_plan(residual()).streams[0].upload_bits, 32);
 }
 
-TEST(Alternatives, AreWhatMakePlanThenDoes) {
+TEST(GroupPackings, AreWhatMakePlanThenDoes) {
     const model::Architecture before = residual();
     for (const std::vector<std::size_t>& group : layer_groups(before)) {
-        const std::vector<Alternative> ways = alternatives(before, group);
+        const std::vector<GroupPacking> ways = group_packings(before, group);
         ASSERT_GE(ways.size(), 2u);
         for (int degree : model::kDegrees)
-            EXPECT_TRUE(std::ranges::any_of(ways, [&](const Alternative& way) { return way.choice.degree == degree; }));
-        for (const Alternative& way : ways) {
+            EXPECT_TRUE(
+                std::ranges::any_of(ways, [&](const GroupPacking& way) { return way.choice.degree == degree; }));
+        for (const GroupPacking& way : ways) {
             model::Architecture a = before;
             choose(a, group, way.choice);
             const Plan plan = make_plan(a);
@@ -106,32 +107,31 @@ TEST(Alternatives, AreWhatMakePlanThenDoes) {
                 EXPECT_EQ(plan.layers[l].grid.channels_per_output, way.channels_per_output);
                 EXPECT_EQ(plan.layers[l].grid.degree, way.choice.degree);
                 results += plan.layers[l].polynomials();
-                for (int id : plan.layers[l].uploads)
-                    uploads += plan.streams[static_cast<std::size_t>(id)].polynomials();
+                for (int id : plan.layers[l].uploads) uploads += plan.streams[id].polynomials();
             }
             EXPECT_EQ(uploads, way.upload_ciphertexts);
             EXPECT_EQ(results, way.response_ciphertexts);
             EXPECT_EQ(packed_as(before, group, way.choice).bytes(), way.bytes());
         }
         // No way is worse than another one of its ring in uploads and results, and the default one is among them.
-        for (const Alternative& way : ways)
-            for (const Alternative& other : ways)
+        for (const GroupPacking& way : ways)
+            for (const GroupPacking& other : ways)
                 if (&way != &other && way.choice.degree == other.choice.degree) {
                     EXPECT_FALSE(other.upload_ciphertexts <= way.upload_ciphertexts &&
                                  other.response_ciphertexts <= way.response_ciphertexts);
                 }
-        const Alternative standard = packed_as(before, group, {});
-        EXPECT_TRUE(std::ranges::any_of(ways, [&](const Alternative& way) { return way.choice == standard.choice; }));
+        const GroupPacking standard = packed_as(before, group, {});
+        EXPECT_TRUE(std::ranges::any_of(ways, [&](const GroupPacking& way) { return way.choice == standard.choice; }));
     }
 }
 
-TEST(Alternatives, ARingInWhichARowDoesNotFitIsLeftOut) {
+TEST(GroupPackings, ARingInWhichARowDoesNotFitIsLeftOut) {
     model::Architecture a = residual();
     a.layers.resize(1);
     a.input = {3, 4, 1500};
     a.layers[0].output = {8, 4, 1500};
     a.layers[0].terms[0].window = {1, 3, 1, 1, 0, 1, 0, 1};
-    for (const Alternative& way : alternatives(a, {0})) EXPECT_EQ(way.choice.degree, 2048);
+    for (const GroupPacking& way : group_packings(a, {0})) EXPECT_EQ(way.choice.degree, 2048);
     a.layers[0].packing.degree = 1024;
     EXPECT_THROW(make_plan(a), Error);
 }
