@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "app/plan_report.h"
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "compiler/choose_packing.h"
 #include "compiler/noise.h"
@@ -42,8 +43,7 @@ TimedPlan time_plan(const model::Model& model, const Place& place) {
     TimedPlan timed;
     timed.setting.link = transport::parse_link(place.link);
     timed.setting.shared_cores = place.shared_cores || !timed.setting.link;
-    timed.setting.cores =
-        place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    timed.setting.cores = place.cores > 0 ? place.cores : available_cores();
     timed.rates = planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
     const packing::Plan plan = packing::make_plan(architecture);
     timed.work = planner::planned_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
@@ -199,7 +199,7 @@ void pack_for(const Place& place, model::Model& model) { repack(time_plan(model,
 void run_plan(const PlanCommand& command) {
     model::Model model = model::load(command.model);
     if (command.bytes_only && command.replan.empty()) {
-        fmt::print("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
+        print_result("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
         return;
     }
     TimedPlan timed = time_plan(model, command.place);
@@ -209,16 +209,16 @@ void run_plan(const PlanCommand& command) {
         model::save(model, command.replan);
         timed = time_plan(model, command.place);
         if (!command.json)
-            fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
-                       1e3 * timed.prediction.seconds(), 1e3 * before);
+            print_result("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
+                         1e3 * timed.prediction.seconds(), 1e3 * before);
     }
     if (command.json) {
         nlohmann::json json = plan_json(model);
         json["time"] = time_json(timed);
-        fmt::print("{}\n", json.dump(2));
+        print_result("{}\n", json.dump(2));
         return;
     }
-    fmt::print(
+    print_result(
         "{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels "
         "an upload x channels a response, degree of the ring) changes the time and bytes of its "
         "layers together by so much.\n",
