@@ -1,8 +1,9 @@
 // Where values lie in polynomials, for every layer of a network. Both parties compute the same plan from the public
 // architecture alone.
 //
-// Direct encoding (protocol.md section 3): a map is laid out row by row with a row stride S wide enough that the unused
-// columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input polynomials.
+// Direct encoding (protocol.md, "Packing"): a map is laid out row by row with a row stride S wide enough that the
+// unused columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input
+// polynomials.
 //   * A stride s splits a map into its s x s phases; each phase of each channel is then convolved with stride 1.
 //   * Small maps: `blocks` = n / spacing blocks fit in a polynomial. g1 = channels_per_input distinct channels are
 //   packed in one
