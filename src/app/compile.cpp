@@ -12,6 +12,7 @@
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "data/dataset.h"
 #include "model/file.h"
@@ -62,11 +63,14 @@ void run_compile(const CompileCommand& command) {
         nlohmann::json json = plan_json(result.model);
         json["report"] = precision_json(result.report);
         json["file"] = out.string();
-        fmt::print("{}\n", json.dump(2));
+        print_result("{}\n", json.dump(2));
         return;
     }
-    fmt::print("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
-    fmt::print("wrote {} ({})\n", out.string(), human_bytes(static_cast<double>(std::filesystem::file_size(out))));
+    print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
+    std::error_code no_size;  // a device or a pipe has none
+    const auto bytes = std::filesystem::file_size(out, no_size);
+    print_result("wrote {}{}\n", out.string(),
+                 no_size ? "" : fmt::format(" ({})", human_bytes(static_cast<double>(bytes))));
 }
 
 }  // namespace flash::app

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "app/plan_report.h"
+#include "base/cores.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "model/file.h"
 #include "packing/plan.h"
@@ -145,14 +146,14 @@ planner::Setting setting_of(const Place& place) {
     planner::Setting setting;
     setting.link = transport::parse_link(place.link);
     setting.shared_cores = place.shared_cores || !setting.link;
-    setting.cores = place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    setting.cores = place.cores > 0 ? place.cores : available_cores();
     return setting;
 }
 
 void run_plan(const PlanCommand& command) {
     model::Model model = model::load(command.model);
     if (command.bytes_only && command.replan.empty()) {
-        fmt::print("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
+        print_result("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
         return;
     }
     planner::TimedPlan timed = planner::time_plan(model, setting_of(command.place));
@@ -162,16 +163,16 @@ void run_plan(const PlanCommand& command) {
         model::save(model, command.replan);
         timed = planner::time_plan(model, setting_of(command.place));
         if (!command.json)
-            fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
-                       1e3 * timed.prediction.seconds(), 1e3 * before);
+            print_result("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
+                         1e3 * timed.prediction.seconds(), 1e3 * before);
     }
     if (command.json) {
         nlohmann::json json = plan_json(model);
         json["time"] = time_json(timed);
-        fmt::print("{}\n", json.dump(2));
+        print_result("{}\n", json.dump(2));
         return;
     }
-    fmt::print(
+    print_result(
         "{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels "
         "an upload x channels a response, degree of the ring) changes the time and bytes of its "
         "layers together by so much.\n",

@@ -7,7 +7,9 @@
 #include <random>
 
 #include "app/threads.h"
+#include "base/cores.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "comparison/kernels/bare_loops.h"
 #include "comparison/machine.h"
@@ -209,8 +211,8 @@ void run_layers(const LayersCommand& command) {
     }
     progress.finish();
     if (write_json(json, command.json)) return;
-    fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
-    fmt::print(
+    print_result("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
+    print_result(
         "Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the "
         "share, product, mask,\n"
         "pack and send. n = degree of the ring. MAC = multiply-adds of the plain convolution; ring MAC = those on "

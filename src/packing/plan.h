@@ -1,13 +1,14 @@
 // Where values lie in polynomials, for every layer of a network. Both parties compute the same plan from the public
 // architecture alone.
 //
-// Direct encoding (protocol.md section 3): a map is laid out row by row with a row stride S wide enough that the unused
-// columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input polynomials.
+// Direct encoding (protocol.md, "Packing"): a map is laid out row by row with a row stride S wide enough that the
+// unused columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input
+// polynomials.
 //   * A stride s splits a map into s x s submaps: each holds every s-th row and every s-th column, from its own first
 //     ones on. Each submap of each channel is then convolved with stride 1.
 //   * Small maps: `blocks` = n / spacing blocks fit in a polynomial. g1 = channels_per_input distinct channels are
-//   packed in one
-//     uploaded polynomial, and outputs are placed g1 blocks apart, so g2 = channels_per_output = blocks / g1 outputs
+//     packed in one uploaded polynomial, and outputs are placed g1 blocks apart, so
+//     g2 = channels_per_output = blocks / g1 outputs
 //     share a result. Blocks that are not output blocks hold meaningless sums; they are masked like everything else and
 //     never sent.
 //   * Maps larger than n are cut into bands of output rows; a band's input carries the halo rows it needs.

@@ -10,6 +10,7 @@
 #include <random>
 #include <tuple>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "comparison/layer_bench.h"
 #include "comparison/local_session.h"
