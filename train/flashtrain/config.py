@@ -15,6 +15,7 @@ from . import networks
 from .activation import add_scales, set_alpha
 from .data import SOURCES, Source
 from .recipe import Recipe
+from .sine import use_sine
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Config:
         model = networks.build(self.network, self.source.classes)
         if self.recipe.channel_scale:
             add_scales(model)
+        if self.recipe.activation == "sine":
+            use_sine(model, self.recipe.period, self.recipe.learn_period)
         if self.twin:
             set_alpha(model, 0.0)
         return model

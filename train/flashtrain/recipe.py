@@ -18,6 +18,14 @@ class Recipe:
     peak_rate: float = 0.1        # highest learning rate of the kernels
     warmup: float = 0.12          # fraction until the peak
     momentum: float = 0.9
+    rate_end: float = 0.0         # share of the highest rate that is left at the end
+    rate_start: float = 0.0       # share of the highest rate at the start
+    optimiser: str = "sgd"        # or "muon": for convolution kernels
+    muon_rate: float = 0.1        # highest rate of kernels with Muon
+    muon_momentum: float = 0.6
+    bias_rate: float = 1.0        # how much faster biases of convolutions and normalisations are than other vectors
+    head_rate: float = 1.0        # rate of linear layers, relative to the kernels'
+    lookahead: bool = False       # slow weights that take the fast ones back every five steps
     weight_decay: float = 5e-4    # of kernels
     label_smoothing: float = 0.1
     clip: float = 3.0             # largest gradient norm; 0: no clipping
@@ -28,9 +36,13 @@ class Recipe:
     # Augmentation
     shift: int = 4                # pixels
     cutout: int = 0               # pixels
+    small_side: int = 0           # pixels of a side in the first part of training; 0: the set's own
+    small_until: float = 0.0      # fraction until which pictures are small
 
     # The way to the square
-    activation: str = "square"    # or "relu": the twin
+    activation: str = "square"    # or "sine", or "relu": the twin
+    period: float = 8.0           # of sine
+    learn_period: bool = False    # of sine: one for each channel, learnt
     blend_start: float = 0.10     # fraction at which alpha leaves 0
     blend_end: float = 0.50       # fraction at which alpha reaches 1; 0 with blend_start 0: no blend
     blend_by_layer: bool = False  # one layer after the other, from the input on
@@ -67,15 +79,17 @@ class Recipe:
                                    start_from_teacher=False)
 
     def rate_at(self, progress: float) -> float:
-        """Learning rate at `progress` (0..1): linear up, then linear down to 0."""
+        """Learning rate at `progress` (0..1): linear up, then linear down."""
         if progress < self.warmup:
-            return self.peak_rate * progress / self.warmup
-        return self.peak_rate * (1 - progress) / (1 - self.warmup)
+            return self.peak_rate * (self.rate_start + (1 - self.rate_start) * progress / self.warmup)
+        return self.peak_rate * (self.rate_end + (1 - self.rate_end) * (1 - progress) / (1 - self.warmup))
 
     def alphas_at(self, progress: float, layers: int) -> list[float]:
         """alpha of each activation: all together, or one after the other."""
         if self.activation == "relu":
             return [0.0] * layers
+        if self.activation == "sine" and self.blend_end <= 0:
+            return [1.0] * layers
         start, end = self.blend_start, self.blend_end
         if not self.blend_by_layer:
             return [_ramp(progress, start, end)] * layers
