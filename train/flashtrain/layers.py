@@ -18,17 +18,18 @@ def norm(channels: int, scale: float = INPUT_SCALE) -> nn.BatchNorm2d:
 class ConvAct(nn.Module):
     """Convolution, batch normalisation, activation. [N, in, H, W] -> [N, out, H/s, W/s].
 
-    The first channels start as the identity (stride 1) or as the mean of the
+    With `dirac` the first channels start as the identity (stride 1) or as the mean of the
     central pixels (stride 2): the signal passes before the layer has learnt.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1,
-                 scale: float = INPUT_SCALE) -> None:
+                 scale: float = INPUT_SCALE, dirac: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
         self.norm = norm(outputs, scale)
         self.act = SquareActivation()
-        start_as_identity(self.conv)
+        if dirac:
+            start_as_identity(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))

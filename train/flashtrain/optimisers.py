@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .activation import INPUT_SCALE, activations
+from .activation import activations
 from .recipe import Recipe
 
 
@@ -53,7 +53,7 @@ class Optimisers:
     """All parameters of a model, in groups that each have their own rate relative to the recipe's.
 
     Vectors have no weight decay.  As a normalisation's gamma starts at INPUT_SCALE and not at 1,
-    their rate is smaller by INPUT_SCALE^2, which keeps relative changes alike; biases are
+    their rate is smaller by INPUT_SCALE^2 by default, which keeps relative changes alike; biases are
     `bias_rate` times faster than that.
     """
 
@@ -70,7 +70,7 @@ class Optimisers:
                 groups["vectors"].append(parameter)
             else:
                 groups["kernels" if parameter.dim() == 4 else "matrices"].append(parameter)
-        vector = INPUT_SCALE ** 2
+        vector = recipe.vector_rate
         muon = recipe.optimiser == "muon"
         tables = [{"params": groups["matrices"], "weight_decay": recipe.weight_decay, "factor": recipe.head_rate},
                   {"params": groups["biases"], "weight_decay": 0.0, "factor": vector * recipe.bias_rate},

@@ -63,6 +63,7 @@ class SineActivation(SquareActivation):
 
     Attributes:
         period: of f, where it is fixed.
+        fixed: None, or t, amplitude, phase and constant of each channel for an exported file.
         log_period: None, or a learnable logarithm of the period for each channel, [C, 1, 1] (of vectors [C]).
     """
 
@@ -70,6 +71,7 @@ class SineActivation(SquareActivation):
         super().__init__()
         self.period = period
         self.log_period: nn.Parameter | None = None
+        self.fixed: tuple[Tensor, ...] | None = None
 
     def forward(self, u: Tensor) -> Tensor:
         """Any shape with the images along its first axis in, the same shape out."""
@@ -84,38 +86,43 @@ class SineActivation(SquareActivation):
         return self.alpha * curve + (1 - self.alpha) * 2 * torch.relu(u)
 
     def _curve(self, u: Tensor) -> Tensor:
+        """amplitude sin(t u + phase) + constant: that is how it is exported."""
         if self.log_period is None:
             t, amplitude, phase = constants(self.period)
-            return amplitude * torch.sin(t * u - phase) + 2 / t ** 2
+            return amplitude * torch.sin(t * u + -phase) + 2 / t ** 2
+        t, amplitude, phase, constant = self.fixed or self._constants(u.dtype)
+        return amplitude * torch.sin(t * u + phase) + constant
+
+    def _constants(self, kind: torch.dtype) -> tuple[Tensor, ...]:
         t = 2 * math.pi * torch.exp(-self.log_period.float())
         amplitude = torch.sqrt(1 / t ** 2 + 4 / t ** 4)
-        phase = torch.atan2(2 / t, torch.ones_like(t))
-        values = (part.to(u.dtype) for part in (t, amplitude, phase, 2 / t ** 2))
-        t, amplitude, phase, constant = values
-        return amplitude * torch.sin(t * u - phase) + constant
+        phase = -torch.atan2(2 / t, torch.ones_like(t))
+        return tuple(part.to(kind) for part in (t, amplitude, phase, 2 / t ** 2))
+
+
+def fix_periods(model: nn.Module) -> None:
+    """Learnt periods become constants: an exported file shall hold the curve and not how it is computed from a logarithm."""
+    for layer in model.modules():
+        if isinstance(layer, SineActivation) and layer.log_period is not None:
+            layer.fixed = tuple(part.detach() for part in layer._constants(layer.log_period.dtype))
 
 
 def use_sine(model: nn.Module, period: float = PERIOD, learnt: bool = False) -> None:
     """Puts the sine curve in place of every square; `learnt`: with a period of its own for each channel.
 
-    The normalisation in front of an activation says how many channels it has.
+    The normalisation in front of an activation says how many channels it has; with none there, the convolution.
     """
-    shape: tuple[int, ...] = ()
     for module in list(model.modules()):
-        if isinstance(module, nn.BatchNorm2d):
-            shape = (module.num_features, 1, 1)
-        elif isinstance(module, nn.BatchNorm1d):
-            shape = (module.num_features,)
         for name, child in module.named_children():
             if type(child) is SquareActivation:
                 sine = SineActivation(period)
                 sine.alpha = child.alpha
                 setattr(module, name, sine)
-    if learnt:
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                shape = (module.num_features, 1, 1)
-            elif isinstance(module, nn.BatchNorm1d):
-                shape = (module.num_features,)
-            elif isinstance(module, SineActivation):
-                module.log_period = nn.Parameter(torch.full(shape, math.log(period)))
+    shape: tuple[int, ...] = ()
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm2d, nn.Conv2d)):
+            shape = (module.num_features if isinstance(module, nn.BatchNorm2d) else module.out_channels, 1, 1)
+        elif isinstance(module, (nn.BatchNorm1d, nn.Linear)):
+            shape = (module.num_features if isinstance(module, nn.BatchNorm1d) else module.out_features,)
+        elif isinstance(module, SineActivation) and learnt:
+            module.log_period = nn.Parameter(torch.full(shape, math.log(period)))

@@ -18,16 +18,16 @@ from .layers import ConvAct, norm, start_as_identity, whitening_filters
 
 
 class Whitening(nn.Module):
-    """Principal components of small patches, each with both signs, and the activation. Kernels stay as they are.
+    """Principal components of small patches, each with both signs, and the activation. Frozen kernels stay as they are.
 
-    [N, 3, H, W] -> [N, 6 k k, H - k + 1, W - k + 1].  Only the biases are trained.
+    [N, 3, H, W] -> [N, 2 components, (H - k) / s + 1, (W - k) / s + 1].  The biases are trained in any case.
     """
 
-    def __init__(self, kernel: int) -> None:
+    def __init__(self, kernel: int, stride: int, components: int, frozen: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 2 * 3 * kernel ** 2, kernel)
+        self.conv = nn.Conv2d(3, 2 * components, kernel, stride)
         nn.init.zeros_(self.conv.bias)
-        self.conv.weight.requires_grad_(False)
+        self.conv.weight.requires_grad_(not frozen)
         self.act = SquareActivation()
 
     def forward(self, image: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class Whitening(nn.Module):
     @torch.no_grad()
     def prepare(self, images: Tensor, scale: float) -> None:
         """Sets the kernels by training images, so that every output has about the standard deviation `scale`."""
-        filters = whitening_filters(images, self.conv.kernel_size[0], self.conv.out_channels // 2, stride=1, noise=5e-4)
+        filters = whitening_filters(images, self.conv.kernel_size[0], self.conv.out_channels // 2, stride=self.conv.stride[0], noise=5e-4)
         self.conv.weight.copy_(scale * torch.cat([filters, -filters]))
 
 
@@ -46,12 +46,13 @@ class Stage(nn.Module):
     [N, in, H, W] -> [N, out, H/2, W/2].  Both terms of the sum are normalised, which an identity would not be.
     """
 
-    def __init__(self, inputs: int, outputs: int, scale: float) -> None:
+    def __init__(self, inputs: int, outputs: int, scale: float, dirac: bool) -> None:
         super().__init__()
-        self.first = ConvAct(inputs, outputs, 4, 2, scale)
-        self.second = ConvAct(outputs, outputs, 3, 1, scale)
+        self.first = ConvAct(inputs, outputs, 4, 2, scale, dirac)
+        self.second = ConvAct(outputs, outputs, 3, 1, scale, dirac)
         self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        start_as_identity(self.conv)
+        if dirac:
+            start_as_identity(self.conv)
         self.norm = norm(outputs, scale * 0.7)
         self.shortcut = norm(outputs, scale * 0.7)
         self.act = SquareActivation()
@@ -67,20 +68,23 @@ class Staged(nn.Module):
     Args:
         classes: number of outputs.
         widths: channels of each stage.
-        kernel: of the whitening.
+        kernel, stride, components: of the whitening; by default as many components as a patch has values.
+        whitening: "frozen", or "trained": the same first kernels, which then move like all others.
+        dirac: kernels start as the identity.
         scale: standard deviation of pre-activations at the start.
 
     Input [N, 3, H, W], standardised pixels; output [N, classes], logits.
     """
 
-    def __init__(self, classes: int, widths: Sequence[int], kernel: int = 2, scale: float = 0.5) -> None:
+    def __init__(self, classes: int, widths: Sequence[int], kernel: int = 2, stride: int = 1,
+                 components: int | None = None, scale: float = 0.5, whitening: str = "frozen", dirac: bool = True) -> None:
         super().__init__()
         self.scale = scale
-        self.whitening = Whitening(kernel)
+        self.whitening = Whitening(kernel, stride, components or 3 * kernel ** 2, whitening == "frozen")
         stages = []
         inputs = self.whitening.conv.out_channels
         for outputs in widths:
-            stages.append(Stage(inputs, outputs, scale))
+            stages.append(Stage(inputs, outputs, scale, dirac))
             inputs = outputs
         self.stages = nn.Sequential(*stages)
         self.pool = nn.AdaptiveAvgPool2d(1)

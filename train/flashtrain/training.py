@@ -19,9 +19,11 @@ from .average import Average
 from .data import Images, Source
 from .data.loader import Loaded
 from .distil import Teacher
+from .errors import UserError
 from .optimisers import Lookahead, Optimisers
 from .recipe import Recipe
 from .replicas import Replicas
+from .runs import trusted
 
 CALIBRATION = 512  # training images that set the ranges of quantisation-aware training
 
@@ -105,7 +107,7 @@ class Trainer:
                  device: torch.device, teacher: Teacher | None = None, minutes: float | None = None,
                  steps: int | None = None, replicas: int = 1) -> None:
         if replicas > 1 and (teacher and teacher.feature_weight or recipe.compile):
-            raise SystemExit("feature maps and compiled models are for one replica only")
+            raise UserError("feature maps and compiled models are for one replica only")
         self.model, self.source, self.loaded, self.recipe = model, source, loaded, recipe
         self.folder, self.device, self.teacher, self.limit = folder, device, teacher, steps
         self.layers = len(activations(model))
@@ -115,6 +117,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.fast = torch.compile(model) if recipe.compile else model
         self.epoch, self.seconds, self.reached = 0, 0.0, 0.0
+        self.alpha = min(recipe.alphas_at(0.0, 1))
         self.quantised = False
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
@@ -128,7 +131,7 @@ class Trainer:
         return self.folder / "checkpoint.pt"
 
     def _resume(self) -> None:
-        saved = torch.load(self._checkpoint, map_location=self.device)
+        saved = torch.load(self._checkpoint, map_location=self.device, **trusted())
         self.model.load_state_dict(saved["model"])
         self.average.model.load_state_dict(saved["average"])
         self.optimisers.load_state_dict(saved["optimiser"])
@@ -153,6 +156,7 @@ class Trainer:
         while self.epoch < self.recipe.epochs:
             started = time.time()
             row = self._one_epoch()
+            self.alpha = row["alpha"]
             set_alpha(self.average.model, row["alpha"])
             score = accuracy(self.average.model, self.source, self.loaded.held_out)
             self.epoch += 1
@@ -162,7 +166,10 @@ class Trainer:
                 {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
             if self.limit is not None or self.progress.at(self.epoch * len(self.loaded.batches)) >= 1:
                 break
-        set_alpha(self.average.model, 0.0 if self.recipe.activation == "relu" else 1.0)
+        # The last step's alpha; the schedule's own end where it was reached.
+        if self.limit is None:
+            self.alpha = min(self.recipe.alphas_at(1.0, self.layers))
+        set_alpha(self.average.model, self.alpha)
         return self.average.model
 
     def _one_epoch(self) -> dict[str, float]:
