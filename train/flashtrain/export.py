@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import warnings
 from pathlib import Path
 from typing import Sequence
 
@@ -32,12 +33,14 @@ def write_onnx(model: nn.Module, path: Path, name: str, source: Source, opset: i
     detach(model)
     set_alpha(model, 1.0)
     fix_periods(model)
-    torch.onnx.export(
-        model, torch.zeros(1, 3, source.side, source.side), str(path), opset_version=opset,
-        # PRESERVE (of evaluation mode) keeps the BatchNormalization nodes.
-        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
-        input_names=["image"], output_names=["logits"],
-        dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}}, **_WITHOUT_DYNAMO)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # constants are meant to be constants
+        torch.onnx.export(
+            model, torch.zeros(1, 3, source.side, source.side), str(path), opset_version=opset,
+            # PRESERVE (of evaluation mode) keeps the BatchNormalization nodes.
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+            input_names=["image"], output_names=["logits"],
+            dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}}, **_WITHOUT_DYNAMO)
     exported = onnx.load(str(path))
     properties = {
         "flash.name": name,

@@ -104,7 +104,7 @@ def _replace_poolings(traced: torch.fx.GraphModule, kind: str) -> None:
         if window is None:
             continue
         size, stride, padding = window
-        convolution = _in_front(node, modules) if kind == "strided" else None
+        convolution = _in_front(node) if kind == "strided" and size else None
         with traced.graph.inserting_after(node):
             if convolution is not None:
                 convolution.stride = tuple(a * b for a, b in zip(convolution.stride, stride))
@@ -141,7 +141,7 @@ def _window(node: torch.fx.Node, modules: dict[str, nn.Module]):
     return None
 
 
-def _in_front(node: torch.fx.Node, modules: dict[str, nn.Module]) -> nn.Conv2d | None:
+def _in_front(node: torch.fx.Node) -> nn.Conv2d | None:
     """The convolution whose stride can stand for a pooling: nothing but pointwise layers between, read by nobody else."""
     at = node.args[0]
     while isinstance(at, torch.fx.Node) and at.op == "call_module" and len(at.users) == 1:
