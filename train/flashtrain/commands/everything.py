@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Trains, exports and measures every configuration: one command, which goes on where it was stopped.
 
-    python3 all.py --data DIRECTORY --out FOLDER --flash ../build/release/src/cli/flash --download
+    flash-train all --data DIRECTORY --out FOLDER --flash build/release/src/cli/flash --download
 
-For each file of configs/ that is meant for a GPU (or those named): the ReLU twin, then the square with
+For each configuration that is meant for a GPU (or those named): the ReLU twin, then the network with
 the twin as its teacher, the ONNX file, the compiled model, the accuracy on the
 test images of all three.  FOLDER/results.csv has one line per configuration.
 
@@ -15,22 +14,23 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from flashtrain import config as configs
+from .. import config as configs
+from ..errors import UserError
 
 LIMIT = 256         # images of each kind in a trial
 CALIBRATION = 32    # of them to calibrate on
 
-HERE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[2]  # the folder that holds flashtrain
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("configs", type=Path, nargs="*", help="default: all that are meant for a GPU")
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the folders of the image sets")
     parser.add_argument("--out", type=Path, required=True)
@@ -38,14 +38,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--download", action="store_true", help="fetch image sets that are missing")
     parser.add_argument("--smoke", type=int, metavar="STEPS", help="only this many steps of each")
     parser.add_argument("--no-twins", action="store_true", help="no ReLU twins, so no teachers")
-    return parser.parse_args()
 
 
 def call(*command: object) -> str:
     """Runs a program and returns what it printed; it is printed here too. Raises if it fails."""
     print("$", *command, flush=True)
+    path = os.pathsep.join(filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH"))))
     lines = []
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "PYTHONPATH": path}) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
@@ -63,8 +64,9 @@ class Result:
     """The steps from one configuration to its line of results."""
 
     def __init__(self, path: Path, given: argparse.Namespace) -> None:
-        self.path, self.given = path, given
-        self.config = configs.load(path)
+        self.path, self.given = configs.find(path), given
+        self.config = configs.load(self.path)
+        path = self.path
         self.run = given.out / path.stem
         self.twin = given.out / f"{path.stem}-relu"
         self.onnx = self.run / f"{path.stem}.onnx"
@@ -72,15 +74,17 @@ class Result:
         self.row: dict[str, object] = {"config": path.stem, "target": self.config.target}
 
     def _python(self, program: str, *more: object) -> str:
-        return call(sys.executable, HERE / program, *more, "--data", self.given.data)
+        return call(sys.executable, "-m", "flashtrain", program, *more, "--data", self.given.data)
 
     def train(self, folder: Path, *more: object) -> None:
         if (folder / "weights.pt").exists():
             return
-        trial = ("--steps", self.given.smoke, *self.limit, "--set", "batch=8", "epochs=1",
-                 "freeze_norm=0.02", "quantise=0.02", "blend_start=0.0", "blend_end=0.0") if self.given.smoke else ()
+        trial = ("--steps", self.given.smoke, *self.limit, "--set", "batch=8", "epochs=1", "freeze_norm=0.02",
+                 "blend_start=0.0", "blend_end=0.0") if self.given.smoke else ()
+        if trial and self.config.recipe.activation == "square":
+            trial += ("quantise=0.02",)
         fetching = ("--download",) if self.given.download else ()
-        self._python("train.py", self.path, "--run", folder, *fetching, *more, *trial)
+        self._python("train", self.path, "--run", folder, *fetching, *more, *trial)
 
     def make(self) -> dict[str, object]:
         started = time.time()
@@ -88,11 +92,11 @@ class Result:
         teacher: tuple = ()
         if not self.given.no_twins:
             self.train(self.twin, "--twin")
-            printed = self._python("export.py", "--run", self.twin, *test)
+            printed = self._python("export", "--run", self.twin, *test)
             self.row["relu"] = percentage(printed, r"test accuracy ([\d.]+)")
             teacher = ("--teacher", self.twin)
         self.train(self.run, *teacher)
-        printed = self._python("export.py", "--run", self.run, "--out", self.onnx, *test)
+        printed = self._python("export", "--run", self.run, "--out", self.onnx, *test)
         self.row["float"] = percentage(printed, r"test accuracy ([\d.]+)")
         if self.given.flash:
             self.compile()
@@ -112,18 +116,17 @@ class Result:
 
 
 def published() -> list[Path]:
-    """Configurations that stand for a result of their own on a GPU; those of a CPU are named cifar10-*."""
-    return [p for p in sorted((HERE / "configs").glob("*.toml")) if not p.stem.startswith(("ablation", "cifar10"))]
+    """Configurations that stand for a result of their own on a GPU; those of a CPU say so in their name."""
+    return [p for p in sorted(configs.CONFIGS.glob("*.toml")) if p.stem != "ablation" and not p.stem.endswith("-cpu")]
 
 
-def main() -> None:
-    given = arguments()
+def run(given: argparse.Namespace) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     rows, failed = [], []
     for path in given.configs or published():
         try:
             rows.append(Result(path, given).make())
-        except (subprocess.CalledProcessError, SystemExit) as error:
+        except (subprocess.CalledProcessError, UserError) as error:
             failed.append(f"{path.stem}: {error}")
             continue
         with (given.out / "results.csv").open("w", newline="") as file:
@@ -133,8 +136,5 @@ def main() -> None:
     for row in rows:
         print(", ".join(f"{name} {value}" for name, value in row.items()))
     if failed:
-        raise SystemExit("failed:\n  " + "\n  ".join(failed))
+        raise UserError("failed:\n  " + "\n  ".join(failed))
 
-
-if __name__ == "__main__":
-    main()

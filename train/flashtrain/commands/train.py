@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Trains the network of one configuration and leaves weights.pt in the run's folder.
 
-    python3 train.py configs/cifar10.toml --data DIRECTORY --run FOLDER
+    flash-train train cifar10-resnet20-cpu --data DIRECTORY --run FOLDER
 
 Run it again with the same folder to go on after an interruption, on any machine.
 """
@@ -13,18 +12,18 @@ from pathlib import Path
 
 import torch
 
-from flashtrain import config as configs
-from flashtrain import data, networks, zoo
-from flashtrain.data.loader import loader
-from flashtrain.distil import Teacher
-from flashtrain.training import Trainer
+from .. import config as configs
+from .. import data, networks, runs, zoo
+from ..data.loader import loader
+from ..distil import Teacher
+from ..errors import UserError
+from ..training import Trainer
 
 SETTLING = 2000  # images that set a first convolution
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="a TOML file, or the name of one of the package's")
     parser.add_argument("--data", type=Path, required=True,
                         help="folder of the image set, or the folder that it lies in")
     parser.add_argument("--run", type=Path, required=True,
@@ -40,37 +39,35 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=8, help="processes that decode pictures (large sets)")
     parser.add_argument("--minutes", type=float, help="squeeze the rest of the schedule into this time")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
+    parser.add_argument("--change", action="store_true", help="go on with a run under other settings than it began with")
     trial = parser.add_argument_group("for a quick trial")
     trial.add_argument("--limit", type=int, help="use only this many images")
     trial.add_argument("--steps", type=int,
                        help="stop after this many steps; the statistics of the normalisations are then set on training images")
-    return parser.parse_args()
 
 
-def setting(text: str) -> tuple[str, object]:
-    """NAME=VALUE, the value written as in TOML."""
-    import tomllib
-
-    return next(iter(tomllib.loads(text).items()))
-
-
-def main() -> None:
-    given = arguments()
+def run(given: argparse.Namespace) -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
+    if given.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("PyTorch finds no GPU here: leave --device out, or say --device cpu")
     device = torch.device(given.device)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
-    config = configs.load(given.config, given.twin, **dict(map(setting, given.set)))
+    path = configs.find(given.config)
+    config = configs.load(path, given.twin, **dict(map(configs.setting, given.set)))
     recipe, source = config.recipe, config.source
-    if given.steps and "scale" in config.network:
+    if given.steps and "scale" in config.network and recipe.activation == "square":
         config.network["scale"] = zoo.SCALE  # what has not been trained keeps its range only so
-    configs.remember(given.config, config, given.run)
+    runs.remember(configs.read(path), config, given.run, given.change)
+    if runs.finished(given.run) and not given.change:
+        print(f"{given.run} is finished; another folder begins anew")
+        return
     if given.download:
         data.locate(source, given.data, download=True)
-    loaded = loader(source, given.data, config.held_out, recipe.batch, device, shift=recipe.shift,
-                    cutout=recipe.cutout, limit=given.limit, workers=given.workers)
+    loaded = loader(source, given.data, config.held_out, recipe.batch, device, shift=recipe.shift, cutout=recipe.cutout,
+                    mirror=recipe.mirror, limit=given.limit, workers=given.workers)
 
     torch.manual_seed(recipe.seed)
     model = config.build()
@@ -78,23 +75,27 @@ def main() -> None:
     if hasattr(model, "prepare"):
         model.prepare(source.standardise(loaded.sample.pixels[:SETTLING]))
     if given.start:
-        model.load_state_dict(configs.trained(given.start)[1].state_dict())
+        _take(model, given.start, strict=True)
     teacher = None
     if given.teacher:
-        taught_by = configs.trained(given.teacher)[1]
+        taught_by = runs.trained(given.teacher)[1]
         if recipe.start_from_teacher:
-            model.load_state_dict(taught_by.state_dict(), strict=not recipe.channel_scale)
+            _take(model, given.teacher, strict=not (recipe.channel_scale or recipe.learn_period))
+        if recipe.distil_logits or recipe.distil_features:
+            taught_by.to(device, memory_format=torch.channels_last)
+            teacher = Teacher(taught_by, model, recipe.temperature, recipe.distil_logits, recipe.distil_features)
     model.to(device, memory_format=torch.channels_last)
-    if given.teacher and (recipe.distil_logits or recipe.distil_features):
-        taught_by.to(device, memory_format=torch.channels_last)
-        teacher = Teacher(taught_by, model, recipe.temperature, recipe.distil_logits, recipe.distil_features)
 
-    trained = Trainer(model, source, loaded, recipe, given.run, device, teacher, given.minutes, given.steps,
-                      given.replicas).run()
+    trainer = Trainer(model, source, loaded, recipe, given.run, device, teacher, given.minutes, given.steps, given.replicas)
+    trained = trainer.run()
     if given.steps:
         zoo.settle(trained, source.standardise(loaded.sample.pixels[:128].to(device)))
-    torch.save(trained.state_dict(), given.run / "weights.pt")
+    runs.finish(given.run, trained, trainer.epoch, trainer.alpha)
 
 
-if __name__ == "__main__":
-    main()
+def _take(model: torch.nn.Module, folder: Path, strict: bool) -> None:
+    """The weights of another run as the first ones."""
+    try:
+        model.load_state_dict(runs.trained(folder)[1].state_dict(), strict=strict)
+    except RuntimeError as error:
+        raise UserError(f"the network in {folder} is another one: {str(error).splitlines()[-1].strip()}") from None

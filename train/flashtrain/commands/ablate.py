@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """What each part of the recipe is worth: short runs of equal budget, one part switched off or on in each.
 
-    python3 ablate.py configs/ablation.toml --data DIRECTORY --out FOLDER
+    flash-train ablate ablation --data DIRECTORY --out FOLDER
 
 FOLDER/ablation.csv has one line per run: accuracy on the held-out training
 images in float and with the compiler's roundings, and how far the largest
@@ -12,19 +11,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-import subprocess
 import sys
 from pathlib import Path
 
 import torch
 
-from flashtrain import config as configs
-from flashtrain import quantise, ranges
-from flashtrain.data.loader import loader
-from flashtrain.training import CALIBRATION, accuracy
+from .. import config as configs
+from .. import quantise, ranges, runs
+from ..data.loader import loader
+from ..training import CALIBRATION, accuracy
+from .everything import call
 
-HERE = Path(__file__).resolve().parent
-# name -> options of train.py; "TWIN" stands for the folder of the first run
+# name -> options of flash-train train; "TWIN" stands for the folder of the first run
 VARIANTS: dict[str, list[str]] = {
     "relu twin": ["--twin"],
     "the recipe": [],
@@ -43,22 +41,30 @@ VARIANTS: dict[str, list[str]] = {
     "start from the twin": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "distil_logits=0.0", "blend_start=0.0", "blend_end=0.4"],
     "start and logits": ["--teacher", "TWIN", "--set", "start_from_teacher=true", "blend_start=0.0", "blend_end=0.4"],
     "quantisation-aware end": ["--set", "quantise=0.93"],
+    "sine": ["--set", "activation=sine", "blend_start=0.0", "blend_end=0.0"],
+    "sine, period learnt": ["--set", "activation=sine", "blend_start=0.0", "blend_end=0.0", "learn_period=true"],
+    "muon": ["--set", "optimiser=muon"],
+    "lookahead": ["--set", "lookahead=true", "average=0.0"],
+    "biases 64 times faster": ["--set", "bias_rate=64.0"],
+    "mirrored at random": ["--set", "mirror=random"],
+    "small pictures at first": ["--set", "small_side=20", "small_until=0.5"],
     "tail at 6, quantisation-aware": ["--set", "linear_tail_end=6.0", "freeze_norm=0.85", "quantise=0.85"],
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, help="training images")
     parser.add_argument("--only", nargs="*", help="names of runs")
-    parser.add_argument("--replicas", type=int, default=1, help="as for train.py")
-    parser.add_argument("--threads", type=int, default=None, help="as for train.py")
-    given = parser.parse_args()
+    parser.add_argument("--replicas", type=int, default=1, help="as for train")
+    parser.add_argument("--threads", type=int, default=None, help="as for train")
 
+
+def run(given: argparse.Namespace) -> None:
     rows = []
+    path = configs.find(given.config)
     limit = ["--limit", str(given.limit)] if given.limit else []
     limit += ["--threads", str(given.threads)] if given.threads else []
     for name, options in VARIANTS.items():
@@ -67,8 +73,8 @@ def main() -> None:
         folder = given.out / name.replace(" ", "-")
         options = [str(given.out / "relu-twin") if option == "TWIN" else option for option in options]
         if not (folder / "weights.pt").exists():
-            subprocess.run([sys.executable, str(HERE / "train.py"), str(given.config), "--data", str(given.data),
-                            "--run", str(folder), "--replicas", str(given.replicas), *limit, *options], check=True)
+            call(sys.executable, "-m", "flashtrain", "train", path, "--data", given.data,
+                 "--run", folder, "--replicas", given.replicas, *limit, *options)
         rows.append({"run": name, **measure(folder, given.data)})
         with (given.out / "ablation.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, rows[0])
@@ -77,19 +83,16 @@ def main() -> None:
         print(rows[-1], flush=True)
 
 
-def measure(run: Path, directory: Path) -> dict[str, float]:
+def measure(folder: Path, directory: Path) -> dict[str, float]:
     """Figures of one run on the held-out training images."""
-    config, model = configs.trained(run)
+    config, model = runs.trained(folder)
     loaded = loader(config.source, directory, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0, workers=0)
     row = {"accuracy": accuracy(model, config.source, loaded.held_out)}
     row["reach"] = max(max(-r["min"], r["max"]) for r in ranges.measure(model, config.source, loaded.held_out.pixels))
     row["rounded"] = float("nan")
-    if not config.twin:
+    if config.recipe.activation == "square":
         sample = config.source.standardise(loaded.sample.pixels[:CALIBRATION])
         quantise.attach(model, sample, quantise.Arithmetic(config.recipe.share_bits, config.recipe.plain_bits))
         row["rounded"] = accuracy(model, config.source, loaded.held_out)
     return {name: round(value, 4) for name, value in row.items()}
 
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Exports a training run to ONNX, checks the file against PyTorch, prints the ranges.
 
-    python3 export.py --run FOLDER --data DIRECTORY --out cifar10.onnx
+    flash-train export --run FOLDER --data DIRECTORY --out cifar10.onnx
 
 With --test it also measures the accuracy on the test images, through the
 written file.  Do that once, at the very end.
@@ -14,34 +13,25 @@ from pathlib import Path
 
 import torch
 
-from flashtrain import config as configs
-from flashtrain import data, networks, ranges
-from flashtrain.data.loader import loader, test_images
-from flashtrain.export import run_onnx, write_onnx
-from flashtrain.training import accuracy, logits
+from .. import networks, ranges, runs
+from ..data.loader import loader, test_images
+from ..errors import UserError
+from ..interpreter import file_accuracy, run_onnx
+from ..export import write_onnx
+from ..training import accuracy, logits
 
 
-
-
-def file_accuracy(path: Path, source: data.Source, images: data.Images) -> float:
-    """Fraction of images that the exported network classifies correctly."""
-    correct = 0
-    for pixels, labels in zip(images.pixels.split(500), images.labels.split(500)):
-        correct += (run_onnx(path, source.standardise(pixels)).argmax(1) == labels).sum().item()
-    return correct / len(images.labels)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, required=True, help="folder of train.py")
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="folder of flash-train train")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="ONNX file; not for a ReLU twin, whose accuracy alone is printed")
     parser.add_argument("--opset", type=int, default=13)
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--limit", type=int, help="use only this many training images (for a quick trial)")
-    arguments = parser.parse_args()
 
-    config, model = configs.trained(arguments.run)
+
+def run(arguments: argparse.Namespace) -> None:
+    config, model = runs.trained(arguments.run)
     source = config.source
     print(networks.cost(model, source.side, source.side))
     loaded = loader(source, arguments.data, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0,
@@ -52,7 +42,7 @@ def main() -> None:
             print(f"test accuracy {accuracy(model, source, test_images(source, arguments.data)):.4f}")
         return
     if arguments.out is None:
-        parser.error("--out is missing")
+        raise UserError("--out is missing: where to write the network")
 
     write_onnx(model, arguments.out, config.name, source, arguments.opset)
     sample = loaded.held_out.pixels[:200]
@@ -63,12 +53,12 @@ def main() -> None:
         print(f"warning: the squares run away on {(~finite).sum()} of {len(finite)} held-out images, for which the network itself gives no "
               "finite outputs: train it longer, or with a larger range_weight")
     if not finite.any():
-        raise SystemExit("there is nothing to compare the file by")
+        raise UserError("there is nothing to compare the file by")
     expected, found = expected[finite], found[finite]
     difference = (found - expected).abs().max()
     print(f"largest logit {expected.abs().max():.3f}, largest difference of the file {difference:.2e}")
     if not difference < 1e-3 * max(1, expected.abs().max()):
-        raise SystemExit("the exported file does not compute what the model computes")
+        raise UserError("the exported file does not compute what the model computes")
 
     for index, row in enumerate(ranges.measure(model, source, loaded.sample.pixels)):
         print(f"activation {index + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in row.items()))
@@ -76,6 +66,3 @@ def main() -> None:
     if arguments.test:
         print(f"test accuracy {file_accuracy(arguments.out, source, test_images(source, arguments.data)):.4f}")
 
-
-if __name__ == "__main__":
-    main()
