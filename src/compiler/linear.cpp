@@ -43,7 +43,7 @@ bool single_pixels(const FloatTerm& term) {
 /// Padding adds zeros around the expression's result; that is only a linear map of the values where the result itself
 /// carries no bias and is a value or a mixture of channels, not a convolution over several pixels.
 void check_padding(const Linear& expression, const Window& window, const std::string& node, bool pooling) {
-    if (!padded(window)) return;
+    if (!window.padded()) return;
     const char* what = pooling ? "pooling" : "convolution";
     for (const FloatTerm& term : expression.terms)
         if (term.kind == TermKind::kConvolution && !(pooling ? single_pixels(term) : term.window == Window{}))
@@ -189,7 +189,7 @@ FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& win
                                 &result.weights[p * composed_kernel], result.window);
         return result;
     }
-    const bool tiles = term.pool && !padded(window) && !term.pool->level &&
+    const bool tiles = term.pool && !window.padded() && !term.pool->level &&
                        term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
     if (!term.pool || tiles) {
         result.pool = term.pool ? compose(*term.pool, window) : window;
@@ -300,7 +300,7 @@ Linear average_pool(const Linear& expression, const Window& window, const std::s
                   output_shape(expression.shape, expression.shape.channels, window),
                   {},
                   expression.bias};
-    if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !padded(window)) return expression;
+    if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !window.padded()) return expression;
     for (const FloatTerm& term : expression.terms)
         result.terms.push_back(pool_term(term, expression.shape, window, node));
     merge(result.terms);
