@@ -259,7 +259,8 @@ TEST_F(Command, ProfilesAndTraces) {
     EXPECT_NE(table.out.find("wait linear"), std::string::npos) << table.out;
     const Outcome full = flash(infer({"--trace", "/dev/full", input_}));
     EXPECT_EQ(full.status, 5);
-    EXPECT_NE(full.err.find("cannot write /dev/full: writing: No space left on device"), std::string::npos) << full.err;
+    EXPECT_NE(full.err.find("cannot write '/dev/full': writing: No space left on device"), std::string::npos)
+        << full.err;
     EXPECT_EQ(flash(infer({"--trace", dir_ / "no/such/dir/trace.json", input_})).status, 5);
 }
 
