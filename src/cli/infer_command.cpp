@@ -3,6 +3,7 @@
 
 #include "app/eval.h"
 #include "app/infer.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/dataset.h"
 
@@ -27,8 +28,8 @@ void add_infer(CLI::App& program) {
     sub->add_option("--top", command.top, "Classes to show")->capture_default_str();
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)");
+        ->check(count());
+    sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_flag("--json", command.json, "Print JSON with all logits instead of tables");
     sub->add_flag("--profile", command.profile, "Add time, waiting and bytes by layer and phase of this side");
     sub->add_option("--trace", command.trace,
@@ -52,7 +53,7 @@ void add_eval(CLI::App& program) {
                     "Run this many also through the real protocol on loopback and compare");
     sub->add_option("--trace", command->trace,
                     "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing");
-    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
+    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash eval resnet.flash --data cifar10:/data --limit 1000 --private 20");
     sub->callback([command] { app::run_eval(*command); });
