@@ -16,6 +16,7 @@
 #include "base/table.h"
 #include "data/dataset.h"
 #include "model/file.h"
+#include "planner/pack_for.h"
 
 namespace flash::app {
 
@@ -52,7 +53,7 @@ void run_compile(const CompileCommand& command) {
     };
     compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
-    if (command.place) pack_for(*command.place, result.model);
+    if (command.place) planner::pack_for(setting_of(*command.place), result.model);
 
     std::filesystem::path out = command.out;
     if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
