@@ -8,6 +8,21 @@
 
 namespace flash::cli {
 
+namespace {
+
+/// "auto" is 0, which nobody can mean otherwise.
+CLI::Validator margin() {
+    return CLI::Validator(
+        [](std::string& text) {
+            if (text != "auto") return number(1, 16)(text);
+            text = "0";
+            return std::string();
+        },
+        "", "");
+}
+
+}  // namespace
+
 void add_compile(CLI::App& program) {
     auto command = std::make_shared<app::CompileCommand>();
     CLI::App* sub = program.add_subcommand("compile", "Compile an ONNX model: import, fold, calibrate, quantise");
@@ -17,11 +32,27 @@ void add_compile(CLI::App& program) {
     sub->add_option("--calib-images", command->calibration_images, "Pictures to calibrate on")
         ->capture_default_str()
         ->check(count());
+    app::PictureOptions& pictures = command->pictures;
+    sub->add_option("--input-size", pictures.input_size, "Height and width that pictures are cropped to, as a check")
+        ->expected(1, 2)
+        ->check(whole_number(1, 1 << 14));
+    sub->add_option("--resize", pictures.resize, "Short side that pictures are resized to before the crop; 0: none")
+        ->check(whole_number(0, 1 << 14));
+    sub->add_option("--mean", pictures.mean, "Mean of each channel, which is subtracted from scaled pixels")
+        ->delimiter(',')
+        ->check(number(-1e6, 1e6));
+    sub->add_option("--std", pictures.std, "Standard deviation of each channel, by which they are divided then")
+        ->delimiter(',')
+        ->check(number(1e-9, 1e6));
+    sub->add_option("--scale", pictures.scale, "Factor of pixels 0..255, before mean and std (default: 1/255)")
+        ->check(number(1e-9, 1e6));
+    sub->add_option("--layout", pictures.layout, "Order of the network's input: nchw")
+        ->check(CLI::IsMember({"nchw", "nhwc"}));
+    sub->add_option("--classes", pictures.classes, "File with the name of a class on each line");
     sub->add_option("--name", command->options.name, "Name of the model (default: from the ONNX file)");
     sub->add_option("--margin", command->options.margin,
                     "Room above the calibrated ranges: a factor of 1 to 16, or auto: measured (default)")
-        ->transform(CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}))
-        ->check(CLI::IsMember({"0"}) | number(1, 16));
+        ->transform(margin());
     sub->add_option("--share-bits", command->options.share_bits,
                     "Bits m of all pre-activation shares, 6 to 16 (default: chosen for each layer)")
         ->check(whole_number(6, 16));
@@ -46,7 +77,8 @@ void add_compile(CLI::App& program) {
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer(
         "Examples:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash\n  flash compile resnet.onnx "
-        "--calib cifar10:/data --link wan");
+        "--calib cifar10:/data --link wan\n  flash compile other.onnx --calib images:/data --resize 256 --mean "
+        "0.485,0.456,0.406 --std 0.229,0.224,0.225 --classes classes.txt");
     sub->callback([command, place, link] {
         if (link->count() > 0) command->place = *place;
         app::run_compile(*command);
