@@ -13,7 +13,6 @@
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
-#include "comparison/local_session.h"
 #include "comparison/machine.h"
 #include "comparison/plain_graph.h"
 #include "comparison/report.h"
@@ -23,9 +22,13 @@
 #include "planner/time_model.h"
 #include "planner/work.h"
 #include "protocol/audit.h"
+#include "protocol/local_session.h"
 #include "protocol/prepared_model.h"
 
 namespace flash::comparison {
+
+using protocol::Connection;
+using protocol::LocalSession;
 
 namespace {
 
