@@ -46,7 +46,7 @@ nlohmann::json result_json(const std::string& name, const protocol::ClientResult
     nlohmann::json top = nlohmann::json::array();
     for (const RankedClass& c : ranked)
         top.push_back({{"index", c.index}, {"class", c.name}, {"logit", c.logit}, {"probability", c.probability}});
-    const protocol::PhaseSeconds& s = result.seconds;
+    const protocol::StepSeconds& s = result.seconds;
     return {{"input", name},
             {"top", top},
             {"logits", result.logits},
@@ -57,7 +57,7 @@ nlohmann::json result_json(const std::string& name, const protocol::ClientResult
               {"send", s.send},
               {"wait_linear", s.wait_linear},
               {"decrypt", s.decrypt},
-              {"wait_keys", s.wait_keys},
+              {"wait_keys", s.wait_vectors},
               {"respond", s.respond}}},
             {"bytes_up", traffic.bytes_sent},
             {"bytes_down", traffic.bytes_received},
@@ -128,12 +128,13 @@ void run_infer(const InferCommand& command) {
             answers.add_row({i == 0 ? input.name : "", ranked[i].name,
                              fmt::format("{:.1f}%", 100 * ranked[i].probability),
                              fmt::format("{:.3f}", ranked[i].logit)});
-        const protocol::PhaseSeconds& s = result.seconds;
-        costs.add_row(
-            {input.name, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt + s.send),
-             fmt::format("{:.3f}", s.wait_linear), fmt::format("{:.3f}", s.decrypt), fmt::format("{:.3f}", s.wait_keys),
-             fmt::format("{:.3f}", s.respond), with_separators(static_cast<long long>(traffic.bytes_sent)),
-             with_separators(static_cast<long long>(traffic.bytes_received)), std::to_string(result.round_trips)});
+        const protocol::StepSeconds& s = result.seconds;
+        costs.add_row({input.name, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt + s.send),
+                       fmt::format("{:.3f}", s.wait_linear), fmt::format("{:.3f}", s.decrypt),
+                       fmt::format("{:.3f}", s.wait_vectors), fmt::format("{:.3f}", s.respond),
+                       with_separators(static_cast<long long>(traffic.bytes_sent)),
+                       with_separators(static_cast<long long>(traffic.bytes_received)),
+                       std::to_string(result.round_trips)});
         if (command.profile)
             profile_tables += fmt::format("\n{}, {}", printable(input.name), profile_table(profile, layers));
     }
