@@ -13,7 +13,8 @@ struct Input {
     std::vector<float> values;  ///< CHW, normalised
 };
 
-/// Reads a PNG or JPEG picture, preprocessed as the metadata says, or a .npy file (NCHW or CHW, already normalised).
+/// Reads a PNG or JPEG picture, preprocessed as the metadata says, or a .npy file (already normalised;
+/// see dataset.h).
 /// Throws Error(kFile) if it is missing or damaged, Error(kInvalidArgument) if it does not fit the input shape.
 std::vector<Input> load_inputs(const std::string& path, const model::Preprocessing& how, const model::Shape& shape);
 

@@ -1,4 +1,3 @@
-// The metadata of an ONNX model that Flash reads: its name, class names and the preprocessing of pictures.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -6,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "compiler/onnx_importer.h"
+#include "compiler/onnx/metadata.h"
 
 namespace flash::compiler {
 
@@ -16,7 +15,7 @@ using Json = nlohmann::json;
 namespace {
 
 model::Preprocessing default_preprocessing(const Shape& input) {
-    const auto channels = size(input.channels);
+    const auto channels = static_cast<std::size_t>(input.channels);
     return {0, input.height, input.width, std::vector<float>(channels, 0.0f), std::vector<float>(channels, 1.0f)};
 }
 
@@ -36,7 +35,7 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
         throw Error(ErrorKind::kInvalidArgument,
                     "the model's metadata \"flash.input\" is not a JSON object with mean, std, resize and crop");
     }
-    const auto channels = size(input.channels);
+    const auto channels = static_cast<std::size_t>(input.channels);
     if (p.mean.size() != channels || p.std.size() != channels)
         throw Error(
             ErrorKind::kInvalidArgument,
