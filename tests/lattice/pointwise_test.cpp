@@ -57,7 +57,7 @@ TEST_P(EverySet, SumsOfProductsAreExact) {
         const std::uint64_t p = modulus.value();
         const Pointwise arithmetic(modulus, GetParam());
         std::vector<Residues> x, y;
-        const std::uint64_t limit = p < 1ull << 38 ? 1ull << 43 : 4 * p;  // of the unreduced factors
+        const std::uint64_t limit = 1ull << 52;  // of the unreduced factors
         for (std::uint64_t k = 0; k < 3; ++k) {
             x.push_back(residues(p, 5 + k));
             y.push_back(residues(p, 11 + 2 * k));

@@ -33,9 +33,9 @@ void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const 
     }
 }
 
-/// The low and high halves of all products are summed apart. With x < p and y < 4p < 2^52, high is below 12 p^2 / 2^52
-/// + 3 < 2^52 (with p < 2^38 and y < 2^43 far below), low below 2^54. The carry of low moves to high; high times 2^52
-/// and what is left of low are then reduced to [0, 2p) each, and out is below p.
+/// The low and high halves of all products are summed apart. With x < p and y < 2^52, high is below 3p < 2^52, the
+/// carry of low included, and low below 2^54. The carry of low moves to high; high times 2^52 and what is left of low
+/// are then reduced to [0, 2p) each, and out is below p.
 template <std::size_t kSummands>
 void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
                        std::uint64_t* out, std::size_t count) {
