@@ -1,0 +1,417 @@
+#include "scheme/composite.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <set>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "lattice/sampling.h"
+#include "scheme/workspace.h"
+
+namespace flash::scheme {
+
+namespace {
+
+using Words = CompositeRing::Words;
+using Residues = CompositeRing::Residues;
+
+/// The public halves, uniform in transformed form as well, so they are expanded there and never transformed. Streams of
+/// one inference with other parameters have other keys.
+class PublicHalves {
+public:
+    PublicHalves(const CompositeRing& ring, const CompositeSeeds& seeds)
+        : PublicHalves(ring, sha256_parts({seeds.client_nonce, seeds.server_seed}), ring.parameters()) {}
+    void key(std::size_t part, Words out) const { expand(key_.stream(part), part, out); }
+    void vector(CompositeVectorId id, std::size_t part, Words out) const {
+        require(id.vector < static_cast<std::uint32_t>(ring_.parameters().rank), ErrorKind::kInternal,
+                "the name of a vector of the composite scheme is out of range");
+        expand(vectors_.stream(id.chunk, std::uint64_t{id.vector} << 8 | part), part, out);
+    }
+
+private:
+    PublicHalves(const CompositeRing& ring, const PublicSeed& seed, const CompositeParameters& p)
+        : ring_(ring),
+          key_(seed, "flash composite key a",
+               {p.degree, word(p.residues), word(p.plain_bits), word(p.rank), word(p.delta_bits), word(p.answer_bits)},
+               ring.set()),
+          vectors_(
+              seed, "flash composite vector a",
+              {p.degree, word(p.residues), word(p.plain_bits), word(p.rank), word(p.delta_bits), word(p.answer_bits)},
+              ring.set()) {}
+    static std::uint64_t word(int x) { return static_cast<std::uint64_t>(x); }
+    void expand(Prng rng, std::size_t part, Words out) const {
+        lattice::sample_uniform(rng, ring_.part(part).modulus(), out, ring_.set());
+    }
+
+    const CompositeRing& ring_;
+    StreamKey key_, vectors_;
+};
+
+/// Cuts a block of memory into polynomials.
+class PolynomialCutter {
+public:
+    PolynomialCutter(std::span<std::uint64_t> words, std::size_t degree) : rest_(words), degree_(degree) {}
+    Words polynomial() { return words(degree_); }
+    std::vector<Words> polynomials(std::size_t count) {
+        std::vector<Words> result(count);
+        for (Words& x : result) x = polynomial();
+        return result;
+    }
+    std::span<std::int8_t> small() { return {reinterpret_cast<std::int8_t*>(words(degree_ / 8).data()), degree_}; }
+
+private:
+    Words words(std::size_t count) {
+        const Words result = rest_.first(count);
+        rest_ = rest_.subspan(count);
+        return result;
+    }
+    Words rest_;
+    std::size_t degree_;
+};
+
+/// The same memory for reading, with one more array at the end.
+std::vector<Residues> with(std::span<const Words> x, Words last) {
+    std::vector<Residues> result(x.begin(), x.end());
+    result.emplace_back(last);
+    return result;
+}
+
+std::vector<Residues> reading(std::span<const Words> x) { return {x.begin(), x.end()}; }
+
+/// A secret factor used for many products: transformed, with its 52-bit quotients.
+struct Factor {
+    SecretVector<std::uint64_t> values, quotients;
+
+    explicit Factor(std::size_t degree) : values(degree), quotients(degree) {}
+    void lift(const CompositeRing::Part& part, std::span<const std::int8_t> small) {
+        part.arithmetic().lift(small, values);
+        part.forward(values);
+        part.arithmetic().quotients(values, quotients);
+    }
+};
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------------------- the server
+
+struct CompositeSecretKey::State {
+    std::shared_ptr<const CompositeRing> ring;
+    PublicHalves halves;
+    std::vector<Factor> s;         // the ternary secret mod each part of q; its coefficients are not kept
+    std::vector<Factor> answer_s;  // mod each modulus of D
+    std::vector<Factor> share_s;   // s/D mod each group
+    std::vector<std::uint8_t> public_key;
+    WorkspacePool encryption_secrets, encryption_publics, decryption_secrets, decryption_publics;
+    std::mutex used_mutex;
+    std::set<std::array<std::uint32_t, 2>> used;
+
+    State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
+        : ring(std::move(ring_in)),
+          halves(*ring, seeds),
+          encryption_secrets(2 * ring->degree() + ring->degree() / 8, Contents::kSecret),
+          encryption_publics(ring->degree(), Contents::kPublic),
+          decryption_secrets((ring->answers() + 3) * ring->degree(), Contents::kSecret),
+          decryption_publics(ring->degree(), Contents::kPublic) {}
+
+    // out = error + message - a s mod part i, transformed; message null or transformed.
+    void hide(std::size_t i, std::span<const std::int8_t> error, Residues a, const std::uint64_t* message,
+              Words out) const {
+        const CompositeRing::Part& part = ring->part(i);
+        part.arithmetic().lift(error, out);
+        part.forward_lazy(out);
+        ring->kernels().hide(part.wide(), out.data(), a.data(), s[i].values.data(), s[i].quotients.data(), message,
+                             out.data(), out.size());
+    }
+};
+
+CompositeSecretKey::CompositeSecretKey(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds,
+                                       Prng& rng)
+    : state_(std::make_unique<State>(std::move(ring_in), seeds)) {
+    State& state = *state_;
+    const CompositeRing& ring = *state.ring;
+    const std::size_t n = ring.degree();
+    // Uniform ternary s and an error with sigma >= 3.2: what the security table assumes.
+    SecretVector<std::int8_t> small(n);
+    lattice::sample_ternary(rng, small, ring.set());
+    for (std::size_t i = 0; i < ring.parts(); ++i) state.s.emplace_back(n).lift(ring.part(i), small);
+    for (std::size_t i = 0; i < ring.answers(); ++i) state.answer_s.emplace_back(n).lift(ring.answer(i), small);
+    SecretVector<std::uint64_t> b(n);
+    AlignedVector<std::uint64_t> constant(n), quotients(n);
+    for (std::size_t g = 0; g < ring.groups(); ++g) {
+        const lattice::Pointwise& arithmetic = ring.part(g).arithmetic();
+        Factor& factor = state.share_s.emplace_back(n);
+        std::ranges::fill(constant, ring.inverse_of_d(g));
+        arithmetic.multiply(constant, state.s[g].values, state.s[g].quotients, factor.values);
+        arithmetic.quotients(factor.values, factor.quotients);
+    }
+    // Public key b = e - a s: one more RLWE sample, under an a of its own.
+    lattice::sample_error(rng, small, ring.set());
+    AlignedVector<std::uint64_t> a(n);
+    for (std::size_t i = 0; i < ring.parts(); ++i) {
+        state.halves.key(i, a);
+        state.hide(i, small, a, nullptr, b);
+        ring.part(i).append_packed(b, state.public_key);
+    }
+}
+
+CompositeSecretKey::~CompositeSecretKey() = default;
+
+void CompositeSecretKey::append_public_key(std::vector<std::uint8_t>& out) const {
+    out.insert(out.end(), state_->public_key.begin(), state_->public_key.end());
+}
+
+void CompositeSecretKey::encrypt(CompositeVectorId id, std::span<const std::uint32_t> values, Prng& rng,
+                                 std::vector<std::uint8_t>& out) {
+    const CompositeRing& ring = *state_->ring;
+    {
+        // Two encryptions under one (a, s) would reveal the difference of their plaintexts: refused before anything is
+        // computed.
+        const std::lock_guard lock(state_->used_mutex);
+        const bool fresh = state_->used.insert({id.chunk, id.vector}).second;
+        require(fresh, ErrorKind::kInternal, "a vector of the composite scheme was encrypted twice under one key");
+    }
+    ring.check_slots(values);
+    WorkspacePool::Lease secrets = state_->encryption_secrets.lease(), publics = state_->encryption_publics.lease();
+    PolynomialCutter cutter(secrets.words(), ring.degree());
+    const Words b = cutter.polynomial(), message = cutter.polynomial(), a = publics.words();
+    const std::span<std::int8_t> error = cutter.small();
+    lattice::sample_error(rng, error, ring.set());
+    out.reserve(out.size() + ring.ciphertext_bytes());
+    for (std::size_t i = 0; i < ring.parts(); ++i) {
+        state_->halves.vector(id, i, a);
+        // Delta m is Delta times the slots mod the groups, and 0 mod the primes of Delta.
+        if (i < ring.groups()) ring.message(values, i, message);
+        state_->hide(i, error, a, i < ring.groups() ? message.data() : nullptr, b);
+        ring.part(i).append_packed(b, out);
+    }
+}
+
+void CompositeSecretKey::decrypt(std::span<const std::uint8_t> answer, std::span<std::uint32_t> share) const {
+    const CompositeRing& ring = *state_->ring;
+    require(answer.size() == ring.answer_bytes(), ErrorKind::kProtocol,
+            "an answer of the composite scheme has the wrong size");
+    require(share.size() == ring.values(), ErrorKind::kInternal, "the composite scheme gives a value for every slot");
+    WorkspacePool::Lease secrets = state_->decryption_secrets.lease(), publics = state_->decryption_publics.lease();
+    PolynomialCutter cutter(secrets.words(), ring.degree());
+    const std::vector<Words> product = cutter.polynomials(ring.answers());
+    const Words quotient = cutter.polynomial(), work = cutter.polynomial(), values = cutter.polynomial(),
+                sent = publics.words();
+    // S s mod D first: what round(S s/D) leaves out.
+    for (std::size_t i = 0; i < ring.answers(); ++i) {
+        const CompositeRing::Part& part = ring.answer(i);
+        const Factor& s = state_->answer_s[i];
+        part.take_packed(answer, product[i]);
+        part.forward_lazy(product[i]);
+        part.arithmetic().multiply(product[i], s.values, s.quotients, product[i]);
+        ring.received_coefficients(i, product[i]);
+    }
+    ring.received_quotient(reading(product), quotient);
+    const std::vector<Residues> rest = with(product, quotient);
+    for (std::size_t g = 0; g < ring.groups(); ++g) {
+        ring.part(g).take_packed(answer, sent);
+        ring.received_share(rest, g, sent, state_->share_s[g].values, state_->share_s[g].quotients, work, values);
+        ring.split(values, g, share);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------- the client
+
+namespace {
+
+// A prepared answer: a_pk u and b_pk u mod each part of q, and the small e1; the vectors' public halves.
+std::size_t prepared_secret_words(const CompositeRing& ring) {
+    return 2 * ring.parts() * ring.degree() + ring.degree() / 8;
+}
+std::size_t prepared_public_words(const CompositeRing& ring) {
+    return static_cast<std::size_t>(ring.parameters().rank) * ring.parts() * ring.degree();
+}
+
+// An answer: for each product its plaintext's coefficients mod the groups and their quotient; and three polynomials,
+// first the plaintexts mod one prime of Delta, then what the results are made in.
+constexpr std::size_t kSpare = 3;
+static_assert(kSpare >= kMaxCompositeProducts);
+std::size_t answer_words(const CompositeRing& ring) {
+    return (static_cast<std::size_t>(ring.parameters().rank) * (ring.groups() + 1) + kSpare) * ring.degree();
+}
+
+}  // namespace
+
+std::size_t prepared_answer_bytes(const CompositeRing& ring) {
+    return 8 * (prepared_secret_words(ring) + prepared_public_words(ring));
+}
+
+struct CompositeEvaluator::State {
+    std::shared_ptr<const CompositeRing> ring;
+    PublicHalves halves;
+    std::vector<AlignedVector<std::uint64_t>> key_a, key_a_quotients, key_b,
+        key_b_quotients;  // the server's public key
+    WorkspacePool secrets, publics, prepared_secrets, prepared_publics, randomness;
+
+    State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
+        : ring(std::move(ring_in)),
+          halves(*ring, seeds),
+          secrets(answer_words(*ring), Contents::kSecret),
+          publics(static_cast<std::size_t>(ring->parameters().rank) * ring->degree(), Contents::kPublic),
+          prepared_secrets(prepared_secret_words(*ring), Contents::kSecret),
+          prepared_publics(prepared_public_words(*ring), Contents::kPublic),
+          randomness(ring->degree() / 8, Contents::kSecret) {}
+};
+
+struct PreparedAnswer::State {
+    std::shared_ptr<const CompositeEvaluator::State> owner;
+    std::size_t count;  // of products
+    WorkspacePool::Lease secrets, publics;
+    std::vector<Words> a, b;  // a_pk u and b_pk u, transformed
+    std::span<std::int8_t> error;
+    std::vector<Words> halves;  // of vector k mod part i, at i count + k
+
+    State(std::shared_ptr<const CompositeEvaluator::State> owner_in, std::size_t count_in)
+        : owner(std::move(owner_in)),
+          count(count_in),
+          secrets(owner->prepared_secrets.lease()),
+          publics(owner->prepared_publics.lease()) {
+        const CompositeRing& ring = *owner->ring;
+        PolynomialCutter cutter(secrets.words(), ring.degree()), public_cutter(publics.words(), ring.degree());
+        a = cutter.polynomials(ring.parts());
+        b = cutter.polynomials(ring.parts());
+        error = cutter.small();
+        halves = public_cutter.polynomials(ring.parts() * count);
+    }
+};
+
+PreparedAnswer::PreparedAnswer() = default;
+PreparedAnswer::~PreparedAnswer() = default;
+PreparedAnswer::PreparedAnswer(PreparedAnswer&&) noexcept = default;
+PreparedAnswer& PreparedAnswer::operator=(PreparedAnswer&&) noexcept = default;
+
+CompositeEvaluator::CompositeEvaluator(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds,
+                                       std::span<const std::uint8_t> public_key) {
+    const auto state = std::make_shared<State>(std::move(ring_in), seeds);
+    const CompositeRing& ring = *state->ring;
+    require(public_key.size() == ring.ciphertext_bytes(), ErrorKind::kProtocol,
+            "a public key of the composite scheme has the wrong size");
+    for (std::size_t i = 0; i < ring.parts(); ++i) {
+        const lattice::Pointwise& arithmetic = ring.part(i).arithmetic();
+        for (auto* values : {&state->key_a, &state->key_b, &state->key_a_quotients, &state->key_b_quotients})
+            values->emplace_back(ring.degree());
+        state->halves.key(i, state->key_a[i]);
+        ring.part(i).take_packed(public_key, state->key_b[i]);
+        arithmetic.quotients(state->key_a[i], state->key_a_quotients[i]);
+        arithmetic.quotients(state->key_b[i], state->key_b_quotients[i]);
+    }
+    state_ = state;
+}
+
+CompositeEvaluator::~CompositeEvaluator() = default;
+
+PreparedAnswer CompositeEvaluator::prepare(std::span<const CompositeVectorId> ids, Prng& rng) const {
+    const CompositeRing& ring = *state_->ring;
+    require(ids.size() <= static_cast<std::size_t>(ring.parameters().rank), ErrorKind::kInternal,
+            "more products in one answer than the noise analysis counts on");
+    PreparedAnswer result;
+    result.state_ = std::make_unique<PreparedAnswer::State>(state_, ids.size());
+    PreparedAnswer::State& prepared = *result.state_;
+    WorkspacePool::Lease randomness = state_->randomness.lease();
+    const std::span<std::int8_t> u = PolynomialCutter(randomness.words(), ring.degree()).small();
+    lattice::sample_ternary(rng, u, ring.set());
+    lattice::sample_error(rng, prepared.error, ring.set());
+    for (std::size_t i = 0; i < ring.parts(); ++i) {
+        const CompositeRing::Part& part = ring.part(i);
+        const lattice::Pointwise& arithmetic = part.arithmetic();
+        const Words a = prepared.a[i], b = prepared.b[i];
+        arithmetic.lift(u, a);
+        part.forward_lazy(a);
+        arithmetic.multiply(a, state_->key_b[i], state_->key_b_quotients[i], b);
+        arithmetic.multiply(a, state_->key_a[i], state_->key_a_quotients[i], a);
+        for (std::size_t k = 0; k < ids.size(); ++k)
+            state_->halves.vector(ids[k], i, prepared.halves[i * ids.size() + k]);
+    }
+    return result;
+}
+
+std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std::span<const CompositeFactor> factors,
+                                                     std::span<std::uint32_t> share) const {
+    // Taken over: gone from the caller's hands even if this throws, and wiped at the end.
+    const std::unique_ptr<PreparedAnswer::State> prepared = std::move(from.state_);
+    require(prepared && prepared->owner == state_ && prepared->count == factors.size(), ErrorKind::kInternal,
+            "a prepared answer was used twice, or for something else");
+    const CompositeRing& ring = *state_->ring;
+    const std::size_t count = factors.size(), groups = ring.groups();
+    require(share.size() == ring.values(), ErrorKind::kInternal, "the composite scheme gives a value for every slot");
+    std::vector<std::span<const std::uint8_t>> packed;
+    for (const CompositeFactor& factor : factors) {
+        ring.check_slots(factor.plain);
+        require(factor.ciphertext.size() == ring.ciphertext_bytes(), ErrorKind::kProtocol,
+                "a ciphertext of the composite scheme has the wrong size");
+        packed.push_back(factor.ciphertext);
+    }
+
+    WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
+    PolynomialCutter cutter(secrets.words(), ring.degree()), public_cutter(publics.words(), ring.degree());
+    std::vector<std::vector<Words>> coefficients(count);  // of each plaintext, mod each group
+    for (std::vector<Words>& x : coefficients) x = cutter.polynomials(groups);
+    const std::vector<Words> quotients = cutter.polynomials(count);
+    const std::vector<Words> spare = cutter.polynomials(kSpare);
+    const std::vector<Words> received = public_cutter.polynomials(count);
+    std::vector<Residues> plains(count), halves_a(count), halves_b = reading(received);
+
+    // One modulus after the other, so that what is worked on stays in the cache: a += sum_k p_k a_k, b += sum_k p_k
+    // b_k.
+    const auto add_products = [&](std::size_t i) {
+        const CompositeRing::Part& part = ring.part(i);
+        for (std::size_t k = 0; k < count; ++k) {
+            part.take_packed(packed[k], received[k]);
+            halves_a[k] = prepared->halves[i * count + k];
+        }
+        part.arithmetic().add_products(halves_a, plains, prepared->a[i]);
+        part.arithmetic().add_products(halves_b, plains, prepared->b[i]);
+    };
+    for (std::size_t g = 0; g < groups; ++g) {
+        for (std::size_t k = 0; k < count; ++k) {
+            ring.join(factors[k].plain, g, coefficients[k][g]);
+            plains[k] = coefficients[k][g];
+        }
+        add_products(g);
+        for (std::size_t k = 0; k < count; ++k) ring.plain_coefficients(g, coefficients[k][g]);
+    }
+    std::vector<std::vector<Residues>> to_lift(count);
+    for (std::size_t k = 0; k < count; ++k) {
+        ring.plain_quotient(reading(coefficients[k]), quotients[k]);
+        to_lift[k] = with(coefficients[k], quotients[k]);
+        plains[k] = spare[k];
+    }
+    const std::span<const Words> a = std::span(prepared->a).subspan(groups), b = std::span(prepared->b).subspan(groups);
+    for (std::size_t j = 0; j < ring.deltas(); ++j) {
+        for (std::size_t k = 0; k < count; ++k) {
+            ring.lift(to_lift[k], j, spare[k]);
+            ring.delta(j).forward_lazy(spare[k]);
+        }
+        add_products(groups + j);
+        ring.sent_coefficients(j, prepared->error, a[j]);
+        ring.share_coefficients(j, b[j]);
+    }
+
+    const Words rest = spare[0], work = spare[1], values = spare[2];
+    ring.share_quotient(reading(b), rest);
+    for (std::size_t g = 0; g < groups; ++g) {
+        ring.share(with(b, rest), g, prepared->b[g], work, values);
+        ring.split(values, g, share);
+    }
+    std::vector<std::uint8_t> answer;
+    answer.reserve(ring.answer_bytes());
+    ring.sent_rest(reading(a), rest);
+    const std::vector<Residues> sent = with(a, rest);
+    for (std::size_t i = 0; i < ring.answers(); ++i) {
+        ring.sent_to_answer(sent, i, values);
+        ring.answer(i).append_packed(values, answer);
+    }
+    for (std::size_t g = 0; g < groups; ++g) {
+        ring.sent_to_group(sent, prepared->error, g, prepared->a[g], work, values);
+        ring.part(g).append_packed(values, answer);
+    }
+    return answer;
+}
+
+}  // namespace flash::scheme
