@@ -220,64 +220,53 @@ void CompositeSecretKey::decrypt(std::span<const std::uint8_t> answer, std::span
 
 namespace {
 
-// A prepared answer: a_pk u and b_pk u mod each part of q, and the small e1; the vectors' public halves.
-std::size_t prepared_secret_words(const CompositeRing& ring) {
-    return 2 * ring.parts() * ring.degree() + ring.degree() / 8;
-}
-std::size_t prepared_public_words(const CompositeRing& ring) {
-    return static_cast<std::size_t>(ring.parameters().rank) * ring.parts() * ring.degree();
-}
+// A prepared answer: u mod each part of q, transformed, and the small e1.
+std::size_t prepared_words(const CompositeRing& ring) { return ring.parts() * ring.degree() + ring.degree() / 8; }
 
-// An answer: for each product its plaintext's coefficients mod the groups and their quotient; and three polynomials,
-// first the plaintexts mod one prime of Delta, then what the results are made in.
+// An answer: a and b mod each part of q; for each product its plaintext's coefficients mod the groups and their
+// quotient; and three polynomials, first the plaintexts mod one prime of Delta, then what the results are made in.
+// Public: a and b of each vector mod one part.
 constexpr std::size_t kSpare = 3;
 static_assert(kSpare >= kMaxCompositeProducts);
+std::size_t products_of(const CompositeRing& ring) { return static_cast<std::size_t>(ring.parameters().rank); }
 std::size_t answer_words(const CompositeRing& ring) {
-    return (static_cast<std::size_t>(ring.parameters().rank) * (ring.groups() + 1) + kSpare) * ring.degree();
+    return (2 * ring.parts() + products_of(ring) * (ring.groups() + 1) + kSpare) * ring.degree();
 }
+std::size_t answer_public_words(const CompositeRing& ring) { return 2 * products_of(ring) * ring.degree(); }
 
 }  // namespace
 
-std::size_t prepared_answer_bytes(const CompositeRing& ring) {
-    return 8 * (prepared_secret_words(ring) + prepared_public_words(ring));
-}
+std::size_t prepared_answer_bytes(const CompositeRing& ring) { return 8 * prepared_words(ring); }
 
 struct CompositeEvaluator::State {
     std::shared_ptr<const CompositeRing> ring;
     PublicHalves halves;
-    std::vector<AlignedVector<std::uint64_t>> key_a, key_a_quotients, key_b,
-        key_b_quotients;  // the server's public key
-    WorkspacePool secrets, publics, prepared_secrets, prepared_publics, randomness;
+    std::vector<AlignedVector<std::uint64_t>> key_a, key_b;  // the server's public key
+    WorkspacePool secrets, publics, prepared, randomness;
 
     State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
         : ring(std::move(ring_in)),
           halves(*ring, seeds),
           secrets(answer_words(*ring), Contents::kSecret),
-          publics(static_cast<std::size_t>(ring->parameters().rank) * ring->degree(), Contents::kPublic),
-          prepared_secrets(prepared_secret_words(*ring), Contents::kSecret),
-          prepared_publics(prepared_public_words(*ring), Contents::kPublic),
+          publics(answer_public_words(*ring), Contents::kPublic),
+          prepared(prepared_words(*ring), Contents::kSecret),
           randomness(ring->degree() / 8, Contents::kSecret) {}
 };
 
 struct PreparedAnswer::State {
     std::shared_ptr<const CompositeEvaluator::State> owner;
-    std::size_t count;  // of products
-    WorkspacePool::Lease secrets, publics;
-    std::vector<Words> a, b;  // a_pk u and b_pk u, transformed
+    std::vector<CompositeVectorId> ids;
+    WorkspacePool::Lease secrets;
+    std::vector<Words> u;
     std::span<std::int8_t> error;
-    std::vector<Words> halves;  // of vector k mod part i, at i count + k
 
-    State(std::shared_ptr<const CompositeEvaluator::State> owner_in, std::size_t count_in)
+    State(std::shared_ptr<const CompositeEvaluator::State> owner_in, std::span<const CompositeVectorId> ids_in)
         : owner(std::move(owner_in)),
-          count(count_in),
-          secrets(owner->prepared_secrets.lease()),
-          publics(owner->prepared_publics.lease()) {
-        const CompositeRing& ring = *owner->ring;
-        PolynomialCutter cutter(secrets.words(), ring.degree()), public_cutter(publics.words(), ring.degree());
-        a = cutter.polynomials(ring.parts());
-        b = cutter.polynomials(ring.parts());
+          ids(ids_in.begin(), ids_in.end()),
+          secrets(owner->prepared.lease()) {
+        PolynomialCutter cutter(secrets.words(), owner->ring->degree());
+        u = cutter.polynomials(owner->ring->parts());
         error = cutter.small();
-        halves = public_cutter.polynomials(ring.parts() * count);
     }
 };
 
@@ -293,13 +282,8 @@ CompositeEvaluator::CompositeEvaluator(std::shared_ptr<const CompositeRing> ring
     require(public_key.size() == ring.ciphertext_bytes(), ErrorKind::kProtocol,
             "a public key of the composite scheme has the wrong size");
     for (std::size_t i = 0; i < ring.parts(); ++i) {
-        const lattice::Pointwise& arithmetic = ring.part(i).arithmetic();
-        for (auto* values : {&state->key_a, &state->key_b, &state->key_a_quotients, &state->key_b_quotients})
-            values->emplace_back(ring.degree());
-        state->halves.key(i, state->key_a[i]);
-        ring.part(i).take_packed(public_key, state->key_b[i]);
-        arithmetic.quotients(state->key_a[i], state->key_a_quotients[i]);
-        arithmetic.quotients(state->key_b[i], state->key_b_quotients[i]);
+        state->halves.key(i, state->key_a.emplace_back(ring.degree()));
+        ring.part(i).take_packed(public_key, state->key_b.emplace_back(ring.degree()));
     }
     state_ = state;
 }
@@ -308,25 +292,18 @@ CompositeEvaluator::~CompositeEvaluator() = default;
 
 PreparedAnswer CompositeEvaluator::prepare(std::span<const CompositeVectorId> ids, Prng& rng) const {
     const CompositeRing& ring = *state_->ring;
-    require(ids.size() <= static_cast<std::size_t>(ring.parameters().rank), ErrorKind::kInternal,
+    require(ids.size() <= products_of(ring), ErrorKind::kInternal,
             "more products in one answer than the noise analysis counts on");
     PreparedAnswer result;
-    result.state_ = std::make_unique<PreparedAnswer::State>(state_, ids.size());
+    result.state_ = std::make_unique<PreparedAnswer::State>(state_, ids);
     PreparedAnswer::State& prepared = *result.state_;
     WorkspacePool::Lease randomness = state_->randomness.lease();
     const std::span<std::int8_t> u = PolynomialCutter(randomness.words(), ring.degree()).small();
     lattice::sample_ternary(rng, u, ring.set());
     lattice::sample_error(rng, prepared.error, ring.set());
     for (std::size_t i = 0; i < ring.parts(); ++i) {
-        const CompositeRing::Part& part = ring.part(i);
-        const lattice::Pointwise& arithmetic = part.arithmetic();
-        const Words a = prepared.a[i], b = prepared.b[i];
-        arithmetic.lift(u, a);
-        part.forward_lazy(a);
-        arithmetic.multiply(a, state_->key_b[i], state_->key_b_quotients[i], b);
-        arithmetic.multiply(a, state_->key_a[i], state_->key_a_quotients[i], a);
-        for (std::size_t k = 0; k < ids.size(); ++k)
-            state_->halves.vector(ids[k], i, prepared.halves[i * ids.size() + k]);
+        ring.part(i).arithmetic().lift(u, prepared.u[i]);
+        ring.part(i).forward_lazy(prepared.u[i]);
     }
     return result;
 }
@@ -335,7 +312,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
                                                      std::span<std::uint32_t> share) const {
     // Taken over: gone from the caller's hands even if this throws, and wiped at the end.
     const std::unique_ptr<PreparedAnswer::State> prepared = std::move(from.state_);
-    require(prepared && prepared->owner == state_ && prepared->count == factors.size(), ErrorKind::kInternal,
+    require(prepared && prepared->owner == state_ && prepared->ids.size() == factors.size(), ErrorKind::kInternal,
             "a prepared answer was used twice, or for something else");
     const CompositeRing& ring = *state_->ring;
     const std::size_t count = factors.size(), groups = ring.groups();
@@ -350,45 +327,50 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
 
     WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
     PolynomialCutter cutter(secrets.words(), ring.degree()), public_cutter(publics.words(), ring.degree());
+    const std::vector<Words> sums_a = cutter.polynomials(ring.parts()), sums_b = cutter.polynomials(ring.parts());
     std::vector<std::vector<Words>> coefficients(count);  // of each plaintext, mod each group
     for (std::vector<Words>& x : coefficients) x = cutter.polynomials(groups);
-    const std::vector<Words> quotients = cutter.polynomials(count);
-    const std::vector<Words> spare = cutter.polynomials(kSpare);
-    const std::vector<Words> received = public_cutter.polynomials(count);
-    std::vector<Residues> plains(count), halves_a(count), halves_b = reading(received);
+    const std::vector<Words> quotients = cutter.polynomials(count), spare = cutter.polynomials(kSpare),
+                             vectors_a = public_cutter.polynomials(count), vectors_b = public_cutter.polynomials(count);
 
-    // One modulus after the other, so that what is worked on stays in the cache: a += sum_k p_k a_k, b += sum_k p_k
-    // b_k.
-    const auto add_products = [&](std::size_t i) {
+    // One modulus after the other, so that what is worked on stays in the cache: a = sum_k p_k a_k + a_pk u, and b
+    // alike.
+    std::vector<Residues> halves_a = reading(vectors_a), halves_b = reading(vectors_b), factors_p(count + 1);
+    halves_a.emplace_back();
+    halves_b.emplace_back();
+    const auto multiply = [&](std::size_t i) {
         const CompositeRing::Part& part = ring.part(i);
         for (std::size_t k = 0; k < count; ++k) {
-            part.take_packed(packed[k], received[k]);
-            halves_a[k] = prepared->halves[i * count + k];
+            state_->halves.vector(prepared->ids[k], i, vectors_a[k]);
+            part.take_packed(packed[k], vectors_b[k]);
         }
-        part.arithmetic().add_products(halves_a, plains, prepared->a[i]);
-        part.arithmetic().add_products(halves_b, plains, prepared->b[i]);
+        halves_a[count] = state_->key_a[i];
+        halves_b[count] = state_->key_b[i];
+        factors_p[count] = prepared->u[i];
+        part.arithmetic().products(halves_a, factors_p, sums_a[i]);
+        part.arithmetic().products(halves_b, factors_p, sums_b[i]);
     };
     for (std::size_t g = 0; g < groups; ++g) {
         for (std::size_t k = 0; k < count; ++k) {
             ring.join(factors[k].plain, g, coefficients[k][g]);
-            plains[k] = coefficients[k][g];
+            factors_p[k] = coefficients[k][g];
         }
-        add_products(g);
+        multiply(g);
         for (std::size_t k = 0; k < count; ++k) ring.plain_coefficients(g, coefficients[k][g]);
     }
     std::vector<std::vector<Residues>> to_lift(count);
     for (std::size_t k = 0; k < count; ++k) {
         ring.plain_quotient(reading(coefficients[k]), quotients[k]);
         to_lift[k] = with(coefficients[k], quotients[k]);
-        plains[k] = spare[k];
+        factors_p[k] = spare[k];
     }
-    const std::span<const Words> a = std::span(prepared->a).subspan(groups), b = std::span(prepared->b).subspan(groups);
+    const std::span<const Words> a = std::span(sums_a).subspan(groups), b = std::span(sums_b).subspan(groups);
     for (std::size_t j = 0; j < ring.deltas(); ++j) {
         for (std::size_t k = 0; k < count; ++k) {
             ring.lift(to_lift[k], j, spare[k]);
             ring.delta(j).forward_lazy(spare[k]);
         }
-        add_products(groups + j);
+        multiply(groups + j);
         ring.sent_coefficients(j, prepared->error, a[j]);
         ring.share_coefficients(j, b[j]);
     }
@@ -396,7 +378,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
     const Words rest = spare[0], work = spare[1], values = spare[2];
     ring.share_quotient(reading(b), rest);
     for (std::size_t g = 0; g < groups; ++g) {
-        ring.share(with(b, rest), g, prepared->b[g], work, values);
+        ring.share(with(b, rest), g, sums_b[g], work, values);
         ring.split(values, g, share);
     }
     std::vector<std::uint8_t> answer;
@@ -408,7 +390,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
         ring.answer(i).append_packed(values, answer);
     }
     for (std::size_t g = 0; g < groups; ++g) {
-        ring.sent_to_group(sent, prepared->error, g, prepared->a[g], work, values);
+        ring.sent_to_group(sent, prepared->error, g, sums_a[g], work, values);
         ring.part(g).append_packed(values, answer);
     }
     return answer;

@@ -33,12 +33,12 @@ void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const 
     }
 }
 
-/// The low and high halves of all products are summed apart. With x < p and y < 2^52, high is below 3p < 2^52, the
+/// The low and high halves of all products are summed apart. With x < p and y < 2^52, high is below 4p < 2^52, the
 /// carry of low included, and low below 2^54. The carry of low moves to high; high times 2^52 and what is left of low
 /// are then reduced to [0, 2p) each, and out is below p.
-template <std::size_t kSummands>
-void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
-                       std::uint64_t* out, std::size_t count) {
+template <std::size_t kSummands, bool kAdd>
+void some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
+                   std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
     const Vector shift = Lanes::all(modulus.two_52), shift_quotient = Lanes::all(modulus.two_52_quotient);
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
@@ -49,20 +49,33 @@ void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x
             high = Lanes::add_high(high, left, right);
         }
         high = Lanes::add(high, Lanes::shift_right(low, 52));
-        const Vector sum =
+        Vector sum =
             Lanes::add(prime.multiply(high, shift, shift_quotient), prime.reduce(Lanes::bit_and(low, prime.low)));
-        const Vector below_two_p = Lanes::subtract_if_at_least(sum, prime.two_p);
-        Lanes::store(out + j, prime.from_four_p(Lanes::add(below_two_p, Lanes::load(out + j))));
+        if constexpr (kAdd) sum = Lanes::add(Lanes::subtract_if_at_least(sum, prime.two_p), Lanes::load(out + j));
+        Lanes::store(out + j, prime.from_four_p(sum));
+    }
+}
+
+template <bool kAdd>
+void any_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
+                  std::size_t summands, std::uint64_t* out, std::size_t count) {
+    switch (summands) {
+        case 0: return kAdd ? void() : some_products<0, kAdd>(modulus, x, y, out, count);
+        case 1: return some_products<1, kAdd>(modulus, x, y, out, count);
+        case 2: return some_products<2, kAdd>(modulus, x, y, out, count);
+        case 3: return some_products<3, kAdd>(modulus, x, y, out, count);
+        case 4: return some_products<4, kAdd>(modulus, x, y, out, count);
     }
 }
 
 void add_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
                   std::size_t summands, std::uint64_t* out, std::size_t count) {
-    switch (summands) {
-        case 1: return add_some_products<1>(modulus, x, y, out, count);
-        case 2: return add_some_products<2>(modulus, x, y, out, count);
-        case 3: return add_some_products<3>(modulus, x, y, out, count);
-    }
+    any_products<true>(modulus, x, y, summands, out, count);
+}
+
+void products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
+              std::size_t summands, std::uint64_t* out, std::size_t count) {
+    any_products<false>(modulus, x, y, summands, out, count);
 }
 
 void lift_small(const WideModulus& modulus, const std::int8_t* small, std::uint64_t* out, std::size_t count) {
@@ -107,8 +120,8 @@ bool all_below(const std::uint64_t* x, std::uint64_t bound, std::size_t count) {
     return all;
 }
 
-constexpr Pointwise kKernels = {quotients,  multiply,  subtract_product, add_products, lift_small,
-                                lift_words, add_words, subtract_words,   all_below};
+constexpr Pointwise kKernels = {quotients,  multiply,   subtract_product, add_products,   products,
+                                lift_small, lift_words, add_words,        subtract_words, all_below};
 
 }  // namespace
 }  // namespace flash::lattice::kernels
