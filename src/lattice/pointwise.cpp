@@ -77,12 +77,16 @@ void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x,
     kernels_.add_products(modulus_, left.pointers, right.pointers, x.size(), out.data(), out.size());
 }
 
-void Pointwise::products(std::span<const std::span<const std::uint64_t>> x,
-                         std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const {
-    require(x.size() == y.size(), ErrorKind::kInternal, "a sum of products without all of their factors");
-    check_sizes(out.size(), {});
-    const Factors left(x, out.size()), right(y, out.size());
-    kernels_.products(modulus_, left.pointers, right.pointers, x.size(), out.data(), out.size());
+void Pointwise::product_pair(std::span<const std::span<const std::uint64_t>> x,
+                             std::span<const std::span<const std::uint64_t>> z,
+                             std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out_x,
+                             std::span<std::uint64_t> out_z) const {
+    require(!y.empty() && x.size() == y.size() && z.size() == y.size(), ErrorKind::kInternal,
+            "a sum of products without all of their factors");
+    check_sizes(out_x.size(), {out_z.size()});
+    const Factors left(x, out_x.size()), second(z, out_x.size()), right(y, out_x.size());
+    kernels_.product_pair(modulus_, left.pointers, second.pointers, right.pointers, y.size(), out_x.data(),
+                          out_z.data(), out_x.size());
 }
 
 void Pointwise::lift(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -23,12 +24,28 @@ class PublicHalves {
 public:
     PublicHalves(const CompositeRing& ring, const CompositeSeeds& seeds)
         : PublicHalves(ring, sha256_parts({seeds.client_nonce, seeds.server_seed}), ring.parameters()) {}
-    void key(std::size_t part, Words out) const { expand(key_.stream(part), part, out); }
-    void vector(CompositeVectorId id, std::size_t part, Words out) const {
-        require(id.vector < static_cast<std::uint32_t>(ring_.parameters().rank), ErrorKind::kInternal,
-                "the name of a vector of the composite scheme is out of range");
-        expand(vectors_.stream(id.chunk, std::uint64_t{id.vector} << 8 | part), part, out);
-    }
+
+    /// One half mod one part, from its front.
+    class Stream {
+    public:
+        /// Of the public key; of a vector.
+        Stream(const PublicHalves& halves, std::size_t part) : Stream(halves, halves.key_, part, 0, part) {}
+        Stream(const PublicHalves& halves, CompositeVectorId id, std::size_t part)
+            : Stream(halves, halves.vectors_, id.chunk, std::uint64_t{id.vector} << 8 | part, part) {
+            require(id.vector < static_cast<std::uint32_t>(halves.ring_.parameters().rank), ErrorKind::kInternal,
+                    "the name of a vector of the composite scheme is out of range");
+        }
+        void next(Words out) { lattice::sample_uniform(rng_, modulus_, out, set_); }
+
+    private:
+        Stream(const PublicHalves& halves, const StreamKey& key, std::uint64_t a, std::uint64_t b, std::size_t part)
+            : rng_(key.stream(a, b)),
+              modulus_(halves.ring_.part(part).modulus()),
+              set_(halves.ring_.set()) {}
+        Prng rng_;
+        const lattice::Modulus& modulus_;
+        InstructionSet set_;
+    };
 
 private:
     PublicHalves(const CompositeRing& ring, const PublicSeed& seed, const CompositeParameters& p)
@@ -41,13 +58,20 @@ private:
               {p.degree, word(p.residues), word(p.plain_bits), word(p.rank), word(p.delta_bits), word(p.answer_bits)},
               ring.set()) {}
     static std::uint64_t word(int x) { return static_cast<std::uint64_t>(x); }
-    void expand(Prng rng, std::size_t part, Words out) const {
-        lattice::sample_uniform(rng, ring_.part(part).modulus(), out, ring_.set());
-    }
 
     const CompositeRing& ring_;
     StreamKey key_, vectors_;
 };
+
+/// Passes over several arrays go through them in blocks that fit into a first-level cache, and make there what they
+/// need only once: public halves, and what is received.
+constexpr std::size_t kBlock = 1024;
+
+/// f(first, size) for each block of so many coefficients.
+template <class F>
+void for_blocks(std::size_t degree, const F& f) {
+    for (std::size_t first = 0; first < degree; first += kBlock) f(first, std::min(kBlock, degree - first));
+}
 
 /// Cuts a block of memory into polynomials.
 class PolynomialCutter {
@@ -59,6 +83,7 @@ public:
         for (Words& x : result) x = polynomial();
         return result;
     }
+    Words rest() const { return rest_; }
     std::span<std::int8_t> small() { return {reinterpret_cast<std::int8_t*>(words(degree_ / 8).data()), degree_}; }
 
 private:
@@ -110,19 +135,30 @@ struct CompositeSecretKey::State {
     State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
         : ring(std::move(ring_in)),
           halves(*ring, seeds),
-          encryption_secrets(2 * ring->degree() + ring->degree() / 8, Contents::kSecret),
-          encryption_publics(ring->degree(), Contents::kPublic),
+          encryption_secrets(ring->degree() + kBlock + ring->degree() / 8, Contents::kSecret),
+          encryption_publics(kBlock, Contents::kPublic),
           decryption_secrets((ring->answers() + 3) * ring->degree(), Contents::kSecret),
           decryption_publics(ring->degree(), Contents::kPublic) {}
 
-    // out = error + message - a s mod part i, transformed; message null or transformed.
-    void hide(std::size_t i, std::span<const std::int8_t> error, Residues a, const std::uint64_t* message,
-              Words out) const {
+    /// Appends error + Delta message - a s mod part i, transformed; without values there is no message. memory: a
+    /// polynomial and a block; block: public.
+    void append_hidden(std::size_t i, std::span<const std::int8_t> error, std::span<const std::uint32_t> values,
+                       PublicHalves::Stream&& a, Words memory, Words block, std::vector<std::uint8_t>& out) const {
         const CompositeRing::Part& part = ring->part(i);
-        part.arithmetic().lift(error, out);
-        part.forward_lazy(out);
-        ring->kernels().hide(part.wide(), out.data(), a.data(), s[i].values.data(), s[i].quotients.data(), message,
-                             out.data(), out.size());
+        const Words transformed = memory.first(ring->degree()), message = memory.subspan(ring->degree(), kBlock);
+        part.arithmetic().lift(error, transformed);
+        part.forward_lazy(transformed);
+        // Delta m is Delta times the slots mod the groups, and 0 mod the primes of Delta.
+        const bool with_message = i < ring->groups() && !values.empty();
+        for_blocks(ring->degree(), [&](std::size_t first, std::size_t size) {
+            const Words b = transformed.subspan(first, size);
+            a.next(block.first(size));
+            if (with_message) ring->message(values, i, first, message.first(size));
+            ring->kernels().hide(part.wide(), b.data(), block.data(), s[i].values.data() + first,
+                                 s[i].quotients.data() + first, with_message ? message.data() : nullptr, b.data(),
+                                 size);
+            part.append_packed(b, out);
+        });
     }
 };
 
@@ -137,8 +173,7 @@ CompositeSecretKey::CompositeSecretKey(std::shared_ptr<const CompositeRing> ring
     lattice::sample_ternary(rng, small, ring.set());
     for (std::size_t i = 0; i < ring.parts(); ++i) state.s.emplace_back(n).lift(ring.part(i), small);
     for (std::size_t i = 0; i < ring.answers(); ++i) state.answer_s.emplace_back(n).lift(ring.answer(i), small);
-    SecretVector<std::uint64_t> b(n);
-    AlignedVector<std::uint64_t> constant(n), quotients(n);
+    AlignedVector<std::uint64_t> constant(n);
     for (std::size_t g = 0; g < ring.groups(); ++g) {
         const lattice::Pointwise& arithmetic = ring.part(g).arithmetic();
         Factor& factor = state.share_s.emplace_back(n);
@@ -148,12 +183,10 @@ CompositeSecretKey::CompositeSecretKey(std::shared_ptr<const CompositeRing> ring
     }
     // Public key b = e - a s: one more RLWE sample, under an a of its own.
     lattice::sample_error(rng, small, ring.set());
-    AlignedVector<std::uint64_t> a(n);
-    for (std::size_t i = 0; i < ring.parts(); ++i) {
-        state.halves.key(i, a);
-        state.hide(i, small, a, nullptr, b);
-        ring.part(i).append_packed(b, state.public_key);
-    }
+    SecretVector<std::uint64_t> memory(n + kBlock);
+    AlignedVector<std::uint64_t> block(kBlock);
+    for (std::size_t i = 0; i < ring.parts(); ++i)
+        state.append_hidden(i, small, {}, PublicHalves::Stream(state.halves, i), memory, block, state.public_key);
 }
 
 CompositeSecretKey::~CompositeSecretKey() = default;
@@ -175,17 +208,12 @@ void CompositeSecretKey::encrypt(CompositeVectorId id, std::span<const std::uint
     ring.check_slots(values);
     WorkspacePool::Lease secrets = state_->encryption_secrets.lease(), publics = state_->encryption_publics.lease();
     PolynomialCutter cutter(secrets.words(), ring.degree());
-    const Words b = cutter.polynomial(), message = cutter.polynomial(), a = publics.words();
     const std::span<std::int8_t> error = cutter.small();
     lattice::sample_error(rng, error, ring.set());
     out.reserve(out.size() + ring.ciphertext_bytes());
-    for (std::size_t i = 0; i < ring.parts(); ++i) {
-        state_->halves.vector(id, i, a);
-        // Delta m is Delta times the slots mod the groups, and 0 mod the primes of Delta.
-        if (i < ring.groups()) ring.message(values, i, message);
-        state_->hide(i, error, a, i < ring.groups() ? message.data() : nullptr, b);
-        ring.part(i).append_packed(b, out);
-    }
+    for (std::size_t i = 0; i < ring.parts(); ++i)
+        state_->append_hidden(i, error, values, PublicHalves::Stream(state_->halves, id, i), cutter.rest(),
+                              publics.words(), out);
 }
 
 void CompositeSecretKey::decrypt(std::span<const std::uint8_t> answer, std::span<std::uint32_t> share) const {
@@ -225,14 +253,14 @@ std::size_t prepared_words(const CompositeRing& ring) { return ring.parts() * ri
 
 // An answer: a and b mod each part of q; for each product its plaintext's coefficients mod the groups and their
 // quotient; and three polynomials, first the plaintexts mod one prime of Delta, then what the results are made in.
-// Public: a and b of each vector mod one part.
+// Public: a block of a and b of each vector.
 constexpr std::size_t kSpare = 3;
 static_assert(kSpare >= kMaxCompositeProducts);
 std::size_t products_of(const CompositeRing& ring) { return static_cast<std::size_t>(ring.parameters().rank); }
 std::size_t answer_words(const CompositeRing& ring) {
     return (2 * ring.parts() + products_of(ring) * (ring.groups() + 1) + kSpare) * ring.degree();
 }
-std::size_t answer_public_words(const CompositeRing& ring) { return 2 * products_of(ring) * ring.degree(); }
+std::size_t answer_public_words(const CompositeRing& ring) { return 2 * products_of(ring) * kBlock; }
 
 }  // namespace
 
@@ -282,7 +310,7 @@ CompositeEvaluator::CompositeEvaluator(std::shared_ptr<const CompositeRing> ring
     require(public_key.size() == ring.ciphertext_bytes(), ErrorKind::kProtocol,
             "a public key of the composite scheme has the wrong size");
     for (std::size_t i = 0; i < ring.parts(); ++i) {
-        state->halves.key(i, state->key_a.emplace_back(ring.degree()));
+        PublicHalves::Stream(state->halves, i).next(state->key_a.emplace_back(ring.degree()));
         ring.part(i).take_packed(public_key, state->key_b.emplace_back(ring.degree()));
     }
     state_ = state;
@@ -326,7 +354,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
     }
 
     WorkspacePool::Lease secrets = state_->secrets.lease(), publics = state_->publics.lease();
-    PolynomialCutter cutter(secrets.words(), ring.degree()), public_cutter(publics.words(), ring.degree());
+    PolynomialCutter cutter(secrets.words(), ring.degree()), public_cutter(publics.words(), kBlock);
     const std::vector<Words> sums_a = cutter.polynomials(ring.parts()), sums_b = cutter.polynomials(ring.parts());
     std::vector<std::vector<Words>> coefficients(count);  // of each plaintext, mod each group
     for (std::vector<Words>& x : coefficients) x = cutter.polynomials(groups);
@@ -335,25 +363,31 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
 
     // One modulus after the other, so that what is worked on stays in the cache: a = sum_k p_k a_k + a_pk u, and b
     // alike.
-    std::vector<Residues> halves_a = reading(vectors_a), halves_b = reading(vectors_b), factors_p(count + 1);
-    halves_a.emplace_back();
-    halves_b.emplace_back();
+    std::vector<Residues> plains(count);  // transformed
     const auto multiply = [&](std::size_t i) {
         const CompositeRing::Part& part = ring.part(i);
-        for (std::size_t k = 0; k < count; ++k) {
-            state_->halves.vector(prepared->ids[k], i, vectors_a[k]);
-            part.take_packed(packed[k], vectors_b[k]);
-        }
-        halves_a[count] = state_->key_a[i];
-        halves_b[count] = state_->key_b[i];
-        factors_p[count] = prepared->u[i];
-        part.arithmetic().products(halves_a, factors_p, sums_a[i]);
-        part.arithmetic().products(halves_b, factors_p, sums_b[i]);
+        std::array<std::optional<PublicHalves::Stream>, kMaxCompositeProducts> streams;
+        for (std::size_t k = 0; k < count; ++k) streams[k].emplace(state_->halves, prepared->ids[k], i);
+        std::vector<Residues> halves_a(count + 1), halves_b(count + 1), blocks(count + 1);
+        for_blocks(ring.degree(), [&](std::size_t first, std::size_t size) {
+            for (std::size_t k = 0; k < count; ++k) {
+                streams[k]->next(vectors_a[k].first(size));
+                part.take_packed(packed[k], vectors_b[k].first(size));
+                halves_a[k] = vectors_a[k].first(size);
+                halves_b[k] = vectors_b[k].first(size);
+                blocks[k] = plains[k].subspan(first, size);
+            }
+            halves_a[count] = Residues(state_->key_a[i]).subspan(first, size);
+            halves_b[count] = Residues(state_->key_b[i]).subspan(first, size);
+            blocks[count] = Residues(prepared->u[i]).subspan(first, size);
+            part.arithmetic().product_pair(halves_a, halves_b, blocks, sums_a[i].subspan(first, size),
+                                           sums_b[i].subspan(first, size));
+        });
     };
     for (std::size_t g = 0; g < groups; ++g) {
         for (std::size_t k = 0; k < count; ++k) {
             ring.join(factors[k].plain, g, coefficients[k][g]);
-            factors_p[k] = coefficients[k][g];
+            plains[k] = coefficients[k][g];
         }
         multiply(g);
         for (std::size_t k = 0; k < count; ++k) ring.plain_coefficients(g, coefficients[k][g]);
@@ -362,7 +396,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
     for (std::size_t k = 0; k < count; ++k) {
         ring.plain_quotient(reading(coefficients[k]), quotients[k]);
         to_lift[k] = with(coefficients[k], quotients[k]);
-        factors_p[k] = spare[k];
+        plains[k] = spare[k];
     }
     const std::span<const Words> a = std::span(sums_a).subspan(groups), b = std::span(sums_b).subspan(groups);
     for (std::size_t j = 0; j < ring.deltas(); ++j) {

@@ -16,19 +16,19 @@ using lattice::wide_factor;
 std::size_t CompositeRing::Part::packed_bytes() const { return lattice::packed_bytes(ntt_.size(), modulus().bits()); }
 
 void CompositeRing::Part::append_packed(Residues x, std::vector<std::uint8_t>& out) const {
-    require(x.size() == ntt_.size(), ErrorKind::kInternal, "a polynomial of the composite scheme has the wrong size");
     const std::size_t start = out.size();
-    out.resize(start + packed_bytes());
+    out.resize(start + lattice::packed_bytes(x.size(), modulus().bits()));
     lattice::pack(x, modulus().bits(), std::span(out).subspan(start), set_);
 }
 
 void CompositeRing::Part::take_packed(std::span<const std::uint8_t>& bytes, Words out) const {
-    require(out.size() == ntt_.size() && bytes.size() >= packed_bytes(), ErrorKind::kInternal,
-            "a polynomial of the composite scheme has the wrong size");
-    lattice::unpack(bytes.first(packed_bytes()), modulus().bits(), out, set_);
+    const std::size_t size = lattice::packed_bytes(out.size(), modulus().bits());
+    require(bytes.size() >= size && out.size() % 8 == 0, ErrorKind::kInternal,
+            "residues of the composite scheme that are not there");
+    lattice::unpack(bytes.first(size), modulus().bits(), out, set_);
     require(arithmetic_.in_range(out), ErrorKind::kProtocol,
             "a message of the composite scheme has a coefficient outside its modulus");
-    bytes = bytes.subspan(packed_bytes());
+    bytes = bytes.subspan(size);
 }
 
 namespace {
@@ -131,12 +131,12 @@ void CompositeRing::check_slots(Slots slots) const {
     require(inside, ErrorKind::kInternal, "a slot value is not below its plaintext modulus");
 }
 
-void CompositeRing::sum_slots(const LinearSum& sum, Slots slots, std::size_t g, Words out) const {
-    require(slots.size() == values(), ErrorKind::kInternal, "the composite scheme takes a value for every slot");
-    check(out.size());
+void CompositeRing::sum_slots(const LinearSum& sum, Slots slots, std::size_t g, std::size_t first, Words out) const {
+    require(slots.size() == values() && first + out.size() <= degree(), ErrorKind::kInternal,
+            "the composite scheme takes a value for every slot");
     std::array<Slots, 2> parts;
     for (std::size_t i = 0; i < groups_[g].count; ++i)
-        parts[i] = slots.subspan((groups_[g].first + i) * degree(), degree());
+        parts[i] = slots.subspan((groups_[g].first + i) * degree() + first, out.size());
     sum(std::span<const Slots>(parts).first(groups_[g].count), out);
 }
 

@@ -54,9 +54,10 @@ public:
         void inverse(Words x, const lattice::NttTables::Scale& scale) const { ntt_.inverse(x, scale, set_); }
         lattice::NttTables::Scale scale(std::uint64_t c) const { return ntt_.scale(c); }
         std::size_t packed_bytes() const;
+        /// All residues or the next ones, a multiple of eight: whole bytes.
         void append_packed(Residues x, std::vector<std::uint8_t>& out) const;
-        /// Takes the residues from the front of bytes, which has enough of them: Error(kProtocol) if one is not below
-        /// the modulus.
+        /// Takes residues, likewise, from the front of bytes, which has enough of them: Error(kProtocol) if one is not
+        /// below the modulus.
         void take_packed(std::span<const std::uint8_t>& bytes, Words out) const;
 
     private:
@@ -81,9 +82,12 @@ public:
 
     // --- slots and group g of the moduli
 
-    /// The slots mod group g, in transformed form, as they are and times Delta.
-    void join(Slots slots, std::size_t g, Words out) const { sum_slots(groups_[g].join, slots, g, out); }
-    void message(Slots slots, std::size_t g, Words out) const { sum_slots(groups_[g].message, slots, g, out); }
+    /// The slots mod group g, in transformed form, as they are and times Delta; of the latter those from `first`, as
+    /// many as out has room for.
+    void join(Slots slots, std::size_t g, Words out) const { sum_slots(groups_[g].join, slots, g, 0, out); }
+    void message(Slots slots, std::size_t g, std::size_t first, Words out) const {
+        sum_slots(groups_[g].message, slots, g, first, out);
+    }
     /// The slots of a transformed polynomial mod group g.
     void split(Residues x, std::size_t g, std::span<std::uint32_t> slots) const;
 
@@ -148,7 +152,7 @@ private:
     };
 
     CompositeRing(const CompositeParameters& parameters, InstructionSet set);
-    void sum_slots(const lattice::LinearSum& sum, Slots slots, std::size_t g, Words out) const;
+    void sum_slots(const lattice::LinearSum& sum, Slots slots, std::size_t g, std::size_t first, Words out) const;
     void check(std::size_t size) const;
 
     CompositeParameters parameters_;

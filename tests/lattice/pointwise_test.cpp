@@ -76,11 +76,15 @@ TEST_P(EverySet, SumsOfProductsAreExact) {
                     expected[i] = modulus.add(expected[i], modulus.multiply(x[k][i], y[k][i] % p));
             arithmetic.add_products(left, right, out);
             ASSERT_EQ(out, expected) << p << " " << count;
-            // The same without what was there.
-            Residues alone(n, 12345), zero(n);
-            arithmetic.products(left, right, alone);
-            arithmetic.add_products(left, right, zero);
-            ASSERT_EQ(alone, zero) << p << " " << count;
+            // Two lists at once, without what was there.
+            if (count == 0) continue;
+            Residues first(n, 12345), second(n, 12345), sum(n), reversed_sum(n);
+            const std::vector<std::span<const std::uint64_t>> reversed(left.rbegin(), left.rend());
+            arithmetic.product_pair(left, reversed, right, first, second);
+            arithmetic.add_products(left, right, sum);
+            arithmetic.add_products(reversed, right, reversed_sum);
+            ASSERT_EQ(first, sum) << p << " " << count;
+            ASSERT_EQ(second, reversed_sum) << p << " " << count;
         }
     }
 }
@@ -139,9 +143,10 @@ TEST(Pointwise, RefusesWrongSizesAndPrimes) {
     EXPECT_THROW(arithmetic.multiply(odd, odd, odd, odd), Error);
     const std::vector<std::span<const std::uint64_t>> five(5, x), one(1, x);
     EXPECT_THROW(arithmetic.add_products(five, five, x), Error);
-    EXPECT_THROW(arithmetic.products(five, five, x), Error);
-    EXPECT_THROW(arithmetic.products(five, one, x), Error);
-    EXPECT_THROW(arithmetic.products({}, {}, odd), Error);
+    EXPECT_THROW(arithmetic.product_pair(five, five, five, x, x), Error);
+    EXPECT_THROW(arithmetic.product_pair(one, five, one, x, x), Error);
+    EXPECT_THROW(arithmetic.product_pair(one, one, one, x, y), Error);
+    EXPECT_THROW(arithmetic.product_pair({}, {}, {}, x, x), Error);
 }
 
 }  // namespace
