@@ -20,16 +20,10 @@
 #include "compiler/calibrate.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/scales.h"
 #include "compiler/sensitivity.h"
 
 namespace flash::compiler {
-
-/// What may be chosen.
-struct Precision {
-    std::uint32_t plain_modulus = 0;  ///< T
-    std::vector<int> share_bits;      ///< m of every layer
-    bool operator==(const Precision&) const = default;
-};
 
 class ErrorModel {
 public:
@@ -80,9 +74,5 @@ private:
     std::vector<Layer> layers_;
     double signal_ = 0, pixel_bound_ = 0;
 };
-
-/// Positions of X on one side of zero that a range may fill: less the guard bit, rounding by up to one unit, and the
-/// shift.
-double positions(int share_bits);
 
 }  // namespace flash::compiler

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "compiler/calibrate.h"
-#include "compiler/error_model.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/scales.h"
 #include "model/model.h"
 
 namespace flash::compiler {
@@ -33,11 +33,5 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
 
 /// The layers' shapes, without any choice of integers: m and T have some valid value.
 model::Architecture skeleton(const Network& network);
-
-/// The multiplier of a term whose largest weight is `largest` in units of its accumulator.
-double choose_multiplier(double largest);
-/// Scale of the integer pixels if the largest weight that reads them is `largest` for a scale of one: int8 weights with
-/// a multiplier of one, within limits.
-double choose_input_scale(double largest, double pixel_bound);
 
 }  // namespace flash::compiler

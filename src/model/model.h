@@ -1,6 +1,6 @@
 // A compiled model: the public architecture and the server's secret integers.
 //
-// Integer semantics (all exact; section 2 of docs/protocol.md):
+// Integer semantics (all exact; docs/protocol.md, "Values"):
 //   acc[o]  = bias[o] + sum over terms of  multiplier * (conv_int8(source) [o])   or   scale[o] * source[o]
 //   X[o]    = acc[o] * 2^m / T, rounded (by at most one unit);   |acc| < T/4, so that X keeps one guard bit
 //   Y[o]    = X^2 + kappa[o] * X + offset[o]                      the activation, an exact integer
