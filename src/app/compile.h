@@ -18,7 +18,6 @@ struct PictureOptions {
     std::optional<int> resize;      ///< short side before the crop; 0: none
     std::vector<float> mean, std;   ///< per channel, of pixels times `scale`
     std::optional<double> scale;    ///< factor of pixels 0..255, before mean and std; default: 1/255
-    std::string layout;             ///< nchw or empty; any other is refused with the remedy
     std::filesystem::path classes;  ///< a class name a line
 };
 

@@ -7,8 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <condition_variable>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
@@ -26,9 +24,7 @@
 #include "model/file.h"
 #include "model/twin.h"
 #include "protocol/audit.h"
-#include "protocol/client_session.h"
-#include "protocol/server_session.h"
-#include "transport/tls.h"
+#include "protocol/local_session.h"
 
 namespace flash::app {
 
@@ -67,26 +63,6 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
     result.images_per_minute = 60 * static_cast<double>(result.images) / seconds_since(begin);
 }
 
-/// Signals the end of each inference at the server, so that its probe is read only then.
-class Turnstile {
-public:
-    void arrive() {
-        const std::lock_guard lock(mutex_);
-        ++count_;
-        changed_.notify_all();
-    }
-    void wait_for(std::size_t count) {
-        std::unique_lock lock(mutex_);
-        if (!changed_.wait_for(lock, std::chrono::seconds(60), [&] { return count_ >= count; }))
-            throw Error(ErrorKind::kTimeout, "the server did not finish an inference");
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::size_t count_ = 0;
-};
-
 PrivateAgreement evaluate_private(const model::Model& source, const model::Twin& twin, const data::Dataset& set,
                                   std::size_t runs) {
     const protocol::PreparedModel prepared(source);
@@ -95,33 +71,17 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
     agreement.runs = runs;
     for (std::size_t i = 0; i < 2 * runs; ++i)
         agreement.profiles.emplace_back(i % 2 == 0 ? Party::kClient : Party::kServer);
-    Turnstile turnstile;
-    transport::ServerOptions server_options;
-    server_options.identity = transport::make_self_signed({"localhost"});
-    transport::TlsServer server(
-        std::move(server_options), [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
-            protocol::ServerSessionOptions session;
-            session.probe = &audit.server();
-            session.profile = [&](std::uint32_t number) { return &agreement.profiles.at(2 * number + 1); };
-            session.on_inference = [&](double) { turnstile.arrive(); };
-            protocol::serve_session(prepared, *channel, session);
-        });
-    transport::ClientOptions client_options;
-    client_options.host = "127.0.0.1";
-    client_options.port = server.address().port;
-    client_options.pinned_fingerprint = server.fingerprint();
-    protocol::ClientSession client(transport::connect_tls(client_options));
+    protocol::LocalSession session(prepared, {.tls = true, .link = {}}, &audit.server(),
+                                   [&](std::uint32_t number) { return &agreement.profiles.at(2 * number + 1); });
 
     Progress progress("private runs", runs);
     for (std::size_t i = 0; i < runs; ++i) {
         const auto pixels = set.load(i, source.architecture.preprocessing, source.architecture.input);
         const auto input = model::quantise_input(source.architecture, pixels);
-        const transport::Traffic before = client.channel().traffic();
-        const protocol::ClientResult result =
-            client.infer_integers(input, &audit.client(), {}, &agreement.profiles[2 * i]);
-        turnstile.wait_for(i + 1);
-        agreement.bytes_up = client.channel().traffic().bytes_sent - before.bytes_sent;
-        agreement.bytes_down = client.channel().traffic().bytes_received - before.bytes_received;
+        const auto [result, seconds, bytes_up, bytes_down] =
+            session.infer(input, &audit.client(), &agreement.profiles[2 * i]);
+        agreement.bytes_up = bytes_up;
+        agreement.bytes_down = bytes_down;
         agreement.round_trips = result.round_trips;
         agreement.mean_seconds += result.seconds.total / static_cast<double>(runs);
 

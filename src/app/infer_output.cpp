@@ -113,13 +113,14 @@ public:
             row({i == 0 ? answer.input : "", ranked[i].name, fmt::format("{:.1f}%", 100 * ranked[i].probability),
                  fmt::format("{:.3f}", ranked[i].logit)},
                 i == 0 && !answer.unreliable.empty() ? "  unreliable" : "");
-        const protocol::PhaseSeconds& s = answer.result.seconds;
-        costs_.add_row(
-            {answer.input, fmt::format("{:.3f}", s.total), fmt::format("{:.3f}", s.setup + s.encrypt + s.send),
-             fmt::format("{:.3f}", s.wait_linear), fmt::format("{:.3f}", s.decrypt), fmt::format("{:.3f}", s.wait_keys),
-             fmt::format("{:.3f}", s.respond), with_separators(static_cast<long long>(answer.traffic.bytes_sent)),
-             with_separators(static_cast<long long>(answer.traffic.bytes_received)),
-             std::to_string(answer.result.round_trips)});
+        const protocol::StepSeconds& s = answer.result.seconds;
+        costs_.add_row({answer.input, fmt::format("{:.3f}", s.total),
+                        fmt::format("{:.3f}", s.setup + s.encrypt + s.send), fmt::format("{:.3f}", s.wait_linear),
+                        fmt::format("{:.3f}", s.decrypt), fmt::format("{:.3f}", s.wait_vectors),
+                        fmt::format("{:.3f}", s.respond),
+                        with_separators(static_cast<long long>(answer.traffic.bytes_sent)),
+                        with_separators(static_cast<long long>(answer.traffic.bytes_received)),
+                        std::to_string(answer.result.round_trips)});
         any_ = true;
         if (profile_ && answer.profile != nullptr)
             profiles_ += fmt::format("\n{}, {}", printable(answer.input), profile_table(*answer.profile, layers_));
@@ -156,7 +157,7 @@ nlohmann::json answer_json(const Answer& answer, bool with_profile) {
     nlohmann::json top = nlohmann::json::array();
     for (const RankedClass& c : answer.ranked)
         top.push_back({{"index", c.index}, {"class", c.name}, {"logit", c.logit}, {"probability", c.probability}});
-    const protocol::PhaseSeconds& s = answer.result.seconds;
+    const protocol::StepSeconds& s = answer.result.seconds;
     nlohmann::json json = {{"input", answer.input},
                            {"top", top},
                            {"logits", answer.result.logits},
@@ -169,7 +170,7 @@ nlohmann::json answer_json(const Answer& answer, bool with_profile) {
                              {"send", s.send},
                              {"wait_linear", s.wait_linear},
                              {"decrypt", s.decrypt},
-                             {"wait_keys", s.wait_keys},
+                             {"wait_keys", s.wait_vectors},
                              {"respond", s.respond}}},
                            {"bytes_up", answer.traffic.bytes_sent},
                            {"bytes_down", answer.traffic.bytes_received},

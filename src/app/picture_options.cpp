@@ -38,11 +38,6 @@ bool says_nothing(const model::Preprocessing& how) {
 void apply(const PictureOptions& options, compiler::ImportedModel& imported) {
     const model::Shape& input = imported.input;
     model::Preprocessing& how = imported.preprocessing;
-    if (!options.layout.empty() && options.layout != "nchw")
-        refuse(
-            fmt::format("--layout {}: the network's input is read as channels, height, width (nchw); export it with "
-                        "channels first, or transpose in the network",
-                        options.layout));
     if (!options.input_size.empty()) {
         const int height = options.input_size.front(), width = options.input_size.back();
         if (height != input.height || width != input.width)

@@ -115,7 +115,7 @@ nlohmann::json plan_json(const model::Model& model) {
                           {"bytes",
                            {{"upload", c.upload},
                             {"linear_response", c.linear_response},
-                            {"activation_keys", c.activation_keys},
+                            {"activation_keys", c.server_vectors},
                             {"product_response", c.product_response}}}});
     }
     return {{"name", architecture.name},

@@ -24,9 +24,7 @@ void add_layers(CLI::App& bench) {
            "Degree of the ring, 1024 or 2048, whether the noise fits or not (default: as the compiler chooses)")
         ->check(CLI::IsMember({1024, 2048}));
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
-    sub->add_option("--runs", command->runs, "Runs; the median is reported")
-        ->capture_default_str()
-        ->check(count());
+    sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(count());
     sub->add_option("--json", command->json, kJsonHelp);
     sub->footer(
         "Example:\n  flash bench layers --layer 64x56x56-64-3x3s1 256x14x14-256-3x3s1 --threads 1 --json layers.json");

@@ -46,8 +46,6 @@ void add_compile(CLI::App& program) {
         ->check(number(1e-9, 1e6));
     sub->add_option("--scale", pictures.scale, "Factor of pixels 0..255, before mean and std (default: 1/255)")
         ->check(number(1e-9, 1e6));
-    sub->add_option("--layout", pictures.layout, "Order of the network's input: nchw")
-        ->check(CLI::IsMember({"nchw", "nhwc"}));
     sub->add_option("--classes", pictures.classes, "File with the name of a class on each line");
     sub->add_option("--name", command->options.name, "Name of the model (default: from the ONNX file)");
     sub->add_option("--margin", command->options.margin,

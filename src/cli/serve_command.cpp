@@ -27,12 +27,14 @@ void add_serve(CLI::App& program) {
         ->capture_default_str()
         ->check(whole_number(0, 1 << 20));
     sub->add_option("--listen", command.listen, "ADDR:PORT; port 0 takes a free one")->capture_default_str();
-    sub->add_option("--cert", command.identity.certificate, "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
+    sub->add_option("--cert", command.identity.certificate,
+                    "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
     sub->add_option("--key", command.identity.key, "Private key (PEM) of --cert");
     sub->add_option("--cert-dir", command.identity.directory,
                     "Where the self-signed server.crt and server.key are kept (default: ~/.local/state/flash)");
-    sub->add_option("--host", command.identity.hosts,
-                    "Names and addresses that the self-signed certificate must name; where it does not, a new one is made");
+    sub->add_option(
+        "--host", command.identity.hosts,
+        "Names and addresses that the self-signed certificate must name; where it does not, a new one is made");
     sub->add_flag("--renew-certificate", command.identity.renew, "Make a new self-signed certificate");
     sub->add_option("--port-file", command.port_file, "Write the bound port here once the server is ready");
     sub->add_option("--max-sessions", command.max_sessions, "Clients at a time; more are refused with a message")

@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
-#include "comparison/local_session.h"
 #include "comparison/machine.h"
 #include "comparison/plain_graph.h"
 #include "comparison/report.h"
@@ -25,9 +24,13 @@
 #include "planner/time_model.h"
 #include "planner/work.h"
 #include "protocol/audit.h"
+#include "protocol/local_session.h"
 #include "protocol/prepared_model.h"
 
 namespace flash::comparison {
+
+using protocol::Connection;
+using protocol::LocalSession;
 
 namespace {
 

@@ -44,10 +44,11 @@ std::vector<std::uint8_t> read_standard_input() {
 std::vector<Input> split(const NpyArray& array, const model::Shape& shape, const std::string& name) {
     std::vector<std::size_t> item = array.shape;
     std::size_t count = 1;
-    if (item.size() == 4) {
+    if (item.size() == 4 || item.size() == 2) {
         count = item.front();
         item.erase(item.begin());
     }
+    item.resize(std::max<std::size_t>(item.size(), 3), 1);  // vectors are maps of one pixel
     if (item != std::vector<std::size_t>{static_cast<std::size_t>(shape.channels),
                                          static_cast<std::size_t>(shape.height), static_cast<std::size_t>(shape.width)})
         throw Error(ErrorKind::kInvalidArgument,

@@ -18,7 +18,7 @@ struct Input {
 /// standard input. Error(kFile) if there is no such file or nothing in the folder.
 std::vector<std::string> find_inputs(const std::string& word);
 
-/// Reads a PNG or JPEG picture, preprocessed as the metadata says, or a .npy file (NCHW or CHW, already normalised);
+/// Reads a PNG or JPEG picture, preprocessed as the metadata says, or a .npy file (already normalised, see dataset.h);
 /// "-" reads either of them from standard input. Throws Error(kFile) if it is missing or damaged,
 /// Error(kInvalidArgument) if it does not fit the input shape.
 std::vector<Input> load_inputs(const std::string& path, const model::Preprocessing& how, const model::Shape& shape);

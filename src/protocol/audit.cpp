@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "model/arithmetic.h"
-#include "protocol/activation_shares.h"
+#include "protocol/linear/pre_activation.h"
 
 namespace flash::protocol {
 

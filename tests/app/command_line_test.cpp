@@ -126,8 +126,6 @@ TEST_F(CommandLine, OfCompile) {
         {compile({"--std", "0"}), 2, "'0' is not a number"},
         {compile({"--std", "-1"}), 2, "'-1' is not a number"},
         {compile({"--scale", "0"}), 2, "'0' is not a number"},
-        {compile({"--layout", "nhwc"}), 2, "export it with channels first"},
-        {compile({"--layout", "cube"}), 2, "--layout"},
         {compile({"--classes", dir_ / "absent"}), 5, "No such file"},
         {compile({"--classes", dir_ / "classes"}), 2, "names 2 classes, but the network has"},
     });

@@ -51,8 +51,8 @@ TEST(PreparedModel, FromAFileItIsTheSame) {
         EXPECT_EQ(from_file.secret_digest(), model::secret_digest(source));
         EXPECT_EQ(from_memory.fingerprint(), model::fingerprint(source));
         for (std::size_t l = 0; l < source.architecture.layers.size(); ++l) {
-            EXPECT_EQ(from_file.layer(static_cast<int>(l)).kappa, source.weights.layers[l].kappa);
-            EXPECT_EQ(from_file.layer(static_cast<int>(l)).offset, source.weights.layers[l].offset);
+            EXPECT_EQ(from_file.curves()[l].kappa, source.weights.layers[l].kappa);
+            EXPECT_EQ(from_file.curves()[l].offset, source.weights.layers[l].offset);
         }
         EXPECT_THROW(reader.next(), Error) << "the layers are given once";
     }

@@ -149,15 +149,15 @@ TEST(HostileFlood, OverrunningTheInboxEndsTheSession) {
     std::promise<Seen> ended;
     EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
         try {
-            channel->receive(MessageType::kResultShare);
+            channel->receive(some_type::kResultShare);
         } catch (const Error& error) {
             ended.set_value(Seen(error));
         }
     });
     const auto channel = server.connect();
     expect_error(ErrorKind::kRemote, "sent more than 100000 bytes ahead", [&] {
-        for (int i = 0; i < 5000; ++i) channel->send(message(MessageType::kUpload, 1000));
-        channel->receive(MessageType::kResultShare);
+        for (int i = 0; i < 5000; ++i) channel->send(message(some_type::kUpload, 1000));
+        channel->receive(some_type::kResultShare);
     });
     EXPECT_EQ(ended.get_future().get().kind, ErrorKind::kProtocol);
 }
@@ -168,7 +168,7 @@ public:
     FloodingServer(std::chrono::milliseconds timeout, std::size_t max_send_queue)
         : server_(options(timeout, max_send_queue), [this](std::unique_ptr<Channel> channel, const std::string&) {
               try {
-                  while (true) channel->send(message(MessageType::kLinearResponse, 100'000));
+                  while (true) channel->send(message(some_type::kLinearResponse, 100'000));
               } catch (const Error& error) {
                   ended_.set_value(Seen(error));
               }
@@ -279,8 +279,8 @@ TEST_F(HostileServer, ClosesInTheHandshake) {
 
 TEST_F(HostileServer, BadFrame) {
     const auto channel = connect_to([](RawTls& peer) { peer.write(raw_frame(0, 500, 0, 0)); });
-    expect_error(ErrorKind::kProtocol, "unknown type 500", [&] { channel->receive(MessageType::kServerHello); });
-    expect_error(ErrorKind::kProtocol, "unknown type 500", [&] { channel->send(message(MessageType::kStart, 1)); });
+    expect_error(ErrorKind::kProtocol, "unknown type 500", [&] { channel->receive(some_type::kServerHello); });
+    expect_error(ErrorKind::kProtocol, "unknown type 500", [&] { channel->send(message(some_type::kStart, 1)); });
 }
 
 TEST_F(HostileServer, CutInTheMiddleOfAMessage) {
@@ -289,7 +289,7 @@ TEST_F(HostileServer, CutInTheMiddleOfAMessage) {
         peer.socket().close();
     });
     expect_error(ErrorKind::kNetwork, "the server was cut off in the middle of a message",
-                 [&] { channel->receive(MessageType::kServerHello); });
+                 [&] { channel->receive(some_type::kServerHello); });
 }
 
 }  // namespace
