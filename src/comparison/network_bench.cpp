@@ -214,6 +214,8 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
 }
 
 void run_network(const NetworkCommand& command) {
+    require_destination(command.json);
+    for (const std::string& link : command.links) transport::parse_link(link);
     const model::Model model = model::load(command.model);
     const nlohmann::json machine = machine_json();  // the load before the measurement
     const NetworkResult result = measure_network(model, command);
