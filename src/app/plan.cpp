@@ -44,7 +44,7 @@ TimedPlan time_plan(const model::Model& model, const Place& place) {
     timed.setting.shared_cores = place.shared_cores || !timed.setting.link;
     timed.setting.cores =
         place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    timed.rates = planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
+    timed.rates = planner::measure_rates(architecture.plain_bits, architecture.layers.front().share_bits);
     const packing::Plan plan = packing::make_plan(architecture);
     timed.work = planner::planned_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
     timed.prediction = planner::predict(timed.work, timed.rates, timed.setting);

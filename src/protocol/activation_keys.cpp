@@ -109,8 +109,8 @@ transport::Message ActivationKeyProducer::encrypt_chunk(int layer, std::size_t c
     SecretBuffer<std::int32_t> expanded(count);
     expand_channels(kappa, description.output, first, expanded);
     std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
-    server_vectors(shares.subspan(first, count), expanded, description.share_bits, model_.architecture().plain_modulus,
-                   vectors);
+    server_vectors(shares.subspan(first, count), expanded, description.share_bits,
+                   model_.architecture().single_modulus(), vectors);
     Prng rng = encryption_.stream(static_cast<std::uint64_t>(layer), chunk);
     transport::Message message{transport::MessageType::kActivationKeys,
                                static_cast<std::uint32_t>(layer),

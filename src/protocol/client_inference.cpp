@@ -47,7 +47,7 @@ ClientInference::ClientInference(const ClientModel& model, transport::Channel& c
       seed_(std::move(seed)),
       probe_(probe),
       profile_(profile ? profile : &own_profile_),
-      slots_(scheme::slot_parameters(model.architecture.plain_modulus)) {}
+      slots_(scheme::slot_parameters(model.architecture.single_modulus())) {}
 
 ClientInference::~ClientInference() = default;
 
@@ -104,7 +104,7 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
         picture[i] = static_cast<std::uint32_t>(input[i]) +
-                     (model_.architecture.plain_modulus & (0u - static_cast<std::uint32_t>(input[i] < 0)));
+                     (model_.architecture.single_modulus() & (0u - static_cast<std::uint32_t>(input[i] < 0)));
     uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, std::move(picture), probe_, profile_);
 
     message = receive_expected(channel_, MessageType::kStartReply, 0, number,
@@ -294,7 +294,7 @@ Message ClientInference::answer(int layer, std::size_t chunk, const Message& key
     SecretVector<std::uint32_t> addend;
     std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
     client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), description.share_bits,
-                   model_.architecture.plain_modulus, vectors, addend);
+                   model_.architecture.single_modulus(), vectors, addend);
     std::array<scheme::SlotFactor, kServerVectors> factors;
     for (std::uint32_t v = 0; v < kServerVectors; ++v)
         factors[v] = {std::span<const std::uint8_t>(keys.payload).subspan(v * key_bytes, key_bytes), vectors[v]};

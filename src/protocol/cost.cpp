@@ -27,7 +27,7 @@ std::uint64_t InferenceCost::down() const {
 }
 
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const auto& slots = scheme::slot_parameters(architecture.single_modulus());
     InferenceCost cost;
     cost.start_up = kHeader + start_bytes(plan) + kHeader;
     cost.start_down = kHeader + sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots);
@@ -102,7 +102,7 @@ void check_client_shares(const InferenceCost& cost) {
 }
 
 std::size_t client_payload_bytes(const model::Architecture& architecture) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const auto& slots = scheme::slot_parameters(architecture.single_modulus());
     const model::Layer& last = architecture.layers.back();
     return std::max({activation_keys_bytes(slots), sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots),
                      linear_response_bytes(scheme::kMaxDirectDegree, model::kMaxShareBits, scheme::kMaxDirectDegree),

@@ -33,6 +33,7 @@ struct InferenceCost {
     std::uint64_t down() const;
 };
 
+/// Error(kUnsupported) for plaintext moduli that the activation cannot run: both parties come here first.
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan);
 
 /// Bytes of uploads that the client may have sent without an answer: those of its largest layer, and kUploadAheadBytes.

@@ -17,7 +17,7 @@ ResponsePreparer::ResponsePreparer(const ClientModel& model, transport::Channel&
       profile_(profile),
       shares_(seed, kActivationShareDomain),
       responses_(seed, "client product response"),
-      item_bytes_(scheme::prepared_response_bytes(scheme::slot_parameters(model.architecture.plain_modulus))),
+      item_bytes_(scheme::prepared_response_bytes(scheme::slot_parameters(model.architecture.single_modulus()))),
       first_([&] {
           std::vector<std::size_t> first{0};
           for (const model::Layer& layer : model.architecture.layers)
@@ -33,7 +33,7 @@ scheme::PreparedResponse ResponsePreparer::prepare(int layer, std::size_t chunk)
     const std::size_t values =
         static_cast<std::size_t>(model_.architecture.layers[static_cast<std::size_t>(layer)].output.size());
     SecretBuffer<std::uint32_t> mask(std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree));
-    activation_share(shares_, layer, chunk, model_.architecture.plain_modulus, mask);
+    activation_share(shares_, layer, chunk, model_.architecture.single_modulus(), mask);
     std::array<scheme::SlotVectorId, kServerVectors> ids;
     for (std::uint32_t v = 0; v < kServerVectors; ++v)
         ids[v] = {static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk), v};

@@ -24,7 +24,7 @@ ServerInference::ServerInference(const PreparedModel& model, transport::Channel&
       seed_(std::move(seed)),
       probe_(probe),
       profile_(profile),
-      slots_(scheme::slot_parameters(model.architecture().plain_modulus)),
+      slots_(scheme::slot_parameters(model.architecture().single_modulus())),
       masks_(seed_, kResultMaskDomain),
       rerandomisation_(seed_, "server re-randomisation"),
       streams_(model.plan().streams.size()),
@@ -95,7 +95,7 @@ void ServerInference::run_layers(const Message& start) {
 }
 
 void ServerInference::receive_uploads(int layer) {
-    const std::uint32_t modulus = model_.architecture().plain_modulus;
+    const std::uint32_t modulus = model_.architecture().single_modulus();
     std::uint32_t index = 0;
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
@@ -115,7 +115,7 @@ void ServerInference::receive_uploads(int layer) {
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
         b = SecretVector<std::uint32_t>(count * n);
         SecretVector<std::uint32_t> pooled;
-        const auto share = values_.stream_input(stream, modulus, model_.architecture(), pooled);
+        const auto share = values_.stream_input(stream, model_.architecture(), pooled);
         tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, 4), [&](const auto& range) {
             SecretBuffer<std::uint32_t> plain(n);
             for (std::size_t p = range.begin(); p < range.end(); ++p) {
@@ -222,7 +222,7 @@ void ServerInference::activation(int layer) {
         expand_channels(prepared.kappa, description.output, first, kappa);
         expand_channels(prepared.offset, description.output, first, offset);
         finish_server_share(part, std::span<const std::uint32_t>(pre_activations_).subspan(first, count), kappa, offset,
-                            model_.architecture().plain_modulus);
+                            model_.architecture().single_modulus());
     };
     // Each answer is decrypted while the next ones are still on their way.
     tbb::task_group tasks;

@@ -64,7 +64,7 @@ private:
 
 SessionMemory session_memory(const model::Architecture& architecture, const packing::Plan& plan,
                              const InferenceCost& cost) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const auto& slots = scheme::slot_parameters(architecture.single_modulus());
     const Live live(architecture, plan);
     std::uint64_t server_layer = 0, client_layer = 0, largest_output = 0, keys = 0, uploads = 0, chunks = 0,
                   ciphertexts = 0;
