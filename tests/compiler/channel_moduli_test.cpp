@@ -12,7 +12,8 @@
 namespace flash::compiler {
 namespace {
 
-/// The signal to noise ratio of the logits and of each layer's pre-activations, of networks that fit with all choices.
+/// The signal to noise ratio of the logits and, the mean over its layers, of the pre-activations of each network that
+/// fits with all choices.
 struct Measured {
     std::vector<double> logits, layers;
 };
@@ -22,6 +23,8 @@ std::vector<Measured> measure(const std::vector<model::SlotChoice>& choices, int
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         testing::RandomNetworkOptions shape;
         shape.family = static_cast<testing::NetworkFamily>(seed % 6);
+        shape.wide_channels = 60;
+        shape.max_extent = 12;
         shape.max_outputs = 40;  // less of chance in the error of the logits
         const testing::RandomNetwork random = testing::random_network(seed, shape);
         const ImportedModel imported = import_onnx(random.onnx, "random");
@@ -44,7 +47,9 @@ std::vector<Measured> measure(const std::vector<model::SlotChoice>& choices, int
         }
         for (std::size_t c = 0; c < choices.size(); ++c) {
             result[c].logits.push_back(reports[c].snr_db);
-            for (const LayerReport& layer : reports[c].layers) result[c].layers.push_back(layer.snr_db);
+            double sum = 0;
+            for (const LayerReport& layer : reports[c].layers) sum += layer.snr_db;
+            result[c].layers.push_back(sum / static_cast<double>(reports[c].layers.size()));
         }
     }
     return result;
@@ -56,7 +61,8 @@ double mean_difference(const std::vector<double>& left, const std::vector<double
     return sum / static_cast<double>(left.size());
 }
 
-// Weights are rounded anew for each choice, so single networks differ by chance, by a dB or so; their mean does not.
+// Weights are rounded anew for each choice, so single networks differ by chance, by a dB or so; the mean of 60 differs
+// by 0.1 dB with a standard error of 0.1.
 TEST(ChannelModuli, KeepTheNetworkAsWellAsOne) {
     const std::vector<model::SlotChoice> choices{{}, {8192, 3}, {16384, 6}};
     const std::vector<Measured> measured = measure(choices, 24);
@@ -64,9 +70,9 @@ TEST(ChannelModuli, KeepTheNetworkAsWellAsOne) {
     for (std::size_t c = 1; c < choices.size(); ++c) {
         const double logits = mean_difference(measured[c].logits, measured[0].logits),
                      layers = mean_difference(measured[c].layers, measured[0].layers);
-        printf("%d moduli beside one: logits %+.2f dB, pre-activations %+.2f dB (%zu networks, %zu layers)\n",
-               choices[c].moduli, logits, layers, measured[c].logits.size(), measured[c].layers.size());
-        EXPECT_LT(std::abs(logits), 0.8);
+        printf("%d moduli beside one: logits %+.2f dB, pre-activations %+.2f dB (%zu networks)\n", choices[c].moduli,
+               logits, layers, measured[c].logits.size());
+        EXPECT_LT(std::abs(logits), 0.6);
         EXPECT_LT(std::abs(layers), 0.3);
     }
 }
