@@ -12,9 +12,11 @@
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "data/dataset.h"
 #include "model/file.h"
+#include "planner/pack_for.h"
 
 namespace flash::app {
 
@@ -51,7 +53,7 @@ void run_compile(const CompileCommand& command) {
     };
     compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
-    if (command.place) pack_for(*command.place, result.model);
+    if (command.place) planner::pack_for(setting_of(*command.place), result.model);
 
     std::filesystem::path out = command.out;
     if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
@@ -61,11 +63,14 @@ void run_compile(const CompileCommand& command) {
         nlohmann::json json = plan_json(result.model);
         json["report"] = precision_json(result.report);
         json["file"] = out.string();
-        fmt::print("{}\n", json.dump(2));
+        print_result("{}\n", json.dump(2));
         return;
     }
-    fmt::print("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
-    fmt::print("wrote {} ({})\n", out.string(), human_bytes(static_cast<double>(std::filesystem::file_size(out))));
+    print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
+    std::error_code no_size;  // a device or a pipe has none
+    const auto bytes = std::filesystem::file_size(out, no_size);
+    print_result("wrote {}{}\n", out.string(),
+                 no_size ? "" : fmt::format(" ({})", human_bytes(static_cast<double>(bytes))));
 }
 
 }  // namespace flash::app

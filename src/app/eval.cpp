@@ -11,11 +11,12 @@
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
-#include "app/output_file.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "data/dataset.h"
 #include "model/arithmetic.h"
@@ -160,12 +161,12 @@ nlohmann::json to_json(const EvalResult& r) {
 }
 
 void print(const EvalResult& r, const data::Dataset& set) {
-    fmt::print("{}\n", set.description());
+    print_result("{}\n", set.description());
     if (r.labelled)
-        fmt::print("clear-text twin: {} of {} correct ({:.2f}%)\n", r.correct, r.labelled,
-                   100.0 * static_cast<double>(r.correct) / static_cast<double>(r.labelled));
-    fmt::print("{} images at {:.0f} a minute; {} values out of range, in {} images\n", r.images, r.images_per_minute,
-               r.overflows, r.images_with_overflow);
+        print_result("clear-text twin: {} of {} correct ({:.2f}%)\n", r.correct, r.labelled,
+                     100.0 * static_cast<double>(r.correct) / static_cast<double>(r.labelled));
+    print_result("{} images at {:.0f} a minute; {} values out of range, in {} images\n", r.images, r.images_per_minute,
+                 r.overflows, r.images_with_overflow);
     if (!r.agreement.runs) return;
     const PrivateAgreement& a = r.agreement;
     Table table({{"private protocol on loopback"}, {"", Align::kRight}});
@@ -182,7 +183,7 @@ void print(const EvalResult& r, const data::Dataset& set) {
     table.add_row({"bytes up, down", fmt::format("{}, {}", with_separators(static_cast<long long>(a.bytes_up)),
                                                  with_separators(static_cast<long long>(a.bytes_down)))});
     table.add_row({"round trips", std::to_string(a.round_trips)});
-    fmt::print("\n{}", table.str());
+    print_result("\n{}", table.str());
 }
 
 EvalResult evaluate_on(const EvalCommand& command, const data::Dataset& set) {
@@ -211,10 +212,10 @@ void run_eval(const EvalCommand& command) {
     const auto set = data::open_dataset(command.data);
     const EvalResult result = evaluate_on(command, *set);
     if (command.json)
-        fmt::print("{}\n", to_json(result).dump(2));
+        print_result("{}\n", to_json(result).dump(2));
     else
         print(result, *set);
-    if (command.trace) write_output(*command.trace, profile_trace_text(result.agreement.profiles));
+    if (command.trace) write_file(*command.trace, profile_trace_text(result.agreement.profiles), Access::kEveryone);
     const PrivateAgreement& a = result.agreement;
     if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1)
         throw Error(ErrorKind::kInternal,

@@ -6,12 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
-#include "app/output_file.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/profile.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "data/input.h"
 #include "protocol/client_session.h"
@@ -141,13 +142,14 @@ void run_infer(const InferCommand& command) {
                                     {"fingerprint", to_hex(session.model().fingerprint)},
                                     {"server", command.server},
                                     {"results", results}};
-        fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+        print_result("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
-        fmt::print("model {} (fingerprint {})\n\n{}\n{}{}", printable(architecture.name),
-                   to_hex(session.model().fingerprint), answers.str(), costs.str(), profile_tables);
+        print_result("model {} (fingerprint {})\n\n{}\n{}{}", printable(architecture.name),
+                     to_hex(session.model().fingerprint), answers.str(), costs.str(), profile_tables);
     }
     if (command.trace)
-        write_output(*command.trace, profile_trace_text(profiles));  // last: its failure must not cost the answers
+        write_file(*command.trace, profile_trace_text(profiles),
+                   Access::kEveryone);  // last: its failure must not cost the answers
 }
 
 }  // namespace flash::app

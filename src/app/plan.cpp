@@ -3,76 +3,42 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "app/plan_report.h"
-#include "base/error.h"
+#include "base/cores.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
-#include "compiler/choose_packing.h"
-#include "compiler/noise.h"
 #include "model/file.h"
-#include "planner/choose.h"
-#include "planner/time_model.h"
-#include "planner/work.h"
+#include "packing/plan.h"
+#include "planner/pack_for.h"
 
 namespace flash::app {
 
 namespace {
 
-/// A model's plan in time, and what else it could be.
-struct TimedPlan {
-    planner::Setting setting;
-    planner::Rates rates;
-    std::vector<planner::LayerWork> work;
-    planner::Prediction prediction;
-    std::vector<planner::GroupChoice> choices;
-};
-
-TimedPlan time_plan(const model::Model& model, const Place& place) {
-    const model::Architecture& architecture = model.architecture;
-    const compiler::Energies energies = compiler::weight_energies(architecture, model.weights);
-    const planner::NoiseRules rules{
-        [&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
-            return compiler::noise_fits(architecture, energies, group, choice);
-        },
-        [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
-    TimedPlan timed;
-    timed.setting.link = transport::parse_link(place.link);
-    timed.setting.shared_cores = place.shared_cores || !timed.setting.link;
-    timed.setting.cores =
-        place.cores > 0 ? place.cores : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    timed.rates = planner::measure_rates(architecture.plain_bits, architecture.layers.front().share_bits);
-    const packing::Plan plan = packing::make_plan(architecture);
-    timed.work = planner::planned_work(architecture, plan, protocol::cost_of(architecture, plan), timed.rates);
-    timed.prediction = planner::predict(timed.work, timed.rates, timed.setting);
-    timed.choices = planner::alternatives(architecture, timed.rates, timed.setting, &rules);
-    return timed;
-}
-
-std::string packing_text(const planner::Alternative& a) {
+std::string packing_text(const planner::TimedPacking& a) {
     return fmt::format("{}x{} n={}", a.packing.channels_per_input, a.channels_per_output, a.packing.degree);
 }
 
 /// The alternative that is like the model's own packing, or null: a model may have been packed by other rules.
-const planner::Alternative* own(const planner::GroupChoice& choice, const packing::Plan& plan) {
-    const packing::Grid& grid = plan.layers[static_cast<std::size_t>(choice.layers.front())].grid;
-    const auto found = std::ranges::find_if(choice.alternatives, [&](const planner::Alternative& a) {
+const planner::TimedPacking* own(const planner::GroupChoice& choice, const packing::Plan& plan) {
+    const packing::Grid& grid = plan.layers[choice.layers.front()].grid;
+    const auto found = std::ranges::find_if(choice.alternatives, [&](const planner::TimedPacking& a) {
         return a.packing == model::PackingChoice{grid.channels_per_input, grid.degree};
     });
     return found == choice.alternatives.end() ? nullptr : &*found;
 }
 
 /// The best of the others.
-const planner::Alternative* second(const planner::GroupChoice& choice, const planner::Alternative* mine) {
-    for (const planner::Alternative& a : choice.alternatives)
+const planner::TimedPacking* second(const planner::GroupChoice& choice, const planner::TimedPacking* mine) {
+    for (const planner::TimedPacking& a : choice.alternatives)
         if (&a != mine) return &a;
     return nullptr;
 }
 
-std::string difference_text(const planner::Alternative& other, const planner::Alternative& mine) {
+std::string difference_text(const planner::TimedPacking& other, const planner::TimedPacking& mine) {
     return fmt::format("{} {:+.2f} ms, {:+} bytes", packing_text(other), 1e3 * (other.seconds - mine.seconds),
                        static_cast<long long>(other.bytes) - static_cast<long long>(mine.bytes));
 }
@@ -87,11 +53,10 @@ const char* bound_text(planner::LayerTime::Bound bound) {
     return "";
 }
 
-std::string time_table(const model::Architecture& architecture, const TimedPlan& timed) {
+std::string time_table(const model::Architecture& architecture, const planner::TimedPlan& timed) {
     const packing::Plan plan = packing::make_plan(architecture);
     std::vector<const planner::GroupChoice*> choice_of(architecture.layers.size());
-    for (const planner::GroupChoice& choice : timed.choices)
-        choice_of[static_cast<std::size_t>(choice.layers.front())] = &choice;
+    for (const planner::GroupChoice& choice : timed.choices) choice_of[choice.layers.front()] = &choice;
     Table table({{"layer"},
                  {"ms", Align::kRight},
                  {"waits for"},
@@ -108,8 +73,8 @@ std::string time_table(const model::Architecture& architecture, const TimedPlan&
         const planner::LayerWork& work = timed.work[l];
         std::string next;
         if (const planner::GroupChoice* choice = choice_of[l]) {
-            const planner::Alternative* mine = own(*choice, plan);
-            const planner::Alternative* other = second(*choice, mine);
+            const planner::TimedPacking* mine = own(*choice, plan);
+            const planner::TimedPacking* other = second(*choice, mine);
             next = !other ? "only one" : mine ? difference_text(*other, *mine) : packing_text(*other);
         } else {
             next = "with a layer above";
@@ -136,7 +101,7 @@ std::string setting_text(const planner::Setting& setting) {
                        setting.cores, setting.shared_cores ? "for both parties together" : "for each party");
 }
 
-nlohmann::json time_json(const TimedPlan& timed) {
+nlohmann::json time_json(const planner::TimedPlan& timed) {
     nlohmann::json layers = nlohmann::json::array(), groups = nlohmann::json::array();
     for (std::size_t l = 0; l < timed.work.size(); ++l) {
         const planner::LayerWork& w = timed.work[l];
@@ -158,7 +123,7 @@ nlohmann::json time_json(const TimedPlan& timed) {
     }
     for (const planner::GroupChoice& choice : timed.choices) {
         nlohmann::json list = nlohmann::json::array();
-        for (const planner::Alternative& a : choice.alternatives)
+        for (const planner::TimedPacking& a : choice.alternatives)
             list.push_back({{"degree", a.packing.degree},
                             {"channels_per_input", a.packing.channels_per_input},
                             {"channels_per_output", a.channels_per_output},
@@ -175,50 +140,39 @@ nlohmann::json time_json(const TimedPlan& timed) {
             {"groups", groups}};
 }
 
-void repack(const TimedPlan& timed, model::Model& model) {
-    planner::fix_packing(timed.choices, model.architecture);
-    compiler::choose_upload_bits(model.architecture, model.weights);
-    // A compiler chooses m so that some packing fits; a model from elsewhere may have none that does, and would compute
-    // wrong values.
-    for (std::size_t l = 0; l < model.architecture.layers.size(); ++l) {
-        const model::Layer& layer = model.architecture.layers[l];
-        const double limit = std::log2(compiler::phase_noise_limit(layer.share_bits));
-        if (model.weights.layers[l].noise_bits > limit)
-            throw Error(
-                ErrorKind::kRange,
-                fmt::format("layer {}: the noise of its ciphertexts is {:.2f} times what its m = {} allows in every "
-                            "packing; compile the network again",
-                            layer.name, std::exp2(model.weights.layers[l].noise_bits - limit), layer.share_bits));
-    }
-}
-
 }  // namespace
 
-void pack_for(const Place& place, model::Model& model) { repack(time_plan(model, place), model); }
+planner::Setting setting_of(const Place& place) {
+    planner::Setting setting;
+    setting.link = transport::parse_link(place.link);
+    setting.shared_cores = place.shared_cores || !setting.link;
+    setting.cores = place.cores > 0 ? place.cores : available_cores();
+    return setting;
+}
 
 void run_plan(const PlanCommand& command) {
     model::Model model = model::load(command.model);
     if (command.bytes_only && command.replan.empty()) {
-        fmt::print("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
+        print_result("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
         return;
     }
-    TimedPlan timed = time_plan(model, command.place);
+    planner::TimedPlan timed = planner::time_plan(model, setting_of(command.place));
     if (!command.replan.empty()) {
         const double before = timed.prediction.seconds();
-        repack(timed, model);
+        planner::repack(timed.choices, model);
         model::save(model, command.replan);
-        timed = time_plan(model, command.place);
+        timed = planner::time_plan(model, setting_of(command.place));
         if (!command.json)
-            fmt::print("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
-                       1e3 * timed.prediction.seconds(), 1e3 * before);
+            print_result("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
+                         1e3 * timed.prediction.seconds(), 1e3 * before);
     }
     if (command.json) {
         nlohmann::json json = plan_json(model);
         json["time"] = time_json(timed);
-        fmt::print("{}\n", json.dump(2));
+        print_result("{}\n", json.dump(2));
         return;
     }
-    fmt::print(
+    print_result(
         "{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels "
         "an upload x channels a response, degree of the ring) changes the time and bytes of its "
         "layers together by so much.\n",

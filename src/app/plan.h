@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "model/model.h"
+#include "planner/time_model.h"
 
 namespace flash::app {
 
@@ -17,9 +17,8 @@ struct Place {
     bool shared_cores = false;  ///< both parties on the same cores; always so without a link
 };
 
-/// Packs a model's layers so that an inference there takes the least time, by the planner's prediction. The weights
-/// stay as they are.
-void pack_for(const Place& place, model::Model& model);
+/// The same as the planner takes it. Error as transport::parse_link.
+planner::Setting setting_of(const Place& place);
 
 struct PlanCommand {
     std::filesystem::path model;

@@ -9,11 +9,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 
 #include "app/memory.h"
 #include "app/threads.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/table.h"
 #include "model/reader.h"
@@ -67,19 +67,6 @@ transport::Identity identity_for(const ServeCommand& command, const transport::A
     transport::save_identity(identity, certificate, key);
     spdlog::info("made a self-signed certificate: {}", certificate.string());
     return identity;
-}
-
-void write_port(const std::filesystem::path& file, std::uint16_t port) {
-    // Written under another name first: whoever waits for the file never reads half a number.
-    const std::filesystem::path temporary = file.string() + ".tmp";
-    {
-        std::ofstream out(temporary);
-        out << port << '\n';
-        if (!out.flush()) throw Error(ErrorKind::kFile, "cannot write " + temporary.string());
-    }
-    std::error_code error;
-    std::filesystem::rename(temporary, file, error);
-    if (error) throw Error(ErrorKind::kFile, "cannot write " + file.string() + ": " + error.message());
 }
 
 /// Where the `a` halves are kept, if at all.
@@ -161,7 +148,8 @@ void run_serve(const ServeCommand& command) {
             if (--sessions == 0) return_freed_memory();
         });
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
-    if (command.port_file) write_port(*command.port_file, server.address().port);
+    if (command.port_file)
+        write_file(*command.port_file, fmt::format("{}\n", server.address().port), Access::kEveryone);
 
     const int signal = signals.wait();
     spdlog::info("stopping ({})", signal == SIGINT ? "interrupted" : "terminated");

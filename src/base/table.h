@@ -22,7 +22,7 @@ std::string printable(std::string_view utf8);
 ///
 ///     Table table({{"layer"}, {"bytes up", Align::kRight}});
 ///     table.add_row({"conv1", "1,024"});
-///     fmt::print("{}", table.str());
+///     print_text(table.str());
 class Table {
 public:
     struct Column {

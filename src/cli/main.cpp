@@ -4,13 +4,41 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <sstream>
 
 #include "app/memory.h"
 #include "base/error.h"
+#include "base/standard_output.h"
 #include "base/table.h"
+#include "base/temporary_file.h"
+#include "base/version.h"
 #include "cli/commands.h"
 
+namespace {
+
+/// To standard error; if that cannot be written to, the status has to say it alone.
+void complain(const std::string& text) { std::fputs(text.c_str(), stderr); }
+
+/// Runs the command that was asked for. Help is a result, too, and goes the way of all results.
+int run(CLI::App& program, int argc, char** argv) {
+    try {
+        program.parse(argc, argv);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        std::ostringstream out, complaint;
+        const int status = program.exit(error, out, complaint);
+        complain(complaint.str());
+        flash::print_text(out.str());
+        return status == 0 ? 0 : flash::exit_code(flash::ErrorKind::kInvalidArgument);
+    }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+    flash::guard_standard_streams();
+    flash::remove_temporary_files_on_signals();
     flash::app::keep_freed_memory();
     // Results go to standard output, everything else to standard error.
     spdlog::set_default_logger(spdlog::stderr_color_mt("flash"));
@@ -20,7 +48,7 @@ int main(int argc, char** argv) {
         "Flash: private inference for deep CNNs. The server never sees the picture, the client never sees the model.",
         "flash");
     program.require_subcommand(1);
-    program.set_version_flag("--version", "flash 0.1.0");
+    program.set_version_flag("--version", fmt::format("flash {}", flash::kVersion));
     program.get_formatter()->column_width(34);
     program.footer(
         "Example, in two terminals:\n"
@@ -34,16 +62,12 @@ int main(int argc, char** argv) {
     flash::cli::add_eval(program);
     flash::cli::add_bench(program);
     try {
-        program.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        const int status = program.exit(error);
-        return status == 0 ? 0 : flash::exit_code(flash::ErrorKind::kInvalidArgument);
+        return run(program, argc, argv);
     } catch (const flash::Error& error) {
-        fmt::print(stderr, "flash: {}\n", flash::printable(error.what()));
+        complain(fmt::format("flash: {}\n", flash::printable(error.what())));
         return flash::exit_code(error.kind());
     } catch (const std::exception& error) {
-        fmt::print(stderr, "flash: internal error: {}\n", flash::printable(error.what()));
+        complain(fmt::format("flash: internal error: {}\n", flash::printable(error.what())));
         return flash::exit_code(flash::ErrorKind::kInternal);
     }
-    return 0;
 }

@@ -7,13 +7,15 @@
 #include <random>
 
 #include "app/threads.h"
+#include "base/cores.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 #include "comparison/kernels/bare_loops.h"
 #include "comparison/machine.h"
 #include "comparison/replay.h"
 #include "comparison/report.h"
-#include "protocol/linear_map.h"
+#include "packing/linear_map.h"
 #include "protocol/prepared_model.h"
 
 namespace flash::comparison {
@@ -46,7 +48,7 @@ public:
     }
     void operator()() {
         for (std::size_t band = 0; band < results_.size(); ++band)
-            protocol::apply_results(
+            packing::apply_results(
                 model_.layer(0).map, model_.plan(), 0, static_cast<int>(band),
                 [&](int stream) { return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(stream)]); },
                 results_[band]);
@@ -62,7 +64,7 @@ private:
 std::int64_t ring_multiply_adds(const protocol::PreparedModel& model) {
     const packing::LinearPlan& linear = model.plan().layers.front();
     double sum = 0;
-    for (const protocol::TermMatrix& matrix : model.layer(0).map.matrices)
+    for (const packing::TermMatrix& matrix : model.layer(0).map.matrices)
         for (int band = 0; band < linear.bands; ++band) sum += matrix.product.multiply_adds(linear.tiles_of_band(band));
     return static_cast<std::int64_t>(sum);
 }
@@ -209,8 +211,8 @@ void run_layers(const LayersCommand& command) {
     }
     progress.finish();
     if (write_json(json, command.json)) return;
-    fmt::print("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
-    fmt::print(
+    print_result("{}\n{}\n", machine_text(machine, options.threads), layers_table(results));
+    print_result(
         "Medians of {} runs. The server's side of one layer: product = the b half alone, online = receive, add the "
         "share, product, mask,\n"
         "pack and send. n = degree of the ring. MAC = multiply-adds of the plain convolution; ring MAC = those on "

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "compiler/choose_packing.h"
+#include "packing/choose_packing.h"
 
 namespace flash::comparison {
 
@@ -128,7 +128,7 @@ model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed, int de
     model.weights.layers.push_back(std::move(weights));
     model.weights.salt.assign(32, 1);
     model.architecture.layers.front().packing.degree = degree;
-    compiler::choose_packing(model.architecture, model.weights);  // and the bits of the uploads
+    packing::choose_packing(model.architecture, model.weights);  // and the bits of the uploads
     model::validate(model);
     return model;
 }

@@ -1,7 +1,6 @@
 #include "comparison/machine.h"
 
 #include <fmt/chrono.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 
@@ -9,8 +8,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 
+#include "base/cores.h"
 #include "base/instruction_set.h"
 #include "comparison/plain.h"
 
@@ -35,12 +34,6 @@ std::size_t status_bytes(const std::string& key) {
 }
 
 }  // namespace
-
-int available_cores() {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-    return static_cast<int>(std::thread::hardware_concurrency());
-}
 
 nlohmann::json machine_json() {
     nlohmann::json sets = nlohmann::json::array();

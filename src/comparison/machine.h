@@ -11,9 +11,6 @@ namespace flash::comparison {
 /// one)}
 nlohmann::json machine_json();
 
-/// Cores that this process may use.
-int available_cores();
-
 /// Memory of this process in bytes: now, and the largest so far; 0 where the system does not tell.
 struct Memory {
     std::size_t resident = 0;

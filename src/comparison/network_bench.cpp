@@ -11,8 +11,10 @@
 
 #include "app/answer.h"
 #include "app/threads.h"
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/standard_output.h"
 #include "comparison/local_session.h"
 #include "comparison/machine.h"
 #include "comparison/plain_graph.h"
@@ -218,7 +220,7 @@ void run_network(const NetworkCommand& command) {
     json["threads"] = result.threads;
     json["runs"] = result.connections.front().seconds.size();
     if (write_json(json, command.json)) return;
-    fmt::print("{}\n{}", machine_text(machine, result.threads), network_text(result));
+    print_result("{}\n{}", machine_text(machine, result.threads), network_text(result));
 }
 
 }  // namespace flash::comparison

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "base/file.h"
+#include "base/standard_output.h"
 #include "base/table.h"
 
 namespace flash::comparison {
@@ -13,12 +13,10 @@ namespace flash::comparison {
 bool write_json(const nlohmann::json& json, const std::string& destination) {
     if (destination.empty()) return false;
     if (destination == "-") {
-        fmt::print("{}\n", json.dump(2));
+        print_result("{}\n", json.dump(2));
         return true;
     }
-    std::ofstream out(destination);
-    out << json.dump(2) << "\n" << std::flush;
-    if (!out) throw Error(ErrorKind::kFile, fmt::format("cannot write '{}'", destination));
+    write_file(destination, json.dump(2) + "\n", Access::kEveryone);
     return false;
 }
 

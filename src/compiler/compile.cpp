@@ -10,11 +10,11 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "compiler/calibrate.h"
-#include "compiler/choose_packing.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
-#include "compiler/noise.h"
 #include "compiler/search.h"
+#include "packing/choose_packing.h"
+#include "scheme/direct_noise.h"
 
 namespace flash::compiler {
 namespace {
@@ -108,7 +108,7 @@ std::vector<LayerReport> layer_reports(const Network& network, const Calibration
             if (!term.weights.empty()) layer.multiplier = std::max(layer.multiplier, term.multiplier);
         }
         layer.noise_bits = weights.noise_bits;
-        layer.noise_limit = std::log2(phase_noise_limit(layer.share_bits));
+        layer.noise_limit = std::log2(scheme::phase_noise_limit(layer.share_bits));
         layer.snr_db = layers.layers[i].db();
         layer.error_share = total > 0 ? found.layer_errors[i] / total : 0;
         reports.push_back(std::move(layer));
@@ -153,7 +153,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     const PublicSeed salt = generate_public_seed();
     model.weights.salt.assign(salt.begin(), salt.end());
     for (std::size_t i = 0; i < network.layers.size(); ++i) model.weights.layers[i].calibrated_use = found.proof.use[i];
-    choose_packing(model.architecture, model.weights, options.small_ring);
+    packing::choose_packing(model.architecture, model.weights, options.small_ring);
     model::validate(model);
 
     Report& report = result.report;

@@ -5,9 +5,9 @@
 #include <numeric>
 #include <random>
 
-#include "compiler/noise.h"
-#include "compiler/quantise.h"
 #include "compiler/term_walk.h"
+#include "model/model.h"
+#include "scheme/direct_noise.h"
 
 namespace flash::compiler {
 namespace {
@@ -56,8 +56,6 @@ double feedback_gain(const Samples& samples, const std::vector<double>& unit) {
 double excess(double value, double bound) { return value > bound ? std::log2(value / bound) : 0; }
 
 }  // namespace
-
-double positions(int share_bits) { return std::ldexp(1.0, share_bits - 2) - 3.5; }
 
 ErrorModel::ErrorModel(const Network& network, const Calibration& calibration,
                        const std::vector<std::vector<Worth>>& worth, const std::vector<LayerRange>& ranges,
@@ -192,9 +190,10 @@ double ErrorModel::misfit(const Precision& precision) const {
                    excess(pos * pos * layer.offset, half / 2);
         for (const Term& term : layer.terms) {
             const double largest = weight_scale(precision, l, term) * term.peak;
-            sum += excess(term.scale ? largest : largest / 127, model::kMaxMultiplier);
+            sum += excess(term.scale ? largest : largest / kMaxInt8, model::kMaxMultiplier);
         }
-        sum += excess(phase_noise(weight_energy(precision, l), model::kMaxUploadBits, m), phase_noise_limit(m));
+        sum += excess(scheme::phase_noise(weight_energy(precision, l), model::kMaxUploadBits, m),
+                      scheme::phase_noise_limit(m));
     }
     return sum;
 }

@@ -11,9 +11,9 @@
 // rounding of X is independent from place to place. That of a weight acts wherever its operand is not zero: on what an
 // image's activations have in common, which pooling does not average out, and on what varies slowly over the map.
 // Errors are taken to be independent of each other and of the values that they act on: the sum of all is the predicted
-// error of the logits. The rounding of pixels is left out, it is small. T is T_1: where channels live modulo primes
-// that are a few per cent smaller, the weights that read them are smaller by as much, and the error grows by a tenth of
-// a dB.
+// error of the logits. The rounding of pixels is left out, it is small. T is T_1: the
+// weights on channels whose prime is smaller are smaller by as much, so that their part of the error is larger by a
+// tenth of a dB for each per cent.
 #pragma once
 
 #include <cstdint>
@@ -22,16 +22,10 @@
 #include "compiler/calibrate.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/scales.h"
 #include "compiler/sensitivity.h"
 
 namespace flash::compiler {
-
-/// What may be chosen.
-struct Precision {
-    int plain_bits = 0;           ///< width of the moduli T_1, ..., T_k
-    std::vector<int> share_bits;  ///< m of every layer
-    bool operator==(const Precision&) const = default;
-};
 
 class ErrorModel {
 public:
@@ -86,9 +80,5 @@ private:
     model::SlotChoice slots_;
     double signal_ = 0, pixel_bound_ = 0;
 };
-
-/// Positions of X on one side of zero that a range may fill: less the guard bit, rounding by up to one unit, and the
-/// shift.
-double positions(int share_bits);
 
 }  // namespace flash::compiler

@@ -21,8 +21,6 @@ std::size_t size(int value) { return static_cast<std::size_t>(value); }
     throw Error(ErrorKind::kUnsupported, fmt::format("node {}: {}", node, why));
 }
 
-bool padded(const Window& w) { return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0; }
-
 std::size_t kernel_size(const Window& w) { return size(w.kernel_h) * size(w.kernel_w); }
 
 Shape output_shape(const Shape& in, int channels, const Window& window, const std::string& node) {
@@ -52,7 +50,7 @@ bool single_pixels(const FloatTerm& term) {
 /// Padding adds zeros around the expression's result; that is only a linear map of the values where the result itself
 /// carries no bias and is a value, not a convolution of one.
 void check_padding(const Linear& expression, const Window& window, const std::string& node, bool pooling) {
-    if (!padded(window)) return;
+    if (!window.padded()) return;
     const char* what = pooling ? "pooling" : "convolution";
     for (const FloatTerm& term : expression.terms)
         if (term.kind == TermKind::kConvolution && !(pooling && single_pixels(term)))
@@ -197,7 +195,7 @@ FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& win
                                 &result.weights[p * composed_kernel], result.window);
         return result;
     }
-    const bool tiles = term.pool && !padded(window) && !term.pool->level &&
+    const bool tiles = term.pool && !window.padded() && !term.pool->level &&
                        term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
     if (!term.pool || tiles) {
         result.pool = term.pool ? compose(*term.pool, window) : window;
@@ -306,7 +304,7 @@ Linear average_pool(const Linear& expression, const Window& window, const std::s
                   output_shape(expression.shape, expression.shape.channels, window, node),
                   {},
                   expression.bias};
-    if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !padded(window)) return expression;
+    if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !window.padded()) return expression;
     for (const FloatTerm& term : expression.terms)
         result.terms.push_back(pool_term(term, expression.shape, window, node));
     merge(result.terms);

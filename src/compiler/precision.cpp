@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/noise.h"
 #include "compiler/quantise.h"
 #include "packing/plan.h"
+#include "packing/upload_bits.h"
 #include "scheme/parameters.h"
 
 namespace flash::compiler {
@@ -30,7 +30,7 @@ double bytes(const ErrorModel& model, const Precision& precision, const BitCosts
     std::vector<int> upload(model.layers(), model::kMinUploadBits);
     for (std::size_t l = 0; l < model.layers(); ++l) {
         sum += costs.response[l] * precision.share_bits[l];
-        const int bits = least_upload_bits(model.weight_energy(precision, l), precision.share_bits[l]);
+        const int bits = packing::least_upload_bits(model.weight_energy(precision, l), precision.share_bits[l]);
         for (int source : model.sources(l))
             upload[static_cast<std::size_t>(source)] = std::max(upload[static_cast<std::size_t>(source)], bits);
     }

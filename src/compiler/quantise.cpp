@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "compiler/noise.h"
 #include "compiler/term_walk.h"
 #include "model/arithmetic.h"
+#include "packing/upload_bits.h"
+#include "packing/weight_energy.h"
+#include "scheme/direct_noise.h"
 
 namespace flash::compiler {
 namespace {
@@ -17,10 +19,8 @@ using model::LayerWeights;
 using model::TermKind;
 using model::TermWeights;
 
-constexpr double kMaxInt8 = 127;
 constexpr double kRoundingVariance =
     1.0 / 6;  // of X rounded up or down at random, without bias; the mean of X^2 grows by as much
-constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;
 constexpr double kMostFeedback = 1;         // by which a kernel's sum may be moved
 constexpr double kConstantUnits = 1 << 12;  // Y of a channel whose activation is a constant
 constexpr double kTinyScale = 1e-30;
@@ -270,14 +270,14 @@ private:
     }
 
     void check_noise(const model::Layer& public_layer, const LayerWeights& out) const {
-        const double noise = phase_noise(weight_energy(public_layer, out), model::kMaxUploadBits, m_);
-        if (noise > phase_noise_limit(m_))
+        const double noise = scheme::phase_noise(packing::weight_energy(public_layer, out), model::kMaxUploadBits, m_);
+        if (noise > scheme::phase_noise_limit(m_))
             throw NoiseError(
                 ErrorKind::kRange,
                 fmt::format("{}: the noise of its ciphertexts is {:.2f} times what m allows, because its operands are "
                             "small integers beside "
                             "its range. Use fewer bits of T, or train with values of x nearer to each other",
-                            place(), noise / phase_noise_limit(m_)));
+                            place(), noise / scheme::phase_noise_limit(m_)));
     }
 
     const Network& network_;
@@ -308,13 +308,6 @@ double largest_on_pixels(const Network& network, const Calibration& calibration,
 }
 
 }  // namespace
-
-double choose_multiplier(double largest) { return std::max(1.0, std::ceil(largest / kMaxInt8 - 1e-9)); }
-
-double choose_input_scale(double largest, double pixel_bound) {
-    return std::clamp(largest > 0 ? kMaxInt8 / largest : 0.0, pixel_bound / kMaxInputLimit,
-                      pixel_bound / kMinInputLimit);
-}
 
 model::Architecture skeleton(const Network& network) {
     model::Architecture a;
@@ -370,7 +363,7 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
         result.weights.layers.push_back(std::move(weights));
         result.shift.push_back(std::move(shift));
     }
-    choose_upload_bits(result.architecture, result.weights);
+    packing::choose_upload_bits(result.architecture, result.weights);
     return result;
 }
 

@@ -4,9 +4,9 @@
 //   delta_o = R_o / (2^(m-2) - 3.5)                       x = delta_o * (X - shift_o)
 //   s_o     = delta_o * 2^m / T                           what one unit of the accumulator is worth
 //   weights = round(w * y_scale[source channel] / s_o / g)     int8; g: one integer per term
-// where T is that of the source channel. The bias is in units of the layer's T_1 (model::Architecture::bias_modulus),
-// and so are all sums over channels below: a channel with modulus T_i counts as if its Y were worth T_i / T_1 as much.
 //   kappa   = round(b / (a delta_o)),  shift_o = (b / (a delta_o) - kappa) / 2
+// T is that of the source channel. The bias is in units of the layer's T_1 (model::Architecture::bias_modulus), and so
+// are all sums over channels in the code: a channel with modulus T_i counts as if its Y were worth T_i / T_1 as much.
 // The shift of at most a quarter unit, added through the bias, makes a x^2 + b x + c = a delta^2 (X^2 + kappa X +
 // offset) hold with an integer kappa for any coefficients. Weights of one kernel are rounded so that their sum stays
 // exact to half a unit: neighbouring pixels are alike, so what their weights' errors have in common matters most.
@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "compiler/calibrate.h"
-#include "compiler/error_model.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/scales.h"
 #include "model/model.h"
 
 namespace flash::compiler {
@@ -36,11 +36,5 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
 
 /// The layers' shapes, without any choice of integers: m and T have some valid value.
 model::Architecture skeleton(const Network& network);
-
-/// The multiplier of a term whose largest weight is `largest` in units of its accumulator.
-double choose_multiplier(double largest);
-/// Scale of the integer pixels if the largest weight that reads them is `largest` for a scale of one: int8 weights with
-/// a multiplier of one, within limits.
-double choose_input_scale(double largest, double pixel_bound);
 
 }  // namespace flash::compiler

@@ -9,8 +9,13 @@
 //   4. The choice is proved on the images that reach furthest. If it fails there, the search goes on with wider ranges.
 #pragma once
 
+#include <functional>
+#include <span>
+#include <vector>
+
 #include "compiler/check.h"
-#include "compiler/compile.h"
+#include "compiler/compile_options.h"
+#include "compiler/compile_report.h"
 #include "compiler/precision.h"
 
 namespace flash::compiler {

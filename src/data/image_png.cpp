@@ -2,6 +2,7 @@
 #include <png.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "data/image_codecs.h"
 
 namespace flash::data {
@@ -39,9 +40,16 @@ void write_png(const std::string& path, const Image& image) {
     png.width = static_cast<png_uint_32>(image.width);
     png.height = static_cast<png_uint_32>(image.height);
     png.format = image.channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    if (png_image_write_to_file(&png, path.c_str(), 0, image.pixels.data(), 0, nullptr) == 0) {
-        throw Error(ErrorKind::kFile, fmt::format("cannot write '{}': {}", path, png.message));
-    }
+    png_alloc_size_t size = 0;
+    const auto write = [&](std::string* bytes) {
+        if (png_image_write_to_memory(&png, bytes != nullptr ? bytes->data() : nullptr, &size, 0, image.pixels.data(),
+                                      0, nullptr) == 0)
+            throw Error(ErrorKind::kFile, fmt::format("cannot write '{}': {}", path, png.message));
+    };
+    write(nullptr);  // says how many bytes it will be
+    std::string bytes(size, '\0');
+    write(&bytes);
+    write_file(path, bytes, Access::kEveryone);
 }
 
 }  // namespace flash::data

@@ -307,12 +307,11 @@ void write_npy(const std::string& path, const std::vector<std::size_t>& shape, s
     // The elements start at a multiple of 64 bytes.
     dictionary.append(63 - (10 + dictionary.size()) % 64, ' ');
     dictionary += '\n';
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << kMagic << '\x01' << '\0' << static_cast<char>(dictionary.size() & 255)
-         << static_cast<char>(dictionary.size() >> 8) << dictionary;
-    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
-    file.close();
-    if (!file) throw Error(ErrorKind::kFile, fmt::format("cannot write '{}'", path));
+    std::string bytes(kMagic);
+    bytes += {'\x01', '\0', static_cast<char>(dictionary.size() & 255), static_cast<char>(dictionary.size() >> 8)};
+    bytes += dictionary;
+    bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+    write_file(path, bytes, Access::kEveryone);
 }
 
 }  // namespace flash::data

@@ -188,10 +188,9 @@ std::uint32_t Architecture::bias_modulus(int layer) const {
 }
 
 std::uint32_t Architecture::single_modulus() const {
-    constexpr int kLeastBits = 24;
     const bool one_width = std::ranges::all_of(
         layers, [&](const Layer& layer) { return layer.plain_bits == 0 || layer.plain_bits == plain_bits; });
-    if (slots != SlotChoice{} || !one_width || plain_bits < kLeastBits)
+    if (slots != SlotChoice{} || !one_width || plain_bits < scheme::kSlotParameters.front().plain_bits)
         throw Error(
             ErrorKind::kUnsupported,
             "the model's values live modulo several primes, or modulo one that this version cannot run: it runs "

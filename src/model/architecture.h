@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/plain_moduli.h"
+#include "scheme/parameters.h"
 
 namespace flash::model {
 
@@ -29,9 +30,13 @@ inline constexpr std::int64_t kMaxInnerDimension = std::int64_t{1}
 inline constexpr std::int64_t kMaxPoolLevel = 4096;        ///< unit of a level pooling
 inline constexpr int kMinShareBits = 6, kMaxShareBits = 16;
 inline constexpr int kMinUploadBits = 16, kMaxUploadBits = 32;
-/// Degrees n of the rings of the linear layers (scheme::kDirectRings), and the one of layers that name none.
-inline constexpr std::array<int, 2> kDegrees{2048, 1024};
-inline constexpr int kDefaultDegree = 2048;
+/// Degrees n of the rings of the linear layers, and the one of layers that name none.
+inline constexpr auto kDegrees = [] {
+    std::array<int, scheme::kDirectRings.size()> degrees{};
+    for (std::size_t i = 0; i < degrees.size(); ++i) degrees[i] = static_cast<int>(scheme::kDirectRings[i].degree);
+    return degrees;
+}();
+inline constexpr int kDefaultDegree = kDegrees.front();
 inline constexpr int kMaxPictureExtent = 65536;
 inline constexpr std::size_t kMaxNameBytes = 1024;
 
@@ -56,6 +61,8 @@ struct Window {
     /// Rows (columns) from the first to the last that the kernel covers.
     int reach_h() const { return (kernel_h - 1) * dilation_h + 1; }
     int reach_w() const { return (kernel_w - 1) * dilation_w + 1; }
+    /// Whether it has padding on some side.
+    bool padded() const { return pad_top != 0 || pad_left != 0 || pad_bottom != 0 || pad_right != 0; }
     /// Output extent on an input of this height (width): floor((extent + pads - reach) / stride) + 1; < 1 if it does
     /// not fit.
     int out_height(int height) const;
@@ -78,12 +85,12 @@ struct Term {
         1;  ///< of the convolution: outputs of one of the equal parts of the channels read that part of the source only
 };
 
-/// Where a layer's operands lie in polynomials; see packing/. Chosen by the planner, the same for both parties. Layers
-/// that share uploads (packing::layer_groups) share their choice: of each field, the first one of the group that is not
-/// 0 counts.
+/// Where a layer's operands lie in polynomials; see packing/. Chosen by the compiler or the planner, the same for both
+/// parties. Layers that share uploads (packing::layer_groups) share their choice: of each field, the first one of the
+/// group that is not 0 counts.
 struct PackingChoice {
     int channels_per_input =
-        0;           ///< g1, blocks of distinct channels in one uploaded polynomial; 0: the planner's default
+        0;  ///< g1, blocks of distinct channels in one uploaded polynomial; 0: what sends the fewest bytes by itself
     int degree = 0;  ///< n of the ring, one of kDegrees; 0: kDefaultDegree
     bool operator==(const PackingChoice&) const = default;
 };

@@ -1,13 +1,11 @@
 // A compiled model: the public architecture and the server's secret integers.
 //
-// Integer semantics (all exact; section 2 of docs/protocol.md):
+// Integer semantics (all exact; docs/protocol.md, "Values"):
 //   acc_i[o] = sum over terms of  multiplier * (conv_int8(source) [o])   or   scale[o] * source[o],
 //              over those channels of the sources that live modulo T_i; acc_1 also has bias[o]
 //   X[o]     = 2^m * sum over i of acc_i[o] / T_i, rounded (by at most one unit);   the sum is below 1/4, so that X
 //              keeps one guard bit
-//   Y[o]     = X^2 + kappa[o] * X + offset[o]                     the activation, an exact integer, |Y| < T/2 with the
-//   T
-//              of its channel
+//   Y[o]     = X^2 + kappa[o] * X + offset[o], the activation, an exact integer: |Y| < T/2 with the T of its channel
 // The T_i are layer_moduli() of the architecture; with one value in a slot there is one T.
 #pragma once
 

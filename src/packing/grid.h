@@ -8,9 +8,9 @@
 
 namespace flash::packing {
 
-/// What one term of one layer asks of the grid, in units of its phase maps.
+/// What one term of one layer asks of the grid, in rows and columns of submaps.
 struct Demand {
-    int phase_rows = 0, phase_columns = 0;  ///< extent of the (largest) phase map
+    int submap_rows = 0, submap_columns = 0;  ///< extent of the (largest) submap
     int out_rows = 0, out_columns = 0;
     int offset_row_min = 0, offset_row_max = 0;  ///< input row = output row + offset
     int offset_column_min = 0, offset_column_max = 0;
@@ -30,5 +30,7 @@ GridBlocks fit_grid(const std::vector<Demand>& demands, int degree, const std::s
 
 /// floor(a / b) for b > 0.
 constexpr int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+/// The same rounded up, for a >= 0.
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 }  // namespace flash::packing

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "packing/planner.h"
+#include "packing/plan_builder.h"
 #include "scheme/parameters.h"
 
 namespace flash::packing {
@@ -23,14 +23,14 @@ std::vector<std::size_t> Plan::degrees() const {
 }
 
 Plan make_plan(const model::Architecture& architecture) {
-    Planner planner(architecture);
-    for (const std::vector<std::size_t>& group : planner.groups())
-        planner.plan_group(group, choice_of(architecture, group));
-    return planner.take();
+    PlanBuilder builder(architecture);
+    for (const std::vector<std::size_t>& group : builder.groups())
+        builder.plan_group(group, choice_of(architecture, group));
+    return builder.take();
 }
 
 std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture) {
-    return Planner(architecture).groups();
+    return PlanBuilder(architecture).groups();
 }
 
 model::PackingChoice choice_of(const model::Architecture& architecture, const std::vector<std::size_t>& group) {
@@ -50,14 +50,14 @@ model::PackingChoice choice_of(const model::Architecture& architecture, const st
 
 Grid grid_of(const model::Architecture& architecture, const std::vector<std::size_t>& group,
              const model::PackingChoice& choice) {
-    return Planner(architecture).fix_grid(group, choice);
+    return PlanBuilder(architecture).fix_grid(group, choice);
 }
 
 std::vector<Grid> layer_grids(const model::Architecture& architecture) {
-    Planner planner(architecture);
+    PlanBuilder builder(architecture);
     std::vector<Grid> grids(architecture.layers.size());
-    for (const std::vector<std::size_t>& group : planner.groups()) {
-        const Grid grid = planner.fix_grid(group, choice_of(architecture, group));
+    for (const std::vector<std::size_t>& group : builder.groups()) {
+        const Grid grid = builder.fix_grid(group, choice_of(architecture, group));
         for (std::size_t layer : group) grids[layer] = grid;
     }
     return grids;
@@ -72,7 +72,7 @@ void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> v
     const int last = std::min(first + stream.grid.channels_per_input, stream.packed_channels());
     const Grid& grid = stream.grid;
     for (int packed = first; packed < last; ++packed) {
-        const Phase& phase = stream.phases[static_cast<std::size_t>(packed / stream.shape.channels)];
+        const Submap& submap = stream.submaps[packed / stream.shape.channels];
         const int channel = packed % stream.shape.channels;
         const std::uint32_t* map =
             values.data() +
@@ -81,10 +81,10 @@ void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> v
         const int row_end =
             grid.banded ? band * grid.band_rows - grid.row_base + stream.rows_per_band : stream.rows_per_band;
         for (int row = row_begin; row < row_end; ++row) {
-            const int y = row * stream.stride_h + phase.row;
+            const int y = row * stream.stride_h + submap.row;
             if (y >= stream.shape.height) break;
             std::size_t at = static_cast<std::size_t>(grid.position(packed - first, band, row, 0));
-            for (int x = phase.column; x < stream.shape.width; x += stream.stride_w)
+            for (int x = submap.column; x < stream.shape.width; x += stream.stride_w)
                 out[at++] = map[static_cast<std::size_t>(y) * static_cast<std::size_t>(stream.shape.width) +
                                 static_cast<std::size_t>(x)];
         }

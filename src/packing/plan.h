@@ -1,12 +1,14 @@
 // Where values lie in polynomials, for every layer of a network. Both parties compute the same plan from the public
 // architecture alone.
 //
-// Direct encoding (protocol.md section 3): a map is laid out row by row with a row stride S wide enough that the unused
-// columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input polynomials.
-//   * A stride s splits a map into its s x s phases; each phase of each channel is then convolved with stride 1.
+// Direct encoding (protocol.md, "Packing"): a map is laid out row by row with a row stride S wide enough that the
+// unused columns serve as zero padding, so that a convolution is a sum of integer weights times X^k times input
+// polynomials.
+//   * A stride s splits a map into s x s submaps: each holds every s-th row and every s-th column, from its own first
+//     ones on. Each submap of each channel is then convolved with stride 1.
 //   * Small maps: `blocks` = n / spacing blocks fit in a polynomial. g1 = channels_per_input distinct channels are
-//   packed in one
-//     uploaded polynomial, and outputs are placed g1 blocks apart, so g2 = channels_per_output = blocks / g1 outputs
+//     packed in one uploaded polynomial, and outputs are placed g1 blocks apart, so
+//     g2 = channels_per_output = blocks / g1 outputs
 //     share a result. Blocks that are not output blocks hold meaningless sums; they are masked like everything else and
 //     never sent.
 //   * Maps larger than n are cut into bands of output rows; a band's input carries the halo rows it needs.
@@ -35,26 +37,28 @@ struct Grid {
     int channels_per_output = 1;  ///< g2
     bool banded = false;
 
-    /// Coefficient of output or phase-map row `row`, column `column` of block `block`, in band `band`.
+    const scheme::DirectRing& ring() const { return scheme::direct_ring(degree); }
+    /// Coefficient of output or submap row `row`, column `column` of block `block`, in band `band`.
     int position(int block, int band, int row, int column) const {
         return block * spacing + (row - band * band_rows + row_base) * row_stride + column;
     }
 };
 
-struct Phase {
-    int row = 0, column = 0;
+/// One of the parts into which a stride splits a map.
+struct Submap {
+    int row = 0, column = 0;  ///< of the map: its first ones
 };
 
-/// One upload: a value (possibly pooled), split in phases and packed. The client encrypts its share of it, the server
+/// One upload: a value (possibly pooled), split in submaps and packed. The client encrypts its share of it, the server
 /// adds its own.
 struct Stream {
     int source = 0;  ///< value id
     std::optional<model::Window> pool;
     int stride_h = 1, stride_w = 1;
-    model::Shape shape;         ///< of the pooled source
-    std::vector<Phase> phases;  ///< those that some layer reads
+    model::Shape shape;           ///< of the pooled source
+    std::vector<Submap> submaps;  ///< those that some layer reads
     Grid grid;
-    int rows_per_band = 0;  ///< phase-map rows held by one band, halo included
+    int rows_per_band = 0;  ///< submap rows held by one band, halo included
     int bands = 1;
     int polynomials_per_band = 0;
     /// Coefficients of a ciphertext that some result depends on: only these travel. Ascending, the same for every
@@ -70,8 +74,8 @@ struct Stream {
     std::size_t sent_coefficients() const;
     /// Low bytes of a received coefficient that are zero: (32 - upload_bits) / 8.
     int zero_low_bytes() const { return (32 - upload_bits) / 8; }
-    /// Channels are packed phase by phase, so that a stride that needs one phase reads few polynomials.
-    int packed_channels() const { return static_cast<int>(phases.size()) * shape.channels; }
+    /// Channels are packed submap by submap, so that a stride that needs one submap reads few polynomials.
+    int packed_channels() const { return static_cast<int>(submaps.size()) * shape.channels; }
 };
 
 struct LinearPlan {
@@ -113,7 +117,7 @@ struct ResultRun {
 /// Caps on what a plan may ask of a client that got the architecture from a server.
 inline constexpr std::int64_t kMaxPolynomials = std::int64_t{1}
                                                 << 20;  ///< of one stream or one layer's results, and of all together
-inline constexpr std::int64_t kMaxPhases = 4096;        ///< stride_h * stride_w of a stream
+inline constexpr std::int64_t kMaxSubmaps = 4096;       ///< stride_h * stride_w of a stream
 inline constexpr std::int64_t kMaxPlanSteps = std::int64_t{1} << 28;  ///< shifts and ranges looked at while planning
 inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;  ///< of one stream
 
@@ -122,7 +126,7 @@ inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;  ///< o
 /// channels than fit.
 Plan make_plan(const model::Architecture& architecture);
 
-/// Whether two terms read the same upload.
+/// Whether two terms read the same upload: the same source with the same pooling and stride.
 bool same_stream(const model::Term& a, const model::Term& b);
 /// Layers that share streams, directly or through each other, and so their grid and ring: their indices, ascending;
 /// groups by their first.

@@ -13,16 +13,16 @@ constexpr bool reads(int offset, int outputs, int extent) { return offset < exte
 std::vector<Tap> taps_of(const Stream& stream, const model::Window& window) {
     const int out_rows = window.out_height(stream.shape.height), out_columns = window.out_width(stream.shape.width);
     std::vector<Tap> taps;
-    for (std::size_t p = 0; p < stream.phases.size(); ++p) {
-        const Phase phase = stream.phases[p];
-        const int rows = (stream.shape.height - phase.row + window.stride_h - 1) / window.stride_h;
-        const int columns = (stream.shape.width - phase.column + window.stride_w - 1) / window.stride_w;
+    for (std::size_t p = 0; p < stream.submaps.size(); ++p) {
+        const Submap submap = stream.submaps[p];
+        const int rows = ceil_div(stream.shape.height - submap.row, window.stride_h);
+        const int columns = ceil_div(stream.shape.width - submap.column, window.stride_w);
         for (int dy = 0; dy < window.kernel_h; ++dy) {
-            const int row = dy * window.dilation_h - window.pad_top - phase.row;
+            const int row = dy * window.dilation_h - window.pad_top - submap.row;
             const int row_offset = floor_div(row, window.stride_h);
             if (row != row_offset * window.stride_h || !reads(row_offset, out_rows, rows)) continue;
             for (int dx = 0; dx < window.kernel_w; ++dx) {
-                const int column = dx * window.dilation_w - window.pad_left - phase.column;
+                const int column = dx * window.dilation_w - window.pad_left - submap.column;
                 const int column_offset = floor_div(column, window.stride_w);
                 if (column != column_offset * window.stride_w || !reads(column_offset, out_columns, columns)) continue;
                 taps.push_back({static_cast<int>(p), dy, dx, row_offset, column_offset});

@@ -8,14 +8,14 @@
 
 namespace flash::packing {
 
-/// One tap of a window on one phase of its stream.
+/// One tap of a window on one submap of its stream.
 struct Tap {
-    int phase = 0;            ///< index in Stream::phases
+    int submap = 0;           ///< index in Stream::submaps
     int dy = 0, dx = 0;       ///< position in the kernel
-    int row = 0, column = 0;  ///< output (i, j) reads (i + row, j + column) of the phase map
+    int row = 0, column = 0;  ///< output (i, j) reads (i + row, j + column) of the submap
 };
 
-/// Taps of a window with which some output reads a pixel of a phase of the stream; grouped by phase. The others read
+/// Taps of a window with which some output reads a pixel of a submap of the stream; grouped by submap. The others read
 /// nothing but padding: they would bring work and noise, and only they could bring the same coefficient of an upload to
 /// a result twice (tests/packing/taps_test.cpp).
 std::vector<Tap> taps_of(const Stream& stream, const model::Window& window);

@@ -5,8 +5,9 @@
 #include <set>
 
 #include "base/error.h"
-#include "packing/alternatives.h"
+#include "packing/choose_packing.h"
 #include "packing/plan.h"
+#include "packing/upload_bits.h"
 #include "planner/work.h"
 #include "protocol/cost.h"
 
@@ -64,10 +65,10 @@ struct Planned {
 }  // namespace
 
 std::vector<GroupChoice> alternatives(const model::Architecture& architecture, const Rates& rates,
-                                      const Setting& setting, const NoiseRules* rules) {
+                                      const Setting& setting, const packing::Energies* energies) {
     const auto groups = packing::layer_groups(architecture);
     const auto settled = [&](model::Architecture changed) {
-        if (rules) rules->settle(changed);
+        if (energies) packing::choose_upload_bits(changed, *energies);
         return changed;
     };
     const auto set = [](model::Architecture& a, const std::vector<std::size_t>& group,
@@ -82,10 +83,12 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
     for (const auto& group : groups) {
         const packing::Grid& grid = standard.plan.layers[group.front()].grid;
         std::vector<model::PackingChoice>& list = lists.emplace_back(candidates(grid));
-        if (rules) {
+        if (energies) {
             if (const int degree = other_degree(free, group, grid.degree))
                 std::ranges::copy(candidates(packing::grid_of(free, group, {0, degree})), std::back_inserter(list));
-            std::erase_if(list, [&](const model::PackingChoice& choice) { return !rules->fits(group, choice); });
+            std::erase_if(list, [&](const model::PackingChoice& choice) {
+                return !packing::noise_fits(architecture, *energies, group, choice);
+            });
             if (list.empty()) list.push_back(packing::choice_of(architecture, group));  // as it is
         }
         rounds = std::max(rounds, list.size());
@@ -100,7 +103,7 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
         for (std::size_t g = 0; g < groups.size(); ++g) {
             if (round >= lists[g].size()) continue;
             std::vector<LayerWork> work = standard.work;
-            Alternative alternative;
+            TimedPacking alternative;
             for (std::size_t at : groups[g]) {
                 work[at] = planned.work[at];
                 alternative.bytes += work[at].bytes();
@@ -114,19 +117,18 @@ std::vector<GroupChoice> alternatives(const model::Architecture& architecture, c
     }
     for (GroupChoice& choice : choices) {
         auto& list = choice.alternatives;
-        std::ranges::sort(list, {}, &Alternative::seconds);
+        std::ranges::sort(list, {}, &TimedPacking::seconds);
         // Among those that take the same time, the fewest bytes.
         const double limit = list.front().seconds * (1 + kSameTime);
-        const auto end = std::ranges::find_if(list, [&](const Alternative& a) { return a.seconds > limit; });
-        std::sort(list.begin(), end, [](const Alternative& a, const Alternative& b) { return a.bytes < b.bytes; });
+        const auto end = std::ranges::find_if(list, [&](const TimedPacking& a) { return a.seconds > limit; });
+        std::sort(list.begin(), end, [](const TimedPacking& a, const TimedPacking& b) { return a.bytes < b.bytes; });
     }
     return choices;
 }
 
 void fix_packing(const std::vector<GroupChoice>& choices, model::Architecture& architecture) {
     for (const GroupChoice& choice : choices)
-        for (int l : choice.layers)
-            architecture.layers[static_cast<std::size_t>(l)].packing = choice.alternatives.front().packing;
+        for (int l : choice.layers) architecture.layers[l].packing = choice.alternatives.front().packing;
 }
 
 }  // namespace flash::planner

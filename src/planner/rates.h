@@ -25,9 +25,8 @@ struct Rates {
     double shift_coefficient = 0;  ///< one scaled shift (shortcut, depthwise), for each result coefficient
     lattice::ProductRates product{};
     // Both.
-    double setup = 0;  ///< keys of both parties and the first exchange, once for each inference
-    double efficiency =
-        1;  ///< of several cores that work on the same inference: their speed-up, divided by their number
+    double setup = 0;       ///< keys of both parties and the first exchange, once for each inference
+    double efficiency = 1;  ///< the speed-up of several cores that work on the same inference, divided by their number
     // Connection: of a channel over TLS on the loopback interface, or of one in memory.
     double tls_byte = 0;  ///< processor time of both ends together for each byte
     double tls_turn = 0;  ///< what a layer takes beyond its work, without any link

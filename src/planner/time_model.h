@@ -16,7 +16,7 @@ namespace flash::planner {
 struct Setting {
     std::optional<transport::LinkModel> link;  ///< none: the loopback interface
     bool tls = true;                           ///< else connected in memory: both in one process
-    int cores = 1;                             ///< of each party, or of both together
+    int cores = 1;                             ///< that each party has, or both together
     bool shared_cores = false;                 ///< both parties on the same cores
 };
 

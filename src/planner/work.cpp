@@ -6,8 +6,8 @@
 
 #include "base/instruction_set.h"
 #include "lattice/transform_product.h"
-#include "packing/taps.h"
-#include "protocol/linear_map.h"
+#include "packing/linear_map.h"
+#include "packing/term_layout.h"
 #include "scheme/parameters.h"
 #include "scheme/slots.h"
 
@@ -25,10 +25,18 @@ double relative_size(std::size_t n) {
 
 double blocks_of(double count, double size) { return std::ceil(count / size) * size; }
 
-/// A product of `rows` result and `inputs` uploaded polynomials of a band, with so many columns (weights of a row that
-/// are not padding).
-ProductWork product_work(double rows, double inputs, double columns, const packing::LinearPlan& linear,
-                         int zero_low_bytes, const Rates& rates) {
+/// Coefficients at which one result polynomial of each band is computed.
+double result_coefficients(const packing::LinearPlan& linear) {
+    double coefficients = 0;
+    for (int band = 0; band < linear.bands; ++band)
+        coefficients += static_cast<double>(linear.tiles_of_band(band).words());
+    return coefficients;
+}
+
+ProductWork product_work(const packing::MatrixExtent& matrix, const packing::LinearPlan& linear, int zero_low_bytes,
+                         const Rates& rates) {
+    const auto rows = static_cast<double>(matrix.rows), inputs = static_cast<double>(matrix.inputs),
+               columns = static_cast<double>(matrix.columns);
     const std::size_t n = linear.degree();
     const bool bytes = best_instruction_set() >= InstructionSet::kAvx512;
     const double padded =
@@ -40,11 +48,9 @@ ProductWork product_work(double rows, double inputs, double columns, const packi
     const double direct =
         padded * tiles * lattice::CoefficientTiles::kTile * word_bytes * rates.product.direct_multiply_add;
     double transforms = std::numeric_limits<double>::infinity();
-    const auto column_count = static_cast<std::size_t>(columns);
-    const std::size_t transform_memory =
-        lattice::transform_memory_bytes(n, static_cast<std::size_t>(inputs), static_cast<std::size_t>(rows));
-    if (lattice::transforms_fit(n, column_count) && transform_memory <= lattice::kTransformBudget)
-        transforms = linear.bands * lattice::transform_parts(n, column_count, zero_low_bytes) *
+    const std::size_t transform_memory = lattice::transform_memory_bytes(n, matrix.inputs, matrix.rows);
+    if (lattice::transforms_fit(n, matrix.columns) && transform_memory <= lattice::kTransformBudget)
+        transforms = linear.bands * lattice::transform_parts(n, matrix.columns, zero_low_bytes) *
                      ((inputs + rows) * relative_size(n) * rates.product.transform +
                       inputs * rows * static_cast<double>(n) * rates.product.transform_multiply_add);
     const bool use_transforms = transforms < lattice::kWorthTransforms * direct;
@@ -55,49 +61,32 @@ ProductWork product_work(double rows, double inputs, double columns, const packi
     return work;
 }
 
-/// The products of a convolution term; see TermBuilder in protocol/linear_map.cpp.
+/// The products of a convolution term.
 void add_convolution(const model::Layer& layer, const model::Term& term, const packing::Stream& stream,
                      const packing::LinearPlan& linear, const Rates& rates, LayerWork& work) {
-    const double g1 = linear.grid.channels_per_input, g2 = linear.grid.channels_per_output,
-                 taps = static_cast<double>(packing::taps_of(stream, term.window).size());
-    const double inputs = stream.shape.channels, outputs = layer.output.channels, rows = linear.polynomials_per_band;
-    const double group_inputs = inputs / term.groups, group_outputs = outputs / term.groups;
-    double coefficients = 0;
-    for (int band = 0; band < linear.bands; ++band)
-        coefficients += static_cast<double>(linear.tiles_of_band(band).words());
-    if (term.groups > 1 && group_inputs == 1) {  // depthwise: scaled shifts
-        work.shifts += outputs * taps * coefficients * rates.shift_coefficient;
-        work.weight_memory += static_cast<std::size_t>(outputs * taps) * 16;
+    const packing::TermLayout layout(layer, term, linear, stream);
+    if (layout.depthwise()) {
+        const double shifts = layout.outputs() * static_cast<double>(layout.taps().size());
+        work.shifts += shifts * result_coefficients(linear) * rates.shift_coefficient;
+        work.weight_memory += static_cast<std::size_t>(shifts) * sizeof(packing::ScaledShift);
         return;
     }
-    const double phases = static_cast<double>(stream.phases.size());
-    const auto add = [&](double some_rows, double channels, double some_taps, double some_phases, double times) {
-        const double polynomials = std::ceil(channels * some_phases / g1);
-        if (some_taps == 0 || polynomials == 0) return;  // every window lies in the padding
-        const ProductWork product =
-            product_work(some_rows, polynomials, channels * some_taps * g2, linear, stream.zero_low_bytes(), rates);
-        work.product += times * product.seconds;
-        work.weight_memory += static_cast<std::size_t>(times) * product.memory_bytes;
+    for (const packing::MatrixExtent& matrix : layout.matrices()) {
+        if (matrix.columns == 0) continue;  // every window lies in the padding
+        const ProductWork product = product_work(matrix, linear, stream.zero_low_bytes(), rates);
+        work.product += product.seconds;
+        work.weight_memory += product.memory_bytes;
         work.transforms = work.transforms || product.method == lattice::ProductMethod::kTransform;
-    };
-    if (term.groups == 1) {
-        add(rows, inputs, taps, phases, 1);
-        return;
     }
-    // As many result polynomials at a time as hold the outputs of one group, and one phase at a time.
-    const double chunk = std::max(1.0, std::floor(group_outputs / g2)),
-                 groups = std::max(1.0, std::floor(chunk * g2 / group_outputs));
-    add(std::min(chunk, rows), groups * group_inputs, taps / phases, 1, std::ceil(rows / chunk) * phases);
 }
 
 }  // namespace
 
 LayerWork layer_work(const model::Architecture& architecture, const packing::Plan& plan,
                      const protocol::InferenceCost& cost, int index, const Rates& rates) {
-    const auto at = static_cast<std::size_t>(index);
-    const model::Layer& layer = architecture.layers[at];
-    const packing::LinearPlan& linear = plan.layers[at];
-    const protocol::LayerCost& c = cost.layers[at];
+    const model::Layer& layer = architecture.layers[index];
+    const packing::LinearPlan& linear = plan.layers[index];
+    const protocol::LayerCost& c = cost.layers[index];
     LayerWork work;
     const double responses = static_cast<double>(c.response_ciphertexts),
                  values = static_cast<double>(layer.output.size()), size = relative_size(linear.degree());
@@ -115,14 +104,11 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
         work.finish = chunks * rates.finish;
     }
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
-        const packing::Stream& stream = plan.streams[static_cast<std::size_t>(linear.term_streams[t])];
+        const packing::Stream& stream = plan.streams[linear.term_streams[t]];
         if (layer.terms[t].kind == model::TermKind::kConvolution) {
             add_convolution(layer, layer.terms[t], stream, linear, rates, work);
         } else {
-            double coefficients = 0;
-            for (int band = 0; band < linear.bands; ++band)
-                coefficients += static_cast<double>(linear.tiles_of_band(band).words());
-            work.shifts += layer.output.channels * coefficients * rates.shift_coefficient;
+            work.shifts += layer.output.channels * result_coefficients(linear) * rates.shift_coefficient;
         }
     }
     work.upload = c.upload;
@@ -151,7 +137,7 @@ std::vector<LayerWork> planned_work(const model::Architecture& architecture, con
     std::vector<lattice::ProductOffer> offers;
     for (std::size_t l = 0; l < work.size(); ++l)
         for (const lattice::ProductOffer& offer :
-             protocol::product_offers(architecture, plan, static_cast<int>(l), rates.product)) {
+             packing::product_offers(architecture, plan, static_cast<int>(l), rates.product)) {
             offers.push_back(offer);
             layer_of.push_back(l);
         }

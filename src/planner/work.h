@@ -15,11 +15,11 @@
 
 namespace flash::planner {
 
-/// One product of int8 weights and shifted polynomials, as protocol/linear_map.h makes them, all bands together.
+/// One product of int8 weights and shifted polynomials, as packing/linear_map.h makes them, all bands together.
 struct ProductWork {
     lattice::ProductMethod method = lattice::ProductMethod::kDirect;  ///< the faster one on this machine
-    double seconds = 0;                                               ///< of one thread
-    double other_seconds = 0;      ///< of the other method; infinite where there is none
+    double seconds = 0;                                               ///< that one thread takes
+    double other_seconds = 0;      ///< with the other method; infinite where there is none
     std::size_t memory_bytes = 0;  ///< weights arranged for the method
 };
 

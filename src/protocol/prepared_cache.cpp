@@ -74,10 +74,10 @@ Sha256 derivation(const model::Architecture& architecture, const packing::Plan& 
     digest.add(static_cast<std::int64_t>(plan.streams.size()));
     for (const packing::Stream& stream : plan.streams) {
         add(digest, stream.grid);
-        digest.add(static_cast<std::int64_t>(stream.phases.size()));
-        for (const packing::Phase& phase : stream.phases) {
-            digest.add(phase.row);
-            digest.add(phase.column);
+        digest.add(static_cast<std::int64_t>(stream.submaps.size()));
+        for (const packing::Submap& submap : stream.submaps) {
+            digest.add(submap.row);
+            digest.add(submap.column);
         }
         for (int number : {stream.source, stream.stride_h, stream.stride_w, stream.shape.channels, stream.shape.height,
                            stream.shape.width, stream.rows_per_band, stream.bands, stream.polynomials_per_band})
@@ -96,7 +96,7 @@ Sha256 derivation(const model::Architecture& architecture, const packing::Plan& 
             digest.add(linear.term_streams[t]);
             digest.add(static_cast<std::int64_t>(taps.size()));
             for (const packing::Tap& tap : taps) {
-                for (int number : {tap.phase, tap.dy, tap.dx}) digest.add(number);
+                for (int number : {tap.submap, tap.dy, tap.dx}) digest.add(number);
                 for (int packed = 0; packed < linear.grid.channels_per_input; ++packed)
                     for (int slot = 0; slot < linear.grid.channels_per_output; ++slot)
                         digest.add(packing::shift_of(linear.grid, packed, slot, tap));

@@ -44,7 +44,7 @@ void PreparedModel::take_layers(model::LayerSource& source, const std::function<
     const lattice::ProductRates& rates = lattice::product_rates(best_instruction_set());
     std::vector<std::vector<lattice::ProductOffer>> by_layer(layers_.size());
     tbb::parallel_for(std::size_t{0}, layers_.size(), [&](std::size_t l) {
-        by_layer[l] = product_offers(architecture_, plan_, static_cast<int>(l), rates);
+        by_layer[l] = packing::product_offers(architecture_, plan_, static_cast<int>(l), rates);
     });
     std::vector<lattice::ProductOffer> offers;
     for (const auto& some : by_layer) offers.insert(offers.end(), some.begin(), some.end());
@@ -55,8 +55,8 @@ void PreparedModel::take_layers(model::LayerSource& source, const std::function<
         if (progress) progress(kLayers * static_cast<double>(l) / static_cast<double>(layers_.size()));
         model::LayerWeights weights = source.next();
         PreparedLayer& layer = layers_[l];
-        layer.map = build_linear_map(architecture_, plan_, static_cast<int>(l), weights,
-                                     std::span(methods).subspan(next, by_layer[l].size()));
+        layer.map = packing::build_linear_map(architecture_, plan_, static_cast<int>(l), weights,
+                                              std::span(methods).subspan(next, by_layer[l].size()));
         next += by_layer[l].size();
         const std::uint32_t modulus = architecture_.bias_modulus(static_cast<int>(l));
         for (std::int32_t bias : weights.bias) {
@@ -119,7 +119,7 @@ void PreparedModel::compute_halves(const std::function<void(double)>& progress) 
 std::size_t PreparedModel::transform_bytes() const {
     std::size_t bytes = 0;
     for (const PreparedLayer& layer : layers_)
-        for (const TermMatrix& matrix : layer.map.matrices)
+        for (const packing::TermMatrix& matrix : layer.map.matrices)
             if (matrix.product.method() == lattice::ProductMethod::kTransform) bytes += matrix.product.memory_bytes();
     return bytes;
 }

@@ -11,15 +11,15 @@
 #include <vector>
 
 #include "model/layer_source.h"
+#include "packing/linear_map.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
-#include "protocol/linear_map.h"
 #include "scheme/direct.h"
 
 namespace flash::protocol {
 
 struct PreparedLayer {
-    LinearMap map;
+    packing::LinearMap map;
     std::vector<std::uint32_t> a;             ///< layer(a) of every result polynomial, n words each
     std::vector<std::uint32_t> scaled_bias;   ///< round(q/T * bias) per output channel
     std::vector<std::int32_t> kappa, offset;  ///< of the activation, per channel

@@ -144,7 +144,7 @@ void ServerInference::linear(int layer) {
         SecretVector<std::uint32_t> results(linear.result_words(band));
         {
             ProfileSpan span(profile_, layer, Phase::kLinear);
-            apply_results(model_.layer(layer).map, model_.plan(), layer, band, stream_of, results);
+            packing::apply_results(model_.layer(layer).map, model_.plan(), layer, band, stream_of, results);
         }
         // Each response leaves as soon as it is masked.
         const std::size_t words = linear.tiles_of_band(band).words();

@@ -8,7 +8,7 @@
 
 namespace flash::scheme {
 
-/// Of polynomials with this many coefficients; Error(kInternal) if no ring has so many.
+/// The tables for polynomials with this many coefficients; Error(kInternal) if no ring has so many.
 inline const lattice::ExactProduct& direct_product(std::size_t degree) {
     static const std::array<lattice::ExactProduct, kDirectRings.size()> products{
         lattice::ExactProduct(kDirectRings[0].degree), lattice::ExactProduct(kDirectRings[1].degree)};

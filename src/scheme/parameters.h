@@ -24,7 +24,7 @@ struct DirectRing {
 };
 
 /// The first one has room for everything; the second sends half of the bytes for a ciphertext that holds half as much,
-/// which is less in all where many small maps are packed, and leaves less room for noise (compiler/noise.h).
+/// which is less in all where many small maps are packed, and leaves less room for noise (scheme/direct_noise.h).
 inline constexpr std::array<DirectRing, 2> kDirectRings{{{2048, 32}, {1024, 27}}};
 inline constexpr std::size_t kMaxDirectDegree = 2048;
 
@@ -86,8 +86,25 @@ struct SlotParameters {
 /// The prime over which a response is decrypted: the largest = 1 mod 2 * kSlotDegree below 2^50.
 inline constexpr std::uint64_t kSlotResponsePrime = 1125899906826241;
 
-/// Parameters for the plaintext moduli of 24 to 28 bits, in that order.
-const std::array<SlotParameters, 5>& slot_parameters();
+/// Parameters for the plaintext moduli of 24 to 28 bits, in that order. The ciphertext primes are two of 50 bits for 24
+/// bits; for larger moduli two would need more than 50 bits, so there are three. Their sizes add up to 2 * plain_bits +
+/// 52 bits and differ by at most one bit; each is the largest of its size not taken yet, so that q is just below
+/// 2^(2 * plain_bits + 52). parameters_test recomputes the table; scheme/slot_noise.h proves that the noise has room.
+inline constexpr std::array<SlotParameters, 5> kSlotParameters{{
+    {16760833, 24, 2, {1125899906826241, 1125899906629633, 0}, 100, 34},
+    {33538049, 25, 3, {17179754497, 17179672577, 17179648001}, 102, 35},
+    {67084289, 26, 3, {34359697409, 34359451649, 17179754497}, 104, 36},
+    {134176769, 27, 3, {68719403009, 34359697409, 34359451649}, 106, 37},
+    {268369921, 28, 3, {68719403009, 68719230977, 68719206401}, 108, 38},
+}};
+
+constexpr bool slot_parameters_fit() {
+    for (const SlotParameters& row : kSlotParameters)
+        if (!lattice::is_secure(kSlotDegree, row.modulus_bits)) return false;
+    return true;
+}
+static_assert(slot_parameters_fit(), "slot parameters outside the 128-bit security table");
+
 /// Row with this plaintext modulus; throws Error(kInvalidArgument) if it is not in the table.
 const SlotParameters& slot_parameters(std::uint32_t plain_modulus);
 /// Row with this many bits (24..28).

@@ -41,7 +41,7 @@ const SlotRing& SlotRing::of(const SlotParameters& parameters, InstructionSet se
     static std::array<std::array<std::unique_ptr<const SlotRing>, kSets>, 5> rings;
     static std::array<std::array<std::once_flag, kSets>, 5> built;
     const SlotParameters& row = slot_parameters(parameters.plain_modulus);
-    const std::size_t index = static_cast<std::size_t>(&row - slot_parameters().data()),
+    const std::size_t index = static_cast<std::size_t>(&row - kSlotParameters.data()),
                       kind = static_cast<std::size_t>(set);
     std::call_once(built[index][kind], [&] { rings[index][kind] = std::make_unique<const SlotRing>(row, set); });
     return *rings[index][kind];

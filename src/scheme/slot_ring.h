@@ -14,10 +14,9 @@
 #include "lattice/pointwise.h"
 #include "scheme/kernels/slot_kernels.h"
 #include "scheme/parameters.h"
+#include "scheme/slot_noise.h"
 
 namespace flash::scheme {
-
-inline constexpr std::size_t kMaxSlotProducts = 3;  ///< summands of one response that the noise analysis allows
 
 using Polynomial = std::span<std::uint64_t>;
 using ConstPolynomial = std::span<const std::uint64_t>;
@@ -72,7 +71,7 @@ public:
     void scale_down(ConstPolynomial product, ConstPolynomial b, Polynomial out) const;
 
     /// log2 of the bound of the flooding noise, which is uniform in [-2^k, 2^k).
-    int log_flooding() const { return parameters_.plain_bits + 10 + kFloodingBits; }
+    int log_flooding() const { return slot_log_flooding(parameters_); }
 
     /// All residues, bit-packed one prime after the other.
     std::size_t packed_bytes() const;

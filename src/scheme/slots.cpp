@@ -1,26 +1,3 @@
-// Noise, in units of q unless said otherwise (b = plain_bits, 2^b > T, n = 4096, q between (1 - 2^-14) 2^(2b + 52) and
-// 2^(2b + 52), whatever the number of its primes):
-//
-// 1. A server vector has phase (q/T) m + e with e the error plus the rounding of (q/T) m: variance 21/2 + 1/12 per
-// coefficient.
-// 2. Times a client polynomial with centred coefficients of size uniform up to T/2 (variance T^2/12), summed over n
-// coefficients and
-//    kMaxSlotProducts = 3 products: sigma = T sqrt(10.58/12) sqrt(3 * 4096) = 104 T. The noise bound is 2^10 T, 9.8
-//    sigma. Re-randomisation adds e_pk u + e1 s, sigma below 240: nothing beside it. Multiples of T in m p are
-//    multiples of q and vanish.
-// 3. Flooding is uniform in [-F, F), F = 2^(b + 50) >= 2^40 times the noise bound: 40 bits of statistical distance.
-// 4. Decryption is right while |noise| < q/(2T). F / (q/(2T)) < 2^(2b + 51) / q < 1/2 (1 + 2^-13): flooding takes half
-// of the room, the
-//    noise of step 2 a part of 2^40 of that.
-// 5. Switching to 2^t adds r_b + r_a s with |r| <= 1/2 + 2^-10 (SlotRing::switch_down) nearly uniform: sigma = sqrt((1
-// + n 2/3) / 12) = 15.1
-//    units of 2^t. With t = b + 10 the room 2^t / (2T) is over 512 units, and the half that flooding leaves is 256
-//    units less 1/16: 16.9 sigma. (t = b + 9 would leave 128: 8.5.)
-// 6. The response is decrypted over P just below 2^50 (kSlotResponsePrime), by a s over the integers. |a| <= 2^(t - 1)
-// centred and s is ternary,
-//    so a coefficient is at most 2^(t - 1) times the number of nonzero coefficients of s. That is at most 2^(t - 1) n =
-//    2^(b + 21): for b <= 27 at most 2^48, below P/2. For b = 28 it is 2^37 times that number, below P/2 unless all
-//    4096 are nonzero, which a uniform ternary s is with probability (2/3)^4096 < 2^-2396.
 #include "scheme/slots.h"
 
 #include <mutex>

@@ -1,6 +1,7 @@
 // The scheme of the activations: BFV with n = 4096 slots mod T, q of at most 109 bits in RNS. The server owns the
 // secret key and encrypts vectors that depend only on its own masks; the client multiplies them by its plaintext
-// vectors, adds its mask, re-randomises, floods the noise and switches the modulus down. (protocol.md section 5.)
+// vectors, adds its mask, re-randomises, floods the noise and switches the modulus down. (protocol.md, "The
+// activation".)
 #pragma once
 
 #include <array>

@@ -1,6 +1,5 @@
 #include "transport/certificate.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -11,14 +10,12 @@
 #include <openssl/x509v3.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 
 namespace flash::transport {
@@ -86,63 +83,14 @@ Key parse_key(const SecretVector<char>& pem) {
     return key;
 }
 
-[[noreturn]] void file_error(const char* what, const std::filesystem::path& path) {
-    throw Error(ErrorKind::kFile, std::string("cannot ") + what + " " + path.string() + ": " + std::strerror(errno));
-}
-
-class File {
-public:
-    explicit File(int fd) : fd_(fd) {}
-    ~File() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-void write_atomically(const std::filesystem::path& path, std::span<const char> content, mode_t mode) {
-    std::string temporary = path.string() + ".XXXXXX";
-    const File file(::mkstemp(temporary.data()));  // created with mode 0600
-    if (file.get() < 0) file_error("write", path);
-    bool ok = ::fchmod(file.get(), mode) == 0;
-    while (ok && !content.empty()) {
-        const ssize_t written = ::write(file.get(), content.data(), content.size());
-        ok = written > 0 || (written < 0 && errno == EINTR);
-        if (written > 0) content = content.subspan(static_cast<std::size_t>(written));
-    }
-    ok = ok && ::fsync(file.get()) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0;
-    if (!ok) {
-        const int saved = errno;
-        ::unlink(temporary.c_str());
-        errno = saved;
-        file_error("write", path);
-    }
-}
-
-SecretVector<char> read_file(const std::filesystem::path& path, bool secret) {
-    const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) file_error("read", path);
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0) file_error("read", path);
-    if (!S_ISREG(status.st_mode) || status.st_size <= 0 || static_cast<std::size_t>(status.st_size) > kMaxPemBytes) {
+SecretVector<char> read_pem(const std::filesystem::path& path, bool secret) {
+    const RandomAccessFile file(path.string());
+    if (file.size() == 0 || file.size() > kMaxPemBytes)
         throw Error(ErrorKind::kFile, path.string() + " is not a PEM file");
-    }
-    if (secret && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if (secret && (file.mode() & (S_IRWXG | S_IRWXO)) != 0)
         spdlog::warn("private key {} can be read by other users; run: chmod 600 {}", path.string(), path.string());
-    }
-    SecretVector<char> content(static_cast<std::size_t>(status.st_size));
-    std::size_t filled = 0;
-    while (filled < content.size()) {
-        const ssize_t got = ::read(file.get(), content.data() + filled, content.size() - filled);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) file_error("read", path);
-        if (got == 0) throw Error(ErrorKind::kFile, path.string() + " became shorter while it was read");
-        filled += static_cast<std::size_t>(got);
-    }
+    SecretVector<char> content(file.size());
+    file.read_at(0, {reinterpret_cast<std::uint8_t*>(content.data()), content.size()});
     return content;
 }
 
@@ -203,13 +151,13 @@ Identity make_self_signed(const std::vector<std::string>& hosts, int days) {
 
 void save_identity(const Identity& identity, const std::filesystem::path& certificate_file,
                    const std::filesystem::path& key_file) {
-    write_atomically(key_file, {identity.key_pem.data(), identity.key_pem.size()}, 0600);
-    write_atomically(certificate_file, identity.certificate_pem, 0644);
+    write_file(key_file, {identity.key_pem.data(), identity.key_pem.size()}, Access::kOwner);
+    write_file(certificate_file, identity.certificate_pem, Access::kEveryone);
 }
 
 Identity load_identity(const std::filesystem::path& certificate_file, const std::filesystem::path& key_file) {
-    const auto certificate = read_file(certificate_file, false);
-    Identity identity{{certificate.begin(), certificate.end()}, read_file(key_file, true)};
+    const auto certificate = read_pem(certificate_file, false);
+    Identity identity{{certificate.begin(), certificate.end()}, read_pem(key_file, true)};
     Cert cert;
     Key key;
     try {

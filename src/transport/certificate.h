@@ -26,7 +26,7 @@ inline constexpr int kCertificateDays = 825;
 /// also the common name). Throws Error(kInvalidArgument) if there is none or one is malformed.
 Identity make_self_signed(const std::vector<std::string>& hosts, int days = kCertificateDays);
 
-/// Writes both files atomically (temporary file, then rename), the key with mode 0600. Throws Error(kFile).
+/// Writes both files (base/file.h), the key readable by its owner only. Throws Error(kFile).
 void save_identity(const Identity& identity, const std::filesystem::path& certificate_file,
                    const std::filesystem::path& key_file);
 /// Reads both files. Throws Error(kFile) if one is missing or malformed or if the key is not the certificate's.

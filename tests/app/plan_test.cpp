@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "comparison/layer_bench.h"
-#include "compiler/noise.h"
 #include "model/file.h"
+#include "packing/upload_bits.h"
 
 namespace flash::app {
 namespace {
@@ -27,7 +27,7 @@ TEST(Replan, RefusesAModelThatIsTooNoisyInEveryPacking) {
     command.json = true;
     const auto save_with = [&](int share_bits) {
         model.architecture.layers[0].share_bits = share_bits;
-        compiler::choose_upload_bits(model.architecture, model.weights);
+        packing::choose_upload_bits(model.architecture, model.weights);
         model::save(model, command.model);
     };
     std::ranges::fill(term.weights, std::int8_t{127});

@@ -8,7 +8,6 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "app/output_file.h"
 #include "base/error.h"
 
 namespace flash::app {
@@ -111,49 +110,6 @@ TEST(ProfileReport, TraceOfNothing) {
     const Profile empty(Party::kServer);
     const Profile* one[] = {&empty};
     EXPECT_EQ(profile_trace(one)["traceEvents"].size(), 1u);
-}
-
-class OutputFile : public ::testing::Test {
-protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "flash-output-XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        dir_ = name;
-    }
-    void TearDown() override { fs::remove_all(dir_); }
-    std::string content(const fs::path& path) const {
-        std::ifstream in(path, std::ios::binary);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-    std::string error(const fs::path& path) const {
-        try {
-            write_output(path, "text");
-        } catch (const Error& e) {
-            EXPECT_EQ(e.kind(), ErrorKind::kFile);
-            return e.what();
-        }
-        return "";
-    }
-    fs::path dir_;
-};
-
-TEST_F(OutputFile, ReplacesAFileAsAWhole) {
-    write_output(dir_ / "a", std::string(100'000, 'x'));
-    EXPECT_EQ(content(dir_ / "a"), std::string(100'000, 'x'));
-    write_output(dir_ / "a", "");
-    EXPECT_EQ(content(dir_ / "a"), "");
-    write_output(dir_ / "a", "new");
-    EXPECT_EQ(content(dir_ / "a"), "new");
-    EXPECT_EQ(std::distance(fs::directory_iterator(dir_), {}), 1);  // no temporary files stay
-}
-
-TEST_F(OutputFile, SaysWhatWentWrong) {
-    EXPECT_NE(error(dir_ / "none" / "a").find("creating a temporary file"), std::string::npos);
-    EXPECT_NE(error("/dev/full").find("No space left on device"), std::string::npos);
-    EXPECT_NE(error(dir_).find("cannot write"), std::string::npos);
-    EXPECT_EQ(std::distance(fs::directory_iterator(dir_), {}), 0);
-    write_output("/dev/null", "text");
-    EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
 }  // namespace

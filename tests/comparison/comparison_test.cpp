@@ -10,6 +10,7 @@
 #include <random>
 #include <tuple>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "comparison/layer_bench.h"
 #include "comparison/local_session.h"
@@ -19,10 +20,10 @@
 #include "comparison/plain_graph.h"
 #include "comparison/replay.h"
 #include "comparison/scaling.h"
-#include "compiler/noise.h"
 #include "data/npy.h"
 #include "model/arithmetic.h"
 #include "model/twin.h"
+#include "packing/upload_bits.h"
 
 namespace flash::comparison {
 namespace {
@@ -57,7 +58,7 @@ model::Model two_layer_model() {
     weights.bias = {0, 7};
     weights.x_scale = {1, 1};
     model.weights.layers.push_back(weights);
-    compiler::choose_upload_bits(model.architecture, model.weights);
+    packing::choose_upload_bits(model.architecture, model.weights);
     model::validate(model);
     return model;
 }

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "compiler/compile.h"
 #include "compiler/network.h"
-#include "compiler/noise.h"
 #include "compiler/precision.h"
+#include "packing/upload_bits.h"
 #include "support/random_network.h"
 
 namespace flash::compiler {
@@ -255,9 +255,9 @@ TEST(Precision, CheapestKeepsTheTargetWithFewerBytes) {
         for (std::size_t l = 0; l < planned.model->layers(); ++l) {
             sum += costs.response[l] * precision.share_bits[l];
             for (int source : planned.model->sources(l))
-                upload[static_cast<std::size_t>(source)] =
-                    std::max(upload[static_cast<std::size_t>(source)],
-                             least_upload_bits(planned.model->weight_energy(precision, l), precision.share_bits[l]));
+                upload[static_cast<std::size_t>(source)] = std::max(
+                    upload[static_cast<std::size_t>(source)],
+                    packing::least_upload_bits(planned.model->weight_energy(precision, l), precision.share_bits[l]));
         }
         for (std::size_t v = 0; v < upload.size(); ++v) sum += costs.upload[v] * upload[v];
         return sum;

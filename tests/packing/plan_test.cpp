@@ -81,7 +81,7 @@ TEST(Plan, AResidualBlockUploadsItsInputOnce) {
     EXPECT_EQ(plan.layers[1].uploads.size(), 1u);
     EXPECT_EQ(plan.layers[2].uploads.size(), 1u) << "the shortcut reads what layer 1 uploaded";
     EXPECT_EQ(plan.layers[2].term_streams[1], plan.layers[1].term_streams[0]);
-    EXPECT_EQ(plan.streams[static_cast<std::size_t>(plan.layers[1].term_streams[0])].last_layer, 2);
+    EXPECT_EQ(plan.streams[plan.layers[1].term_streams[0]].last_layer, 2);
 }
 
 TEST(Plan, PackedPixelsComeBackWhereTheyWerePut) {
@@ -89,7 +89,7 @@ TEST(Plan, PackedPixelsComeBackWhereTheyWerePut) {
     a.layers.push_back(convolution(0, {3, 3, 2, 2, 1, 1, 1, 1}, {2, 5, 4}));
     const Plan plan = make_plan(a);
     const Stream& stream = plan.streams[0];
-    EXPECT_EQ(stream.phases.size(), 4u);
+    EXPECT_EQ(stream.submaps.size(), 4u);
     std::vector<std::uint32_t> values(static_cast<std::size_t>(a.input.size()));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint32_t>(i + 1);
     std::multiset<std::uint32_t> found;
@@ -102,10 +102,10 @@ TEST(Plan, PackedPixelsComeBackWhereTheyWerePut) {
     EXPECT_EQ(found, std::multiset<std::uint32_t>(values.begin(), values.end()));
 }
 
-TEST(Plan, OnlyThePhasesThatAreReadAreUploaded) {
+TEST(Plan, OnlyTheSubmapsThatAreReadAreUploaded) {
     model::Architecture a = architecture({4, 8, 8});
     a.layers.push_back(convolution(0, {1, 1, 2, 2, 0, 0, 0, 0}, {4, 4, 4}));
-    EXPECT_EQ(make_plan(a).streams[0].phases.size(), 1u);
+    EXPECT_EQ(make_plan(a).streams[0].submaps.size(), 1u);
 }
 
 TEST(Plan, TheSplitCanBeFixedWithinItsLimits) {
@@ -141,10 +141,10 @@ TEST(Plan, RefusesArchitecturesThatAskForTooMuch) {
             return error.kind() == ErrorKind::kUnsupported;
         }
     };
-    model::Architecture phases = architecture({1, 4096, 4096});
-    phases.layers.push_back(convolution(0, {512, 512, 512, 512, 0, 0, 0, 0}, {1, 8, 8}));
-    EXPECT_TRUE(refused(phases));
-    // 2^18 taps, but 4096 phases to look for each of them in.
+    model::Architecture submaps = architecture({1, 4096, 4096});
+    submaps.layers.push_back(convolution(0, {512, 512, 512, 512, 0, 0, 0, 0}, {1, 8, 8}));
+    EXPECT_TRUE(refused(submaps));
+    // 2^18 taps, but 4096 submaps to look for each of them in.
     model::Architecture taps = architecture({1, 64, 4096});
     taps.layers.push_back(convolution(0, {64, 4096, 1, 4096, 0, 0, 0, 0}, {1, 1, 1}));
     taps.layers[0].activation = false;

@@ -54,7 +54,7 @@ TEST(Taps, BringEveryCoefficientToAResultAtMostOnce) {
                                 for (const Tap& tap : taps_of(stream, window))
                                     for (int channel = 0; channel < stream.shape.channels; ++channel)
                                         for (int slot = 0; slot < grid.channels_per_output; ++slot) {
-                                            const int packed = tap.phase * stream.shape.channels + channel;
+                                            const int packed = tap.submap * stream.shape.channels + channel;
                                             const int shift =
                                                 (shift_of(grid, packed % g1, slot, tap) + grid.degree) % grid.degree;
                                             EXPECT_TRUE(found.emplace(packed / g1, shift).second)

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "compiler/choose_packing.h"
-#include "compiler/noise.h"
-#include "planner/choose.h"
+#include "base/error.h"
+#include "packing/choose_packing.h"
+#include "packing/upload_bits.h"
+#include "planner/pack_for.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
 #include "protocol/prepared_model.h"
@@ -129,7 +130,7 @@ TEST(Choose, ItsAlternativesAreWhatThePlanThenCosts) {
                 ASSERT_FALSE(choice.alternatives.empty());
                 layers += choice.layers.size();
                 // One group changed, the others by default: the alternative's time and bytes.
-                const Alternative& last = choice.alternatives.back();
+                const TimedPacking& last = choice.alternatives.back();
                 model::Architecture changed = model.architecture;
                 for (model::Layer& layer : changed.layers) layer.packing.channels_per_input = 0;
                 for (int l : choice.layers) changed.layers[static_cast<std::size_t>(l)].packing = last.packing;
@@ -166,24 +167,21 @@ TEST(Choose, RingsWhereTheNoiseFits) {
         options.mixed_rings = false;
         options.share_bits = 9;
         model::Model model = testing::random_model(seed, options);
-        const compiler::Energies energies = compiler::weight_energies(model.architecture, model.weights);
-        const NoiseRules rules{[&](const std::vector<std::size_t>& group, const model::PackingChoice& choice) {
-                                   return compiler::noise_fits(model.architecture, energies, group, choice);
-                               },
-                               [&](model::Architecture& changed) { compiler::choose_upload_bits(changed, energies); }};
-        const auto choices = alternatives(model.architecture, rates(), over("10M,1ms"), &rules);
+        const packing::Energies energies = packing::weight_energies(model.architecture, model.weights);
+        const auto choices = alternatives(model.architecture, rates(), over("10M,1ms"), &energies);
         for (const GroupChoice& choice : choices) {
             const std::vector<std::size_t> group(choice.layers.begin(), choice.layers.end());
             if (choice.alternatives.size() > 1) {
-                for (const Alternative& a : choice.alternatives) EXPECT_TRUE(rules.fits(group, a.packing));
+                for (const TimedPacking& a : choice.alternatives)
+                    EXPECT_TRUE(packing::noise_fits(model.architecture, energies, group, a.packing));
             }
-            const bool has_small =
-                std::ranges::any_of(choice.alternatives, [](const Alternative& a) { return a.packing.degree == 1024; });
+            const bool has_small = std::ranges::any_of(choice.alternatives,
+                                                       [](const TimedPacking& a) { return a.packing.degree == 1024; });
             offered += has_small;
             small += choice.alternatives.front().packing.degree == 1024;
         }
         fix_packing(choices, model.architecture);
-        compiler::choose_upload_bits(model.architecture, model.weights);
+        packing::choose_upload_bits(model.architecture, model.weights);
         const testing::SourcedModel prepared(std::move(model));
         const auto run = testing::run_privately(prepared, testing::random_input(prepared.architecture(), seed));
         EXPECT_EQ(run.audit.wrong_activations(), 0) << "seed " << seed;
@@ -191,6 +189,29 @@ TEST(Choose, RingsWhereTheNoiseFits) {
     }
     EXPECT_GT(offered, 8u);
     EXPECT_GT(small, 4u);
+}
+
+TEST(PackFor, RepacksAsTheFirstAlternativesSay) {
+    model::Model model = testing::random_model(3);
+    const TimedPlan timed = time_plan(model, rates(), over("10M,1ms"));
+    ASSERT_EQ(timed.work.size(), model.architecture.layers.size());
+    repack(timed.choices, model);
+    for (const GroupChoice& choice : timed.choices)
+        for (int l : choice.layers)
+            EXPECT_EQ(model.architecture.layers[l].packing, choice.alternatives.front().packing);
+    EXPECT_LE(time_plan(model, rates(), over("10M,1ms")).prediction.seconds(), 1.002 * timed.prediction.seconds());
+}
+
+TEST(PackFor, RefusesAModelThatIsTooNoisyInEveryPacking) {
+    model::Model model = testing::single_convolution({64, 6, 6}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 1, 16);
+    std::ranges::fill(model.weights.layers[0].terms[0].weights, std::int8_t{127});
+    model.weights.layers[0].terms[0].multiplier = 1000;
+    try {
+        repack(time_plan(model, rates(), over("lan")).choices, model);
+        ADD_FAILURE() << "repacked all the same";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kRange) << error.what();
+    }
 }
 
 TEST(Choose, BandwidthDecides) {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "compiler/choose_packing.h"
 #include "model/twin.h"
-#include "packing/alternatives.h"
+#include "packing/choose_packing.h"
+#include "packing/group_packings.h"
 #include "protocol/messages.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -49,7 +49,7 @@ TEST(PrivateInference, NetworksInBothRings) {
         options.share_bits = seed % 2 ? 8 : 9;
         options.layers = 3;
         model::Model chosen = flash::testing::random_model(seed, options);
-        compiler::choose_packing(chosen.architecture, chosen.weights);
+        packing::choose_packing(chosen.architecture, chosen.weights);
         const flash::testing::SourcedModel model(std::move(chosen));
         small += std::ranges::count(model.plan().degrees(), 1024u) > 0;
         expect_exact(flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed)),
@@ -76,7 +76,7 @@ TEST(PrivateInference, AlternativesCountTheBytesThatAreSent) {
         const PreparedModel model(flash::testing::random_model(seed));
         std::uint64_t counted = 0, sent = 0, frames = 0;
         for (const auto& group : packing::layer_groups(model.architecture())) {
-            const packing::Alternative way =
+            const packing::GroupPacking way =
                 packing::packed_as(model.architecture(), group, packing::choice_of(model.architecture(), group));
             counted += way.bytes();
             frames += static_cast<std::uint64_t>(way.upload_ciphertexts + way.response_ciphertexts);

@@ -6,12 +6,13 @@
 #include <cmath>
 #include <random>
 
-#include "compiler/noise.h"
 #include "lattice/words.h"
 #include "model/twin.h"
-#include "protocol/linear_map.h"
+#include "packing/linear_map.h"
+#include "packing/weight_energy.h"
 #include "protocol/messages.h"
 #include "scheme/direct.h"
+#include "scheme/direct_noise.h"
 #include "support/random_model.h"
 
 namespace flash::protocol {
@@ -32,8 +33,8 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
     const std::uint32_t modulus = architecture.single_modulus();
     const scheme::DirectRing& ring = scheme::direct_ring(n);
     const scheme::PublicPolynomials publics(Sha256{2});
-    const LinearMap map = build_linear_map(architecture, plan, 0, model.weights.layers[0]);
-    const std::vector<double> energies = compiler::channel_energies(layer, model.weights.layers[0]);
+    const packing::LinearMap map = packing::build_linear_map(architecture, plan, 0, model.weights.layers[0]);
+    const std::vector<double> energies = packing::channel_energies(layer, model.weights.layers[0]);
     std::mt19937_64 random(seed);
     double measured = 0, predicted = 0;
     std::int64_t count = 0;
@@ -87,8 +88,7 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
             const std::vector<double> own(energies.begin() + p * g2,
                                           energies.begin() + std::min((p + 1) * g2, layer.output.channels));
             const double sigma =
-                compiler::phase_noise(compiler::packed_energy(own, g2), stream.upload_bits, layer.share_bits, ring) /
-                10;
+                scheme::phase_noise(packing::packed_energy(own, g2), stream.upload_bits, layer.share_bits, ring) / 10;
             std::size_t i = 0;
             for (const packing::ResultRun& run_of : packing::result_runs(linear, layer.output, p))
                 for (std::uint32_t k = 0; k < run_of.count; ++k, ++i) {

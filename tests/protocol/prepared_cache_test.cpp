@@ -214,7 +214,7 @@ TEST_F(PreparedCache, TheLayoutDependsOnModelPlanAndShifts) {
         [](packing::Plan& p) { ++p.streams[0].bands; },
         [](packing::Plan& p) { ++p.streams[0].polynomials_per_band; },
         [](packing::Plan& p) {
-            p.streams[0].phases.push_back({1, 1});
+            p.streams[0].submaps.push_back({1, 1});
         },
         [](packing::Plan& p) { ++p.layers[0].grid.row_base; },
         [](packing::Plan& p) { ++p.layers[0].grid.band_rows; },

@@ -62,7 +62,7 @@ Noise difference(const Poly32& x, const Poly32& y) {
 }
 
 TEST(DirectScale, ScaleUpIsExact) {
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         const std::uint32_t T = row.plain_modulus;
         std::mt19937 rng(1);
         for (int i = 0; i < 20000; ++i) {
@@ -84,7 +84,7 @@ TEST_P(Direct, DecryptionReturnsThePlaintextWithSmallNoise) {
     Prng rng = generator(1);
     DirectSecretKey key(publics, ring, rng);
     std::uint32_t index = 0;
-    for (const SlotParameters& row : slot_parameters())
+    for (const SlotParameters& row : kSlotParameters)
         for (const Poly32& plain :
              {random_values(row.plain_modulus, 5), Poly32(n, row.plain_modulus - 1), Poly32(n, 0)}) {
             Poly32 a(n), b(n), phase(n), expected(n);
@@ -112,7 +112,7 @@ TEST_P(Direct, NoPairEncryptsTwice) {
     DirectSecretKey key(publics, ring, rng);
     const Poly32 plain(n, 1);
     Poly32 b(n);
-    const std::uint32_t T = slot_parameters()[0].plain_modulus;
+    const std::uint32_t T = kSlotParameters[0].plain_modulus;
     key.encrypt({0, 0}, plain, T, rng, b);
     EXPECT_NO_THROW(key.encrypt({0, 1}, plain, T, rng, b));
     EXPECT_NO_THROW(key.encrypt({1, 0}, plain, T, rng, b));
@@ -170,8 +170,7 @@ TEST_P(Direct, KnownAnswers) {
     const bool large = n == 2048;
     EXPECT_EQ(digest(key.public_b()), large ? "b27754f5537a19d6" : "8932e1fff455ef7e");
     Poly32 b(n);
-    key.encrypt({1, 2}, random_values(slot_parameters()[1].plain_modulus, 8), slot_parameters()[1].plain_modulus, rng,
-                b);
+    key.encrypt({1, 2}, random_values(kSlotParameters[1].plain_modulus, 8), kSlotParameters[1].plain_modulus, rng, b);
     EXPECT_EQ(digest(b), large ? "f2ff6098cdb10bea" : "00900d6a478f8ca8");
     const DirectPublicKey public_key(publics, ring, key.public_b());
     Poly32 a = random_values(0, 1);
@@ -240,7 +239,7 @@ TEST_P(Direct, KeptTransformsChangeNothing) {
     const PublicPolynomials publics(fingerprint(8));
     const std::size_t bytes_each = n * sizeof(std::uint64_t);
     PublicTransforms two(publics, 2 * bytes_each + 100), none(publics, bytes_each - 1);
-    const std::uint32_t T = slot_parameters()[0].plain_modulus;
+    const std::uint32_t T = kSlotParameters[0].plain_modulus;
     // Twice, so that the second key finds what the first one left; and from several threads at once.
     for (int round = 0; round < 2; ++round) {
         for (PublicTransforms* transforms : {&two, &none}) {

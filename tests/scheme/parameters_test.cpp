@@ -32,7 +32,7 @@ TEST(Parameters, RingsOfTheLinearLayers) {
 
 TEST(Parameters, TableIsWhatItsCommentSays) {
     int bits = 24;
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         EXPECT_EQ(row.plain_bits, bits);
         EXPECT_EQ(row.plain_modulus, lattice::largest_prime_below(1ull << bits, 2 * kSlotDegree));
         const int modulus_bits = 2 * bits + 52, count = bits == 24 ? 2 : 3;

@@ -146,7 +146,7 @@ Slots expected(const std::vector<std::pair<Slots, Slots>>& factors, const Slots&
 }
 
 TEST(SlotRing, EncodingInvertsAndIsMultiplicative) {
-    for (const SlotParameters& row : slot_parameters())
+    for (const SlotParameters& row : kSlotParameters)
         for (const InstructionSet set : supported_instruction_sets()) {
             const SlotRing& ring = SlotRing::of(row, set);
             const std::uint32_t T = row.plain_modulus;
@@ -179,7 +179,7 @@ struct Residues {
 };
 
 TEST(SlotRing, ScalingAndSwitchingAreExact) {
-    for (const SlotParameters& row : slot_parameters())
+    for (const SlotParameters& row : kSlotParameters)
         for (const InstructionSet set : supported_instruction_sets()) {
             const SlotRing& ring = SlotRing::of(row, set);
             const std::uint64_t T = row.plain_modulus;
@@ -243,7 +243,7 @@ TEST(SlotRing, ScalingAndSwitchingAreExact) {
 }
 
 TEST(SlotRing, ResponsesAreLiftedAndScaledExactly) {
-    for (const SlotParameters& row : slot_parameters())
+    for (const SlotParameters& row : kSlotParameters)
         for (const InstructionSet set : supported_instruction_sets()) {
             const SlotRing& ring = SlotRing::of(row, set);
             const lattice::Modulus P(kSlotResponsePrime);
@@ -282,7 +282,7 @@ TEST(SlotRing, ResponsesAreLiftedAndScaledExactly) {
 
 TEST(Slots, ResponsesAreExactForAllModuliAtExtremes) {
     std::uint64_t seed = 1;
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         const std::uint32_t T = row.plain_modulus;
         Parties parties(row, seed++);
         Slots alternating(n, T - 1);
@@ -323,7 +323,7 @@ TEST(Slots, FewerProductsAndSlots) {
 }
 
 TEST(Slots, NoPairEncryptsTwice) {
-    Parties parties(slot_parameters()[0], 78);
+    Parties parties(kSlotParameters[0], 78);
     parties.encrypt({1, 2, 3}, {4});
     parties.encrypt({1, 3, 2}, {4});
     std::vector<std::uint8_t> out;
@@ -333,7 +333,7 @@ TEST(Slots, NoPairEncryptsTwice) {
 
 // The response carries noise that is uniform over half of the room, and nothing near the other half.
 TEST(Slots, ResponseNoiseIsFloodedAndBounded) {
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         const std::uint32_t T = row.plain_modulus;
         Parties parties(row, 79);
         std::vector<std::vector<std::uint8_t>> bytes;
@@ -381,7 +381,7 @@ TEST(Slots, ResponseNoiseIsFloodedAndBounded) {
 }
 
 TEST(Slots, MaskIsSubtracted) {
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         const std::uint32_t T = row.plain_modulus;
         Parties parties(row, 83);
         const Slots x = random_slots(T, 1), y = random_slots(T, 2), addend = random_slots(T, 3),
@@ -395,7 +395,7 @@ TEST(Slots, MaskIsSubtracted) {
 }
 
 TEST(Slots, PreparedResponsesServeOnce) {
-    const SlotParameters& row = slot_parameters()[0];
+    const SlotParameters& row = kSlotParameters[0];
     Parties parties(row, 84), others(row, 85);
     const std::vector<std::uint8_t> bytes = parties.encrypt({0, 0, 0}, {1, 2, 3});
     const SlotVectorId id{0, 0, 0};
@@ -428,7 +428,7 @@ TEST(Slots, PreparedResponsesServeOnce) {
 }
 
 TEST(Slots, InstructionSetsAgree) {
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         const std::uint32_t T = row.plain_modulus;
         std::vector<std::uint8_t> first_key, first_bytes, first_response;
         for (const InstructionSet set : supported_instruction_sets()) {
@@ -462,7 +462,7 @@ TEST(Slots, InstructionSetsAgree) {
 }
 
 TEST(Slots, ResponsesAreFreshEachTime) {
-    const SlotParameters& row = slot_parameters()[0];
+    const SlotParameters& row = kSlotParameters[0];
     Parties parties(row, 80);
     const std::vector<std::uint8_t> bytes = parties.encrypt({0, 0, 0}, {1, 2, 3});
     const Slots client = {4, 5, 6};
@@ -476,7 +476,7 @@ TEST(Slots, ResponsesAreFreshEachTime) {
 }
 
 TEST(Slots, MalformedMessagesAreRefused) {
-    for (const SlotParameters& row : slot_parameters()) {
+    for (const SlotParameters& row : kSlotParameters) {
         Parties parties(row, 81);
         std::vector<std::uint8_t> good = parties.encrypt({0, 0, 0}, {1}), public_key;
         parties.key.append_public_key(public_key);
@@ -515,7 +515,7 @@ TEST(Slots, MalformedMessagesAreRefused) {
 }
 
 TEST(Slots, CallersMistakesAreRefused) {
-    const SlotParameters& row = slot_parameters()[0];
+    const SlotParameters& row = kSlotParameters[0];
     Parties parties(row, 82);
     std::vector<std::uint8_t> out;
     EXPECT_THROW(parties.key.encrypt({0, 0, 0}, Slots(n + 1), parties.server, out), Error);
@@ -543,7 +543,7 @@ TEST(Slots, KnownAnswers) {
         {"01b8891bed21ccbb", "4180fb983872222f", "884cb698ea5f659c"},
     };
     for (std::size_t i = 0; i < 5; ++i) {
-        const SlotParameters& row = slot_parameters()[i];
+        const SlotParameters& row = kSlotParameters[i];
         const std::uint32_t T = row.plain_modulus;
         Parties parties(row, 90);
         std::vector<std::uint8_t> public_key;

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <random>
 
-#include "compiler/choose_packing.h"
-#include "compiler/noise.h"
 #include "model/arithmetic.h"
+#include "packing/choose_packing.h"
 #include "packing/plan.h"
+#include "packing/upload_bits.h"
 
 namespace flash::testing {
 
@@ -85,7 +85,7 @@ public:
     }
 
     Model take() {
-        compiler::choose_upload_bits(model_.architecture, model_.weights);
+        packing::choose_upload_bits(model_.architecture, model_.weights);
         return std::move(model_);
     }
     double modulus() const { return model_.architecture.single_modulus(); }
@@ -190,12 +190,12 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     builder.layer({builder.convolution(current, full)}, {pick(1, 15), 1, 1}, false, 16);
     Model model = builder.take();
     if (options.mixed_rings) {
-        const compiler::Energies energies = compiler::weight_energies(model.architecture, model.weights);
+        const packing::Energies energies = packing::weight_energies(model.architecture, model.weights);
         for (const std::vector<std::size_t>& group : packing::layer_groups(model.architecture)) {
-            if (!compiler::noise_fits(model.architecture, energies, group, {0, 1024}) || pick(0, 1) == 0) continue;
+            if (!packing::noise_fits(model.architecture, energies, group, {0, 1024}) || pick(0, 1) == 0) continue;
             for (std::size_t layer : group) model.architecture.layers[layer].packing.degree = 1024;
         }
-        compiler::choose_upload_bits(model.architecture, model.weights);
+        packing::choose_upload_bits(model.architecture, model.weights);
     }
     return model;
 }
@@ -213,7 +213,7 @@ model::Model single_convolution(model::Shape input, int outputs, model::Window w
 
 void use_ring(model::Model& model, int degree) {
     for (model::Layer& layer : model.architecture.layers) layer.packing.degree = degree;
-    compiler::choose_upload_bits(model.architecture, model.weights);
+    packing::choose_upload_bits(model.architecture, model.weights);
 }
 
 std::vector<std::int32_t> random_input(const model::Architecture& architecture, std::uint64_t seed) {

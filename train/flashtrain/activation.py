@@ -122,8 +122,7 @@ class SquareActivation(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """Any shape with the images along its first axis in, the same shape out."""
-        if self.training and self.reach is not None:
-            self.penalty = _Far.apply(_rows(u)[::PENALISED], self.reach, self.exponent)
+        self._watch(u)
         if self.quantiser is not None:
             u = self.quantiser(u)
         if self.quadratic is not None:
@@ -133,6 +132,11 @@ class SquareActivation(nn.Module):
         if self.alpha == 1.0:
             return u * u + u
         return self.alpha * (u * u + u) + (1 - self.alpha) * 2 * torch.relu(u)
+
+    def _watch(self, u: Tensor) -> None:
+        """Computes the penalty of a training batch's pre-activations, where it is asked for."""
+        if self.training and self.reach is not None:
+            self.penalty = _Far.apply(_rows(u)[::PENALISED], self.reach, self.exponent)
 
     def _scaled(self, u: Tensor) -> Tensor:
         a, b = self.quadratic, self.linear

@@ -1,20 +1,24 @@
-"""Configurations, one TOML file for each published result, and the folders of runs."""
+"""Configurations: one TOML file for each result."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from . import networks
 from .activation import add_scales, set_alpha
 from .data import SOURCES, Source
+from .errors import UserError
 from .recipe import Recipe
+from .sine import use_sine
+
+# Inside an installed package, or beside it in the repository
+CONFIGS = next(filter(Path.is_dir, (p / "configs" for p in Path(__file__).resolve().parents)))
 
 
 @dataclass
@@ -41,39 +45,71 @@ class Config:
         model = networks.build(self.network, self.source.classes)
         if self.recipe.channel_scale:
             add_scales(model)
+        if self.recipe.activation == "sine":
+            use_sine(model, self.recipe.period, self.recipe.learn_period)
         if self.twin:
             set_alpha(model, 0.0)
         return model
 
 
+def find(name: Path) -> Path:
+    """The file itself, or the one of that name among the package's."""
+    for path in (name, CONFIGS / name.name, CONFIGS / f"{name.name}.toml"):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
+    raise UserError(f"there is no configuration {name}; the package has {known}")
+
+
 def load(path: Path, twin: bool = False, **changes) -> Config:
     """Reads a file; `changes` replace settings of its recipe."""
-    return _config(tomllib.loads(path.read_text()), twin, changes)
+    try:
+        return from_table(read(path), twin, changes)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
 
 
-def _config(table: dict, twin: bool, changes: dict) -> Config:
-    recipe = dataclasses.replace(Recipe(**table["recipe"]), **changes)
-    return Config(table["name"], SOURCES[table["data"]["set"]], table["data"]["held_out"], table["network"],
+def read(path: Path) -> dict:
+    try:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is no TOML: {error}") from None
+
+
+def from_table(table: dict, twin: bool, changes: dict) -> Config:
+    for part in ("name", "data", "network", "recipe"):
+        if part not in table:
+            raise UserError(f"'{part}' is missing")
+    if table["data"].get("set") not in SOURCES:
+        raise UserError(f"set = {table['data'].get('set')!r} is not one of {', '.join(SOURCES)}")
+    settings = {**table["recipe"], **changes}
+    check(settings)
+    if "epochs" not in settings:
+        raise UserError("the recipe does not say how many epochs")
+    recipe = Recipe(**settings)
+    return Config(table["name"], SOURCES[table["data"]["set"]], table["data"].get("held_out", 0), dict(table["network"]),
                   recipe.twin() if twin else recipe, table.get("target"), twin)
 
 
-def remember(path: Path, config: Config, folder: Path) -> None:
-    """Writes into a run's folder what it was made from."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(
-        {"config": tomllib.loads(path.read_text()), "twin": config.twin,
-         "recipe": dataclasses.asdict(config.recipe)}, indent=1))
+def check(settings: dict) -> None:
+    """Every setting has to be known and of the right kind."""
+    known = {field.name: field for field in dataclasses.fields(Recipe)}
+    for name, value in settings.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UserError(f"the recipe has no setting '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        kind = str(known[name].type).split(" ")[0]
+        right = {"int": int, "float": (int, float), "str": str, "bool": bool}[kind]
+        if not isinstance(value, right) or isinstance(value, bool) != (kind == "bool"):
+            raise UserError(f"'{name}' has to be {'an' if kind == 'int' else 'a'} {kind}, not {value!r}")
 
 
-def trained(folder: Path) -> tuple[Config, nn.Module]:
-    """Configuration and averaged weights of a run: finished, or as far as it got."""
-    stored = json.loads((folder / "run.json").read_text())
-    config = _config(stored["config"], stored["twin"], {})
-    config.recipe = Recipe(**stored["recipe"])
-    model = config.build()
-    finished = folder / "weights.pt"
-    if finished.exists():
-        model.load_state_dict(torch.load(finished, map_location="cpu"))
-    else:
-        model.load_state_dict(torch.load(folder / "checkpoint.pt", map_location="cpu")["average"])
-    return config, model.eval()
+def setting(text: str) -> tuple[str, object]:
+    """NAME=VALUE, the value written as in TOML."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set takes NAME=VALUE, not '{text}'")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()  # a word without quotation marks, as the shell leaves it

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .activation import activations
+from .errors import UserError
 
 
 class Teacher:
@@ -32,7 +33,7 @@ class Teacher:
         self._theirs, self._mine = [], []
         if feature_weight:
             if len(activations(model)) != len(activations(student)):
-                raise SystemExit("feature maps can only be compared layer by layer: the teacher has another depth")
+                raise UserError("feature maps can only be compared layer by layer: the teacher has another depth")
             for network, maps in ((model, self._theirs), (student, self._mine)):
                 for layer in activations(network):
                     layer.register_forward_hook(lambda module, inputs, output, maps=maps: maps.append(output))

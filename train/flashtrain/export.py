@@ -1,20 +1,21 @@
-"""Writing a trained network as ONNX, and checking what was written."""
+"""Writing a trained network as ONNX."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import warnings
 from pathlib import Path
 from typing import Sequence
 
 import onnx
 import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import nn
 
 from .activation import set_alpha
 from .data import Source
 from .quantise import detach
+from .sine import fix_periods
 
 # The exporter that PyTorch 1.13 has too; newer ones would take another by default.
 _WITHOUT_DYNAMO = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
@@ -24,19 +25,22 @@ def write_onnx(model: nn.Module, path: Path, name: str, source: Source, opset: i
                labels: Sequence[str] | None = None) -> None:
     """Writes `model` with input "image" [N, 3, side, side] and output "logits" [N, classes].
 
-    Batch normalisation stays as its own nodes, the activation is Mul and Add.
+    Batch normalisation stays as its own nodes; the square is Mul and Add, sine one Sin of an affine input.
     The file's metadata say what a client has to do to an image and what the
     outputs mean (`labels`; those of the image set by default).
     """
     model.eval().cpu()
     detach(model)
     set_alpha(model, 1.0)
-    torch.onnx.export(
-        model, torch.zeros(1, 3, source.side, source.side), str(path), opset_version=opset,
-        # PRESERVE (of evaluation mode) keeps the BatchNormalization nodes.
-        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
-        input_names=["image"], output_names=["logits"],
-        dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}}, **_WITHOUT_DYNAMO)
+    fix_periods(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # constants are meant to be constants
+        torch.onnx.export(
+            model, torch.zeros(1, 3, source.side, source.side), str(path), opset_version=opset,
+            # PRESERVE (of evaluation mode) keeps the BatchNormalization nodes.
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+            input_names=["image"], output_names=["logits"],
+            dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}}, **_WITHOUT_DYNAMO)
     exported = onnx.load(str(path))
     properties = {
         "flash.name": name,
@@ -49,64 +53,3 @@ def write_onnx(model: nn.Module, path: Path, name: str, source: Source, opset: i
     onnx.helper.set_model_props(exported, properties)
     onnx.checker.check_model(exported)
     onnx.save(exported, str(path))
-
-
-@torch.no_grad()
-def run_onnx(path: Path, image: Tensor) -> Tensor:
-    """Evaluates an exported network: float32 [N, 3, H, W] -> [N, classes].
-
-    A small interpreter of the operators that these networks use; it reads
-    nothing but the file and so checks the file, not the PyTorch model.
-    """
-    graph = onnx.load(str(path)).graph
-    values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
-              for t in graph.initializer}
-    values[graph.input[0].name] = image
-    for node in graph.node:
-        inputs = [values[name] for name in node.input]
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        values[node.output[0]] = _apply(node.op_type, inputs, attributes)
-    return values[graph.output[0].name]
-
-
-def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
-    if operator == "Conv":
-        pads = attributes["pads"]
-        if pads[:2] != pads[2:]:
-            raise NotImplementedError("asymmetric padding")
-        return torch.conv2d(x[0], x[1], x[2] if len(x) > 2 else None, attributes["strides"],
-                            pads[:2], attributes["dilations"], attributes.get("group", 1))
-    if operator == "BatchNormalization":
-        return torch.batch_norm(x[0], x[1], x[2], x[3], x[4], False, 0.0,
-                                attributes["epsilon"], False)
-    if operator == "Mul":
-        return x[0] * x[1]
-    if operator == "Add":
-        return x[0] + x[1]
-    if operator == "Constant":
-        return torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy())
-    if operator == "Transpose":
-        return x[0].permute(*attributes["perm"])
-    if operator == "Concat":
-        return torch.cat(x, attributes["axis"])
-    if operator == "Pad":
-        pads = [int(p) for p in x[1]]
-        rank = len(pads) // 2
-        return torch.nn.functional.pad(x[0], [p for axis in reversed(range(rank)) for p in (pads[axis], pads[axis + rank])])
-    if operator == "AveragePool":
-        pads = attributes.get("pads", [0, 0, 0, 0])
-        if pads[:2] != pads[2:] or attributes.get("ceil_mode", 0):
-            raise NotImplementedError("asymmetric padding or partial windows")
-        return torch.nn.functional.avg_pool2d(x[0], attributes["kernel_shape"], attributes["strides"], pads[:2],
-                                              count_include_pad=bool(attributes.get("count_include_pad", 0)))
-    if operator == "GlobalAveragePool":
-        return x[0].mean((2, 3), keepdim=True)
-    if operator == "Flatten":
-        return torch.flatten(x[0], attributes.get("axis", 1))
-    if operator == "Gemm" and attributes.get("transB") and not attributes.get("transA"):
-        return x[0] @ x[1].T + x[2]
-    if operator == "MatMul":
-        return x[0] @ x[1]
-    if operator in ("Identity", "Dropout"):
-        return x[0]
-    raise NotImplementedError(f"operator {operator} {attributes}")

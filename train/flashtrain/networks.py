@@ -18,63 +18,8 @@ from torch import Tensor, nn
 
 from . import zoo
 from .activation import INPUT_SCALE, SquareActivation
-
-
-def norm(channels: int, scale: float = INPUT_SCALE) -> nn.BatchNorm2d:
-    """Batch normalisation whose output starts with standard deviation `scale`."""
-    layer = nn.BatchNorm2d(channels)
-    nn.init.constant_(layer.weight, scale)
-    return layer
-
-
-class ConvAct(nn.Module):
-    """Convolution, batch normalisation, activation. [N, in, H, W] -> [N, out, H/s, W/s].
-
-    The first channels start as the identity (stride 1) or as the mean of the
-    central pixels (stride 2): the signal passes before the layer has learnt.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
-        self.norm = norm(outputs)
-        self.act = SquareActivation()
-        start_as_identity(self.conv)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(x)))
-
-
-@torch.no_grad()
-def start_as_identity(conv: nn.Conv2d) -> None:
-    """Channel i of the first min(in, out) outputs passes input channel i (averaged if strided)."""
-    size = conv.kernel_size[0]
-    middle = slice((size - 1) // 2, size // 2 + 1)  # one pixel, or two of an even kernel
-    count = (size // 2 + 1 - (size - 1) // 2) ** 2
-    for i in range(min(conv.in_channels, conv.out_channels)):
-        conv.weight[i].zero_()
-        conv.weight[i, i, middle, middle] = 1 / count
-
-
-@torch.no_grad()
-def start_as_whitening(conv: nn.Conv2d, images: Tensor) -> None:
-    """Sets a first convolution to whiten the patches of `images`, float32 [N, 3, H, W].
-
-    Its outputs start as the strongest principal components of a patch, each
-    twice with both signs: u^2 + u and u^2 - u together give the next layer the
-    component itself and its square.  Weak components, mostly noise, are damped.
-    """
-    size = conv.kernel_size[0]
-    patches = images.unfold(2, size, 2).unfold(3, size, 2)  # [N, 3, h, w, k, k]
-    patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * size * size)
-    covariance = patches.T @ patches / len(patches)
-    values, vectors = torch.linalg.eigh(covariance.double())
-    count = min(conv.out_channels // 2, len(values))
-    order = torch.arange(len(values) - 1, len(values) - 1 - count, -1)
-    scaled = (vectors[:, order] / (values[order] + 1e-2).sqrt()).T.float()
-    filters = scaled.view(count, 3, size, size)
-    conv.weight[:count] = filters
-    conv.weight[count:2 * count] = -filters
+from .layers import ConvAct, norm, start_as_whitening
+from .staged import Staged
 
 
 class Compact(nn.Module):
@@ -162,11 +107,11 @@ class WideShallow(nn.Module):
 def build(network: dict, classes: int) -> nn.Module:
     """Builds the network that a configuration's [network] table describes.
 
-    kind "compact" and "wide-shallow" are the networks above; every other kind is a name of zoo.py.
+    kinds "compact", "wide-shallow" and "staged" are the networks above; every other kind is a name of zoo.py.
     """
     settings = dict(network)
     kind = settings.pop("kind")
-    own = {"compact": Compact, "wide-shallow": WideShallow}
+    own = {"compact": Compact, "wide-shallow": WideShallow, "staged": Staged}
     if kind in own:
         return own[kind](classes=classes, **settings)
     return zoo.trainable(kind, classes, **settings)

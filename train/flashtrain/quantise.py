@@ -29,6 +29,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .activation import SquareActivation, activations
+from .errors import UserError
+from .sine import SineActivation
 
 MAX_INT8 = 127
 CHANNEL_FLOOR = 0.5   # a channel's range is at least this share of its layer's
@@ -201,6 +203,8 @@ def attach(model: nn.Module, images: Tensor, arithmetic: Arithmetic) -> None:
     `images`, float32 [N, 3, H, W], are training images that set the ranges: the first of them, where the values of all would take too much memory.
     Batch normalisations must be frozen from here on: they are folded.
     """
+    if any(isinstance(layer, SineActivation) for layer in activations(model)):
+        raise UserError("only networks with the square are rounded in training")
     model.eval()
     images = _affordable(model, images)
     trace = _Trace(model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from .errors import UserError
+
 
 @dataclass
 class Recipe:
@@ -18,6 +20,15 @@ class Recipe:
     peak_rate: float = 0.1        # highest learning rate of the kernels
     warmup: float = 0.12          # fraction until the peak
     momentum: float = 0.9
+    rate_end: float = 0.0         # share of the highest rate that is left at the end
+    rate_start: float = 0.0       # share of the highest rate at the start
+    optimiser: str = "sgd"        # or "muon": for convolution kernels
+    muon_rate: float = 0.1        # highest rate of kernels with Muon
+    muon_momentum: float = 0.6
+    vector_rate: float = 0.16     # rate of normalisations' factors and of curves, relative to the kernels': INPUT_SCALE squared
+    bias_rate: float = 1.0        # how much faster biases of convolutions and normalisations are than other vectors
+    head_rate: float = 1.0        # rate of linear layers, relative to the kernels'
+    lookahead: bool = False       # slow weights that take the fast ones back every five steps
     weight_decay: float = 5e-4    # of kernels
     label_smoothing: float = 0.1
     clip: float = 3.0             # largest gradient norm; 0: no clipping
@@ -27,12 +38,17 @@ class Recipe:
 
     # Augmentation
     shift: int = 4                # pixels
+    mirror: str = "alternate"     # from epoch to epoch, or "random", or "none"
     cutout: int = 0               # pixels
+    small_side: int = 0           # pixels of a side in the first part of training; 0: the set's own
+    small_until: float = 0.0      # fraction until which pictures are small
 
     # The way to the square
-    activation: str = "square"    # or "relu": the twin
-    blend_start: float = 0.10     # fraction at which alpha leaves 0
-    blend_end: float = 0.50       # fraction at which alpha reaches 1; 0 with blend_start 0: no blend
+    activation: str = "square"    # or "sine", or "relu": the twin
+    period: float = 8.0           # of sine
+    learn_period: bool = False    # of sine: one for each channel, learnt
+    blend_start: float | None = None  # fraction at which alpha leaves 0; default: 0.1 for the square, 0 for sine
+    blend_end: float | None = None    # fraction at which alpha reaches 1; default: 0.5 and 0; both 0: no blend
     blend_by_layer: bool = False  # one layer after the other, from the input on
     channel_scale: bool = False   # learnable a u^2 + b u per channel
 
@@ -58,19 +74,31 @@ class Recipe:
     plain_bits: int = 27         # bits of T there
 
     def __post_init__(self) -> None:
+        for name, value, known in (("activation", self.activation, ("square", "sine", "relu")),
+                                   ("optimiser", self.optimiser, ("sgd", "muon")),
+                                   ("precision", self.precision, ("fp32", "bf16")),
+                                   ("mirror", self.mirror, ("alternate", "random", "none"))):
+            if value not in known:
+                raise UserError(f"{name} = '{value}' is not one of {', '.join(known)}")
+        if self.blend_start is None:
+            self.blend_start = 0.0 if self.activation == "sine" else 0.10
+        if self.blend_end is None:
+            self.blend_end = 0.0 if self.activation == "sine" else 0.50
+        if self.quantise < 1 and self.activation == "sine":
+            raise UserError("quantise is for the square: a sine network is rounded after training")
         if self.quantise < self.freeze_norm:
-            raise SystemExit("quantise must not be before freeze_norm: frozen statistics are folded into the kernels")
+            raise UserError("quantise must not be before freeze_norm: frozen statistics are folded into the kernels")
 
     def twin(self) -> Recipe:
         """The same recipe for ReLU: without what only the square needs."""
-        return dataclasses.replace(self, activation="relu", channel_scale=False, range_weight=0.0, quantise=1.0,
+        return dataclasses.replace(self, activation="relu", channel_scale=False, learn_period=False, range_weight=0.0, quantise=1.0,
                                    start_from_teacher=False)
 
     def rate_at(self, progress: float) -> float:
-        """Learning rate at `progress` (0..1): linear up, then linear down to 0."""
+        """Learning rate at `progress` (0..1): linear up, then linear down."""
         if progress < self.warmup:
-            return self.peak_rate * progress / self.warmup
-        return self.peak_rate * (1 - progress) / (1 - self.warmup)
+            return self.peak_rate * (self.rate_start + (1 - self.rate_start) * progress / self.warmup)
+        return self.peak_rate * (self.rate_end + (1 - self.rate_end) * (1 - progress) / (1 - self.warmup))
 
     def alphas_at(self, progress: float, layers: int) -> list[float]:
         """alpha of each activation: all together, or one after the other."""
@@ -83,7 +111,9 @@ class Recipe:
         return [_ramp(progress, start + i * span, start + (i + 1) * span) for i in range(layers)]
 
     def penalty_at(self, progress: float) -> tuple[float, int]:
-        """Weight and exponent of the range penalty: both grow."""
+        """Weight and exponent of the range penalty: both grow. Only the square has ranges."""
+        if self.activation != "square":
+            return 0.0, 4
         share = _ramp(progress, 0.0, self.range_ramp)
         return self.range_weight * share, 4 + 2 * int(share * (self.range_exponent - 4) / 2)
 

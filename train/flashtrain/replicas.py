@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable
+from typing import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,9 @@ class Replicas:
     def __init__(self, model: nn.Module, count: int) -> None:
         self.models = [model] + [copy.deepcopy(model) for _ in range(count - 1)]
         for other in self.models[1:]:
-            for mine, theirs in zip(model.parameters(), other.parameters()):
-                theirs.data = mine.data
+            mine = dict(model.named_parameters())
+            for name, theirs in other.named_parameters():
+                theirs.data = mine[name].data
         self.pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) if count > 1 else None
 
     def backward(self, images: Tensor, labels: Tensor,
@@ -50,15 +51,20 @@ class Replicas:
     def _gather(self) -> None:
         """Means of gradients and of stored statistics."""
         count = len(self.models)
-        for mine, *others in zip(*(m.parameters() for m in self.models)):
+        for mine, *others in _alike([dict(m.named_parameters()) for m in self.models]):
             if mine.grad is not None:
                 for other in others:
                     mine.grad.add_(other.grad)
                 mine.grad.div_(count)
-        for mine, *others in zip(*(m.buffers() for m in self.models)):
+        for mine, *others in _alike([dict(m.named_buffers()) for m in self.models]):
             if mine.is_floating_point():
                 for other in others:
                     mine.add_(other)
                 mine.div_(count)
                 for other in others:
                     other.copy_(mine)
+
+
+def _alike(tables: list[dict[str, Tensor]]) -> Iterator[list[Tensor]]:
+    """The tensors of one name in all tables: a copy of a network may list them in another order."""
+    return ([table[name] for table in tables] for name in tables[0])

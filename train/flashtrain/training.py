@@ -14,13 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import quantise
-from .activation import INPUT_SCALE, activations, range_penalty, set_alpha, set_penalty, set_tail
+from .activation import activations, range_penalty, set_alpha, set_penalty, set_tail
 from .average import Average
 from .data import Images, Source
 from .data.loader import Loaded
 from .distil import Teacher
+from .errors import UserError
+from .optimisers import Lookahead, Optimisers
 from .recipe import Recipe
 from .replicas import Replicas
+from .runs import trusted
 
 CALIBRATION = 512  # training images that set the ranges of quantisation-aware training
 
@@ -32,8 +35,8 @@ class Progress:
     are left, so that the learning rate always ends at 0.
     """
 
-    def __init__(self, first_step: int, steps: int, minutes: float | None) -> None:
-        self.first = first_step / steps
+    def __init__(self, first: float, steps: int, minutes: float | None) -> None:
+        self.first = first
         self.steps = steps
         self.minutes = minutes
         self.started = time.time()
@@ -44,21 +47,6 @@ class Progress:
             return by_steps
         spent = (time.time() - self.started) / (60 * self.minutes)
         return min(1.0, max(by_steps, self.first + (1 - self.first) * spent))
-
-
-def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """Nesterov SGD in two groups: kernels, and vectors (normalisation, biases, curves).
-
-    Vectors have no weight decay.  As gamma starts at INPUT_SCALE and not at 1,
-    their rate is smaller by INPUT_SCALE^2, which keeps relative changes alike.
-    """
-    curves = {id(p) for a in activations(model) for p in a.parameters(recurse=False)}
-    kernels = [p for p in model.parameters() if p.dim() > 1 and id(p) not in curves]
-    vectors = [p for p in model.parameters() if p.dim() == 1 or id(p) in curves]
-    return torch.optim.SGD(
-        [{"params": kernels, "weight_decay": recipe.weight_decay, "factor": 1.0},
-         {"params": vectors, "weight_decay": 0.0, "factor": INPUT_SCALE ** 2}],
-        lr=0.1, momentum=recipe.momentum, nesterov=True)
 
 
 @torch.no_grad()
@@ -119,41 +107,48 @@ class Trainer:
                  device: torch.device, teacher: Teacher | None = None, minutes: float | None = None,
                  steps: int | None = None, replicas: int = 1) -> None:
         if replicas > 1 and (teacher and teacher.feature_weight or recipe.compile):
-            raise SystemExit("feature maps and compiled models are for one replica only")
+            raise UserError("feature maps and compiled models are for one replica only")
         self.model, self.source, self.loaded, self.recipe = model, source, loaded, recipe
         self.folder, self.device, self.teacher, self.limit = folder, device, teacher, steps
         self.layers = len(activations(model))
-        self.sgd = optimiser(model, recipe)
+        self.optimisers = Optimisers(model, recipe)
+        self.lookahead = Lookahead(model) if recipe.lookahead else None
         self.average = Average(model, recipe.average)
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.fast = torch.compile(model) if recipe.compile else model
-        self.epoch, self.seconds = 0, 0.0
+        self.epoch, self.seconds, self.reached = 0, 0.0, 0.0
+        self.alpha = min(recipe.alphas_at(0.0, 1))
         self.quantised = False
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
             self._resume()
         self.replicas = Replicas(model, replicas)
         per_epoch = len(loaded.batches)
-        self.progress = Progress(self.epoch * per_epoch, recipe.epochs * per_epoch, minutes)
+        self.progress = Progress(max(self.reached, self.epoch / recipe.epochs), recipe.epochs * per_epoch, minutes)
 
     @property
     def _checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
     def _resume(self) -> None:
-        saved = torch.load(self._checkpoint, map_location=self.device)
+        saved = torch.load(self._checkpoint, map_location=self.device, **trusted())
         self.model.load_state_dict(saved["model"])
         self.average.model.load_state_dict(saved["average"])
-        self.sgd.load_state_dict(saved["optimiser"])
+        self.optimisers.load_state_dict(saved["optimiser"])
+        if self.lookahead:
+            self.lookahead.slow = saved["lookahead"]
         self.generator.set_state(saved["generator"].cpu())
         self.epoch, self.seconds = saved["epoch"], saved["seconds"]
+        self.reached = saved.get("progress", 0.0)
         print(f"going on after epoch {self.epoch}", flush=True)
 
     def _save(self) -> None:
         new = self.folder / "checkpoint.new"
         torch.save({"model": self.model.state_dict(), "average": self.average.model.state_dict(),
-                    "optimiser": self.sgd.state_dict(), "generator": self.generator.get_state(),
-                    "epoch": self.epoch, "seconds": self.seconds}, new)
+                    "optimiser": self.optimisers.state_dict(),
+                    "lookahead": self.lookahead and self.lookahead.slow, "generator": self.generator.get_state(),
+                    "epoch": self.epoch, "seconds": self.seconds,
+                    "progress": self.progress.at(self.epoch * len(self.loaded.batches))}, new)
         new.replace(self._checkpoint)
 
     def run(self) -> nn.Module:
@@ -161,6 +156,7 @@ class Trainer:
         while self.epoch < self.recipe.epochs:
             started = time.time()
             row = self._one_epoch()
+            self.alpha = row["alpha"]
             set_alpha(self.average.model, row["alpha"])
             score = accuracy(self.average.model, self.source, self.loaded.held_out)
             self.epoch += 1
@@ -170,7 +166,10 @@ class Trainer:
                 {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
             if self.limit is not None or self.progress.at(self.epoch * len(self.loaded.batches)) >= 1:
                 break
-        set_alpha(self.average.model, 0.0 if self.recipe.activation == "relu" else 1.0)
+        # The last step's alpha; the schedule's own end where it was reached.
+        if self.limit is None:
+            self.alpha = min(self.recipe.alphas_at(1.0, self.layers))
+        set_alpha(self.average.model, self.alpha)
         return self.average.model
 
     def _one_epoch(self) -> dict[str, float]:
@@ -185,22 +184,32 @@ class Trainer:
             if index and (now >= 1 or index == self.limit):
                 break
             rate, alpha, weight = self._set_phase(now)
-            figures = self.replicas.backward(images, labels, functools.partial(self._loss, weight=weight))
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or float("inf"))
+            figures = self.replicas.backward(self._sized(images, now), labels, functools.partial(self._loss, weight=weight))
+            norm = nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.grad is not None],
+                                            self.recipe.clip or float("inf"))
             if torch.isfinite(norm):
-                self.sgd.step()
+                self.optimisers.step()
+                if self.lookahead:
+                    self.lookahead.update(step, now)
                 self.average.update(self.model, step)
             else:
                 skipped += 1
             sums.add(**figures, gradient_norm=norm.nan_to_num(0.0, 0.0))
         return {"steps": sums.steps, "rate": rate, "alpha": alpha, **sums.means(), "skipped_steps": skipped}
 
+    def _sized(self, images: Tensor, now: float) -> Tensor:
+        """Small pictures in the first part of training: most of what is learnt there shows in them too."""
+        side = self.recipe.small_side
+        if not side or now >= self.recipe.small_until:
+            return images
+        small = F.interpolate(images, (side, side), mode="bilinear", align_corners=False, antialias=True)
+        return small.contiguous(memory_format=torch.channels_last)
+
     def _set_phase(self, now: float) -> tuple[float, float, float]:
         """Everything that depends on how far training is; rate, the last layer's alpha, the penalty's weight."""
         recipe = self.recipe
         rate = recipe.rate_at(now)
-        for group in self.sgd.param_groups:
-            group["lr"] = rate * group["factor"]
+        self.optimisers.set_rate(rate)
         alphas = recipe.alphas_at(now, self.layers)
         weight, exponent = recipe.penalty_at(now)
         for model in self.replicas.models:

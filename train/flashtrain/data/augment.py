@@ -20,15 +20,16 @@ class Augmented:
         source: says how pixels are standardised.
         shift: pixels of random translation, with reflected borders.
         cutout: side of a grey square that hides part of every image; 0: none.
+        mirror: "alternate", "random" or "none".
 
-    Mirroring alternates: an image that was mirrored in one epoch is not in the
+    Mirroring alternates by default: an image that was mirrored in one epoch is not in the
     next, so that two epochs show both forms of every image.
     """
 
     def __init__(self, images: Images, source: Source, batch: int, device: torch.device,
-                 shift: int = 4, cutout: int = 0) -> None:
+                 shift: int = 4, cutout: int = 0, mirror: str = "alternate") -> None:
         self.source, self.batch, self.device = source, batch, device
-        self.shift, self.cutout = shift, cutout
+        self.shift, self.cutout, self.mirror = shift, cutout, mirror
         self.side = images.pixels.shape[-1]
         self.labels = images.labels.to(device)
         self.padded = torch.cat([
@@ -56,8 +57,7 @@ class Augmented:
     def _crops(self, chosen: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
         count = len(chosen)
         top, left = torch.randint(0, 2 * self.shift + 1, (2, count, 1), generator=generator).to(self.device)
-        # A hash of the image's number decides its form in epoch 0.
-        mirrored = ((chosen * 2654435761 >> 8) + epoch).remainder(2).bool().view(-1, 1)
+        mirrored = self._mirrored(chosen, epoch, generator).view(-1, 1)
         span = torch.arange(self.side, device=self.device)
         rows = top + span                                                  # [B, S]
         columns = left + torch.where(mirrored, self.side - 1 - span, span)  # [B, S]
@@ -65,6 +65,14 @@ class Augmented:
                            torch.arange(3, device=self.device).view(1, 3, 1, 1),
                            rows.view(count, 1, self.side, 1),
                            columns.view(count, 1, 1, self.side)]
+
+    def _mirrored(self, chosen: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
+        if self.mirror == "none":
+            return torch.zeros_like(chosen, dtype=torch.bool)
+        if self.mirror == "random":
+            return torch.randint(0, 2, chosen.shape, generator=generator).to(self.device).bool()
+        # A hash of the image's number decides its form in epoch 0.
+        return ((chosen * 2654435761 >> 8) + epoch).remainder(2).bool()
 
     def _cut(self, images: Tensor, generator: torch.Generator) -> Tensor:
         count = len(images)

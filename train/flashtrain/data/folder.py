@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .memory import picture
+from ..errors import UserError
+from .memory import Images, picture
 from .sources import Source
 
 
@@ -72,3 +73,39 @@ class FolderBatches:
         for pixels, labels in reader:
             images = self.pictures.source.standardise(pixels.to(self.device, non_blocking=True))
             yield images.contiguous(memory_format=torch.channels_last), labels.to(self.device, non_blocking=True)
+
+
+IN_MEMORY = 2 << 30  # bytes of pixels of a set that is read at once
+
+
+def folder_source(directory: Path, side: int, resize: int, mean: tuple, std: tuple) -> Source:
+    """The set in a folder: DIR/train/CLASS/* with DIR/val/CLASS/* (or test) beside it, or DIR/CLASS/* alone, without a test part.
+
+    Classes are the sorted names of the folders.
+    """
+    training = directory / "train" if (directory / "train").is_dir() else directory
+    if not training.is_dir():
+        raise UserError(f"there is no folder {directory}")
+    names = tuple(sorted(f.name for f in training.iterdir() if f.is_dir()))
+    files = class_folders(training)
+    if len(names) < 2 or not files:
+        raise UserError(f"{training} has no folders of pictures, one for each class")
+    small = len(files) * 3 * side * side <= IN_MEMORY
+
+    def read(place: Path, train: bool) -> Images:
+        part = training if train else test_part(directory)
+        if part is None:
+            raise UserError(f"{directory} has no test part")
+        return read_files(class_folders(part), side, resize)
+
+    return Source(directory.name, ".", side, len(names), mean, std, resize, read if small else None, names)
+
+
+def test_part(directory: Path) -> Path | None:
+    return next((directory / name for name in ("val", "test") if (directory / name).is_dir()), None)
+
+
+def read_files(files: list[tuple[Path, int]], side: int, resize: int) -> Images:
+    """Pictures and labels of these files, the middle of each."""
+    pixels = [picture(path, side, resize) for path, _ in files]
+    return Images(torch.stack(pixels), torch.tensor([label for _, label in files]))

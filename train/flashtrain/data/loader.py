@@ -9,7 +9,7 @@ from typing import Iterator, Protocol
 import torch
 from torch import Tensor
 
-from . import folder, memory
+from . import folder
 from .augment import Augmented
 from .memory import Images
 from .sources import Source, locate, read, split
@@ -33,7 +33,7 @@ class Loaded:
 
 
 def loader(source: Source, directory: Path, held_out: int, batch: int, device: torch.device, *,
-           shift: int, cutout: int, limit: int | None = None, workers: int = 8) -> Loaded:
+           shift: int, cutout: int, mirror: str = "alternate", limit: int | None = None, workers: int = 8) -> Loaded:
     """Reads a set. `limit`: only so many images of each kind, for trials."""
     if source.read is None:
         return _from_folder(source, locate(source, directory), held_out, batch, device, limit, workers)
@@ -41,7 +41,7 @@ def loader(source: Source, directory: Path, held_out: int, batch: int, device: t
     training, watched = split(images, min(held_out, len(images.labels) // 5))
     if limit:
         training, watched = (Images(*(part[:limit] for part in some)) for some in (training, watched))
-    batches = Augmented(training, source, batch, device, shift, cutout)
+    batches = Augmented(training, source, batch, device, shift, cutout, mirror)
     sample = Images(*(part[:2000] for part in training))
     return Loaded(batches, watched, sample)
 
@@ -56,16 +56,11 @@ def _from_folder(source: Source, directory: Path, held_out: int, batch: int, dev
         training, watched = (part[::max(1, len(part) // limit)][:limit] for part in (training, watched))
     batches = folder.FolderBatches(folder.Pictures(training, source, True), batch, device, workers)
     sample = training[::max(1, len(training) // 256)][:256]
-    return Loaded(batches, _load(watched, source), _load(sample, source))
-
-
-def _load(files: list, source: Source) -> Images:
-    pixels = [memory.picture(path, source.side, source.resize) for path, _ in files]
-    return Images(torch.stack(pixels), torch.tensor([label for _, label in files]))
+    return Loaded(batches, *(folder.read_files(part, source.side, source.resize) for part in (watched, sample)))
 
 
 def test_images(source: Source, directory: Path) -> Images:
     """The untouched test part, for the final measurement only."""
     if source.read is None:
-        return _load(folder.class_folders(locate(source, directory) / "val"), source)
+        return folder.read_files(folder.class_folders(folder.test_part(locate(source, directory))), source.side, source.resize)
     return read(source, directory, False)

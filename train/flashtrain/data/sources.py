@@ -14,6 +14,7 @@ from typing import Callable
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from . import memory
 from .classes import CIFAR10_CLASSES, CIFAR100_CLASSES
 from .memory import Images
@@ -71,16 +72,16 @@ def locate(source: Source, directory: Path, download: bool = False) -> Path:
         if folder.is_dir() and (source.read is None or _complete(source, folder)):
             return folder
     if not download:
-        raise SystemExit(f"{directory} holds no {source.name} ({source.folder}); --download fetches it")
+        raise UserError(f"{directory} holds no {source.name} ({source.folder}); --download fetches it")
     if source.url is None:
-        raise SystemExit(f"{source.name} cannot be fetched: its site asks for an account")
+        raise UserError(f"{source.name} cannot be fetched: its site asks for an account")
     fetch(source, directory)
     return directory / source.folder
 
 
 def _complete(source: Source, folder: Path) -> bool:
-    marker = {"cifar10": "data_batch_1.bin", "cifar100": "train.bin", "tiny-imagenet": "wnids.txt"}
-    return (folder / marker[source.name]).exists()
+    marker = {"cifar10": "data_batch_1.bin", "cifar100": "train.bin", "tiny-imagenet": "wnids.txt"}  # of a training part
+    return source.name not in marker or (folder / marker[source.name]).exists()
 
 
 def fetch(source: Source, directory: Path) -> None:
@@ -94,7 +95,7 @@ def fetch(source: Source, directory: Path) -> None:
         partial.replace(archive)
     digest = hashlib.md5(archive.read_bytes()).hexdigest()
     if digest != source.md5:
-        raise SystemExit(f"{archive}: MD5 {digest} is not the published {source.md5}")
+        raise UserError(f"{archive}: MD5 {digest} is not the published {source.md5}")
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(directory)

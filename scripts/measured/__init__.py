@@ -1,0 +1,1 @@
+"""What scripts/performance is made of: running, figures, sections of the document, plot."""

@@ -1,0 +1,137 @@
+"""Trains the next rows of a list within a time limit, for a machine that is lent for minutes.
+
+    flash-train lease LIST.toml --data DIR --out FOLDER --minutes 8
+
+Every row that is not finished in FOLDER (or in --done, which holds what earlier leases brought back) is trained in turn, each with its
+own share of the time; the last one gets what is left. A row that would get less than half of its share is left for the next lease.
+FOLDER/NAME then holds run.json, log.csv and the weights in half precision, in files below 15 MiB; FOLDER/lease.csv has a line for each.
+
+    [[row]]
+    config = "own-cifar100-sine-gpu"    # a name or a file
+    minutes = 4.0
+    name = "own-sine"                   # default: the configuration's
+    twin = false                        # the ReLU twin
+    teacher = "NAME"                    # another row, or a folder; start = "NAME" likewise
+    set = { epochs = 30 }               # settings of the recipe
+
+--data is what the sets' own archives unpack to; TinyImageNet's training part may also be one JPEG grid for each class, in tiny-imagenet-grids.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from .. import config as configs
+from .. import halves, runs
+from ..errors import UserError
+from .everything import call
+
+RESERVE = 0.5    # minutes kept for reading pictures and writing weights
+NEEDED = 0.5     # a row begins with at least this share of its minutes
+
+
+@dataclass
+class Row:
+    config: str
+    minutes: float
+    name: str = ""
+    twin: bool = False
+    teacher: str | None = None
+    start: str | None = None
+    set: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.name = self.name or Path(self.config).stem + ("-relu" if self.twin else "")
+
+
+def rows(path: Path) -> list[Row]:
+    """The list's rows, in order."""
+    table = configs.read(path)
+    try:
+        found = [Row(**row) for row in table.get("row", [])]
+    except TypeError as error:
+        raise UserError(f"{path}: {error}") from None
+    if not found:
+        raise UserError(f"{path} has no [[row]]")
+    if len({row.name for row in found}) < len(found):
+        raise UserError(f"{path}: two rows have the same name")
+    for row in found:
+        configs.load(configs.find(Path(row.config)), row.twin, **row.set)
+    return found
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("list", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="what comes back")
+    parser.add_argument("--done", type=Path, help="what earlier leases brought back")
+    parser.add_argument("--minutes", type=float, required=True, help="in all")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--limit", type=int, help="use only this many images (for a quick trial)")
+
+
+def run(given: argparse.Namespace) -> None:
+    end = time.monotonic() + 60 * given.minutes
+    planned = rows(given.list)
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="flash-train") as work:
+        for row in planned:
+            if _folder(row.name, given):
+                continue
+            left = (end - time.monotonic()) / 60 - RESERVE
+            if left < NEEDED * row.minutes:
+                print(f"{row.name} and what follows wait for the next lease: {max(left, 0):.1f} minutes are left")
+                break
+            _train(row, min(row.minutes, left), Path(work), given)
+
+
+def _folder(name: str, given: argparse.Namespace) -> Path | None:
+    """Where a finished row lies, or a folder that is named as such."""
+    places = [given.out / name] + ([given.done / name] if given.done else []) + [Path(name)]
+    return next((p for p in places if (p / "run.json").exists() and runs.finished(p)), None)
+
+
+def _train(row: Row, minutes: float, work: Path, given: argparse.Namespace) -> None:
+    started = time.monotonic()
+    options: list[object] = ["--twin"] if row.twin else []
+    for kind, other in (("--teacher", row.teacher), ("--start", row.start)):
+        if other:
+            folder = _folder(other, given)
+            if folder is None:
+                raise UserError(f"{row.name} needs {other}, which is not finished")
+            options += [kind, folder]
+    options += ["--threads", given.threads] if given.threads else []
+    options += ["--limit", given.limit] if given.limit else []
+    options += ["--set", *(f"{k}={json.dumps(v)}" for k, v in row.set.items())] if row.set else []
+    made = work / row.name
+    call(sys.executable, "-m", "flashtrain", "train", configs.find(Path(row.config)), "--data", given.data, "--run", made,
+         "--device", given.device, "--minutes", f"{minutes:.2f}", *options)
+    _bring_back(row, made, given.out, (time.monotonic() - started) / 60)
+
+
+def _bring_back(row: Row, made: Path, out: Path, minutes: float) -> None:
+    target = out / row.name
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("log.csv", "run.json"):
+        shutil.copy(made / name, target / name)
+    halves.save(torch.load(made / "weights.pt", map_location="cpu"), target)
+    with (made / "log.csv").open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    path = out / "lease.csv"
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["row", "epochs", "held_out_accuracy", "minutes"])
+        writer.writerow([row.name, last["epoch"], last["held_out_accuracy"], f"{minutes:.2f}"])

@@ -1,0 +1,101 @@
+"""Trains the network of one configuration and leaves weights.pt in the run's folder.
+
+    flash-train train cifar10-resnet20-cpu --data DIRECTORY --run FOLDER
+
+Run it again with the same folder to go on after an interruption, on any machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from .. import config as configs
+from .. import data, networks, runs, zoo
+from ..data.loader import loader
+from ..distil import Teacher
+from ..errors import UserError
+from ..training import Trainer
+
+SETTLING = 2000  # images that set a first convolution
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="a TOML file, or the name of one of the package's")
+    parser.add_argument("--data", type=Path, required=True,
+                        help="folder of the image set, or the folder that it lies in")
+    parser.add_argument("--run", type=Path, required=True,
+                        help="folder for the checkpoint, the log and the weights")
+    parser.add_argument("--twin", action="store_true", help="train the ReLU twin: same network, code and budget")
+    parser.add_argument("--teacher", type=Path, help="folder of a finished run to distil from")
+    parser.add_argument("--start", type=Path, help="folder of a finished run whose weights are the first ones")
+    parser.add_argument("--download", action="store_true", help="fetch the image set if it is not there")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=None, help="of the CPU; default: all cores")
+    parser.add_argument("--replicas", type=int, default=1, metavar="N",
+                        help="N threads that each compute their part of a batch: for a CPU that others use too")
+    parser.add_argument("--workers", type=int, default=8, help="processes that decode pictures (large sets)")
+    parser.add_argument("--minutes", type=float, help="squeeze the rest of the schedule into this time")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
+    parser.add_argument("--change", action="store_true", help="go on with a run under other settings than it began with")
+    trial = parser.add_argument_group("for a quick trial")
+    trial.add_argument("--limit", type=int, help="use only this many images")
+    trial.add_argument("--steps", type=int,
+                       help="stop after this many steps; the statistics of the normalisations are then set on training images")
+
+
+def run(given: argparse.Namespace) -> None:
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    if given.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("PyTorch finds no GPU here: leave --device out, or say --device cpu")
+    device = torch.device(given.device)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+
+    path = configs.find(given.config)
+    config = configs.load(path, given.twin, **dict(map(configs.setting, given.set)))
+    recipe, source = config.recipe, config.source
+    if given.steps and "scale" in config.network and recipe.activation == "square":
+        config.network["scale"] = zoo.SCALE  # what has not been trained keeps its range only so
+    runs.remember(configs.read(path), config, given.run, given.change)
+    if runs.finished(given.run) and not given.change:
+        print(f"{given.run} is finished; another folder begins anew")
+        return
+    if given.download:
+        data.locate(source, given.data, download=True)
+    loaded = loader(source, given.data, config.held_out, recipe.batch, device, shift=recipe.shift, cutout=recipe.cutout,
+                    mirror=recipe.mirror, limit=given.limit, workers=given.workers)
+
+    torch.manual_seed(recipe.seed)
+    model = config.build()
+    print(networks.cost(model, source.side, source.side), flush=True)
+    if hasattr(model, "prepare"):
+        model.prepare(source.standardise(loaded.sample.pixels[:SETTLING]))
+    if given.start:
+        _take(model, given.start, strict=True)
+    teacher = None
+    if given.teacher:
+        taught_by = runs.trained(given.teacher)[1]
+        if recipe.start_from_teacher:
+            _take(model, given.teacher, strict=not (recipe.channel_scale or recipe.learn_period))
+        if recipe.distil_logits or recipe.distil_features:
+            taught_by.to(device, memory_format=torch.channels_last)
+            teacher = Teacher(taught_by, model, recipe.temperature, recipe.distil_logits, recipe.distil_features)
+    model.to(device, memory_format=torch.channels_last)
+
+    trainer = Trainer(model, source, loaded, recipe, given.run, device, teacher, given.minutes, given.steps, given.replicas)
+    trained = trainer.run()
+    if given.steps:
+        zoo.settle(trained, source.standardise(loaded.sample.pixels[:128].to(device)))
+    runs.finish(given.run, trained, trainer.epoch, trainer.alpha)
+
+
+def _take(model: torch.nn.Module, folder: Path, strict: bool) -> None:
+    """The weights of another run as the first ones."""
+    try:
+        model.load_state_dict(runs.trained(folder)[1].state_dict(), strict=strict)
+    except RuntimeError as error:
+        raise UserError(f"the network in {folder} is another one: {str(error).splitlines()[-1].strip()}") from None

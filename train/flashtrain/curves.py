@@ -1,0 +1,88 @@
+"""The activations of a converted network: each takes the place of one ReLU, in the unit that its inputs have.
+
+relu(u) is met by c / 2 f(u / c), f being u^2 + u or the sine: within |u| < c the two lie close together. The unit c
+comes from the spread of u in the original network, so that u / c has the spread at which these networks start.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .activation import INPUT_SCALE, SquareActivation, _Blend
+from .sine import PERIOD, SineActivation, _Sine, constants
+
+
+class Original:
+    """What a curve replaces: `function` of u, and the unit c, which measure() finds; mixed into both curves."""
+
+    function: Callable[[Tensor], Tensor]
+    unit: Tensor
+
+    def begin(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.function = function
+        self.is_relu = function is torch.relu
+        self.measured: list[Tensor] | None = None
+        self.register_buffer("unit", torch.ones(()))
+
+    def forward(self, u: Tensor) -> Tensor:
+        if self.measured is not None:
+            self.measured.append(u.detach().float().square().mean())
+        c = self.unit.item()
+        v = u / c
+        self._watch(v)
+        if self.training and self.is_relu:
+            return self.blended(v) * (c / 2)
+        if self.alpha == 0:
+            return self.function(u)
+        curve = self.curve(u, c)
+        return curve if self.alpha == 1.0 else self.alpha * curve + (1 - self.alpha) * self.function(u)
+
+
+class ConvertedSquare(Original, SquareActivation):
+    """(1 - alpha) function(u) + alpha (u^2 / (2 c) + u / 2)."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.begin(function)
+
+    def blended(self, v: Tensor) -> Tensor:
+        return _Blend.apply(v, self.alpha, self.tail)
+
+    def curve(self, u: Tensor, c: float) -> Tensor:
+        if self.training and self.tail:
+            near = u.clamp(-c * self.tail, c * self.tail)
+            return near * (2 * u - near) * (0.5 / c) + 0.5 * u
+        return (0.5 / c) * u * u + 0.5 * u
+
+
+class ConvertedSine(Original, SineActivation):
+    """(1 - alpha) function(u) + alpha (a sin(b u + p) + d)."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], period: float = PERIOD) -> None:
+        super().__init__(period)
+        self.begin(function)
+
+    def blended(self, v: Tensor) -> Tensor:
+        return _Sine.apply(v, self.period, self.alpha)
+
+    def curve(self, u: Tensor, c: float) -> Tensor:
+        t, amplitude, phase = constants(self.period)
+        return (c / 2 * amplitude) * torch.sin((t / c) * u + -phase) + c / t ** 2
+
+
+@torch.no_grad()
+def measure(model: nn.Module, images: Tensor, batch: int = 100) -> None:
+    """Sets every curve's unit by what its inputs are on `images`, standardised float32 [N, 3, H, W]."""
+    curves = [m for m in model.modules() if isinstance(m, Original)]
+    model.eval()
+    for curve in curves:
+        curve.measured = []
+    for part in images.split(batch):
+        model(part)
+    for curve in curves:
+        spread = torch.stack(curve.measured).mean().sqrt()
+        curve.unit.copy_((spread / INPUT_SCALE).clamp_min(1e-6))
+        curve.measured = None

@@ -1,0 +1,72 @@
+"""Where a network to convert comes from: a file and a name in it, or torchvision."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .errors import UserError
+from .runs import trusted
+
+
+def build(spec: str, **arguments) -> nn.Module:
+    """FILE.py:NAME or torchvision:NAME -> the module; NAME is a class, a function that makes one, or the module itself."""
+    place, colon, name = spec.rpartition(":")
+    if not colon:
+        raise UserError(f"'{spec}' is neither FILE.py:NAME nor torchvision:NAME")
+    source = _torchvision() if place == "torchvision" else _file(Path(place))
+    made = getattr(source, name, None)
+    if made is None:
+        raise UserError(f"{place} has no {name}")
+    if isinstance(made, nn.Module):
+        return made
+    try:
+        model = made(**arguments)
+    except TypeError as error:
+        raise UserError(f"{name} cannot be called with {arguments}: {error}; --arg NAME=VALUE passes arguments") from error
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{name} of {place} makes no PyTorch module")
+    return model
+
+
+def _torchvision():
+    try:
+        return importlib.import_module("torchvision.models")
+    except ImportError:
+        raise UserError("torchvision is not installed; FILE.py:NAME names a network of your own") from None
+
+
+def _file(path: Path):
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.resolve().parent))  # what the file imports lies beside it
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """A state dictionary, alone or under "model" or "state_dict", or a whole module, as torch.save wrote it."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    stored = torch.load(path, map_location="cpu", **trusted())
+    if isinstance(stored, nn.Module):
+        stored = stored.state_dict()
+    for name in ("state_dict", "model"):
+        if name in stored and not isinstance(stored[name], Tensor):
+            stored = stored[name]
+    # As DataParallel writes them
+    stored = {name.removeprefix("module."): value for name, value in stored.items()}
+    try:
+        model.load_state_dict(stored)
+    except RuntimeError as error:
+        raise UserError(f"the weights in {path} are not this network's: {str(error).splitlines()[-1].strip()}") from None

@@ -1,0 +1,154 @@
+"""From a ReLU network to one that the private protocol can run, by its graph: activations and poolings are replaced."""
+
+from __future__ import annotations
+
+import copy
+from typing import Callable
+
+import torch
+import torch.fx
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .curves import ConvertedSine, ConvertedSquare
+from .errors import UserError
+
+# ReLU and its relatives, as modules, functions and methods
+MODULES = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus)
+FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus}
+METHODS = {"relu", "relu_"}
+PLAIN = {F.relu, F.relu_, torch.relu, torch.relu_}
+POOL_FUNCTIONS = {F.max_pool2d, torch.max_pool2d}
+# What stands between a convolution and its pooling without moving pixels
+_POINTWISE = (nn.BatchNorm2d, nn.Identity, nn.Dropout, ConvertedSquare, ConvertedSine)
+
+
+def replace(model: nn.Module, activation: str = "square", pooling: str = "average", period: float = 8.0) -> nn.Module:
+    """A copy of `model` whose activations are curves and whose poolings are linear. Its weights are the same.
+
+    Every place where an activation is called gets a curve of its own, also where the original calls
+    one module in several.
+
+    Args:
+        model: with trained weights; it is not changed.
+        activation: "square" or "sine".
+        pooling: what a maximum becomes: "average", or "strided": the convolution in front of it takes
+            its stride, and the activation values in between are saved; where no convolution can, "average".
+    """
+    if activation not in ("square", "sine"):
+        raise UserError(f"activation '{activation}' is not one of square, sine")
+    if pooling not in ("average", "strided"):
+        raise UserError(f"pooling '{pooling}' is not one of average, strided")
+    graph = _trace(copy.deepcopy(model).eval())
+    curves = _replace_activations(graph, (lambda function: ConvertedSquare(function)) if activation == "square"
+                                  else (lambda function: ConvertedSine(function, period)))
+    if not curves:
+        raise UserError("the network has no ReLU or relative of it that could be replaced")
+    _replace_poolings(graph, pooling)
+    graph.graph.lint()
+    graph.recompile()
+    graph.delete_all_unused_submodules()
+    return graph
+
+
+def _trace(model: nn.Module) -> torch.fx.GraphModule:
+    try:
+        return torch.fx.symbolic_trace(model)
+    except Exception as error:  # whatever the network's own code does
+        raise UserError("the network's forward pass cannot be followed by torch.fx, for instance because it depends on "
+                        f"the values it computes: {error}") from error
+
+
+def _replace_activations(traced: torch.fx.GraphModule, make: Callable[[Callable], nn.Module]) -> int:
+    modules = dict(traced.named_modules())
+    count = 0
+    for node in list(traced.graph.nodes):
+        function = _function(node, modules)
+        if function is None:
+            continue
+        count += 1
+        name = f"curve{count}"
+        traced.add_submodule(name, make(function))
+        with traced.graph.inserting_after(node):
+            new = traced.graph.call_module(name, (node.args[0],))
+        node.replace_all_uses_with(new)
+        traced.graph.erase_node(node)
+    return count
+
+
+def _function(node: torch.fx.Node, modules: dict[str, nn.Module]) -> Callable[[Tensor], Tensor] | None:
+    """What an activation's node computes; None: it is none."""
+    if node.op == "call_module" and isinstance(modules[node.target], MODULES):
+        module = modules[node.target]
+        if isinstance(module, nn.ReLU):
+            return torch.relu
+        clean = copy.deepcopy(module).requires_grad_(False)
+        if getattr(clean, "inplace", False):
+            clean.inplace = False
+        return clean.forward
+    if node.op == "call_method" and node.target in METHODS:
+        return torch.relu
+    if node.op == "call_function" and node.target in FUNCTIONS:
+        if node.target in PLAIN:
+            return torch.relu
+        arguments, named = node.args[1:], {k: v for k, v in node.kwargs.items() if k not in ("inplace", "input")}
+        return lambda u, call=node.target: call(u, *arguments, **named)
+    return None
+
+
+def _replace_poolings(traced: torch.fx.GraphModule, kind: str) -> None:
+    modules = dict(traced.named_modules())
+    count = 0
+    for node in list(traced.graph.nodes):
+        window = _window(node, modules)
+        if window is None:
+            continue
+        size, stride, padding = window
+        convolution = _in_front(node) if kind == "strided" and size else None
+        with traced.graph.inserting_after(node):
+            if convolution is not None:
+                convolution.stride = tuple(a * b for a, b in zip(convolution.stride, stride))
+                new = node.args[0]
+            else:
+                count += 1
+                name = f"mean{count}"
+                traced.add_submodule(name, nn.AvgPool2d(size, stride, padding) if size else nn.AdaptiveAvgPool2d(stride))
+                new = traced.graph.call_module(name, (node.args[0],))
+        node.replace_all_uses_with(new)
+        traced.graph.erase_node(node)
+
+
+def _pair(value) -> tuple:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def _window(node: torch.fx.Node, modules: dict[str, nn.Module]):
+    """Kernel, stride and padding of a maximum; kernel None: adaptive, stride its output size; None: the node is none."""
+    if node.op == "call_module":
+        module = modules[node.target]
+        if isinstance(module, nn.AdaptiveMaxPool2d):
+            return None, _pair(module.output_size), None
+        if not isinstance(module, nn.MaxPool2d):
+            return None
+        if module.ceil_mode or module.return_indices or _pair(module.dilation) != (1, 1):
+            raise UserError("a max pooling with ceil_mode, indices or dilation cannot be replaced")
+        return _pair(module.kernel_size), _pair(module.stride), _pair(module.padding)
+    if node.op == "call_function" and node.target in POOL_FUNCTIONS:
+        names = ("kernel_size", "stride", "padding")
+        given = {**dict(zip(names, node.args[1:])), **{k: v for k, v in node.kwargs.items() if k in names}}
+        size = _pair(given["kernel_size"])
+        return size, _pair(given.get("stride") or size), _pair(given.get("padding", 0))
+    return None
+
+
+def _in_front(node: torch.fx.Node) -> nn.Conv2d | None:
+    """The convolution whose stride can stand for a pooling: nothing but pointwise layers between, read by nobody else."""
+    at = node.args[0]
+    while isinstance(at, torch.fx.Node) and at.op == "call_module" and len(at.users) == 1:
+        module = at.graph.owning_module.get_submodule(at.target)
+        if isinstance(module, nn.Conv2d):
+            return module
+        if not isinstance(module, _POINTWISE):
+            return None
+        at = at.args[0]
+    return None

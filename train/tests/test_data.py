@@ -1,0 +1,91 @@
+"""Image sets and augmentation."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import unittest
+from pathlib import Path
+
+from common import CIFAR10, Seeded, images
+
+import torch
+
+from flashtrain import data
+from flashtrain.data import SOURCES, folder, memory
+from flashtrain.data.augment import Augmented
+from flashtrain.errors import UserError
+
+
+class DataTest(Seeded):
+    def test_cifar_layouts(self) -> None:
+        some = images(4)
+        planes = some.pixels.flatten(1)
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name)
+            ten = torch.cat([some.labels.to(torch.uint8).view(-1, 1), planes], 1).numpy().tobytes()
+            for file in [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]:
+                (place / file).write_bytes(ten)
+            read = data.read(CIFAR10, place, True)
+            self.assertEqual(len(read.labels), 20)
+            self.assertTrue(torch.equal(read.pixels[4:8], some.pixels))
+            hundred = torch.cat([torch.zeros(4, 1, dtype=torch.uint8), some.labels.to(torch.uint8).view(-1, 1), planes], 1)
+            (place / "cifar-100-binary").mkdir()
+            (place / "cifar-100-binary" / "train.bin").write_bytes(hundred.numpy().tobytes())
+            read = data.read(SOURCES["cifar100"], place, True)
+            self.assertTrue(torch.equal(read.labels, some.labels))
+            (place / "data_batch_1.bin").write_bytes(ten[:-1])
+            with self.assertRaises(ValueError):
+                data.read(CIFAR10, place, True)
+
+    def test_missing_set_is_named(self) -> None:
+        with tempfile.TemporaryDirectory() as name, self.assertRaisesRegex(UserError, "cifar100"):
+            data.locate(SOURCES["cifar100"], Path(name))
+
+    def test_folders_of_pictures(self) -> None:
+        try:
+            from PIL import Image
+        except ImportError:
+            self.skipTest("PIL is not installed")
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name)
+            (place / "wnids.txt").write_text("n2\nn1\n")
+            for wnid in ("n1", "n2"):
+                (place / "train" / wnid / "images").mkdir(parents=True)
+                Image.new("RGB", (80, 70), (10, 200, 30)).save(place / "train" / wnid / "images" / "a.JPEG")
+            read = memory.tiny_imagenet(place, True)
+            self.assertEqual(read.pixels.shape, (2, 3, 64, 64))
+            self.assertEqual([file.parts[-3] for file, _ in memory.tiny_imagenet_files(place, True)], ["n2", "n1"])
+            files = [(file, label) for file, label in memory.tiny_imagenet_files(place, True)]
+            small = dataclasses.replace(SOURCES["imagenet"], side=32, resize=36)
+            batches = folder.FolderBatches(folder.Pictures(files, small, True), 2, torch.device("cpu"), 0)
+            pixels, labels = next(iter(batches.epoch(0, torch.Generator())))
+            self.assertEqual(pixels.shape, (2, 3, 32, 32))
+            self.assertEqual(sorted(labels.tolist()), [0, 1])
+
+    def test_mirroring_alternates(self) -> None:
+        some = images(64)
+        batches = Augmented(some, CIFAR10, 64, torch.device("cpu"), shift=0)
+        everything = CIFAR10.standardise(some.pixels)
+        seen = []
+        for epoch in (0, 1):
+            order = torch.randperm(64, generator=torch.Generator().manual_seed(epoch))
+            shown, labels = next(iter(batches.epoch(epoch, torch.Generator().manual_seed(epoch))))
+            self.assertTrue(torch.equal(labels, some.labels[order]))
+            plain = (shown == everything[order]).flatten(1).all(1)
+            mirrored = (shown == everything[order].flip(3)).flatten(1).all(1)
+            self.assertTrue((plain ^ mirrored).all())
+            form = torch.empty(64, dtype=torch.bool)
+            form[order] = plain
+            seen.append(form)
+        self.assertTrue((seen[0] ^ seen[1]).all())
+
+    def test_held_out_images_are_not_trained_on(self) -> None:
+        some = data.Images(torch.arange(100).view(-1, 1, 1, 1), torch.arange(100))
+        kept, apart = data.split(some, 10)
+        self.assertEqual(len(apart.labels), 10)
+        self.assertEqual(sorted(kept.labels.tolist() + apart.labels.tolist()), list(range(100)))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,47 @@
+"""Settings, schedules, configurations."""
+
+from __future__ import annotations
+
+import dataclasses
+import unittest
+from pathlib import Path
+
+from common import PACKAGE, Seeded
+
+from flashtrain import config, networks
+from flashtrain.activation import activations
+from flashtrain.errors import UserError
+from flashtrain.recipe import Recipe
+
+
+class RecipeTest(Seeded):
+    def test_schedules(self) -> None:
+        recipe = Recipe(10, blend_start=0.2, blend_end=0.6, range_ramp=0.5, range_weight=0.4)
+        self.assertEqual(recipe.rate_at(0.0), 0.0)
+        self.assertAlmostEqual(recipe.rate_at(recipe.warmup), recipe.peak_rate)
+        self.assertEqual(recipe.rate_at(1.0), 0.0)
+        self.assertEqual(recipe.alphas_at(0.2, 2), [0.0, 0.0])
+        self.assertAlmostEqual(recipe.alphas_at(0.4, 1)[0], 0.5)
+        self.assertEqual(recipe.alphas_at(0.7, 2), [1.0, 1.0])
+        by_layer = dataclasses.replace(recipe, blend_by_layer=True)
+        self.assertEqual([round(a, 6) for a in by_layer.alphas_at(0.4, 2)], [1.0, 0.0])
+        self.assertEqual(recipe.penalty_at(0.0), (0.0, 4))
+        self.assertEqual(recipe.penalty_at(0.5), (0.4, 10))
+        self.assertEqual(recipe.twin().alphas_at(1.0, 2), [0.0, 0.0])
+
+    def test_every_configuration_builds_and_names_only_known_settings(self) -> None:
+        for path in sorted(PACKAGE.glob("configs/*.toml")):
+            with self.subTest(path.name):
+                loaded = config.load(path)
+                self.assertTrue(activations(loaded.build()))
+                self.assertEqual(config.load(path, twin=True).recipe.activation, "relu")
+
+    def test_own_architecture_keeps_its_bounds(self) -> None:
+        loaded = config.load(config.find(Path("compact-cifar10-gpu")))
+        cost = networks.cost(loaded.build(), 32, 32)
+        self.assertLessEqual(cost["activation_values"], 100_000)
+        self.assertGreater(cost["multiply_adds"], 50_000_000)
+
+
+if __name__ == "__main__":
+    unittest.main()

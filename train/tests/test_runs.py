@@ -1,0 +1,188 @@
+"""The command line: folders of runs, and what is said where a user made a mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from common import Seeded, images
+
+import torch
+
+from flashtrain import cli, config, halves, runs
+from flashtrain.activation import activations
+from flashtrain.errors import UserError
+
+NETWORK = """
+name = "NAME"
+[data]
+set = "cifar10"
+held_out = 40
+[network]
+kind = "compact"
+layers = [[8, 4, 2], [8, 4, 2]]
+[recipe]
+epochs = 2
+batch = 32
+precision = "fp32"
+freeze_norm = 1.0
+"""
+
+
+def write_cifar10(place: Path, count: int = 40) -> None:
+    """Six files of made-up images in CIFAR-10's layout."""
+    folder = place / "cifar-10-batches-bin"
+    folder.mkdir()
+    for index, name in enumerate([f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]):
+        some = images(count, index)
+        rows = torch.cat([some.labels.to(torch.uint8).view(-1, 1), some.pixels.flatten(1)], 1)
+        (folder / f"{name}.bin").write_bytes(rows.numpy().tobytes())
+
+
+class Workplace(Seeded):
+    def setUp(self) -> None:
+        super().setUp()
+        self._folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self._folder.cleanup)
+        self.place = Path(self._folder.name)
+        write_cifar10(self.place)
+        self.config = self.place / "net.toml"
+        self.config.write_text(NETWORK)
+
+    def call(self, *words: object) -> str:
+        """Runs flash-train with these words and returns what it printed."""
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            cli.main([str(word) for word in words])
+        return printed.getvalue()
+
+    def train(self, run: str, *more: object) -> str:
+        return self.call("train", self.config, "--data", self.place, "--run", self.place / run, "--threads", 1, "--device", "cpu", *more)
+
+    def refused(self, sentence: str):
+        return self.assertRaisesRegex(SystemExit, f"(?s)^flash-train.*{sentence}")
+
+
+class RunsTest(Workplace):
+    def test_from_configuration_to_file(self) -> None:
+        self.train("run")
+        stored = json.loads((self.place / "run" / "run.json").read_text())
+        self.assertEqual(stored["ended"], {"epochs": 2, "alpha": 1.0})
+        printed = self.call("export", "--run", self.place / "run", "--data", self.place, "--out", self.place / "net.onnx", "--test")
+        self.assertRegex(printed, r"test accuracy 0\.\d+")
+        self.assertIn("is finished", self.train("run"))
+
+    def test_a_finished_run_is_not_overwritten(self) -> None:
+        self.train("run")
+        before = (self.place / "run" / "run.json").read_text(), (self.place / "run" / "weights.pt").read_bytes()
+        with self.refused("other settings .batch was 32 and is 16"):
+            self.train("run", "--set", "batch=16")
+        self.config.write_text(NETWORK.replace("NAME", "another"))
+        with self.refused("holds a run of NAME: choose another folder"):
+            self.train("run")
+        self.config.write_text(NETWORK)
+        with self.refused("holds a run of NAME"):
+            self.train("run", "--twin")
+        self.assertEqual(before, ((self.place / "run" / "run.json").read_text(), (self.place / "run" / "weights.pt").read_bytes()))
+
+    def test_goes_on_with_other_settings_if_told_so(self) -> None:
+        self.train("run")
+        self.train("run", "--set", "epochs=3", "--change")
+        self.assertEqual(len((self.place / "run" / "log.csv").read_text().splitlines()), 4)
+
+    def test_an_unfinished_blend_is_refused(self) -> None:
+        self.train("run", "--steps", 2, "--set", "blend_end=1.0")
+        with self.refused("on its way from ReLU to square"):
+            self.call("export", "--run", self.place / "run", "--data", self.place, "--out", self.place / "net.onnx")
+        self.assertFalse((self.place / "net.onnx").exists())
+        (self.place / "run" / "weights.pt").unlink()  # as if interrupted: the checkpoint is left
+        with self.refused("on its way from ReLU to square"):
+            self.call("export", "--run", self.place / "run", "--data", self.place, "--out", self.place / "net.onnx")
+        with self.refused("on its way"):
+            self.train("next", "--teacher", self.place / "run")
+
+    def test_the_twin_is_a_teacher(self) -> None:
+        self.train("relu", "--twin")
+        self.train("sine", "--teacher", self.place / "relu", "--set", "start_from_teacher=true", "activation=sine", "blend_end=0.5")
+        configuration, model = runs.trained(self.place / "sine")
+        self.assertEqual(configuration.recipe.activation, "sine")
+        self.assertEqual([a.alpha for a in activations(model)], [1.0, 1.0])
+
+    def test_mistakes_are_told_in_sentences(self) -> None:
+        for words, sentence in (
+                (("--set", "bach=3"), "no setting 'bach'; did you mean 'batch'"), (("--set", "batch=many"), "'batch' has to be an int"),
+                (("--set", "batch"), "NAME=VALUE"), (("--set", "activation=cubic"), "activation = 'cubic' is not one of"),
+                (("--teacher", "nowhere"), "is no folder of a run"), (("--set", "quantise=0.5"), "quantise must not be before"),
+                (("--set", "activation=sine", "quantise=1.0", "freeze_norm=0.5", "batch=true"), "'batch' has to be an int")):
+            with self.subTest(words), self.refused(sentence):
+                self.train("run", *words)
+        with self.refused("there is no configuration nothing"):
+            self.call("train", "nothing", "--data", self.place, "--run", self.place / "run")
+        with self.refused("holds no cifar100"):
+            self.call("train", "own-cifar100-sine-cpu", "--data", self.place, "--run", self.place / "other")
+        with self.refused("there is no command 'trian'"):
+            self.call("trian")
+        self.config.write_text("name = ")
+        with self.refused("is no TOML"):
+            self.train("run")
+        self.config.write_text("name = 'x'")
+        with self.refused("'data' is missing"):
+            self.train("run")
+
+    def test_help_names_every_command(self) -> None:
+        printed = self.call()
+        for name in cli.COMMANDS:
+            self.assertIn(name, printed)
+
+
+class LeaseTest(Workplace):
+    LIST = """
+    [[row]]
+    config = "net.toml"
+    minutes = 0.05
+    twin = true
+    [[row]]
+    config = "net.toml"
+    minutes = 0.05
+    teacher = "net-relu"
+    set = { activation = "sine", batch = 40 }
+    """
+
+    def test_rows_come_back_in_halves_and_are_not_trained_twice(self) -> None:
+        path = self.place / "list.toml"
+        path.write_text(self.LIST.replace("net.toml", str(self.config)))
+        words = ("lease", path, "--data", self.place, "--out", self.place / "back", "--device", "cpu", "--threads", 1)
+        self.assertIn("net-relu and what follows wait", self.call(*words, "--minutes", 0.5))
+        self.call(*words, "--minutes", 5)
+        lines = (self.place / "back" / "lease.csv").read_text().splitlines()
+        self.assertEqual([line.split(",")[0] for line in lines], ["row", "net-relu", "net"])
+        configuration, model = runs.trained(self.place / "back" / "net")
+        self.assertEqual((configuration.recipe.activation, configuration.recipe.batch), ("sine", 40))
+        self.assertTrue(all(torch.isfinite(p).all() for p in model.parameters()))
+        self.call(*words, "--minutes", 5)
+        self.assertEqual((self.place / "back" / "lease.csv").read_text().splitlines(), lines)
+
+    def test_a_list_is_checked_before_time_is_spent(self) -> None:
+        path = self.place / "list.toml"
+        for text, sentence in (("", r"has no \[\[row\]\]"), ('[[row]]\nconfig = "nothing"\nminutes = 1.0', "no configuration nothing"),
+                               (f'[[row]]\nconfig = "{self.config}"\nminutes = 1.0\nset = {{ bach = 1 }}', "no setting 'bach'")):
+            path.write_text(text)
+            with self.refused(sentence):
+                self.call("lease", path, "--data", self.place, "--out", self.place / "back", "--minutes", 1)
+
+    def test_halves_are_small_and_come_back(self) -> None:
+        state = {"a": torch.randn(40, 50), "b": torch.randn(30, 50), "c": torch.randn(7), "n": torch.tensor(3)}
+        paths = halves.save(state, self.place / "half", limit=5000)
+        self.assertEqual(len(paths), 2)
+        loaded = halves.load(self.place / "half")
+        self.assertEqual(list(loaded), list(state))
+        self.assertTrue(torch.equal(loaded["c"], state["c"]))
+        self.assertEqual(loaded["n"].item(), 3)
+        self.assertTrue(torch.allclose(loaded["a"], state["a"], atol=2e-3))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,101 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import unittest
+from pathlib import Path
+
+from common import CIFAR10, LAYERS, Seeded, images, trainer
+
+import torch
+from torch import nn
+
+from flashtrain import networks, training
+from flashtrain.activation import activations, set_alpha
+from flashtrain.recipe import Recipe
+from flashtrain.replicas import Replicas
+
+
+class TrainingTest(Seeded):
+    RECIPE = Recipe(2, batch=32, peak_rate=0.05, precision="fp32", freeze_norm=0.7, quantise=0.8, average=0.9)
+
+    def test_tail_moves_out_where_statistics_are_frozen(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            run = trainer(Path(folder), dataclasses.replace(self.RECIPE, linear_tail=1.0, linear_tail_end=5.0), replicas=2)
+            for progress, tail in ((0.0, 1.0), (0.69, 1.0), (0.7, 5.0)):
+                run._set_phase(progress)
+                for model in run.replicas.models:
+                    self.assertEqual([a.tail for a in activations(model)], [tail] * 3)
+
+    def test_learns_and_logs(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            recipe = dataclasses.replace(self.RECIPE, epochs=12, quantise=1.0)
+            model = trainer(Path(name), recipe).run()
+            self.assertGreater(training.accuracy(model, CIFAR10, images(64, 1)), 0.5)
+            self.assertEqual(len((Path(name) / "log.csv").read_text().splitlines()), 13)
+
+    def test_goes_on_as_if_never_stopped(self) -> None:
+        recipe = dataclasses.replace(self.RECIPE, quantise=1.0)  # its rounding is random
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+            whole = trainer(Path(one), recipe).run()
+            stopped = trainer(Path(two), recipe)
+            stopped.limit = len(stopped.loaded.batches)
+            stopped.run()
+            resumed = trainer(Path(two), recipe)
+            self.assertEqual(resumed.epoch, 1)
+            for a, b in zip(whole.state_dict().values(), resumed.run().state_dict().values()):
+                self.assertTrue(torch.allclose(a.float(), b.float(), atol=1e-5))
+
+    def test_replicas_share_weights_and_average_gradients(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        training.freeze_norms(model)  # else each part of the batch has its own statistics
+        some = images(16)
+        batch = CIFAR10.standardise(some.pixels)
+
+        def loss(network: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> tuple:
+            value = nn.functional.cross_entropy(network(pixels), labels)
+            return value, {"loss": value}
+
+        gradients = []
+        for count in (1, 2):
+            replicas = Replicas(model, count)
+            figures = replicas.backward(batch, some.labels, loss)
+            gradients.append([p.grad.clone() for p in model.parameters()])
+        self.assertAlmostEqual(figures["loss"].item(), loss(model, batch, some.labels)[0].item(), places=5)
+        for one, two in zip(*gradients):
+            self.assertTrue(torch.allclose(one, two, atol=1e-5))
+        with torch.no_grad():
+            model.head.bias.add_(1)
+        self.assertTrue(torch.equal(replicas.models[1].head.bias, model.head.bias))
+
+    def test_every_switch(self) -> None:
+        for change in ({"activation": "relu"}, {"blend_by_layer": True}, {"channel_scale": True}, {"cutout": 6},
+                       {"range_weight": 0.0}, {"clip": 0.0}, {"average": 0.0}, {"precision": "bf16"},
+                       {"blend_start": 0.0, "blend_end": 0.0}, {}):
+            with self.subTest(change), tempfile.TemporaryDirectory() as name:
+                recipe = dataclasses.replace(self.RECIPE, epochs=1, **change)
+                torch.manual_seed(1)
+                running = trainer(Path(name), recipe, steps=4, replicas=1 if change else 2)
+                model = running.model
+                running.run()
+                self.assertTrue(all(torch.isfinite(p).all() for p in model.parameters()))
+
+    def test_distillation_follows_the_teacher(self) -> None:
+        teacher = networks.Compact(10, LAYERS)
+        set_alpha(teacher, 0.0)
+        with tempfile.TemporaryDirectory() as name:
+            running = trainer(Path(name), dataclasses.replace(self.RECIPE, epochs=1, quantise=1.0), teacher)
+            running.run()
+            batch = CIFAR10.standardise(images(16).pixels)
+            running.teacher.forget()
+            outputs = running.model.eval()(batch)
+            far = running.teacher.loss(batch, outputs, torch.zeros(()))
+            running.teacher.forget()
+            near = running.teacher.loss(batch, running.teacher.model(batch), torch.zeros(()))
+            self.assertGreater(far.item(), near.item())
+
+
+if __name__ == "__main__":
+    unittest.main()
