@@ -29,9 +29,9 @@ double core_clock() {
 }
 
 /// Counters: the fastest of all transforms in microseconds, and its core cycles per butterfly (n/2 log2 n of them).
-void transform(benchmark::State& state, std::size_t n, int bits, InstructionSet set, bool inverse) {
+void transform(benchmark::State& state, std::size_t n, const Modulus& modulus, InstructionSet set, bool inverse) {
     static const double clock = core_clock();
-    const NttTables ntt(n, largest_prime_below(1ull << bits, 2 * n));
+    const NttTables ntt(n, modulus);
     AlignedVector<std::uint64_t> x(n, 12345);
     double best = 1;
     for (auto _ : state) {
@@ -47,20 +47,29 @@ void transform(benchmark::State& state, std::size_t n, int bits, InstructionSet 
     state.counters["cycles_per_butterfly"] = best * clock / (static_cast<double>(n / 2) * std::countr_zero(n));
 }
 
+void add(std::size_t n, const std::string& name, const Modulus& modulus, InstructionSet set) {
+    for (bool inverse : {false, true}) {
+        const std::string row = std::string("Ntt/") + (inverse ? "inverse/" : "forward/") + std::to_string(n) + "/" +
+                                name + "/" + std::string(to_string(set));
+        benchmark::RegisterBenchmark(row.c_str(), [=](benchmark::State& s) { transform(s, n, modulus, set, inverse); });
+    }
+}
+
 const bool registered = [] {
-    for (std::size_t n : {2048u, 4096u})
-        for (int bits : {24, 36, 50, 54})
-            for (InstructionSet set : supported_instruction_sets()) {
-                if (set == InstructionSet::kAmx || (bits > 50 && set != InstructionSet::kPortable))
-                    continue;  // no sibling
-                for (bool inverse : {false, true}) {
-                    const std::string name = std::string("Ntt/") + (inverse ? "inverse/" : "forward/") +
-                                             std::to_string(n) + "/" + std::to_string(bits) + "bit/" +
-                                             std::string(to_string(set));
-                    benchmark::RegisterBenchmark(name.c_str(),
-                                                 [=](benchmark::State& s) { transform(s, n, bits, set, inverse); });
-                }
-            }
+    for (InstructionSet set : supported_instruction_sets()) {
+        if (set == InstructionSet::kAmx) continue;  // no sibling
+        for (std::size_t n : {2048u, 4096u})
+            for (int bits : {24, 36, 50, 54})
+                if (bits <= 50 || set == InstructionSet::kPortable)
+                    add(n, std::to_string(bits) + "bit", Modulus(largest_prime_below(1ull << bits, 2 * n)), set);
+        // Those of the composite scheme: Delta's, and two plaintext moduli in one.
+        for (std::size_t n : {8192u, 16384u}) {
+            const Modulus first(largest_prime_below(1 << 24, 2 * n)), second(largest_prime_below(first.value(), 2 * n));
+            for (int bits : {41, 44, 45})
+                add(n, std::to_string(bits) + "bit", Modulus(largest_prime_below(1ull << bits, 2 * n)), set);
+            add(n, "24and24bit", Modulus::product(first, second), set);
+        }
+    }
     return true;
 }();
 

@@ -40,11 +40,32 @@ bool is_prime(std::uint64_t x) {
     return true;
 }
 
-Modulus::Modulus(std::uint64_t prime) : value_(prime), bits_(static_cast<int>(std::bit_width(prime))) {
+namespace {
+
+std::uint64_t checked_prime(std::uint64_t prime) {
     require(prime > 2 && prime < (std::uint64_t{1} << 60) && is_prime(prime), ErrorKind::kInvalidArgument,
             "a modulus must be an odd prime below 2^60");
-    // p does not divide 2^128, so floor((2^128 - 1) / p) = floor(2^128 / p).
-    const u128 ratio = ~u128{0} / prime;
+    return prime;
+}
+
+}  // namespace
+
+Modulus::Modulus(std::uint64_t prime) : Modulus(checked_prime(prime), {prime, 1}) {}
+
+Modulus Modulus::product(const Modulus& first, const Modulus& second) {
+    const u128 value = static_cast<u128>(first.value()) * second.value();
+    require(!first.is_product() && !second.is_product() && first.value() != second.value() && value < (u128{1} << 60),
+            ErrorKind::kInvalidArgument, "a composite modulus is a product of two different primes below 2^60");
+    return Modulus(static_cast<std::uint64_t>(value), {first.value(), second.value()});
+}
+
+Modulus::Modulus(std::uint64_t value, const std::array<std::uint64_t, 2>& factors)
+    : value_(value),
+      factors_(factors),
+      inverse_exponent_((factors[0] - 1) * (factors[1] == 1 ? 1 : factors[1] - 1) - 1),
+      bits_(static_cast<int>(std::bit_width(value))) {
+    // p is odd, so it does not divide 2^128, and floor((2^128 - 1) / p) = floor(2^128 / p).
+    const u128 ratio = ~u128{0} / value;
     ratio_high_ = static_cast<std::uint64_t>(ratio >> 64);
     ratio_low_ = static_cast<std::uint64_t>(ratio);
 }
@@ -70,6 +91,13 @@ std::uint64_t largest_prime_below(std::uint64_t limit, std::uint64_t step) {
 }
 
 std::uint64_t primitive_root(const Modulus& modulus, std::uint64_t order) {
+    if (modulus.is_product()) {
+        const Modulus first(modulus.factors()[0]), second(modulus.factors()[1]);
+        const std::uint64_t x = primitive_root(first, order), y = primitive_root(second, order);
+        const std::uint64_t step =
+            second.multiply(second.subtract(y, x % second.value()), second.inverse(first.value() % second.value()));
+        return x + first.value() * step;
+    }
     const std::uint64_t p = modulus.value();
     require(order >= 2 && std::has_single_bit(order) && (p - 1) % order == 0, ErrorKind::kInvalidArgument,
             "the order of a root of unity must be a power of two that divides p - 1");

@@ -1,7 +1,8 @@
-// Arithmetic modulo a prime below 2^60. All functions on residues are free of branches and table look-ups that depend
-// on the residues; only construction and root finding (public primes) branch.
+// Arithmetic modulo a prime, or a product of two primes, below 2^60. All functions on residues are free of branches and
+// table look-ups that depend on the residues; only construction and root finding (public moduli) branch.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace flash::lattice {
@@ -30,14 +31,21 @@ inline std::uint64_t multiply_lazy(std::uint64_t x, std::uint64_t w, std::uint64
     return x * w - high_product(x, quotient) * p;
 }
 
-/// A prime p, 2 < p < 2^60, with its Barrett constant floor(2^128 / p).
+/// An odd p, 2 < p < 2^60, a prime or a product of two, with its Barrett constant floor(2^128 / p).
 class Modulus {
 public:
     /// Throws Error(kInvalidArgument) unless p is an odd prime below 2^60.
     explicit Modulus(std::uint64_t prime);
+    /// The product of two different primes. A residue mod it is a pair of residues, so one transform over it is one
+    /// over each; where elements have to be inverted they must be units. Error(kInvalidArgument) unless both are primes
+    /// and the product is below 2^60.
+    static Modulus product(const Modulus& first, const Modulus& second);
 
     std::uint64_t value() const { return value_; }
     int bits() const { return bits_; }
+    bool is_product() const { return factors_[1] != 1; }
+    /// The primes; the second is 1 if there is only one.
+    const std::array<std::uint64_t, 2>& factors() const { return factors_; }
 
     /// Any 128-bit x mod p.
     std::uint64_t reduce(u128 x) const {
@@ -65,12 +73,16 @@ public:
     std::uint64_t shoup_quotient(std::uint64_t w) const;
     ShoupFactor shoup(std::uint64_t w) const { return {w, shoup_quotient(w)}; }
 
-    /// Public operands only.
+    /// Public operands only. inverse: of a unit.
     std::uint64_t power(std::uint64_t base, std::uint64_t exponent) const;
-    std::uint64_t inverse(std::uint64_t x) const { return power(x, value_ - 2); }
+    std::uint64_t inverse(std::uint64_t x) const { return power(x, inverse_exponent_); }
 
 private:
+    Modulus(std::uint64_t value, const std::array<std::uint64_t, 2>& factors);
+
     std::uint64_t value_;
+    std::array<std::uint64_t, 2> factors_;
+    std::uint64_t inverse_exponent_;  ///< the order of the group of units, less one
     std::uint64_t ratio_high_, ratio_low_;
     int bits_;
 };
@@ -96,7 +108,7 @@ bool is_prime(std::uint64_t x);
 std::uint64_t largest_prime_below(std::uint64_t limit, std::uint64_t step);
 
 /// The smallest primitive `order`-th root of unity mod p, order a power of two dividing p - 1: a canonical choice, so
-/// that slots mean the same for both parties.
+/// that slots mean the same for both parties. Mod a product: the root that is this one mod either prime.
 std::uint64_t primitive_root(const Modulus& modulus, std::uint64_t order);
 
 }  // namespace flash::lattice

@@ -21,9 +21,11 @@ double centred(std::uint64_t x, std::uint64_t p) {
 
 }  // namespace
 
-NttTables::NttTables(std::size_t n, std::uint64_t prime) : n_(n), modulus_(prime) {
-    require(std::has_single_bit(n) && n >= 64 && n <= 8192 && prime % (2 * n) == 1, ErrorKind::kInvalidArgument,
-            "a transform needs n a power of two from 64 to 8192 and a prime that is 1 mod 2n");
+NttTables::NttTables(std::size_t n, const Modulus& modulus) : n_(n), modulus_(modulus) {
+    bool roots_exist = std::has_single_bit(n) && n >= 64 && n <= 16384;
+    for (std::uint64_t factor : modulus.factors()) roots_exist = roots_exist && factor % (2 * n) == 1;
+    require(roots_exist, ErrorKind::kInvalidArgument,
+            "a transform needs n a power of two from 64 to 16384 and primes that are 1 mod 2n");
     const std::uint64_t root = primitive_root(modulus_, 2 * n), inverse_root = modulus_.inverse(root);
     const int levels = std::countr_zero(n);
     roots_.resize(n);
@@ -39,25 +41,33 @@ NttTables::NttTables(std::size_t n, std::uint64_t prime) : n_(n), modulus_(prime
         root_quotients_.push_back(modulus_.shoup_quotient(roots_[i]));
         inverse_root_quotients_.push_back(modulus_.shoup_quotient(inverse_roots_[i]));
     }
-    inverse_n_ = modulus_.shoup(modulus_.inverse(n));
-    if (prime < kernels::kWideNttLimit) {
-        const auto wide = [](ShoupFactor factor) {
-            return ShoupFactor{factor.value, factor.quotient >> (64 - kernels::kWideBits)};
-        };
+    const std::uint64_t value = modulus_.value();
+    if (value < kernels::kWideNttLimit) {
         wide_ = wide_tables(roots_, root_quotients_);
         inverse_wide_ = wide_tables(inverse_roots_, inverse_root_quotients_);
-        wide_scale_ = wide(inverse_n_);
-        wide_scaled_last_ = wide(modulus_.shoup(modulus_.multiply(inverse_roots_[1], inverse_n_)));
     }
-    if (prime < kernels::kFloatNttLimit) {
-        const double p = static_cast<double>(prime);
+    unit_ = scale(1);
+    if (value < kernels::kFloatNttLimit) {
+        const double p = static_cast<double>(value);
         for (std::size_t i = 0; i < n; ++i) {
-            float_roots_.push_back(centred(roots_[i], prime));
+            float_roots_.push_back(centred(roots_[i], value));
             float_root_ratios_.push_back(float_roots_[i] / p);
-            float_inverse_roots_.push_back(centred(inverse_roots_[i], prime));
+            float_inverse_roots_.push_back(centred(inverse_roots_[i], value));
             float_inverse_root_ratios_.push_back(float_inverse_roots_[i] / p);
         }
     }
+}
+
+NttTables::Scale NttTables::scale(std::uint64_t c) const {
+    const auto wide = [](ShoupFactor factor) {
+        return ShoupFactor{factor.value, factor.quotient >> (64 - kernels::kWideBits)};
+    };
+    Scale result;
+    result.integer_ = modulus_.shoup(modulus_.multiply(modulus_.inverse(n_), c));
+    result.wide_ = wide(result.integer_);
+    result.wide_last_ = wide(modulus_.shoup(modulus_.multiply(inverse_roots_[1], result.integer_.value)));
+    result.float_ = centred(result.integer_.value, modulus_.value());
+    return result;
 }
 
 NttTables::WideTables NttTables::wide_tables(std::span<const std::uint64_t> roots,
@@ -115,21 +125,21 @@ void NttTables::transform(std::span<std::uint64_t> polynomial, bool lazy, Instru
     }
 }
 
-void NttTables::inverse(std::span<std::uint64_t> values, InstructionSet set) const {
+void NttTables::inverse(std::span<std::uint64_t> values, const Scale& scale, InstructionSet set) const {
     require(values.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
         case InstructionSet::kAvx512:
-            return kernels::ntt_inverse_avx512(values.data(),
-                                               {n_, p, inverse_roots_.data(), inverse_wide_.quotients.data(),
-                                                inverse_wide_.inner.data(), 0, wide_scale_, wide_scaled_last_});
+            return kernels::ntt_inverse_avx512(
+                values.data(),
+                {n_, p, inverse_roots_.data(), inverse_wide_.quotients.data(), inverse_wide_.inner.data(),
+                 (std::uint64_t{1} << kernels::kWideBits) / p, scale.wide_, scale.wide_last_});
         case InstructionSet::kAvx2:
-            return kernels::ntt_inverse_avx2(values.data(),
-                                             {n_, static_cast<double>(p), float_inverse_roots_.data(),
-                                              float_inverse_root_ratios_.data(), centred(inverse_n_.value, p)});
+            return kernels::ntt_inverse_avx2(values.data(), {n_, static_cast<double>(p), float_inverse_roots_.data(),
+                                                             float_inverse_root_ratios_.data(), scale.float_});
         default:
             return kernels::ntt_inverse_portable(
-                values.data(), {n_, p, inverse_roots_.data(), inverse_root_quotients_.data(), inverse_n_});
+                values.data(), {n_, p, inverse_roots_.data(), inverse_root_quotients_.data(), scale.integer_});
     }
 }
 

@@ -55,17 +55,38 @@ void Pointwise::subtract_product(std::span<const std::uint64_t> x, std::span<con
     kernels_.subtract_product(modulus_, x.data(), factor.data(), quotients.data(), out.data(), out.size());
 }
 
+namespace {
+
+struct Factors {
+    const std::uint64_t* pointers[kernels::kMaxSummands];
+    Factors(std::span<const std::span<const std::uint64_t>> x, std::size_t size) {
+        require(x.size() <= kernels::kMaxSummands, ErrorKind::kInternal, "a sum of more than four products");
+        for (std::size_t k = 0; k < x.size(); ++k) {
+            check_sizes(size, {x[k].size()});
+            pointers[k] = x[k].data();
+        }
+    }
+};
+
+}  // namespace
+
 void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x,
                              std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const {
-    require(x.size() == y.size() && x.size() <= kernels::kMaxSummands, ErrorKind::kInternal,
-            "a sum of more than three products");
-    const std::uint64_t *left[kernels::kMaxSummands], *right[kernels::kMaxSummands];
-    for (std::size_t k = 0; k < x.size(); ++k) {
-        check_sizes(out.size(), {x[k].size(), y[k].size()});
-        left[k] = x[k].data();
-        right[k] = y[k].data();
-    }
-    kernels_.add_products(modulus_, left, right, x.size(), out.data(), out.size());
+    require(x.size() == y.size(), ErrorKind::kInternal, "a sum of products without all of their factors");
+    const Factors left(x, out.size()), right(y, out.size());
+    kernels_.add_products(modulus_, left.pointers, right.pointers, x.size(), out.data(), out.size());
+}
+
+void Pointwise::product_pair(std::span<const std::span<const std::uint64_t>> x,
+                             std::span<const std::span<const std::uint64_t>> z,
+                             std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out_x,
+                             std::span<std::uint64_t> out_z) const {
+    require(!y.empty() && x.size() == y.size() && z.size() == y.size(), ErrorKind::kInternal,
+            "a sum of products without all of their factors");
+    check_sizes(out_x.size(), {out_z.size()});
+    const Factors left(x, out_x.size()), second(z, out_x.size()), right(y, out_x.size());
+    kernels_.product_pair(modulus_, left.pointers, second.pointers, right.pointers, y.size(), out_x.data(),
+                          out_z.data(), out_x.size());
 }
 
 void Pointwise::lift(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const {

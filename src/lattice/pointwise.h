@@ -35,10 +35,16 @@ public:
     /// out -= x factor for any x < 2^52.
     void subtract_product(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
                           std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const;
-    /// out += x[0] y[0] + x[1] y[1] + ..., at most three products, with one reduction; y as NttTables::forward_lazy
+    /// out += x[0] y[0] + x[1] y[1] + ..., at most four products, with one reduction; y as NttTables::forward_lazy
     /// gives it.
     void add_products(std::span<const std::span<const std::uint64_t>> x,
                       std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const;
+
+    /// out_x = x[0] y[0] + x[1] y[1] + ..., out_z = z[0] y[0] + z[1] y[1] + ..., one to four products each.
+    void product_pair(std::span<const std::span<const std::uint64_t>> x,
+                      std::span<const std::span<const std::uint64_t>> z,
+                      std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out_x,
+                      std::span<std::uint64_t> out_z) const;
 
     /// Residues of small signed integers, and of words mod 2^32 taken in [-2^31, 2^31); for p >= 2^32 only.
     void lift(std::span<const std::int8_t> small, std::span<std::uint64_t> out) const;

@@ -36,6 +36,37 @@ TEST(Modulus, ArithmeticAgreesWithPlainDivision) {
     }
 }
 
+TEST(Modulus, ProductsOfTwoPrimes) {
+    std::mt19937_64 generator(3);
+    const std::pair<std::uint64_t, std::uint64_t> sizes[] = {
+        {1 << 10, 1 << 12}, {1 << 24, 1 << 24}, {1 << 25, 1 << 25}, {1ull << 30, 1ull << 30}};
+    for (const auto& [low, high] : sizes) {
+        const Modulus first(largest_prime_below(low, 128)),
+            second(largest_prime_below(low == high ? first.value() : high, 128));
+        const Modulus modulus = Modulus::product(first, second);
+        const std::uint64_t p = first.value() * second.value();
+        EXPECT_TRUE(modulus.is_product());
+        EXPECT_EQ(modulus.value(), p);
+        for (int i = 0; i < 1000; ++i) {
+            const std::uint64_t x = i < 2 ? p - 1 : generator() % p, y = i < 1 ? p - 1 : generator() % p;
+            ASSERT_EQ(modulus.multiply(x, y), static_cast<std::uint64_t>(static_cast<u128>(x) * y % p));
+            ASSERT_EQ(modulus.multiply(x, modulus.shoup(y)), modulus.multiply(x, y));
+            if (x % first.value() && x % second.value()) {
+                ASSERT_EQ(modulus.multiply(x, modulus.inverse(x)), 1u);
+            }
+        }
+        const std::uint64_t root = primitive_root(modulus, 128);
+        EXPECT_EQ(root % first.value(), primitive_root(first, 128));
+        EXPECT_EQ(root % second.value(), primitive_root(second, 128));
+        EXPECT_EQ(modulus.power(root, 64), p - 1);
+        EXPECT_THROW(Modulus::product(modulus, first), Error);
+        EXPECT_THROW(Modulus::product(first, first), Error);
+    }
+    EXPECT_FALSE(Modulus(17).is_product());
+    const Modulus large(largest_prime_below(1ull << 40, 2));
+    EXPECT_THROW(Modulus::product(large, Modulus(largest_prime_below(1ull << 30, 2))), Error);
+}
+
 TEST(Modulus, RefusesCompositesAndLargePrimes) {
     EXPECT_THROW(Modulus(15), Error);
     EXPECT_THROW(Modulus(2), Error);
@@ -80,6 +111,20 @@ TEST(Security, TableIsEnforced) {
     EXPECT_NO_THROW(require_secure(4096, 109));
     EXPECT_THROW(require_secure(4096, 110), Error);
     EXPECT_THROW(require_secure(512, 10), Error);
+}
+
+TEST(Security, TableOf2024IsEnforced) {
+    const std::pair<std::size_t, int> rows[] = {{1024, 26}, {2048, 53}, {4096, 106}, {8192, 214}, {16384, 430}};
+    for (const auto& [n, bits] : rows) {
+        EXPECT_NO_THROW(require_secure_2024(n, bits));
+        EXPECT_THROW(require_secure_2024(n, bits + 1), Error);
+        EXPECT_THROW(require_secure_2024(n, 0), Error);
+        // Stricter than the older one everywhere.
+        EXPECT_LT(bits, max_modulus_bits(n));
+    }
+    EXPECT_THROW(require_secure_2024(512, 10), Error);
+    EXPECT_THROW(require_secure_2024(3000, 10), Error);
+    static_assert(is_secure_2024(8192, 214) && !is_secure_2024(8192, 215));
 }
 
 }  // namespace

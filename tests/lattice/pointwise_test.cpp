@@ -57,15 +57,15 @@ TEST_P(EverySet, SumsOfProductsAreExact) {
         const std::uint64_t p = modulus.value();
         const Pointwise arithmetic(modulus, GetParam());
         std::vector<Residues> x, y;
-        const std::uint64_t limit = p < 1ull << 38 ? 1ull << 43 : 4 * p;  // of the unreduced factors
-        for (std::uint64_t k = 0; k < 3; ++k) {
+        const std::uint64_t limit = 1ull << 52;  // of the unreduced factors
+        for (std::uint64_t k = 0; k < 4; ++k) {
             x.push_back(residues(p, 5 + k));
             y.push_back(residues(p, 11 + 2 * k));
             for (std::size_t i = 20; i < 30; ++i) x[k][i] = y[k][i] = p - 1;                  // the largest reduced sum
             for (std::size_t i = 30; i < 40; ++i) x[k][i] = p - 1, y[k][i] = limit - i + 29;  // the largest of all
             for (std::size_t i = 40; i < n; i += 3) y[k][i] += limit / p / 2 * p;
         }
-        for (std::size_t count = 0; count <= 3; ++count) {
+        for (std::size_t count = 0; count <= 4; ++count) {
             Residues out = residues(p, 30);
             out[20] = p - 1;
             Residues expected = out;
@@ -76,6 +76,15 @@ TEST_P(EverySet, SumsOfProductsAreExact) {
                     expected[i] = modulus.add(expected[i], modulus.multiply(x[k][i], y[k][i] % p));
             arithmetic.add_products(left, right, out);
             ASSERT_EQ(out, expected) << p << " " << count;
+            // Two lists at once, without what was there.
+            if (count == 0) continue;
+            Residues first(n, 12345), second(n, 12345), sum(n), reversed_sum(n);
+            const std::vector<std::span<const std::uint64_t>> reversed(left.rbegin(), left.rend());
+            arithmetic.product_pair(left, reversed, right, first, second);
+            arithmetic.add_products(left, right, sum);
+            arithmetic.add_products(reversed, right, reversed_sum);
+            ASSERT_EQ(first, sum) << p << " " << count;
+            ASSERT_EQ(second, reversed_sum) << p << " " << count;
         }
     }
 }
@@ -132,8 +141,12 @@ TEST(Pointwise, RefusesWrongSizesAndPrimes) {
     Residues x(16), y(24), odd(12);
     EXPECT_THROW(arithmetic.multiply(x, x, x, y), Error);
     EXPECT_THROW(arithmetic.multiply(odd, odd, odd, odd), Error);
-    const std::vector<std::span<const std::uint64_t>> four(4, x);
-    EXPECT_THROW(arithmetic.add_products(four, four, x), Error);
+    const std::vector<std::span<const std::uint64_t>> five(5, x), one(1, x);
+    EXPECT_THROW(arithmetic.add_products(five, five, x), Error);
+    EXPECT_THROW(arithmetic.product_pair(five, five, five, x, x), Error);
+    EXPECT_THROW(arithmetic.product_pair(one, five, one, x, x), Error);
+    EXPECT_THROW(arithmetic.product_pair(one, one, one, x, y), Error);
+    EXPECT_THROW(arithmetic.product_pair({}, {}, {}, x, x), Error);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ struct IntegerNtt {
     std::uint64_t p;
     const std::uint64_t* roots;
     const std::uint64_t* quotients;  ///< Shoup quotients of the roots
-    ShoupFactor inverse_n;           ///< inverse transform only
+    ShoupFactor scale;               ///< 1/n times a constant; inverse transform only
 };
 
 void ntt_forward_portable(std::uint64_t* x, const IntegerNtt& tables);
@@ -25,7 +25,7 @@ struct FloatNtt {
     double p;
     const double* roots;   ///< centred
     const double* ratios;  ///< root / p
-    double inverse_n;      ///< 1/n mod p, centred; inverse transform only
+    double scale;          ///< 1/n times a constant mod p, centred; inverse transform only
 };
 inline constexpr std::uint64_t kFloatNttLimit = std::uint64_t{1} << 50;
 
@@ -43,16 +43,14 @@ struct WideNtt {
     /// roots of the eight pairs in the order 0 1 4 5 2 3 6 7, then their quotients. It is the order that the kernel's
     /// shuffles leave.
     const std::uint64_t* inner;
-    std::uint64_t reciprocal;  ///< floor(2^52 / p); forward transform only
-    ShoupFactor scale;         ///< 1/n; inverse transform only, as the next
-    ShoupFactor scaled_last;   ///< the last level's root times 1/n
+    std::uint64_t reciprocal;  ///< floor(2^52 / p)
+    ShoupFactor scale;         ///< 1/n times a constant; inverse transform only, as the next
+    ShoupFactor scaled_last;   ///< the last level's root times that
 };
 inline constexpr int kWideBits = 52;
 inline constexpr std::uint64_t kWideNttLimit = std::uint64_t{1} << 50;
-inline constexpr std::uint64_t kSmallNttLimit = std::uint64_t{1}
-                                                << 38;  ///< below it sums need no reduction between levels
 
-/// lazy: results in [0, 4p), or for p < kSmallNttLimit in [0, 30p).
+/// lazy: results in [0, 4p), or for p <= 2^48 in [0, 2^52).
 void ntt_forward_avx512(std::uint64_t* x, const WideNtt& tables, bool lazy);
 void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& tables);
 

@@ -168,7 +168,7 @@ void ntt_forward_avx2(std::uint64_t* x, const FloatNtt& t) {
 
 void ntt_inverse_avx2(std::uint64_t* x, const FloatNtt& t) {
     const Prime prime{_mm256_set1_pd(t.p), _mm256_set1_pd(1.0 / t.p)};
-    const Vector scale = _mm256_set1_pd(t.inverse_n), scale_ratio = _mm256_set1_pd(t.inverse_n / t.p);
+    const Vector scale = _mm256_set1_pd(t.scale), scale_ratio = _mm256_set1_pd(t.scale / t.p);
     std::size_t blocks = t.n / 4;
     for (std::size_t block = 0; block < blocks; block += 4) {
         std::uint64_t* base = x + 4 * block;

@@ -3,10 +3,15 @@
 // it, so x w - h p lies in [0, 2p); it is computed mod 2^52. Multiplications ignore bits above the low 52, so a product
 // that is only multiplied again needs no masking.
 //
+// How often sums are reduced depends on how far p is below 2^52 (Reduction). Forward, each level adds 2p to the bound
+// and at most 14 levels follow 4p: below 2^47 nothing overflows. Inverse, each level doubles the bound.
+//
 // The last six levels work on 64 neighbours, eight vectors that stay in registers: three between vectors, three within
 // them, where shuffles turn pairs at distance 4, 2 and 1 into pairs of lanes. The levels before take one to three
 // levels per pass over memory, again on eight vectors at a time; each part is finished before the next, so that it
 // stays in the first-level cache. The inverse transform is the mirror image.
+#include <algorithm>
+
 #include "lattice/kernels/lanes_avx512.h"
 #include "lattice/kernels/ntt.h"
 
@@ -29,17 +34,25 @@ template <std::size_t kCount, class F>
     for (std::size_t g = 0; g < kCount; ++g) f(g);
 }
 
+enum class Reduction {
+    kNone,   ///< of sums; forward p < 2^47, inverse 2n p <= 2^52
+    kOnce,   ///< inverse only, after the innermost six levels: 2^7 p <= 2^52 and 2^(levels - 5) p <= 2^52
+    kGroup,  ///< in each group of at most three levels: p <= 2^48
+    kLevel,  ///< in each level: p < 2^50
+};
+
 /// Butterflies on kCount pairs (u, v) at a time, each step for all before the next step: a butterfly is a chain of
-/// dependent multiplications, and only so does the processor find enough independent ones in its window. kSmall: p <
-/// 2^38, where up to 13 levels of unreduced sums stay below 2^52.
-template <bool kSmall>
+/// dependent multiplications, and only so does the processor find enough independent ones in its window.
+template <Reduction kReduction>
 class Butterfly {
 public:
-    explicit Butterfly(std::uint64_t p)
-        : p_(Lanes::all(p)),
-          two_p_(Lanes::all(2 * p)),
-          minus_p_(Lanes::all(kLow - p + 1)),
-          low_(Lanes::all(kLow)) {}
+    explicit Butterfly(const WideNtt& t)
+        : p_(Lanes::all(t.p)),
+          two_p_(Lanes::all(2 * t.p)),
+          eight_p_(Lanes::all(8 * t.p)),
+          minus_p_(Lanes::all(kLow - t.p + 1)),
+          low_(Lanes::all(kLow)),
+          reciprocal_(Lanes::all(t.reciprocal)) {}
 
     /// x[g] = x[g] w[g] mod p in [0, 2p) for x[g] < 2^52; where keep_open(g), bits 52 and above are undefined, which
     /// only another multiplication ignores.
@@ -55,12 +68,21 @@ public:
     [[gnu::always_inline]] void multiply(Vector (&x)[kCount], const Root (&w)[kCount]) const {
         multiply(x, w, [](std::size_t) { return false; });
     }
-    Vector below_two_p(Vector x) const { return kSmall ? x : Lanes::subtract_if_at_least(x, two_p_); }
+    /// [0, 2p) from [0, 4p), where every level reduces; otherwise nothing.
+    Vector below_two_p(Vector x) const {
+        return kReduction == Reduction::kLevel ? Lanes::subtract_if_at_least(x, two_p_) : x;
+    }
+    Vector below_eight_p(Vector x) const { return Lanes::subtract_if_at_least(x, eight_p_); }
+    /// [0, 2p) from [0, 2^52): floor(2^52 / p) x / 2^52 is less than 2 below x / p.
+    Vector reduce(Vector x) const {
+        const Vector high = Lanes::add_high(Lanes::zero(), x, reciprocal_);
+        return Lanes::bit_and(Lanes::add_low(x, high, minus_p_), low_);
+    }
     Vector below_p(Vector x) const { return Lanes::subtract_if_at_least(x, p_); }
     Vector two_p() const { return two_p_; }
 
-    /// One forward level (Cooley-Tukey). In and out: below 4p; kSmall: grows by 2p, to 30p at most. Where keep_open(g),
-    /// the results are for multiplication only.
+    /// One forward level (Cooley-Tukey). kLevel: in and out below 4p; otherwise the bound grows by 2p. Where
+    /// keep_open(g), the results are for multiplication only.
     template <std::size_t kCount, class Open>
     [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount],
                                         const Open& keep_open) const {
@@ -76,8 +98,7 @@ public:
     [[gnu::always_inline]] void forward(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount]) const {
         forward(u, v, w, [](std::size_t) { return false; });
     }
-    /// One inverse level (Gentleman-Sande). In and out: below `bound`, which is 2p; kSmall: it doubles, to 2^14 p at
-    /// most.
+    /// One inverse level (Gentleman-Sande). In: below `bound`; out: below next_bound(bound).
     template <std::size_t kCount>
     [[gnu::always_inline]] void inverse(Vector (&u)[kCount], Vector (&v)[kCount], const Root (&w)[kCount],
                                         Vector bound) const {
@@ -89,11 +110,11 @@ public:
         multiply(v, w);
         each<kCount>([&](std::size_t g) { u[g] = below_two_p(u[g]); });
     }
-    Vector next_bound(Vector bound) const { return kSmall ? Lanes::add(bound, bound) : bound; }
+    Vector next_bound(Vector bound) const { return kReduction == Reduction::kLevel ? bound : Lanes::add(bound, bound); }
 
 private:
     static constexpr std::uint64_t kLow = (std::uint64_t{1} << 52) - 1;
-    Vector p_, two_p_, minus_p_, low_;
+    Vector p_, two_p_, eight_p_, minus_p_, low_, reciprocal_;
 };
 
 // ------------------------------------------------------------------------------------- levels between eight vectors
@@ -128,9 +149,15 @@ struct BlockRoots {
     }
 };
 
+/// kGroup: from below 16p to below 8p, which three levels make 14p.
+template <Reduction kReduction>
+[[gnu::always_inline]] inline void begin_group(const Butterfly<kReduction>& f, Vector (&u)[4]) {
+    if constexpr (kReduction == Reduction::kGroup) each<4>([&](std::size_t g) { u[g] = f.below_eight_p(u[g]); });
+}
+
 /// kLevels forward levels: distances 4, 2, 1. Products that only go to factors of the next level stay open.
-template <std::size_t kLevels, bool kSmall>
-[[gnu::always_inline]] inline void forward_levels(const Butterfly<kSmall>& f, Vector (&x)[8],
+template <std::size_t kLevels, Reduction kReduction>
+[[gnu::always_inline]] inline void forward_levels(const Butterfly<kReduction>& f, Vector (&x)[8],
                                                   const BlockRoots<kLevels>& roots) {
     const auto open = [](std::size_t distance) {
         return [=](std::size_t g) { return (lower(g, distance) & (distance / 2)) != 0; };
@@ -139,6 +166,7 @@ template <std::size_t kLevels, bool kSmall>
     level<4>(
         x, [&](std::size_t) { return roots.first; },
         [&](auto& u, auto& v, const auto& w) {
+            begin_group(f, u);
             if constexpr (kLevels > 1)
                 f.forward(u, v, w, open(4));
             else
@@ -159,10 +187,10 @@ template <std::size_t kLevels, bool kSmall>
             [&](auto& u, auto& v, const auto& w) { f.forward(u, v, w, closed); });
 }
 
-/// kLevels inverse levels: distances 1, 2, 4, or the last of these. kLast: the last level of all, with the factor 1/n
-/// and the full reduction. Returns the bound of the results.
-template <std::size_t kLevels, bool kLast, bool kSmall>
-[[gnu::always_inline]] inline Vector inverse_levels(const Butterfly<kSmall>& f, Vector (&x)[8],
+/// kLevels inverse levels: distances 1, 2, 4, or the last of these. kReduce: sums are below 2p afterwards. kLast: the
+/// last level of all, with the scale and the full reduction. Returns the bound of the results.
+template <std::size_t kLevels, bool kReduce, bool kLast, Reduction kReduction>
+[[gnu::always_inline]] inline Vector inverse_levels(const Butterfly<kReduction>& f, Vector (&x)[8],
                                                     const BlockRoots<kLevels>& roots, const WideNtt& t, Vector bound) {
     if constexpr (kLevels > 2) {
         level<1>(
@@ -181,6 +209,7 @@ template <std::size_t kLevels, bool kLast, bool kSmall>
         [&](auto& u, auto& v, const auto& w) {
             if constexpr (!kLast) {
                 f.inverse(u, v, w, bound);
+                if constexpr (kReduce) each<4>([&](std::size_t g) { u[g] = f.reduce(u[g]); });
             } else {
                 const Root scale = root(t.scale), last = root(t.scaled_last);
                 each<4>([&](std::size_t g) {
@@ -193,7 +222,7 @@ template <std::size_t kLevels, bool kLast, bool kSmall>
                 each<4>([&](std::size_t g) { u[g] = f.below_p(u[g]), v[g] = f.below_p(v[g]); });
             }
         });
-    return f.next_bound(bound);
+    return kReduce ? f.two_p() : f.next_bound(bound);
 }
 
 /// Vector m of the eight: column m % columns of part m / columns of a block, 2^kLevels parts in all.
@@ -203,8 +232,8 @@ template <std::size_t kLevels>
     return m / kColumns * part + 8 * (m % kColumns);
 }
 
-template <std::size_t kLevels, bool kSmall>
-inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t,
+template <std::size_t kLevels, Reduction kReduction>
+inline void forward_pass(const Butterfly<kReduction>& f, std::uint64_t* block, std::size_t size, const WideNtt& t,
                          std::size_t index) {
     const BlockRoots<kLevels> roots(t, index);
     const std::size_t part = size >> kLevels;
@@ -216,8 +245,8 @@ inline void forward_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::
     }
 }
 
-template <std::size_t kLevels, bool kLast, bool kSmall>
-inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std::size_t size, const WideNtt& t,
+template <std::size_t kLevels, bool kLast, Reduction kReduction>
+inline Vector inverse_pass(const Butterfly<kReduction>& f, std::uint64_t* block, std::size_t size, const WideNtt& t,
                            std::size_t index, Vector bound) {
     const BlockRoots<kLevels> roots(t, index);
     const std::size_t part = size >> kLevels;
@@ -225,7 +254,7 @@ inline Vector inverse_pass(const Butterfly<kSmall>& f, std::uint64_t* block, std
     for (std::size_t j = 0; j < part; j += 64 >> kLevels) {
         Vector x[8];
         each<8>([&](std::size_t m) { x[m] = Lanes::load(block + j + place<kLevels>(m, part)); });
-        result = inverse_levels<kLevels, kLast>(f, x, roots, t, bound);
+        result = inverse_levels<kLevels, kReduction == Reduction::kGroup, kLast>(f, x, roots, t, bound);
         each<8>([&](std::size_t m) { Lanes::store(block + j + place<kLevels>(m, part), x[m]); });
     }
     return result;
@@ -245,8 +274,8 @@ inline Root roots_of_one(const std::uint64_t* record) { return {Lanes::load(reco
 
 /// index: of the block's root in the table, from n/64. The comments name lanes by their place among 16 neighbours.
 /// kLazy: no final reduction.
-template <bool kSmall, bool kLazy>
-[[gnu::always_inline]] inline void forward_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t,
+template <Reduction kReduction, bool kLazy>
+[[gnu::always_inline]] inline void forward_64(const Butterfly<kReduction>& f, std::uint64_t* at, const WideNtt& t,
                                               std::size_t index) {
     const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
     Vector x[8], a[4], b[4], u[4], v[4];
@@ -258,6 +287,7 @@ template <bool kSmall, bool kLazy>
         u[g] = _mm512_shuffle_i64x2(x[2 * g], x[2 * g + 1], 0x44);  // 0-3 8-11
         v[g] = _mm512_shuffle_i64x2(x[2 * g], x[2 * g + 1], 0xee);  // 4-7 12-15
     });
+    begin_group(f, u);
     f.forward(u, v, w);
     each<4>([&](std::size_t g) {
         w[g] = roots_of_two(record + 32 * g);
@@ -271,11 +301,9 @@ template <bool kSmall, bool kLazy>
         v[g] = _mm512_unpackhi_epi64(a[g], b[g]);  // 1 3 9 11 5 7 13 15
     });
     f.forward(u, v, w);
-    if constexpr (kSmall && !kLazy) {
-        // floor(2^52 / p) x / 2^52 is less than 2 below x / p, as if 1 were the root.
-        const Root one = root({1, t.reciprocal});
-        f.multiply(u, {one, one, one, one});
-        f.multiply(v, {one, one, one, one});
+    if constexpr (kReduction != Reduction::kLevel && !kLazy) {
+        each<4>([&](std::size_t g) { u[g] = f.reduce(u[g]); });
+        each<4>([&](std::size_t g) { v[g] = f.reduce(v[g]); });
     }
     each<4>([&](std::size_t g) {
         if constexpr (!kLazy) {
@@ -289,8 +317,8 @@ template <bool kSmall, bool kLazy>
 }
 
 /// Returns the bound of the results. kLast: n = 64.
-template <bool kSmall, bool kLast>
-[[gnu::always_inline]] inline Vector inverse_64(const Butterfly<kSmall>& f, std::uint64_t* at, const WideNtt& t,
+template <Reduction kReduction, bool kLast>
+[[gnu::always_inline]] inline Vector inverse_64(const Butterfly<kReduction>& f, std::uint64_t* at, const WideNtt& t,
                                                 std::size_t index) {
     const std::uint64_t* record = t.inner + 128 * (index - t.n / 64);
     const Vector bound1 = f.two_p(), bound2 = f.next_bound(bound1), bound3 = f.next_bound(bound2);
@@ -316,11 +344,14 @@ template <bool kSmall, bool kLast>
         v[g] = _mm512_permutex2var_epi64(a[g], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b[g]);
     });
     f.inverse(u, v, w, bound3);
+    if constexpr (kReduction == Reduction::kGroup) each<4>([&](std::size_t g) { u[g] = f.reduce(u[g]); });
+    const Vector bound4 = kReduction == Reduction::kGroup ? f.two_p() : f.next_bound(bound3);
     each<4>([&](std::size_t g) {
         x[2 * g] = _mm512_shuffle_i64x2(u[g], v[g], 0x44);
         x[2 * g + 1] = _mm512_shuffle_i64x2(u[g], v[g], 0xee);
     });
-    const Vector bound = inverse_levels<3, kLast>(f, x, BlockRoots<3>(t, index), t, f.next_bound(bound3));
+    constexpr bool kReduce = kReduction == Reduction::kGroup || kReduction == Reduction::kOnce;
+    const Vector bound = inverse_levels<3, kReduce, kLast>(f, x, BlockRoots<3>(t, index), t, bound4);
     each<8>([&](std::size_t m) { Lanes::store(at + 8 * m, x[m]); });
     return bound;
 }
@@ -335,8 +366,8 @@ inline std::size_t pass_levels(std::size_t size) {
     return levels <= 3 ? levels : 2;
 }
 
-template <bool kSmall, bool kLazy>
-void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t,
+template <Reduction kReduction, bool kLazy>
+void forward_block(const Butterfly<kReduction>& f, std::uint64_t* x, std::size_t size, const WideNtt& t,
                    std::size_t index) {
     const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
     switch (levels) {
@@ -346,29 +377,29 @@ void forward_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t siz
     }
     for (std::size_t k = 0; k < parts; ++k)
         if (part == 64)
-            forward_64<kSmall, kLazy>(f, x + k * part, t, (index << levels) + k);
+            forward_64<kReduction, kLazy>(f, x + k * part, t, (index << levels) + k);
         else
-            forward_block<kSmall, kLazy>(f, x + k * part, part, t, (index << levels) + k);
+            forward_block<kReduction, kLazy>(f, x + k * part, part, t, (index << levels) + k);
 }
 
-template <bool kSmall, bool kLazy>
+template <Reduction kReduction, bool kLazy>
 void forward(std::uint64_t* x, const WideNtt& t) {
-    const Butterfly<kSmall> f(t.p);
+    const Butterfly<kReduction> f(t);
     if (t.n == 64)
-        forward_64<kSmall, kLazy>(f, x, t, 1);
+        forward_64<kReduction, kLazy>(f, x, t, 1);
     else
-        forward_block<kSmall, kLazy>(f, x, t.n, t, 1);
+        forward_block<kReduction, kLazy>(f, x, t.n, t, 1);
 }
 
 /// Returns the bound of the results.
-template <bool kSmall, bool kLast>
-Vector inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t size, const WideNtt& t,
+template <Reduction kReduction, bool kLast>
+Vector inverse_block(const Butterfly<kReduction>& f, std::uint64_t* x, std::size_t size, const WideNtt& t,
                      std::size_t index) {
     const std::size_t levels = pass_levels(size), part = size >> levels, parts = std::size_t{1} << levels;
     Vector bound = f.two_p();
     for (std::size_t k = 0; k < parts; ++k)
-        bound = part == 64 ? inverse_64<kSmall, false>(f, x + k * part, t, (index << levels) + k)
-                           : inverse_block<kSmall, false>(f, x + k * part, part, t, (index << levels) + k);
+        bound = part == 64 ? inverse_64<kReduction, false>(f, x + k * part, t, (index << levels) + k)
+                           : inverse_block<kReduction, false>(f, x + k * part, part, t, (index << levels) + k);
     switch (levels) {
         case 1: return inverse_pass<1, kLast>(f, x, size, t, index, bound);
         case 2: return inverse_pass<2, kLast>(f, x, size, t, index, bound);
@@ -376,26 +407,43 @@ Vector inverse_block(const Butterfly<kSmall>& f, std::uint64_t* x, std::size_t s
     }
 }
 
-template <bool kSmall>
+template <Reduction kReduction>
 void inverse(std::uint64_t* x, const WideNtt& t) {
-    const Butterfly<kSmall> f(t.p);
+    const Butterfly<kReduction> f(t);
     if (t.n == 64)
-        inverse_64<kSmall, true>(f, x, t, 1);
+        inverse_64<kReduction, true>(f, x, t, 1);
     else
-        inverse_block<kSmall, true>(f, x, t.n, t, 1);
+        inverse_block<kReduction, true>(f, x, t.n, t, 1);
 }
+
+template <Reduction kReduction>
+void forward(std::uint64_t* x, const WideNtt& t, bool lazy) {
+    lazy ? forward<kReduction, true>(x, t) : forward<kReduction, false>(x, t);
+}
+
+constexpr std::uint64_t power_of_two(int exponent) { return std::uint64_t{1} << exponent; }
 
 }  // namespace
 
 void ntt_forward_avx512(std::uint64_t* x, const WideNtt& t, bool lazy) {
-    if (t.p < kSmallNttLimit)
-        lazy ? forward<true, true>(x, t) : forward<true, false>(x, t);
+    if (t.p < power_of_two(47))
+        forward<Reduction::kNone>(x, t, lazy);
+    else if (t.p <= power_of_two(48))
+        forward<Reduction::kGroup>(x, t, lazy);
     else
-        lazy ? forward<false, true>(x, t) : forward<false, false>(x, t);
+        forward<Reduction::kLevel>(x, t, lazy);
 }
 
 void ntt_inverse_avx512(std::uint64_t* x, const WideNtt& t) {
-    t.p < kSmallNttLimit ? inverse<true>(x, t) : inverse<false>(x, t);
+    const int levels = __builtin_ctzll(t.n);
+    if (t.p <= power_of_two(51 - levels))
+        inverse<Reduction::kNone>(x, t);
+    else if (t.p <= power_of_two(std::min(45, 57 - levels)))
+        inverse<Reduction::kOnce>(x, t);
+    else if (t.p <= power_of_two(48))
+        inverse<Reduction::kGroup>(x, t);
+    else
+        inverse<Reduction::kLevel>(x, t);
 }
 
 }  // namespace flash::lattice::kernels

@@ -37,7 +37,7 @@ void ntt_inverse_portable(std::uint64_t* x, const IntegerNtt& tables) {
             }
         }
     }
-    const ShoupFactor scale = tables.inverse_n;
+    const ShoupFactor scale = tables.scale;
     for (std::size_t j = 0; j < tables.n; ++j)
         x[j] = subtract_if_at_least(multiply_lazy(x[j], scale.value, scale.quotient, p), p);
 }

@@ -14,7 +14,7 @@ struct WideModulus {
     std::uint64_t minus_inverse;  ///< -1/p mod 2^52
 };
 
-inline constexpr std::size_t kMaxSummands = 3;
+inline constexpr std::size_t kMaxSummands = 4;
 
 struct Pointwise {
     void (*quotients)(const WideModulus&, const std::uint64_t* factor, std::uint64_t* out, std::size_t count);
@@ -24,6 +24,10 @@ struct Pointwise {
                              const std::uint64_t* quotients, std::uint64_t* out, std::size_t count);
     void (*add_products)(const WideModulus&, const std::uint64_t* const* x, const std::uint64_t* const* y,
                          std::size_t summands, std::uint64_t* out, std::size_t count);
+    /// out_x = the sum of x y, out_z = that of z y.
+    void (*product_pair)(const WideModulus&, const std::uint64_t* const* x, const std::uint64_t* const* z,
+                         const std::uint64_t* const* y, std::size_t summands, std::uint64_t* out_x,
+                         std::uint64_t* out_z, std::size_t count);
     void (*lift_small)(const WideModulus&, const std::int8_t* small, std::uint64_t* out, std::size_t count);
     void (*lift_words)(const WideModulus&, const std::uint32_t* words, std::uint64_t* out, std::size_t count);
     void (*add_words)(const WideModulus&, const std::uint64_t* x, std::uint32_t* out, std::size_t count);

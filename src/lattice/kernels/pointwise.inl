@@ -33,26 +33,42 @@ void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const 
     }
 }
 
-/// The low and high halves of all products are summed apart. With x < p and y < 4p < 2^52, high is below 12 p^2 / 2^52
-/// + 3 < 2^52 (with p < 2^38 and y < 2^43 far below), low below 2^54. The carry of low moves to high; high times 2^52
-/// and what is left of low are then reduced to [0, 2p) each, and out is below p.
+/// A sum of at most four products x y with x < p and y < 2^52. The low and high halves of all are summed apart: high is
+/// below 4p < 2^52, the carry of low included, and low below 2^54. The carry of low moves to high; high times 2^52 and
+/// what is left of low are then reduced to [0, 2p) each.
+class SumOfProducts {
+public:
+    explicit SumOfProducts(const WideModulus& modulus)
+        : shift_(Lanes::all(modulus.two_52)),
+          shift_quotient_(Lanes::all(modulus.two_52_quotient)) {}
+    template <std::size_t kSummands>
+    Vector operator()(const Prime& prime, const std::uint64_t* const* x, const Vector (&y)[kSummands + 1],
+                      std::size_t j) const {
+        Vector low = Lanes::zero(), high = Lanes::zero();
+        for (std::size_t k = 0; k < kSummands; ++k) {
+            const Vector left = Lanes::load(x[k] + j);
+            low = Lanes::add_low(low, left, y[k]);
+            high = Lanes::add_high(high, left, y[k]);
+        }
+        high = Lanes::add(high, Lanes::shift_right(low, 52));
+        return Lanes::add(prime.multiply(high, shift_, shift_quotient_), prime.reduce(Lanes::bit_and(low, prime.low)));
+    }
+
+private:
+    Vector shift_, shift_quotient_;
+};
+
 template <std::size_t kSummands>
 void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
                        std::uint64_t* out, std::size_t count) {
     const Prime prime(modulus);
-    const Vector shift = Lanes::all(modulus.two_52), shift_quotient = Lanes::all(modulus.two_52_quotient);
+    const SumOfProducts sum_of(modulus);
     for (std::size_t j = 0; j < count; j += Lanes::kCount) {
-        Vector low = Lanes::zero(), high = Lanes::zero();
-        for (std::size_t k = 0; k < kSummands; ++k) {
-            const Vector left = Lanes::load(x[k] + j), right = Lanes::load(y[k] + j);
-            low = Lanes::add_low(low, left, right);
-            high = Lanes::add_high(high, left, right);
-        }
-        high = Lanes::add(high, Lanes::shift_right(low, 52));
-        const Vector sum =
-            Lanes::add(prime.multiply(high, shift, shift_quotient), prime.reduce(Lanes::bit_and(low, prime.low)));
-        const Vector below_two_p = Lanes::subtract_if_at_least(sum, prime.two_p);
-        Lanes::store(out + j, prime.from_four_p(Lanes::add(below_two_p, Lanes::load(out + j))));
+        Vector factors[kSummands + 1];
+        for (std::size_t k = 0; k < kSummands; ++k) factors[k] = Lanes::load(y[k] + j);
+        const Vector sum = sum_of.template operator()<kSummands>(prime, x, factors, j);
+        Lanes::store(out + j, prime.from_four_p(
+                                  Lanes::add(Lanes::subtract_if_at_least(sum, prime.two_p), Lanes::load(out + j))));
     }
 }
 
@@ -62,6 +78,31 @@ void add_products(const WideModulus& modulus, const std::uint64_t* const* x, con
         case 1: return add_some_products<1>(modulus, x, y, out, count);
         case 2: return add_some_products<2>(modulus, x, y, out, count);
         case 3: return add_some_products<3>(modulus, x, y, out, count);
+        case 4: return add_some_products<4>(modulus, x, y, out, count);
+    }
+}
+
+template <std::size_t kSummands>
+void some_product_pair(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* z,
+                       const std::uint64_t* const* y, std::uint64_t* out_x, std::uint64_t* out_z, std::size_t count) {
+    const Prime prime(modulus);
+    const SumOfProducts sum_of(modulus);
+    for (std::size_t j = 0; j < count; j += Lanes::kCount) {
+        Vector factors[kSummands + 1];
+        for (std::size_t k = 0; k < kSummands; ++k) factors[k] = Lanes::load(y[k] + j);
+        Lanes::store(out_x + j, prime.from_four_p(sum_of.template operator()<kSummands>(prime, x, factors, j)));
+        Lanes::store(out_z + j, prime.from_four_p(sum_of.template operator()<kSummands>(prime, z, factors, j)));
+    }
+}
+
+void product_pair(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* z,
+                  const std::uint64_t* const* y, std::size_t summands, std::uint64_t* out_x, std::uint64_t* out_z,
+                  std::size_t count) {
+    switch (summands) {
+        case 1: return some_product_pair<1>(modulus, x, z, y, out_x, out_z, count);
+        case 2: return some_product_pair<2>(modulus, x, z, y, out_x, out_z, count);
+        case 3: return some_product_pair<3>(modulus, x, z, y, out_x, out_z, count);
+        case 4: return some_product_pair<4>(modulus, x, z, y, out_x, out_z, count);
     }
 }
 
@@ -107,8 +148,8 @@ bool all_below(const std::uint64_t* x, std::uint64_t bound, std::size_t count) {
     return all;
 }
 
-constexpr Pointwise kKernels = {quotients,  multiply,  subtract_product, add_products, lift_small,
-                                lift_words, add_words, subtract_words,   all_below};
+constexpr Pointwise kKernels = {quotients,  multiply,   subtract_product, add_products,   product_pair,
+                                lift_small, lift_words, add_words,        subtract_words, all_below};
 
 }  // namespace
 }  // namespace flash::lattice::kernels
