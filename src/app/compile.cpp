@@ -75,9 +75,11 @@ void run_compile(const CompileCommand& command) {
         nlohmann::json json = plan_json(result.model);
         json["report"] = precision_json(result.report);
         json["file"] = out.string();
+        json["notes"] = imported.notes;
         print_result("{}\n", json.dump(2));
         return;
     }
+    for (const std::string& note : imported.notes) print_result("note: {}\n", note);
     print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
     std::error_code no_size;  // a device or a pipe has none
     const auto bytes = std::filesystem::file_size(out, no_size);
