@@ -77,7 +77,7 @@ std::string plan_table(const model::Model& model) {
                "{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
                "pictures: {}\n"
                "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
-               printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus,
+               printable(architecture.name), shape_text(architecture.input), architecture.single_modulus(),
                cost.round_trips, human_bytes(static_cast<double>(cost.up() + cost.down())),
                static_cast<double>(cost.up() + cost.down()) /
                    static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
@@ -120,7 +120,7 @@ nlohmann::json plan_json(const model::Model& model) {
     }
     return {{"name", architecture.name},
             {"fingerprint", to_hex(model::fingerprint(model))},
-            {"plain_modulus", architecture.plain_modulus},
+            {"plain_modulus", architecture.single_modulus()},
             {"input", {architecture.input.channels, architecture.input.height, architecture.input.width}},
             {"classes", architecture.classes},
             {"pictures", data::describe(architecture.preprocessing)},
