@@ -29,10 +29,10 @@ function(flash_library name)
   flash_kernel_flags(${sources})
 endfunction()
 
-# flash_test(folder LINK libs...): one test program per folder, tests/<folder>/*_test.cpp.
+# flash_test(folder LINK libs...): one test program per folder, of the sources in tests/<folder> and below.
 function(flash_test folder)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
   if(sources)
     add_executable(${folder}_test ${sources})
     target_include_directories(${folder}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)

@@ -1,6 +1,6 @@
-// The whole activation of one chunk of 4096 values on one core: share arithmetic, three encryptions, the response (what
-// can be prepared ahead, and the rest), decryption. Rows Activation/<bits of T>/<part>/<instruction set>; ns_per_value
-// is the fastest of all runs, bytes_per_value what both parties send.
+// The whole activation of one full chunk on one core, through the interfaces of protocol/activation/: the server's
+// vectors, the answer (what can be prepared ahead, and the rest), the end at the server. Rows Activation/<bits of
+// T>/<part>/<instruction set>; ns_per_value is the fastest of all runs, bytes_per_value what both parties send.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -8,120 +8,116 @@
 #include <functional>
 #include <string>
 
-#include "protocol/activation_shares.h"
-#include "protocol/messages.h"
-#include "scheme/slots.h"
+#include "protocol/activation/slots/square_slots.h"
 
 namespace flash::protocol {
 namespace {
 
-constexpr std::size_t kValues = scheme::kSlotDegree;
-constexpr int kShareBits = 10;
+constexpr int kShareBits = 10, kChannels = 256;
 
-Prng generator() { return Prng(SecretSeed::for_testing(1), "bench"); }
+/// Many chunks of one layer.
+model::Architecture architecture(int plain_bits) {
+    model::Architecture out;
+    out.plain_bits = plain_bits;
+    out.layers.resize(1);
+    out.layers[0].output = {kChannels, 64, 64};
+    out.layers[0].share_bits = kShareBits;
+    out.layers[0].activation = true;
+    return out;
+}
 
-/// Both parties at one chunk. Every step can be repeated: the server's names of vectors count up.
-class Activation {
+/// Both parties, chunk after chunk.
+class Chunks {
 public:
-    Activation(int plain_bits, InstructionSet set)
-        : set_(set),
-          parameters_(scheme::slot_parameters_for_bits(plain_bits)),
-          key_(parameters_, PublicSeed{}, rng_, set),
-          shares_(kValues, 345),
-          mask_(kValues, 123456),
-          kappa_(kValues, -77),
-          offset_(kValues, 99) {
-        std::vector<std::uint8_t> public_key;
-        key_.append_public_key(public_key);
-        evaluator_ = std::make_unique<scheme::SlotEvaluator>(parameters_, PublicSeed{}, public_key, set);
+    Chunks(int plain_bits, InstructionSet set)
+        : activation_(architecture(plain_bits), set),
+          shares_(static_cast<std::size_t>(architecture(plain_bits).layers[0].output.size()), 345),
+          result_(shares_.size()) {
+        begin();
+    }
+
+    /// Vectors of a chunk are made once: when all are used up, new parties begin.
+    void renew() {
+        if (chunk_ + 1 == activation_.chunks(0)) begin();
+    }
+
+    void make_vectors() {
+        ++chunk_;
+        vectors_ = server_->make_vectors(chunk_, [&](int) { return std::span<const std::uint32_t>(shares_); });
+    }
+    void prepare() { prepared_ = client_->prepare(0, chunk_); }
+    /// Consumes what prepare() made.
+    void answer() { answer_ = client_->answer(0, chunk_, std::move(prepared_), vectors_, shares_, {}); }
+    void finish() { server_->finish(0, chunk_, answer_, shares_, result_); }
+    void all() {
+        make_vectors();
+        prepare();
+        answer();
+        finish();
+    }
+    std::size_t bytes() const { return vectors_.size() + answer_.size(); }
+    double values() const { return static_cast<double>(activation_.sizes().values_per_chunk); }
+
+private:
+    void begin() {
+        server_ = activation_.server(curves_, SecretSeed::for_testing(1));
+        client_ = activation_.client(SecretSeed::for_testing(2));
+        client_->begin(server_->setup());
+        chunk_ = 0;
         all();
     }
 
-    void encrypt() {
-        ++chunk_;
-        server_vectors(shares_, kappa_, kShareBits, parameters_.plain_modulus, e_, set_);
-        keys_.clear();
-        for (std::uint32_t v = 0; v < kServerVectors; ++v) key_.encrypt({0, chunk_, v}, e_[v], rng_, keys_);
-    }
-    void prepare() {
-        std::array<scheme::SlotVectorId, kServerVectors> ids;
-        for (std::uint32_t v = 0; v < kServerVectors; ++v) ids[v] = {0, chunk_, v};
-        prepared_ = evaluator_->prepare(ids, mask_, rng_);
-    }
-    /// Consumes what prepare() made.
-    void respond() {
-        const std::size_t size = keys_.size() / kServerVectors;
-        std::array<scheme::SlotFactor, kServerVectors> factors;
-        client_vectors(shares_, kShareBits, parameters_.plain_modulus, v_, addend_, set_);
-        for (std::size_t v = 0; v < kServerVectors; ++v)
-            factors[v] = {std::span<const std::uint8_t>(keys_).subspan(v * size, size), v_[v]};
-        response_ = evaluator_->respond(std::move(prepared_), factors, addend_);
-    }
-    void decrypt() {
-        key_.decrypt(response_, result_);
-        finish_server_share(result_, shares_, kappa_, offset_, parameters_.plain_modulus, set_);
-    }
-    void all() {
-        encrypt();
-        prepare();
-        respond();
-        decrypt();
-    }
-    std::size_t bytes() const { return keys_.size() + response_.size(); }
-
-private:
-    InstructionSet set_;
-    const scheme::SlotParameters& parameters_;
-    Prng rng_ = generator();
-    scheme::SlotSecretKey key_;
-    std::unique_ptr<scheme::SlotEvaluator> evaluator_;
-    std::uint32_t chunk_ = 0;
-    std::vector<std::uint32_t> shares_, mask_;
-    std::vector<std::int32_t> kappa_, offset_;
-    std::array<SecretVector<std::uint32_t>, kServerVectors> e_, v_;
-    SecretVector<std::uint32_t> addend_, result_ = SecretVector<std::uint32_t>(kValues);
-    std::vector<std::uint8_t> keys_, response_;
-    scheme::PreparedResponse prepared_;
+    const SquareSlots activation_;
+    const std::vector<ActivationCurve> curves_{
+        {std::vector<std::int32_t>(kChannels, -77), std::vector<std::int32_t>(kChannels, 99)}};
+    std::unique_ptr<ActivationServer> server_;
+    std::unique_ptr<ActivationClient> client_;
+    std::size_t chunk_ = 0;
+    std::vector<std::uint32_t> shares_;
+    std::vector<std::uint8_t> vectors_, answer_;
+    std::unique_ptr<PreparedAnswer> prepared_;
+    SecretVector<std::uint32_t> result_;
 };
 
 const bool registered = [] {
-    const auto add = [](int bits, InstructionSet set, const std::string& part, void (*timed)(Activation&),
-                        void (*before)(Activation&)) {
+    const auto add = [](int bits, InstructionSet set, const std::string& part, void (*timed)(Chunks&),
+                        void (*before)(Chunks&)) {
         const std::string name = "Activation/" + std::to_string(bits) + "/" + part + "/" + std::string(to_string(set));
         benchmark::RegisterBenchmark(
             name.c_str(),
             [=](benchmark::State& state) {
-                Activation activation(bits, set);
+                Chunks chunks(bits, set);
                 double best = 1;
                 for (auto _ : state) {
-                    before(activation);
+                    chunks.renew();
+                    before(chunks);
                     const auto begin = std::chrono::steady_clock::now();
-                    timed(activation);
+                    timed(chunks);
                     const double seconds =
                         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
                     state.SetIterationTime(seconds);
                     best = std::min(best, seconds);
                 }
-                state.counters["ns_per_value"] = best * 1e9 / kValues;
-                state.counters["bytes_per_value"] = static_cast<double>(activation.bytes()) / kValues;
+                state.counters["ns_per_value"] = best * 1e9 / chunks.values();
+                state.counters["bytes_per_value"] = static_cast<double>(chunks.bytes()) / chunks.values();
             })
             ->UseManualTime()
             ->Unit(benchmark::kMicrosecond);
     };
-    const auto nothing = [](Activation&) {};
+    const auto nothing = [](Chunks&) {};
     for (int bits : {24, 27})
         for (InstructionSet set : supported_instruction_sets()) {
             if (set == InstructionSet::kAmx) continue;  // no sibling
             add(
-                bits, set, "both", [](Activation& a) { a.all(); }, nothing);
+                bits, set, "both", [](Chunks& a) { a.all(); }, nothing);
             add(
-                bits, set, "server_encrypt", [](Activation& a) { a.encrypt(); }, nothing);
+                bits, set, "server_encrypt", [](Chunks& a) { a.make_vectors(); }, nothing);
             add(
-                bits, set, "server_decrypt", [](Activation& a) { a.decrypt(); }, nothing);
+                bits, set, "server_decrypt", [](Chunks& a) { a.finish(); }, nothing);
             add(
-                bits, set, "client_prepare", [](Activation& a) { a.prepare(); }, nothing);
+                bits, set, "client_prepare", [](Chunks& a) { a.prepare(); }, nothing);
             add(
-                bits, set, "client_respond", [](Activation& a) { a.respond(); }, [](Activation& a) { a.prepare(); });
+                bits, set, "client_respond", [](Chunks& a) { a.answer(); }, [](Chunks& a) { a.prepare(); });
         }
     return true;
 }();

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "model/file.h"
 #include "packing/plan.h"
+#include "protocol/activation/slots/setup.h"
 #include "protocol/cost.h"
 #include "protocol/messages.h"
 #include "scheme/slots.h"
@@ -18,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } catch (const Error&) {}
     };
     attempt([&] { protocol::decode_client_hello(bytes); });
-    attempt([&] { protocol::decode_start_reply(bytes, scheme::slot_parameters_for_bits(24)); });
+    attempt([&] { protocol::decode_setup(bytes, scheme::slot_parameters_for_bits(24)); });
     attempt([&] {
         const auto hello = protocol::decode_server_hello(bytes);
         const auto architecture = model::parse_architecture(hello.architecture);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/table.h"
+#include "protocol/steps.h"
 
 namespace flash::app {
 
@@ -18,14 +19,14 @@ namespace {
 
 /// A row of the table: a layer, or all of them.
 struct Row {
-    std::array<double, kPhases> phases{};
+    std::array<double, protocol::kSteps> steps{};
     double seconds = 0, waiting = 0;
     std::uint64_t bytes_sent = 0, bytes_received = 0;
 
     void add(const ProfileEntry& entry) {
-        phases[static_cast<std::size_t>(entry.phase)] += entry.seconds;
+        steps[static_cast<std::size_t>(entry.step)] += entry.seconds;
         seconds += entry.seconds;
-        if (is_waiting(entry.phase)) waiting += entry.seconds;
+        if (protocol::is_waiting(entry.step)) waiting += entry.seconds;
         bytes_sent += entry.bytes_sent;
         bytes_received += entry.bytes_received;
     }
@@ -49,8 +50,8 @@ nlohmann::json trace_event(const Profile& profile, const Profile::Span& span, Pr
     if (span.layer != Profile::kNoLayer) arguments["layer"] = span.layer;
     if (span.bytes_sent) arguments["bytes_sent"] = span.bytes_sent;
     if (span.bytes_received) arguments["bytes_received"] = span.bytes_received;
-    return {{"name", to_string(span.phase)},
-            {"cat", is_waiting(span.phase) ? "wait" : "work"},
+    return {{"name", protocol::name_of(span.step)},
+            {"cat", protocol::is_waiting(span.step) ? "wait" : "work"},
             {"ph", "X"},
             {"ts", microseconds(span.begin - origin)},
             {"dur", microseconds(span.end - span.begin)},
@@ -64,22 +65,23 @@ nlohmann::json trace_event(const Profile& profile, const Profile::Span& span, Pr
 std::string profile_table(const Profile& profile, const std::vector<std::string>& layers) {
     std::map<int, Row> rows;
     Row total;
-    std::array<bool, kPhases> occurs{};
+    std::array<bool, protocol::kSteps> occurs{};
     for (const ProfileEntry& entry : summarise(profile)) {
         rows[entry.layer].add(entry);
         total.add(entry);
-        occurs[static_cast<std::size_t>(entry.phase)] = true;
+        occurs[static_cast<std::size_t>(entry.step)] = true;
     }
     std::vector<Table::Column> columns{{"layer"}};
-    for (int p = 0; p < kPhases; ++p)
-        if (occurs[static_cast<std::size_t>(p)]) columns.push_back({to_string(static_cast<Phase>(p)), Align::kRight});
+    for (int p = 0; p < protocol::kSteps; ++p)
+        if (occurs[static_cast<std::size_t>(p)])
+            columns.push_back({protocol::name_of(static_cast<Step>(p)), Align::kRight});
     for (const char* header : {"ms", "share", "waiting", "bytes sent", "bytes received"})
         columns.push_back({header, Align::kRight});
     Table table(std::move(columns));
     const auto add = [&](const std::string& name, const Row& row) {
         std::vector<std::string> cells{name};
-        for (std::size_t p = 0; p < row.phases.size(); ++p)
-            if (occurs[p]) cells.push_back(row.phases[p] == 0 ? "" : milliseconds(row.phases[p]));
+        for (std::size_t p = 0; p < row.steps.size(); ++p)
+            if (occurs[p]) cells.push_back(row.steps[p] == 0 ? "" : milliseconds(row.steps[p]));
         cells.push_back(milliseconds(row.seconds));
         cells.push_back(fmt::format("{:.1f}%", total.seconds > 0 ? 100 * row.seconds / total.seconds : 0));
         cells.push_back(milliseconds(row.waiting));
@@ -98,10 +100,10 @@ nlohmann::json profile_json(const Profile& profile) {
     nlohmann::json entries = nlohmann::json::array();
     for (const ProfileEntry& entry : summarise(profile)) {
         entries.push_back({{"layer", entry.layer == Profile::kNoLayer ? nlohmann::json() : nlohmann::json(entry.layer)},
-                           {"phase", to_string(entry.phase)},
+                           {"phase", protocol::name_of(entry.step)},
                            {"spans", entry.spans},
                            {"seconds", entry.seconds},
-                           {"waiting", is_waiting(entry.phase)},
+                           {"waiting", protocol::is_waiting(entry.step)},
                            {"bytes_sent", entry.bytes_sent},
                            {"bytes_received", entry.bytes_received}});
     }

@@ -50,20 +50,6 @@ std::vector<double> own_seconds(const std::vector<Profile::Span>& spans) {
 
 const char* to_string(Party party) { return party == Party::kClient ? "client" : "server"; }
 
-const char* to_string(Phase phase) {
-    static constexpr const char* kNames[kPhases] = {
-        "setup",   "share",           "encrypt", "send",      "wait upload", "linear",       "mask",  "wait linear",
-        "decrypt", "activation keys", "prepare", "wait keys", "respond",     "wait product", "finish"};
-    const auto at = static_cast<std::size_t>(phase);
-    require(at < kPhases, ErrorKind::kInternal, "unknown phase");
-    return kNames[at];
-}
-
-bool is_waiting(Phase phase) {
-    return phase == Phase::kWaitUpload || phase == Phase::kWaitLinear || phase == Phase::kWaitKeys ||
-           phase == Phase::kWaitProduct;
-}
-
 void Profile::add(const Span& span) {
     const std::lock_guard lock(mutex_);
     spans_.push_back(span);
@@ -74,9 +60,9 @@ std::vector<Profile::Span> Profile::spans() const {
     return spans_;
 }
 
-void ProfileSpan::begin(int layer, Phase phase) {
+void ProfileSpan::begin(int layer, Step step) {
     span_.layer = layer;
-    span_.phase = phase;
+    span_.step = step;
     span_.thread = this_thread();
     span_.begin = Profile::Clock::now();
 }
@@ -93,11 +79,11 @@ void ProfileSpan::end() noexcept {
 std::vector<ProfileEntry> summarise(const Profile& profile) {
     const std::vector<Profile::Span> spans = profile.spans();
     const std::vector<double> own = own_seconds(spans);
-    std::map<std::pair<int, Phase>, ProfileEntry> entries;
+    std::map<std::pair<int, Step>, ProfileEntry> entries;
     for (std::size_t i = 0; i < spans.size(); ++i) {
-        ProfileEntry& entry = entries[{spans[i].layer, spans[i].phase}];
+        ProfileEntry& entry = entries[{spans[i].layer, spans[i].step}];
         entry.layer = spans[i].layer;
-        entry.phase = spans[i].phase;
+        entry.step = spans[i].step;
         ++entry.spans;
         entry.seconds += own[i];
         entry.bytes_sent += spans[i].bytes_sent;

@@ -1,7 +1,7 @@
-// What one party did during one inference: spans of time by layer and phase, and the bytes that went with them.
+// What one party did during one inference: spans of time by layer and step, and the bytes that went with them.
 //
 // A profile holds names, sizes and times, and never secret data: no share, key, seed, weight or pixel may be passed to
-// it. Its times are those that the peer and the network can see anyway, as no phase's time depends on secrets.
+// it. Its times are those that the peer and the network can see anyway, as no step's time depends on secrets.
 #pragma once
 
 #include <chrono>
@@ -16,29 +16,8 @@ namespace flash {
 enum class Party : std::uint8_t { kClient, kServer };
 const char* to_string(Party party);
 
-/// What a span of time was spent on. In the order in which reports list them.
-enum class Phase : std::uint8_t {
-    kSetup,           ///< both: keys and the first exchange
-    kShare,           ///< client: drawing its share of the next activation
-    kEncrypt,         ///< client: packing and encrypting an upload
-    kSend,            ///< both: handing messages to the channel
-    kWaitUpload,      ///< server: until an upload has arrived
-    kLinear,          ///< server: adding its share and the linear layer itself
-    kMask,            ///< server: masking and packing the result
-    kWaitLinear,      ///< client: until a linear response has arrived
-    kDecrypt,         ///< client: of linear responses; server: of product responses, with the end of the activation
-    kActivationKeys,  ///< server: encrypting E1, E2, E3
-    kPrepare,         ///< client: of the masked product, what does not depend on the server's answer
-    kWaitKeys,        ///< client: until activation keys have arrived
-    kRespond,         ///< client: the masked product
-    kWaitProduct,     ///< server: until a product response has arrived
-    kFinish,          ///< both: the result share and the end
-};
-inline constexpr int kPhases = 15;
-/// Short lower-case words, e.g. "wait linear".
-const char* to_string(Phase phase);
-/// Whether the phase is nothing but waiting for the peer.
-bool is_waiting(Phase phase);
+/// What a span of time was spent on: a number below 256 whose meaning is the recorder's (protocol/steps.h).
+enum class Step : std::uint8_t {};
 
 /// A record of spans. Thread-safe.
 class Profile {
@@ -48,7 +27,7 @@ public:
 
     struct Span {
         int layer = kNoLayer;
-        Phase phase{};
+        Step step{};
         std::uint64_t thread = 0;  ///< the system's number of the thread
         Clock::time_point begin, end;
         std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< frames with headers, before TLS
@@ -70,14 +49,14 @@ private:
 };
 
 /// Records the time from its construction to its destruction, on one thread. Spans of one thread must nest: one that is
-/// made within another counts for its own phase, and the outer one only for the rest. Without a profile it does
+/// made within another counts for its own step, and the outer one only for the rest. Without a profile it does
 /// nothing.
 ///
-///     ProfileSpan span(profile, layer, Phase::kLinear);
+///     ProfileSpan span(profile, layer, step::kLinear);
 class ProfileSpan {
 public:
-    ProfileSpan(Profile* profile, int layer, Phase phase) : profile_(profile) {
-        if (profile_) begin(layer, phase);
+    ProfileSpan(Profile* profile, int layer, Step step) : profile_(profile) {
+        if (profile_) begin(layer, step);
     }
     ~ProfileSpan() {
         if (profile_) end();
@@ -89,23 +68,23 @@ public:
     void received(std::uint64_t bytes) { span_.bytes_received += bytes; }
 
 private:
-    void begin(int layer, Phase phase);
+    void begin(int layer, Step step);
     void end() noexcept;
 
     Profile* profile_;
     Profile::Span span_;
 };
 
-/// All spans of one layer and phase together.
+/// All spans of one layer and step together.
 struct ProfileEntry {
     int layer = Profile::kNoLayer;
-    Phase phase{};
+    Step step{};
     std::size_t spans = 0;
     double seconds = 0;  ///< without the spans nested in them; several threads add up
     std::uint64_t bytes_sent = 0, bytes_received = 0;
 };
 
-/// By layer (none first), then phase.
+/// By layer (none first), then step.
 std::vector<ProfileEntry> summarise(const Profile& profile);
 /// Seconds from the first begin to the last end; 0 for an empty profile.
 double wall_seconds(const Profile& profile);

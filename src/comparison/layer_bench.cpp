@@ -16,6 +16,7 @@
 #include "comparison/replay.h"
 #include "comparison/report.h"
 #include "packing/linear_map.h"
+#include "protocol/message_types.h"
 #include "protocol/prepared_model.h"
 
 namespace flash::comparison {
@@ -84,7 +85,7 @@ double bare_seconds(BareLoop loop, const protocol::PreparedModel& model, std::in
 double server_online(const protocol::PreparedModel& model, const Recording& recording) {
     ReplayChannel channel(recording);
     replay_server(model, recording, channel);
-    return channel.seconds_between(transport::MessageType::kUpload, transport::MessageType::kLinearResponse);
+    return channel.seconds_between(protocol::message_type::kUpload, protocol::message_type::kLinearResponse);
 }
 
 }  // namespace
@@ -190,6 +191,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
 }  // namespace
 
 void run_layers(const LayersCommand& command) {
+    require_destination(command.json);
     LayerOptions options;
     options.threads = command.threads > 0 ? command.threads : available_cores();
     options.runs = command.runs;

@@ -97,8 +97,8 @@ nlohmann::json to_json(const NetworkResult& r) {
             entry["ns_per_activation_value"] = 1e9 * c.seconds.median() / values;
         }
         entry["client_phases_s"] = {
-            {"setup", c.phases.setup},     {"encrypt", c.phases.encrypt},     {"wait_linear", c.phases.wait_linear},
-            {"decrypt", c.phases.decrypt}, {"wait_keys", c.phases.wait_keys}, {"respond", c.phases.respond}};
+            {"setup", c.phases.setup},     {"encrypt", c.phases.encrypt},        {"wait_linear", c.phases.wait_linear},
+            {"decrypt", c.phases.decrypt}, {"wait_keys", c.phases.wait_vectors}, {"respond", c.phases.respond}};
         const Sum sum = over_connection(c);
         const auto [difference, bound] = worst(r, c);
         entry["correctness"] = {{"correct", r.correct(c)},

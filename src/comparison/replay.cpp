@@ -1,12 +1,10 @@
 #include "comparison/replay.h"
 
-#include <exception>
-#include <thread>
-
 #include "base/error.h"
+#include "protocol/local_parties.h"
+#include "protocol/message_types.h"
 #include "protocol/server_inference.h"
 #include "transport/frame.h"
-#include "transport/loopback.h"
 
 namespace flash::comparison {
 
@@ -33,37 +31,11 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
         recording.server.push_back(message);
         return std::optional(std::move(message));
     };
-    auto [client_end, server_end] = transport::make_loopback(std::move(options));
-    transport::Limits limits;
-    limits.max_queued = protocol::client_queue_bytes(model.cost());
-    limits.max_payload = protocol::client_payload_bytes(model.architecture());
-    limits.timeout = kPatience;
-    client_end->set_limits(limits);
-    limits = {};
-    limits.max_queued = protocol::server_queue_bytes(model.cost());
-    limits.timeout = kPatience;
-    server_end->set_limits(limits);
-
-    std::exception_ptr failure;
-    std::thread server([&, end = server_end.get()] {
-        try {
-            const Message start = end->receive(MessageType::kStart);
-            protocol::ServerInference(model, *end, SecretSeed::for_testing(server_seed)).run(start);
-        } catch (...) {
-            failure = std::current_exception();
-            end->fail("the server failed");
-        }
-    });
-    try {
-        const protocol::ClientModel known(model.architecture(), model.fingerprint());
-        recording.result =
-            protocol::ClientInference(known, *client_end, SecretSeed::for_testing(client_seed)).run(input, 0);
-    } catch (...) {
-        if (!failure) failure = std::current_exception();
-        client_end->fail("the client failed");
-    }
-    server.join();
-    if (failure) std::rethrow_exception(failure);
+    recording.result = protocol::run_local(model, protocol::client_model(model), input,
+                                           {.client_seed = SecretSeed::for_testing(client_seed),
+                                            .server_seed = SecretSeed::for_testing(server_seed),
+                                            .connection = std::move(options)})
+                           .client;
     return recording;
 }
 
@@ -76,8 +48,8 @@ void ReplayChannel::send(Message message) {
     const std::lock_guard lock(mutex_);
     ++traffic_.messages_sent;
     traffic_.bytes_sent += transport::frame_bytes(message);
-    if (message.type == MessageType::kActivationKeys) {
-        keys_sent_.emplace(message.layer, message.index);
+    if (message.type == protocol::message_type::kServerVectors) {
+        vectors_sent_.emplace(message.layer, message.index);
         changed_.notify_all();
     }
     if (on_send_) on_send_(message);
@@ -90,11 +62,12 @@ Message ReplayChannel::receive(MessageType type) {
     if (!times.first_asked) times.first_asked = Clock::now();
     std::deque<Message>& queue = waiting_[type];
     if (queue.empty())
-        throw Error(ErrorKind::kNetwork, std::string("the recording has no more messages of type ") + to_string(type));
-    if (type == MessageType::kProductResponse && !changed_.wait_for(lock, kPatience, [&] {
-            return failed_ || keys_sent_.contains({queue.front().layer, queue.front().index});
+        throw Error(ErrorKind::kNetwork,
+                    std::string("the recording has no more messages of type ") + protocol::name_of(type));
+    if (type == protocol::message_type::kProductResponse && !changed_.wait_for(lock, kPatience, [&] {
+            return failed_ || vectors_sent_.contains({queue.front().layer, queue.front().index});
         }))
-        throw Error(ErrorKind::kTimeout, "the replayed server did not send the keys of an activation");
+        throw Error(ErrorKind::kTimeout, "the replayed server did not send the vectors of an activation");
     if (failed_) throw Error(ErrorKind::kNetwork, "the replay has failed");
     Message message = std::move(queue.front());
     queue.pop_front();
@@ -103,7 +76,7 @@ Message ReplayChannel::receive(MessageType type) {
     return message;
 }
 
-Message ReplayChannel::receive_any(std::chrono::milliseconds) { return receive(MessageType::kStart); }
+Message ReplayChannel::receive_any(std::chrono::milliseconds) { return receive(protocol::message_type::kStart); }
 
 transport::Traffic ReplayChannel::traffic() const {
     const std::lock_guard lock(mutex_);
@@ -130,7 +103,7 @@ double ReplayChannel::seconds_between(MessageType asked, MessageType sent) const
 }
 
 double replay_server(const protocol::PreparedModel& model, const Recording& recording, ReplayChannel& channel) {
-    const Message start = channel.receive(MessageType::kStart);
+    const Message start = channel.receive(protocol::message_type::kStart);
     const auto begin = ReplayChannel::Clock::now();
     protocol::ServerInference(model, channel, SecretSeed::for_testing(recording.server_seed)).run(start);
     return std::chrono::duration<double>(ReplayChannel::Clock::now() - begin).count();

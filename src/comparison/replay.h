@@ -36,7 +36,7 @@ Recording record_inference(const protocol::PreparedModel& model, std::span<const
                            std::uint64_t client_seed, std::uint64_t server_seed);
 
 /// The server's end of a connection whose client has said everything already. Only what a client could not have known
-/// yet is held back: the answer to a chunk of activations waits until the server has sent that chunk's keys.
+/// yet is held back: the answer to a chunk of activations waits until the server has sent that chunk's vectors.
 class ReplayChannel : public transport::Channel {
 public:
     using Clock = std::chrono::steady_clock;
@@ -65,7 +65,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::map<transport::MessageType, std::deque<transport::Message>> waiting_;
-    std::set<std::pair<std::uint32_t, std::uint32_t>> keys_sent_;  ///< layer and chunk
+    std::set<std::pair<std::uint32_t, std::uint32_t>> vectors_sent_;  ///< layer and chunk
     std::map<transport::MessageType, Times> times_;
     std::function<void(const transport::Message&)> on_send_;
     transport::Traffic traffic_;

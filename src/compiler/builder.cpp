@@ -14,46 +14,6 @@ namespace {
     throw Error(ErrorKind::kUnsupported, fmt::format("node {}: {}", node, why));
 }
 
-Quadratic unit(int channels) {
-    const auto count = static_cast<std::size_t>(channels);
-    return {std::vector<double>(count, 0.0), std::vector<double>(count, 1.0), std::vector<double>(count, 0.0)};
-}
-
-bool quadratic(const Quadratic& p) {
-    return std::ranges::any_of(p.a, [](double a) { return a != 0; });
-}
-
-bool close(double x, double y) { return std::abs(x - y) <= 1e-9 * std::max(std::abs(x), std::abs(y)); }
-
-/// p = scale * q + shift, channel by channel, if that is so.
-struct Relation {
-    std::vector<double> scale, shift;
-    bool shifted() const {
-        return std::ranges::any_of(shift, [](double s) { return s != 0; });
-    }
-};
-
-std::optional<Relation> relate(const Quadratic& p, const Quadratic& q) {
-    Relation relation;
-    for (std::size_t c = 0; c < p.a.size(); ++c) {
-        double scale = 0;
-        if (q.a[c] != 0 || q.b[c] != 0) {
-            scale = q.a[c] != 0 ? p.a[c] / q.a[c] : p.b[c] / q.b[c];
-            if (!close(p.a[c], scale * q.a[c]) || !close(p.b[c], scale * q.b[c])) return std::nullopt;
-        } else {
-            if (p.a[c] != 0 || p.b[c] != 0) return std::nullopt;
-            scale = q.c[c] != 0 ? p.c[c] / q.c[c] : 0;
-        }
-        relation.scale.push_back(scale);
-        relation.shift.push_back(close(p.c[c], scale * q.c[c]) ? 0 : p.c[c] - scale * q.c[c]);
-    }
-    return relation;
-}
-
-bool padded(const model::Window& w) {
-    return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0;
-}
-
 /// Calls body(part, its first channel).
 template <class Parts, class Body>
 void for_each_part(Parts& parts, Body&& body) {
@@ -67,14 +27,6 @@ void for_each_part(Parts& parts, Body&& body) {
 std::vector<double> slice(const std::vector<double>& values, std::size_t first, std::size_t count) {
     return {values.begin() + static_cast<std::ptrdiff_t>(first),
             values.begin() + static_cast<std::ptrdiff_t>(first + count)};
-}
-
-void rescale(Quadratic& poly, std::span<const double> scale, std::span<const double> shift) {
-    for (std::size_t c = 0; c < scale.size(); ++c) {
-        poly.a[c] *= scale[c];
-        poly.b[c] *= scale[c];
-        poly.c[c] = poly.c[c] * scale[c] + shift[c];
-    }
 }
 
 bool same_parts(const Tensor& left, const Tensor& right) {
@@ -202,47 +154,25 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
 
 int Builder::base_of_value(int base, const Quadratic& poly, int value) {
     for (std::size_t i = 0; i < bases_.size(); ++i)
-        if (bases_[i].origin && bases_[i].origin->first == base && bases_[i].origin->second == poly)
-            return static_cast<int>(i);
+        if (bases_[i].origin && *bases_[i].origin == Part{base, poly}) return static_cast<int>(i);
     bases_.push_back(
-        {identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, std::pair(base, poly), 0, {}, {}});
+        {identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, Part{base, poly}, 0, {}, {}});
     return static_cast<int>(bases_.size()) - 1;
 }
 
 void Builder::align(Part& left, Part& right) const {
-    if (left.base == right.base) return;
-    const auto rebase = [&](Part& part, int target) {
-        const auto& origin = bases_[static_cast<std::size_t>(target)].origin;
-        if (!origin || origin->first != part.base) return false;
-        const std::optional<Relation> relation = relate(part.poly, origin->second);
-        if (!relation) return false;
-        part.base = target;
-        part.poly = {std::vector<double>(relation->scale.size(), 0.0), relation->scale, relation->shift};
-        return true;
-    };
-    if (!rebase(left, right.base)) rebase(right, left.base);
+    compiler::align(left, right, [&](int base) { return bases_[static_cast<std::size_t>(base)].origin; });
 }
 
 Part Builder::add(Part& left, Part& right, double sign, const std::string& node) {
     align(left, right);
-    if (left.base == right.base) {
-        Part sum = left;
-        for (std::size_t c = 0; c < sum.channels(); ++c) {
-            sum.poly.a[c] += sign * right.poly.a[c];
-            sum.poly.b[c] += sign * right.poly.b[c];
-            sum.poly.c[c] += sign * right.poly.c[c];
-        }
-        return sum;
-    }
+    if (left.base == right.base) return {left.base, compiler::add(left.poly, right.poly, sign)};
     Linear sum = compiler::add(linear(left, true, node), linear(right, true, node), sign);
     sum.name = node;
     return from_linear(std::move(sum)).parts[0];
 }
 
 Tensor Builder::add(Tensor& left, Tensor& right, double sign, const std::string& node) {
-    if (left.shape != right.shape || left.flat != right.flat)
-        refuse(node,
-               "it adds tensors of different shapes; Flash adds tensors of equal shape and constants per channel");
     Tensor result = left;
     if (same_parts(left, right)) {
         for (std::size_t p = 0; p < left.parts.size(); ++p)
@@ -261,14 +191,8 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
         refuse(node,
                "it multiplies two different tensors. Flash multiplies a tensor by itself (the activation x*x + x) and "
                "by constants per channel");
-    const auto too_high = [&] {
-        for (std::size_t c = 0; c < left.poly.a.size(); ++c)
-            if ((left.poly.a[c] != 0 && (right.poly.a[c] != 0 || right.poly.b[c] != 0)) ||
-                (right.poly.a[c] != 0 && left.poly.b[c] != 0))
-                return true;
-        return false;
-    };
-    if (too_high()) {
+    std::optional<Quadratic> product = compiler::multiply(left.poly, right.poly);
+    if (!product) {
         // A square of something that is itself an activation: that activation becomes a value, and both operands are
         // rewritten as linear functions of it. An existing value that differs by a factor and a constant will do.
         Quadratic target = right.poly;
@@ -279,12 +203,11 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
             const int base = base_of_value(right.base, target, value);
             for (Part* part : {&left, &right}) {
                 if (part->base == base) continue;  // both operands are one part
-                const Relation relation = *relate(part->poly, target);
-                part->base = base;
-                part->poly = {std::vector<double>(relation.scale.size(), 0.0), relation.scale, relation.shift};
+                *part = {base, relate(part->poly, target)->line()};
             }
+            product = compiler::multiply(left.poly, right.poly);
         }
-        if (too_high())
+        if (!product)
             refuse(node,
                    "this product makes a polynomial of degree three or more. Flash runs activations of degree two, "
                    "a*x*x + b*x + c, with a "
@@ -294,38 +217,24 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
     const bool usable = std::ranges::all_of(left.poly.a, [](double a) { return a == 0; }) &&
                         std::ranges::none_of(left.poly.b, [](double b) { return b == 0; });
     if (!normalised && usable) normalised = left.poly;
-    Part product = left;
-    for (std::size_t c = 0; c < product.poly.a.size(); ++c) {
-        const double a1 = left.poly.a[c], b1 = left.poly.b[c], c1 = left.poly.c[c];
-        const double a2 = right.poly.a[c], b2 = right.poly.b[c], c2 = right.poly.c[c];
-        product.poly.a[c] = a1 * c2 + b1 * b2 + c1 * a2;
-        product.poly.b[c] = b1 * c2 + c1 * b2;
-        product.poly.c[c] = c1 * c2;
-    }
-    return product;
+    return {left.base, std::move(*product)};
 }
 
 Tensor Builder::multiply(Tensor& left, Tensor& right, const std::string& node) {
-    if (left.shape != right.shape || left.flat != right.flat) refuse(node, "it multiplies tensors of different shapes");
     if (!same_parts(left, right)) refuse(node, "it multiplies two different tensors, of which one is a concatenation");
     Tensor result = left;
     for (std::size_t p = 0; p < left.parts.size(); ++p) result.parts[p] = multiply(left.parts[p], right.parts[p], node);
     return result;
 }
 
-Tensor Builder::concatenate(const std::vector<Tensor>& tensors, const std::string& node) const {
+Tensor Builder::concatenate(const std::vector<Tensor>& tensors) const {
     Tensor result = tensors[0];
     result.parts.clear();
     result.shape.channels = 0;
     result.concatenated = true;
     for (const Tensor& tensor : tensors) {
-        if (tensor.flat != result.flat || tensor.shape.height != result.shape.height ||
-            tensor.shape.width != result.shape.width)
-            refuse(node, "it concatenates maps of different height or width");
         result.parts.insert(result.parts.end(), tensor.parts.begin(), tensor.parts.end());
         result.shape.channels += tensor.shape.channels;
-        if (result.shape.channels > model::kMaxChannels)
-            refuse(node, fmt::format("it makes more than {} channels", model::kMaxChannels));
     }
     return result;
 }
@@ -375,7 +284,6 @@ Tensor Builder::convolve(const Tensor& tensor, const std::vector<double>& weight
 
 Tensor Builder::average_pool(const Tensor& tensor, const model::Window& window, const std::string& node) {
     Tensor result = tensor;
-    result.pads = {};
     for (Part& part : result.parts) {
         const Tensor pooled = from_linear(compiler::average_pool(linear(part, !padded(window), node), window, node));
         part = pooled.parts[0];
@@ -437,9 +345,9 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
         Part part = clip.part;
         const Base* base = &bases_[static_cast<std::size_t>(part.base)];
         if (base->origin && !quadratic(part.poly)) {
-            Quadratic poly = base->origin->second;
+            Quadratic poly = base->origin->poly;
             rescale(poly, part.poly.b, part.poly.c);
-            part = {base->origin->first, poly};
+            part = {base->origin->base, poly};
             base = &bases_[static_cast<std::size_t>(part.base)];
         }
         int layer = 0;
@@ -453,7 +361,7 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
             // The result layer computes last.poly of it.
             const std::optional<Relation> relation = relate(part.poly, last.poly);
             if (relation) {
-                part.poly = {std::vector<double>(part.channels(), 0.0), relation->scale, relation->shift};
+                part.poly = relation->line();
                 layer = renumbered.back();
             }
         }

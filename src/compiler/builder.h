@@ -3,7 +3,6 @@
 // to it; a polynomial of degree two becomes a layer (a value) when something linear is applied to it.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,24 +10,15 @@
 #include <vector>
 
 #include "compiler/linear.h"
+#include "compiler/quadratic.h"
 
 namespace flash::compiler {
-
-/// Some consecutive channels of a tensor:  poly(bases[base])  channel by channel.
-struct Part {
-    int base = 0;
-    Quadratic poly;
-    std::size_t channels() const { return poly.a.size(); }
-};
 
 /// A tensor of the graph: its parts, one after the other along the channels.
 struct Tensor {
     std::vector<Part> parts;
     model::Shape shape;
-    bool flat = false;           ///< its ONNX shape is [N, C*H*W]
-    bool channels_last = false;  ///< its ONNX shape is [N, H, W, C], or that flattened
-    bool concatenated = false;   ///< its parts may be read by others too, each with a batch norm of its own
-    std::array<int, 4> pads{};   ///< zeros that a Pad node put around it: top, left, bottom, right
+    bool concatenated = false;  ///< its parts may be read by others too, each with a batch norm of its own
 };
 
 class Builder {
@@ -47,11 +37,12 @@ public:
     /// expression.
     Tensor normalise(const Tensor& tensor, const std::vector<double>& scale, const std::vector<double>& shift,
                      const std::string& node);
-    /// left + sign * right and left * right. The operands may be rewritten to an equal form on another base.
+    /// left + sign * right and left * right, of equal shapes. The operands may be rewritten to an equal form on another
+    /// base.
     Tensor add(Tensor& left, Tensor& right, double sign, const std::string& node);
     Tensor multiply(Tensor& left, Tensor& right, const std::string& node);
     /// Tensors of equal height and width, one after the other along the channels.
-    Tensor concatenate(const std::vector<Tensor>& tensors, const std::string& node) const;
+    Tensor concatenate(const std::vector<Tensor>& tensors) const;
     /// Convolution with weights [out][in / groups][kernel_h][kernel_w]; over a concatenation it is a sum over the
     /// parts.
     Tensor convolve(const Tensor& tensor, const std::vector<double>& weights, int out_channels,
@@ -73,10 +64,10 @@ public:
 private:
     struct Base {
         Linear linear;
-        std::vector<std::pair<Quadratic, int>> values;    // activations of this expression that are values
-        std::optional<std::pair<int, Quadratic>> origin;  // this expression is a value: that polynomial of that base
-        int combinable = 0;                               // of the values, those whose readers bear a constant
-        std::optional<Quadratic> normalised;              // the first linear function of it that was squared
+        std::vector<std::pair<Quadratic, int>> values;  // activations of this expression that are values
+        std::optional<Part> origin;                     // this expression is a value: that polynomial of that base
+        int combinable = 0;                             // of the values, those whose readers bear a constant
+        std::optional<Quadratic> normalised;            // the first linear function of it that was squared
         std::optional<std::pair<Quadratic, int>>
             span;  // both activations of every channel, as polynomials of that function, and their value
     };

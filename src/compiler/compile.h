@@ -29,15 +29,17 @@ struct ImportedModel {
     model::Preprocessing preprocessing;  ///< metadata "flash.input"; default: centre crop to the input, mean 0, std 1
     std::vector<std::string> classes;    ///< metadata "flash.classes"; may be empty
     std::shared_ptr<const Network> network;
+    std::vector<std::string> notes{};  ///< what was left out or turned, for the user to read
 
     model::Shape output() const;
     int activation_layers() const;
 };
 
-/// Reads and folds an ONNX model. Error(kFile): missing, truncated, or not ONNX; Error(kUnsupported): an operator or a
-/// structure that Flash cannot run, naming the node, the reason and what to do instead.
+/// Reads and folds an ONNX model; its weights may lie beside it, in the same folder. Error(kFile): missing, truncated,
+/// or not ONNX; Error(kUnsupported): an operator or a structure that Flash cannot run, naming the node, the reason and
+/// what to do instead.
 ImportedModel import_onnx(const std::filesystem::path& path);
-/// The same from bytes; `name` is used where the metadata has none.
+/// The same from bytes, which hold everything; `name` is used where the metadata has none.
 ImportedModel import_onnx(std::span<const std::uint8_t> bytes, const std::string& name);
 
 /// Logits of the folded float network on one normalised CHW image.

@@ -43,7 +43,7 @@ struct FloatGraph {
 };
 
 /// Reads an ONNX model of the kind that import_onnx() takes. Error(kFile) and Error(kUnsupported) as there; the latter
-/// also for rare forms of operators (auto_pad, ceil_mode, Clip, transpositions) that this reader does not know.
+/// also for Clip, which import_onnx() leaves out.
 FloatGraph import_float_graph(const std::filesystem::path& path);
 FloatGraph import_float_graph(std::span<const std::uint8_t> bytes);
 

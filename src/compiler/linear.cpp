@@ -23,16 +23,9 @@ std::size_t size(int value) { return static_cast<std::size_t>(value); }
 
 std::size_t kernel_size(const Window& w) { return size(w.kernel_h) * size(w.kernel_w); }
 
-Shape output_shape(const Shape& in, int channels, const Window& window, const std::string& node) {
-    const Shape out{channels, window.out_height(in.height), window.out_width(in.width)};
-    if (out.height < 1 || out.width < 1)
-        refuse(node, fmt::format("the {} x {} window is larger than its {} x {} input", window.reach_h(),
-                                 window.reach_w(), in.height, in.width));
-    if (channels < 1 || channels > model::kMaxChannels || out.height > model::kMaxExtent ||
-        out.width > model::kMaxExtent || out.size() > model::kMaxMapValues)
-        refuse(node,
-               fmt::format("its output of {} x {} x {} is larger than Flash allows", channels, out.height, out.width));
-    return out;
+/// What a window makes of a map; the reader has checked that it fits.
+Shape output_shape(const Shape& in, int channels, const Window& window) {
+    return {channels, window.out_height(in.height), window.out_width(in.width)};
 }
 
 void check_weights(std::size_t out, std::size_t in, const Window& window, const std::string& node) {
@@ -48,12 +41,12 @@ bool single_pixels(const FloatTerm& term) {
 }
 
 /// Padding adds zeros around the expression's result; that is only a linear map of the values where the result itself
-/// carries no bias and is a value, not a convolution of one.
+/// carries no bias and is a value or a mixture of channels, not a convolution over several pixels.
 void check_padding(const Linear& expression, const Window& window, const std::string& node, bool pooling) {
     if (!window.padded()) return;
     const char* what = pooling ? "pooling" : "convolution";
     for (const FloatTerm& term : expression.terms)
-        if (term.kind == TermKind::kConvolution && !(pooling && single_pixels(term)))
+        if (term.kind == TermKind::kConvolution && !(pooling ? single_pixels(term) : term.window == Window{}))
             refuse(
                 node,
                 fmt::format(
@@ -96,9 +89,10 @@ FloatTerm dense(const FloatTerm& term, std::size_t outputs, const std::string& n
     return result;
 }
 
-/// Window of `second` applied to the result of `first`; second has no padding. Unless one of them is a single pixel,
-/// the gaps of dilated kernels are filled with zeros.
+/// Window of `second` applied to the result of `first`; second has no padding, unless first is a single pixel. Unless
+/// one of them is a single pixel, the gaps of dilated kernels are filled with zeros.
 Window compose(const Window& first, const Window& second) {
+    if (first == Window{}) return second;
     Window w = first;
     w.stride_h = first.stride_h * second.stride_h;
     w.stride_w = first.stride_w * second.stride_w;
@@ -231,6 +225,8 @@ void merge(std::vector<FloatTerm>& terms) {
 
 }  // namespace
 
+bool padded(const Window& w) { return w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0; }
+
 Linear identity(int value, const Shape& shape) {
     return {"",
             shape,
@@ -262,7 +258,7 @@ Linear convolve(const Linear& expression, const std::vector<double>& weights, in
     check_padding(expression, window, node, false);
     const std::size_t middle = size(expression.shape.channels), out = size(out_channels), kernel = kernel_size(window);
     const std::size_t group_middle = middle / size(groups), group_out = out / size(groups);
-    Linear result{node, output_shape(expression.shape, out_channels, window, node), {}, bias};
+    Linear result{node, output_shape(expression.shape, out_channels, window), {}, bias};
     check_weights(out, group_middle, window, node);
     for (const FloatTerm& term : expression.terms)
         result.terms.push_back(convolve_term(term, middle, weights, out, window, groups, node));
@@ -301,7 +297,7 @@ Linear embed(const Linear& expression, int first, int channels) {
 Linear average_pool(const Linear& expression, const Window& window, const std::string& node) {
     check_padding(expression, window, node, true);
     Linear result{expression.name.empty() ? node : expression.name,
-                  output_shape(expression.shape, expression.shape.channels, window, node),
+                  output_shape(expression.shape, expression.shape.channels, window),
                   {},
                   expression.bias};
     if (kernel_size(window) == 1 && window.stride_h == 1 && window.stride_w == 1 && !window.padded()) return expression;

@@ -17,6 +17,9 @@ struct Linear {
     std::vector<double> bias;
 };
 
+/// Whether zeros are put around the map.
+bool padded(const model::Window& window);
+
 /// The expression that is just a value.
 Linear identity(int value, const model::Shape& shape);
 

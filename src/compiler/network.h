@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/quadratic.h"
 #include "model/architecture.h"
 #include "model/convolution.h"
 
@@ -22,12 +23,6 @@ struct FloatTerm {
     model::Window window;
     std::vector<double> weights;  ///< kConvolution: [out][in / groups][kernel_h][kernel_w]; kScale: one per channel
     int groups = 1;
-};
-
-/// Per-channel polynomial  a x^2 + b x + c.
-struct Quadratic {
-    std::vector<double> a, b, c;
-    bool operator==(const Quadratic&) const = default;
 };
 
 struct FloatLayer {

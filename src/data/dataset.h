@@ -39,7 +39,8 @@ public:
 ///   cifar100:DIR       binary version, fine labels; DIR holds test.bin, or the folder cifar-100-binary does
 ///   tiny-imagenet:DIR  DIR holds wnids.txt, or the folder tiny-imagenet-200 does; labels are positions in wnids.txt
 ///   images:DIR         a folder of PNG and JPEG pictures; labels from labels.txt, else from sub-folders, else none
-///   npy:FILE           NCHW (or one CHW) array, already normalised; no labels
+///   npy:FILE           NCHW (or one CHW) array, NHWC where only that fits the network, or [N, F];
+///                      already normalised; no labels
 /// "#train" or "#test" at the end of a SPEC chooses the part; the default is `split`. (The test part of tiny-imagenet
 /// is its labelled validation part; an images:DIR has parts if it holds folders train and val or test.) Throws
 /// Error(kInvalidArgument) for an unknown form, Error(kFile) if files are missing or damaged.

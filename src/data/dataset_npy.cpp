@@ -1,4 +1,4 @@
-// Arrays of inputs that are normalised already.
+// Arrays of inputs that are normalised already: NCHW, NHWC where that is what fits the network, or [N, F].
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,14 +14,17 @@ class NpySet : public Dataset {
 public:
     explicit NpySet(const std::string& path) : file_(path) {
         const std::vector<std::size_t>& shape = file_.header().shape;
-        if (shape.size() != 3 && shape.size() != 4) {
+        if (shape.size() < 2 || shape.size() > 4) {
             throw Error(ErrorKind::kInvalidArgument,
-                        fmt::format("'{}' has shape {}; inputs must be NCHW, or CHW for a single one", path, shape));
+                        fmt::format("'{}' has shape {}; inputs must be NCHW, CHW for a single one, or [N, F] for a "
+                                    "network of vectors",
+                                    path, shape));
         }
-        count_ = shape.size() == 4 ? shape[0] : 1;
+        count_ = shape.size() == 3 ? 1 : shape[0];
         if (count_ == 0 || file_.header().count == 0)
             throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' is empty (shape {})", path, shape));
-        item_.assign(shape.end() - 3, shape.end());
+        item_.assign(shape.size() == 2 ? shape.end() - 1 : shape.end() - 3, shape.end());
+        item_.resize(3, 1);
     }
 
     std::string description() const override {
@@ -40,15 +43,20 @@ public:
 
     std::vector<float> load(std::size_t index, const model::Preprocessing&, const model::Shape& input) const override {
         check_index(index, count_);
-        const bool fits = item_[0] == static_cast<std::size_t>(input.channels) &&
-                          item_[1] == static_cast<std::size_t>(input.height) &&
-                          item_[2] == static_cast<std::size_t>(input.width);
-        if (!fits) {
+        const auto channels = static_cast<std::size_t>(input.channels), height = static_cast<std::size_t>(input.height),
+                   width = static_cast<std::size_t>(input.width);
+        const std::vector<std::size_t> first{channels, height, width}, last{height, width, channels};
+        if (item_ != first && item_ != last) {
             throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' holds inputs of {}, but the model takes {}",
                                                                  file_.path(), fmt::join(item_, "x"), describe(input)));
         }
-        const std::size_t size = item_[0] * item_[1] * item_[2];
+        const std::size_t size = channels * height * width;
         std::vector<float> values = file_.read(index * size, size);
+        if (item_ != first) {  // NHWC, as networks from TensorFlow have their arrays
+            std::vector<float> turned(size);
+            for (std::size_t i = 0; i < size; ++i) turned[i % channels * height * width + i / channels] = values[i];
+            values = std::move(turned);
+        }
         for (const float value : values) {
             if (!(value - value == 0))
                 throw Error(ErrorKind::kFile,

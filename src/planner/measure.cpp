@@ -19,10 +19,10 @@
 #include "planner/rates.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
-#include "protocol/client_inference.h"
+#include "protocol/linear/upload_producer.h"
+#include "protocol/local_parties.h"
+#include "protocol/message_types.h"
 #include "protocol/prepared_model.h"
-#include "protocol/server_inference.h"
-#include "scheme/slots.h"
 #include "transport/loopback.h"
 #include "transport/tls.h"
 
@@ -31,7 +31,8 @@ namespace flash::planner {
 namespace {
 
 using transport::Message;
-using transport::MessageType;
+namespace message_type = protocol::message_type;
+namespace step = protocol::step;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kRuns = 9;
@@ -41,12 +42,12 @@ constexpr std::size_t kDegree = model::kDefaultDegree;
 
 /// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps.
 /// Random weights.
-model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int layers, int channels, int extent,
+model::Model sample_network(int plain_bits, int share_bits, int layers, int channels, int extent,
                             int channels_per_input) {
     model::Model model;
     model::Architecture& a = model.architecture;
     a.name = "sample";
-    a.plain_modulus = plain_modulus;
+    a.plain_bits = plain_bits;
     a.input = {channels, extent, extent};
     a.input_scale = 0.01;
     a.input_limit = 100;
@@ -87,13 +88,13 @@ model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int lay
     return model;
 }
 
-/// Spans of both parties, seconds by party, phase and layer; and of whole inferences.
+/// Spans of both parties, seconds by party, step and layer; and of whole inferences.
 struct Spans {
     std::vector<double> inferences;
-    std::map<std::pair<Phase, int>, std::vector<double>> client, server;
-    void add(const Profile& profile, std::map<std::pair<Phase, int>, std::vector<double>>& to) const {
+    std::map<std::pair<Step, int>, std::vector<double>> client, server;
+    void add(const Profile& profile, std::map<std::pair<Step, int>, std::vector<double>>& to) const {
         for (const Profile::Span& span : profile.spans())
-            to[{span.phase, span.layer}].push_back(std::chrono::duration<double>(span.end - span.begin).count());
+            to[{span.step, span.layer}].push_back(std::chrono::duration<double>(span.end - span.begin).count());
     }
 };
 
@@ -107,28 +108,13 @@ double median(std::vector<double> values) {
 /// One private inference in memory, both parties in this process.
 void run(const protocol::PreparedModel& model, const protocol::ClientModel& known, std::span<const std::int32_t> input,
          Spans& spans) {
-    auto [client_end, server_end] = transport::make_loopback();
     Profile client_profile(Party::kClient), server_profile(Party::kServer);
-    std::exception_ptr failure;
-    std::thread server([&, end = server_end.get()] {
-        try {
-            protocol::ServerInference(model, *end, SecretSeed::generate(), nullptr, &server_profile)
-                .run(end->receive(MessageType::kStart));
-        } catch (...) {
-            failure = std::current_exception();
-            end->fail("the server failed");
-        }
-    });
+    protocol::LocalParties parties;
+    parties.client_profile = &client_profile;
+    parties.server_profile = &server_profile;
     const auto begin = Clock::now();
-    try {
-        protocol::ClientInference(known, *client_end, SecretSeed::generate(), nullptr, &client_profile).run(input, 0);
-        spans.inferences.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
-    } catch (...) {
-        if (!failure) failure = std::current_exception();
-        client_end->fail("the client failed");
-    }
-    server.join();
-    if (failure) std::rethrow_exception(failure);
+    protocol::run_local(model, known, input, std::move(parties));
+    spans.inferences.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     spans.add(client_profile, spans.client);
     spans.add(server_profile, spans.server);
 }
@@ -149,18 +135,18 @@ public:
     const protocol::PreparedModel model;
     Spans spans;
     /// Of layers 0 and 1 in each of their spans (`at` one span each).
-    double client(Phase phase) const { return both(spans.client, phase); }
-    double server(Phase phase) const { return both(spans.server, phase); }
+    double client(Step step) const { return both(spans.client, step); }
+    double server(Step step) const { return both(spans.server, step); }
     double results_of_response() const {
         return static_cast<double>(
             packing::result_count(model.plan().layers[0], model.architecture().layers[0].output, 0));
     }
 
 private:
-    static double both(const std::map<std::pair<Phase, int>, std::vector<double>>& spans, Phase phase) {
+    static double both(const std::map<std::pair<Step, int>, std::vector<double>>& spans, Step step) {
         std::vector<double> all;
         for (int layer : {Profile::kNoLayer, 0, 1})
-            if (const auto found = spans.find({phase, layer}); found != spans.end())
+            if (const auto found = spans.find({step, layer}); found != spans.end())
                 all.insert(all.end(), found->second.begin(), found->second.end());
         return median(std::move(all));
     }
@@ -181,8 +167,8 @@ ChannelRates measure_channel(transport::Channel& near, transport::Channel& far) 
     std::exception_ptr failure;
     std::thread echo([&] {
         try {
-            for (std::size_t i = 0; i < kMessages; ++i) far.receive(MessageType::kUpload);
-            for (std::size_t i = 0; i <= kTurns; ++i) far.send(far.receive(MessageType::kUpload));
+            for (std::size_t i = 0; i < kMessages; ++i) far.receive(message_type::kUpload);
+            for (std::size_t i = 0; i <= kTurns; ++i) far.send(far.receive(message_type::kUpload));
         } catch (...) {
             failure = std::current_exception();
             far.fail("the measurement failed");
@@ -193,11 +179,11 @@ ChannelRates measure_channel(transport::Channel& near, transport::Channel& far) 
     try {
         const double before = processor_seconds();
         for (std::size_t i = 0; i < kMessages; ++i)
-            near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(kMessage)});
+            near.send({message_type::kUpload, 0, 0, std::vector<std::uint8_t>(kMessage)});
         for (std::size_t i = 0; i <= kTurns; ++i) {
             const auto begin = Clock::now();
-            near.send({MessageType::kUpload, 0, 0, std::vector<std::uint8_t>(16)});
-            near.receive(MessageType::kUpload);
+            near.send({message_type::kUpload, 0, 0, std::vector<std::uint8_t>(16)});
+            near.receive(message_type::kUpload);
             if (i == 0)
                 rates.byte = (processor_seconds() - before) /
                              static_cast<double>(kMessage * kMessages);  // the first answer comes after all of them
@@ -265,7 +251,7 @@ double measure_shift() {
 
 /// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network
 /// of small layers and one of large ones, both on all cores.
-void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates) {
+void measure_overheads(int plain_bits, int share_bits, Rates& rates) {
     Setting setting;
     setting.tls = false;
     setting.shared_cores = true;
@@ -277,7 +263,7 @@ void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates
         double work, layers, wall;
     };
     const auto equation = [&](int layers, int channels, int extent) {
-        const Sample sample(sample_network(plain_modulus, share_bits, layers, channels, extent, 0), kRest);
+        const Sample sample(sample_network(plain_bits, share_bits, layers, channels, extent, 0), kRest);
         const auto& model = sample.model;
         const double work =
             predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() -
@@ -294,7 +280,7 @@ void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates
     rates.memory_turn = std::max(0.0, (small.wall - small.work / rates.efficiency) / small.layers);
 }
 
-Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
+Rates measure_work(int plain_bits, int share_bits) {
     // One thread: what is measured is work, not speed-up.
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, 1);
     Rates rates;
@@ -302,27 +288,28 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
     rates.shift_coefficient = measure_shift();
     // One map a polynomial: many results in each response. And small maps, so packed that a response carries a single
     // one.
-    const Sample large(sample_network(plain_modulus, share_bits, 2, 16, 44, 0));
-    const Sample small(sample_network(plain_modulus, share_bits, 2, 32, 8, 28));
+    const Sample large(sample_network(plain_bits, share_bits, 2, 16, 44, 0));
+    const Sample small(sample_network(plain_bits, share_bits, 2, 32, 8, 28));
 
-    rates.encrypt = large.client(Phase::kEncrypt);
-    rates.draw_value = large.client(Phase::kShare) / (4 * static_cast<double>(scheme::kSlotDegree));
-    rates.prepare = large.client(Phase::kPrepare);
-    rates.respond = large.client(Phase::kRespond);
-    rates.keys = large.server(Phase::kActivationKeys);
-    rates.finish = large.server(Phase::kDecrypt);
-    rates.setup = large.client(Phase::kSetup);  // the client waits for the server in it
+    rates.encrypt = large.client(step::kEncrypt);
+    rates.draw_value = large.client(step::kShare) /
+                       static_cast<double>(protocol::kDrawnTogether * large.model.cost().activation.values_per_chunk);
+    rates.prepare = large.client(step::kPrepare);
+    rates.respond = large.client(step::kRespond);
+    rates.keys = large.server(step::kServerVectors);
+    rates.finish = large.server(step::kDecrypt);
+    rates.setup = large.client(step::kSetup);  // the client waits for the server in it
     const double many = large.results_of_response(), few = small.results_of_response();
     const auto line = [&](double at_many, double at_few, double& fixed, double& each) {
         each = std::max(0.0, (at_many - at_few) / (many - few));
         fixed = std::max(0.0, at_few - few * each);
     };
-    line(large.client(Phase::kDecrypt), small.client(Phase::kDecrypt), rates.decrypt, rates.decrypt_value);
-    line(large.server(Phase::kMask), small.server(Phase::kMask), rates.mask, rates.mask_value);
+    line(large.client(step::kDecrypt), small.client(step::kDecrypt), rates.decrypt, rates.decrypt_value);
+    line(large.server(step::kMask), small.server(step::kMask), rates.mask, rates.mask_value);
     {
         // A layer has two spans of kLinear: adding the share to all its uploads, and the product.
         const LayerWork work = layer_work(large.model.architecture(), large.model.plan(), large.model.cost(), 1, rates);
-        const auto& spans = large.spans.server.at({Phase::kLinear, 1});
+        const auto& spans = large.spans.server.at({step::kLinear, 1});
         std::vector<double> layers;
         for (std::size_t i = 0; i + 1 < spans.size(); i += 2) layers.push_back(spans[i] + spans[i + 1]);
         rates.add_share = std::max(0.0, median(std::move(layers)) - work.product - work.shifts) /
@@ -333,13 +320,13 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
 
 }  // namespace
 
-Rates measure_rates(std::uint32_t plain_modulus, int share_bits) {
-    Rates rates = measure_work(plain_modulus, share_bits);
+Rates measure_rates(int plain_bits, int share_bits) {
+    Rates rates = measure_work(plain_bits, share_bits);
     const ChannelRates memory = measure_memory(), tls = measure_tls();
     rates.memory_byte = memory.byte;
     rates.tls_byte = tls.byte;
-    measure_overheads(plain_modulus, share_bits, rates);
-    // Two messages there and two back in every layer: keys and uploads wake threads too.
+    measure_overheads(plain_bits, share_bits, rates);
+    // Two messages there and two back in every layer: vectors and uploads wake threads too.
     rates.tls_turn = rates.memory_turn + 2 * std::max(0.0, tls.turn - memory.turn);
     return rates;
 }

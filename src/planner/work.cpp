@@ -113,7 +113,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     }
     work.upload = c.upload;
     work.response = c.linear_response;
-    work.key_bytes = c.activation_keys;
+    work.key_bytes = c.server_vectors;
     work.answer = c.product_response;
     work.half_memory = static_cast<std::size_t>(linear.polynomials()) * linear.degree() * sizeof(std::uint32_t);
     work.bands = linear.bands;

@@ -11,34 +11,17 @@
 #include "lattice/bitpack.h"
 #include "lattice/words.h"
 #include "model/arithmetic.h"
-#include "protocol/activation_shares.h"
+#include "protocol/flow/answer_preparer.h"
+#include "protocol/flow/failure.h"
+#include "protocol/flow/receive.h"
+#include "protocol/linear/pre_activation.h"
+#include "protocol/linear/upload_producer.h"
+#include "protocol/message_types.h"
 #include "protocol/messages.h"
-#include "protocol/receive.h"
-#include "protocol/response_preparer.h"
-#include "protocol/upload_producer.h"
 
 namespace flash::protocol {
 
 using transport::Message;
-using transport::MessageType;
-
-PhaseSeconds phase_seconds(const Profile& profile) {
-    PhaseSeconds seconds;
-    for (const ProfileEntry& entry : summarise(profile)) switch (entry.phase) {
-            case Phase::kSetup: seconds.setup += entry.seconds; break;
-            case Phase::kShare:
-            case Phase::kEncrypt: seconds.encrypt += entry.seconds; break;
-            case Phase::kSend: seconds.send += entry.seconds; break;
-            case Phase::kWaitLinear: seconds.wait_linear += entry.seconds; break;
-            case Phase::kDecrypt: seconds.decrypt += entry.seconds; break;
-            case Phase::kWaitKeys: seconds.wait_keys += entry.seconds; break;
-            case Phase::kPrepare:
-            case Phase::kRespond: seconds.respond += entry.seconds; break;
-            default: break;
-        }
-    seconds.total = wall_seconds(profile);
-    return seconds;
-}
 
 ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed,
                                  ShareProbe* probe, Profile* profile)
@@ -47,7 +30,7 @@ ClientInference::ClientInference(const ClientModel& model, transport::Channel& c
       seed_(std::move(seed)),
       probe_(probe),
       profile_(profile ? profile : &own_profile_),
-      slots_(scheme::slot_parameters(model.architecture.plain_modulus)) {}
+      activation_(model.activation->client(seed_)) {}
 
 ClientInference::~ClientInference() = default;
 
@@ -63,11 +46,11 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
         const std::exception_ptr cause =
             uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
-        channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
+        channel_.fail(failure_sentence(Party::kClient));
         if (cause) std::rethrow_exception(cause);
         throw;
     } catch (...) {
-        channel_.fail("internal error of the client");
+        channel_.fail(failure_sentence(Party::kClient));
         throw;
     }
 }
@@ -83,15 +66,15 @@ ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, st
         if (progress) progress(static_cast<double>(l + 1) / layers);
     }
     finish(number, result);
-    result.seconds = phase_seconds(*profile_);
+    result.seconds = step_seconds(*profile_);
     return result;
 }
 
 void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t number) {
-    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
+    ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
     // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials are fixed per model, so
     // a key must never live longer.
-    Message message{MessageType::kStart, 0, number, {}};
+    Message message{message_type::kStart, 0, number, {}};
     for (std::size_t degree : model_.plan.degrees()) {
         Prng rng(seed_, "client direct key", {degree});
         const scheme::DirectSecretKey& key = keys_.make(degree, model_.publics->polynomials,
@@ -104,31 +87,33 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
         picture[i] = static_cast<std::uint32_t>(input[i]) +
-                     (model_.architecture.plain_modulus & (0u - static_cast<std::uint32_t>(input[i] < 0)));
-    uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, std::move(picture), probe_, profile_);
+                     (model_.architecture.single_modulus() & (0u - static_cast<std::uint32_t>(input[i] < 0)));
+    uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, *activation_, std::move(picture),
+                                                probe_, profile_);
 
-    message = receive_expected(channel_, MessageType::kStartReply, 0, number,
-                               sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots_));
+    message = receive_expected(channel_, message_type::kStartReply, 0, number, model_.activation->sizes().setup);
     span.received(transport::kFrameHeaderBytes + message.payload.size());
-    const StartReply reply = decode_start_reply(message.payload, slots_);
-    evaluator_ = std::make_unique<scheme::SlotEvaluator>(slots_, reply.slot_seed, reply.slot_public_key);
-    preparer_ = std::make_unique<ResponsePreparer>(model_, channel_, seed_, *evaluator_, profile_);
+    activation_->begin(message.payload);
+    preparer_ = std::make_unique<AnswerPreparer>(*model_.activation, *activation_, channel_, profile_);
 }
 
 /// The tasks of one layer: every linear response is decrypted when it arrives, every chunk of activations is answered
-/// when its values and its keys are there.
+/// when its values and its vectors are there.
 class ClientInference::LayerWork {
 public:
-    LayerWork(ClientInference& inference, int layer, std::size_t values, bool activation)
+    LayerWork(ClientInference& inference, int layer)
         : inference_(inference),
+          activation_(*inference.model_.activation),
           layer_(layer),
-          missing_(activation ? chunk_count(static_cast<std::int64_t>(values)) : 0),
-          keys_(missing_.size()),
+          missing_(activation_.chunks(layer)),
+          vectors_(missing_.size()),
           sender_(inference.channel_, inference.send_thread_, missing_.size(), inference.profile_, layer),
-          key_bytes_(transport::kFrameHeaderBytes + activation_keys_bytes(inference.slots_)) {
+          message_bytes_(transport::kFrameHeaderBytes + activation_.sizes().vectors) {
         for (std::size_t chunk = 0; chunk < missing_.size(); ++chunk)
-            missing_[chunk] =
-                std::min(scheme::kSlotDegree, values - chunk * scheme::kSlotDegree) + 1;  // one more for the keys
+            missing_[chunk] = activation_.values_in(layer, chunk) + 1;  // one more for the vectors
+        if (missing_.empty()) return;
+        shared_ = activation_.vectors_end(layer - 1) - activation_.first_vectors(layer);
+        if (shared_ > 0) put_vectors(0, inference.shared_vectors_);
     }
 
     void decrypt(int polynomial, Message response) {
@@ -139,23 +124,25 @@ public:
             for (const packing::ResultRun& run : packing::result_runs(
                      inference_.model_.plan.layers[static_cast<std::size_t>(layer_)], output, polynomial))
                 for (std::size_t element = run.element, end = element + run.count; element < end;) {
-                    const std::size_t chunk = element / scheme::kSlotDegree,
-                                      stop = std::min(end, (chunk + 1) * scheme::kSlotDegree);
-                    arrived(chunk, stop - element);
-                    element = stop;
+                    const ChunkPart part = activation_.part_at(layer_, element);
+                    const std::size_t count = std::min(part.count, end - element);
+                    arrived(part.chunk, count);
+                    element += count;
                 }
         });
     }
-    /// Before another chunk's keys are taken from the channel: no more than an honest server sends without answers may
-    /// be in memory. At that point it waits for answers, so this thread makes them, if nobody else does; there may be
-    /// no other thread. Rethrows as wait().
-    void make_room_for_keys() {
-        if ((taken_ - answered_ + 1) * key_bytes_ > kAheadBytes) tasks_.wait();
+    /// Messages of vectors that are received for this layer.
+    std::size_t expected_vectors() const { return missing_.size() - shared_; }
+    /// Before another one is taken from the channel: no more than an honest server sends without answers may be in
+    /// memory. At that point it waits for answers, so this thread makes them, if nobody else does; there may be no
+    /// other thread. Rethrows as wait().
+    void make_room_for_vectors() {
+        if ((taken_ - answered_ + 1) * message_bytes_ > kAheadBytes) tasks_.wait();
         ++taken_;
     }
-    void keys(std::size_t chunk, Message message) {
-        keys_[chunk] = std::move(message);
-        arrived(chunk, 1);
+    /// The `index`th of them.
+    void vectors(std::size_t index, Message message) {
+        put_vectors(shared_ + index, std::make_shared<const Message>(std::move(message)));
     }
     /// Until everything that was handed in is done; rethrows what went wrong.
     void wait() {
@@ -174,10 +161,16 @@ public:
     }
 
 private:
+    void put_vectors(std::size_t chunk, std::shared_ptr<const Message> message) {
+        const bool last = activation_.last_use_of_vectors(layer_, chunk);
+        inference_.shared_vectors_ = last ? nullptr : message;
+        vectors_[chunk] = std::move(message);
+        arrived(chunk, 1);
+    }
     void arrived(std::size_t chunk, std::size_t count) {
         if (missing_[chunk].fetch_sub(count) != count) return;
         run([this, chunk] {
-            sender_.put(chunk, inference_.answer(layer_, chunk, std::exchange(keys_[chunk], {})));
+            sender_.put(chunk, inference_.answer(layer_, chunk, std::exchange(vectors_[chunk], nullptr)->payload));
             ++answered_;
         });
     }
@@ -187,11 +180,8 @@ private:
         tasks_.run([this, task = std::move(task)] {
             try {
                 task();
-            } catch (const Error& error) {
-                failed(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
-                throw;
             } catch (...) {
-                failed("internal error of the client");
+                failed(failure_sentence(Party::kClient));
                 throw;
             }
         });
@@ -206,12 +196,14 @@ private:
     }
 
     ClientInference& inference_;
+    const Activation& activation_;
     const int layer_;
-    std::vector<std::atomic<std::size_t>> missing_;  // of each chunk: values that are not decrypted yet, and the keys
-    std::vector<Message> keys_;
+    std::vector<std::atomic<std::size_t>> missing_;  // of each chunk: values that are not decrypted yet, and vectors
+    std::vector<std::shared_ptr<const Message>> vectors_;  // of each chunk
     OrderedSender sender_;
-    const std::size_t key_bytes_;
-    std::size_t taken_ = 0;  // chunks whose keys were asked for
+    const std::size_t message_bytes_;
+    std::size_t shared_ = 0;  // chunks whose vectors came with a layer before: none or the first
+    std::size_t taken_ = 0;   // messages of vectors that were asked for
     std::atomic<std::size_t> answered_ = 0;
     std::mutex failure_mutex_;
     std::exception_ptr failure_;  // of a task, the first one
@@ -223,14 +215,15 @@ void ClientInference::run_layer(int layer) {
     const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
     const std::size_t values = static_cast<std::size_t>(description.output.size());
     pre_activations_ = SecretVector<std::uint32_t>(values);
-    LayerWork work(*this, layer, values, description.activation);
+    if (description.activation && !activation_->knows_shares_ahead()) late_share_ = SecretVector<std::uint32_t>(values);
+    LayerWork work(*this, layer);
     try {
         for (int p = 0; p < linear.polynomials(); ++p) {
             Message response;
             {
-                ProfileSpan span(profile_, layer, Phase::kWaitLinear);
+                ProfileSpan span(profile_, layer, step::kWaitLinear);
                 response =
-                    receive_expected(channel_, MessageType::kLinearResponse, static_cast<std::uint32_t>(layer),
+                    receive_expected(channel_, message_type::kLinearResponse, static_cast<std::uint32_t>(layer),
                                      static_cast<std::uint32_t>(p),
                                      linear_response_bytes(linear.degree(), description.share_bits,
                                                            packing::result_count(linear, description.output, p)));
@@ -239,27 +232,28 @@ void ClientInference::run_layer(int layer) {
             work.decrypt(p, std::move(response));
         }
         uploads_->answered(layer);
-        for (std::size_t chunk = 0; description.activation && chunk < chunk_count(description.output.size()); ++chunk) {
-            Message keys;
-            work.make_room_for_keys();
+        for (std::size_t index = 0; index < work.expected_vectors(); ++index) {
+            Message vectors;
+            work.make_room_for_vectors();
             {
-                ProfileSpan span(profile_, layer, Phase::kWaitKeys);
-                keys = receive_expected(channel_, MessageType::kActivationKeys, static_cast<std::uint32_t>(layer),
-                                        static_cast<std::uint32_t>(chunk), activation_keys_bytes(slots_));
-                span.received(transport::kFrameHeaderBytes + keys.payload.size());
+                ProfileSpan span(profile_, layer, step::kWaitVectors);
+                vectors = receive_expected(channel_, message_type::kServerVectors, static_cast<std::uint32_t>(layer),
+                                           static_cast<std::uint32_t>(index), model_.activation->sizes().vectors);
+                span.received(transport::kFrameHeaderBytes + vectors.payload.size());
             }
-            work.keys(chunk, std::move(keys));
+            work.vectors(index, std::move(vectors));
         }
     } catch (...) {
         work.abandon();
         throw;
     }
     work.wait();
+    if (late_share_.size() > 0) uploads_->put_share(std::move(late_share_));
     if (probe_) probe_->pre_activation(layer, pre_activations_);
 }
 
 void ClientInference::decrypt(int layer, int polynomial, const Message& response) {
-    ProfileSpan span(profile_, layer, Phase::kDecrypt);
+    ProfileSpan span(profile_, layer, step::kDecrypt);
     const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
     const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
     const auto runs = packing::result_runs(linear, description.output, polynomial);
@@ -285,27 +279,17 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     }
 }
 
-Message ClientInference::answer(int layer, std::size_t chunk, const Message& keys) {
-    ProfileSpan span(profile_, layer, Phase::kRespond);
-    const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
-    const std::size_t first = chunk * scheme::kSlotDegree,
-                      count = std::min(scheme::kSlotDegree, pre_activations_.size() - first);
-    const std::size_t key_bytes = scheme::slot_ciphertext_bytes(slots_);
-    SecretVector<std::uint32_t> addend;
-    std::array<SecretVector<std::uint32_t>, kServerVectors> vectors;
-    client_vectors(std::span<const std::uint32_t>(pre_activations_).subspan(first, count), description.share_bits,
-                   model_.architecture.plain_modulus, vectors, addend);
-    std::array<scheme::SlotFactor, kServerVectors> factors;
-    for (std::uint32_t v = 0; v < kServerVectors; ++v)
-        factors[v] = {std::span<const std::uint8_t>(keys.payload).subspan(v * key_bytes, key_bytes), vectors[v]};
-    return {MessageType::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
-            evaluator_->respond(preparer_->take(layer, chunk), factors, addend)};
+Message ClientInference::answer(int layer, std::size_t chunk, std::span<const std::uint8_t> vectors) {
+    ProfileSpan span(profile_, layer, step::kRespond);
+    return make_message(
+        message_type::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
+        activation_->answer(layer, chunk, preparer_->take(layer, chunk), vectors, pre_activations_, late_share_));
 }
 
 void ClientInference::finish(std::uint32_t number, ClientResult& result) {
-    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kFinish);
+    ProfileSpan span(profile_, Profile::kNoLayer, step::kFinish);
     const model::Layer& output = model_.architecture.layers.back();
-    Message share = receive_expected(channel_, MessageType::kResultShare,
+    Message share = receive_expected(channel_, message_type::kResultShare,
                                      static_cast<std::uint32_t>(model_.architecture.layers.size() - 1), 0,
                                      result_share_bytes(output.share_bits, pre_activations_.size()));
     span.received(transport::kFrameHeaderBytes + share.payload.size());
@@ -313,7 +297,7 @@ void ClientInference::finish(std::uint32_t number, ClientResult& result) {
     lattice::unpack(share.payload, output.share_bits, std::span<std::uint32_t>(server));
     wipe(share.payload.data(), share.payload.size());
     span.sent(transport::kFrameHeaderBytes);
-    channel_.send({MessageType::kFinish, 0, number, {}});
+    channel_.send({message_type::kFinish, 0, number, {}});
     for (std::size_t i = 0; i < server.size(); ++i)
         result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
     result.logits = model::dequantise_output(model_.architecture, result.x);

@@ -10,37 +10,23 @@
 #include "base/profile.h"
 #include "base/secret.h"
 #include "protocol/client_model.h"
-#include "protocol/ordered_sender.h"
+#include "protocol/flow/ordered_sender.h"
+#include "protocol/flow/send_thread.h"
 #include "protocol/probe.h"
-#include "protocol/send_thread.h"
+#include "protocol/steps.h"
 #include "scheme/direct.h"
-#include "scheme/slots.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
 
-/// Seconds of the client by what it was doing, all its threads together: the summary of a profile over all layers.
-struct PhaseSeconds {
-    double setup = 0;        ///< keys, start message, waiting for the reply
-    double encrypt = 0;      ///< drawing shares, encrypting uploads
-    double send = 0;         ///< handing messages to the channel
-    double wait_linear = 0;  ///< waiting for linear responses
-    double decrypt = 0;
-    double wait_keys = 0;  ///< waiting for activation keys that were not there yet
-    double respond = 0;    ///< preparing and computing product responses
-    double total = 0;      ///< from start to end, by the clock on the wall
-};
-/// Of a client's profile of one inference.
-PhaseSeconds phase_seconds(const Profile& profile);
-
 struct ClientResult {
     std::vector<std::int32_t> x;  ///< integers of the result layer, CHW
     std::vector<float> logits;    ///< output_scale * x
-    PhaseSeconds seconds;
+    StepSeconds seconds;
     int round_trips = 0;
 };
 
-class ResponsePreparer;
+class AnswerPreparer;
 class UploadProducer;
 
 class ClientInference {
@@ -64,7 +50,7 @@ private:
     void start(std::span<const std::int32_t> input, std::uint32_t number);
     void run_layer(int layer);
     void decrypt(int layer, int polynomial, const transport::Message& response);
-    transport::Message answer(int layer, std::size_t chunk, const transport::Message& keys);
+    transport::Message answer(int layer, std::size_t chunk, std::span<const std::uint8_t> vectors);
     void finish(std::uint32_t number, ClientResult& result);
 
     const ClientModel& model_;
@@ -73,13 +59,14 @@ private:
     ShareProbe* probe_;
     Profile own_profile_{Party::kClient};
     Profile* profile_;  ///< the caller's or the own one
-    const scheme::SlotParameters& slots_;
+    std::unique_ptr<ActivationClient> activation_;
     scheme::PerRing<scheme::DirectSecretKey> keys_;  ///< of the rings of the plan
     std::unique_ptr<UploadProducer> uploads_;
-    std::unique_ptr<scheme::SlotEvaluator> evaluator_;
-    std::unique_ptr<ResponsePreparer> preparer_;
+    std::unique_ptr<AnswerPreparer> preparer_;
     SendThread send_thread_;
-    SecretVector<std::uint32_t> pre_activations_;  ///< U_c of the current layer
+    std::shared_ptr<const transport::Message> shared_vectors_;  ///< received for a layer before, needed by the next too
+    SecretVector<std::uint32_t> pre_activations_;               ///< U_c of the current layer
+    SecretVector<std::uint32_t> late_share_;  ///< of its activations, where they come out of the answers
 };
 
 }  // namespace flash::protocol

@@ -28,17 +28,21 @@ struct ModelPublics {
 
 struct ClientModel {
     ClientModel() = default;
-    /// Plans a validated architecture. Error(kUnsupported) as make_plan.
-    ClientModel(model::Architecture the_architecture, const Sha256& the_fingerprint)
+    /// Plans a validated architecture. Error(kUnsupported) as make_plan. the_activation: null for that of
+    /// make_activation().
+    ClientModel(model::Architecture the_architecture, const Sha256& the_fingerprint,
+                std::shared_ptr<const Activation> the_activation = nullptr)
         : architecture(std::move(the_architecture)),
           fingerprint(the_fingerprint),
           plan(packing::make_plan(architecture)),
-          cost(cost_of(architecture, plan)),
+          activation(the_activation ? std::move(the_activation) : make_activation(architecture)),
+          cost(cost_of(architecture, plan, *activation)),
           publics(std::make_shared<ModelPublics>(fingerprint)) {}
 
     model::Architecture architecture;
     Sha256 fingerprint{};
     packing::Plan plan;
+    std::shared_ptr<const Activation> activation;
     InferenceCost cost;
     std::shared_ptr<ModelPublics> publics;
 };

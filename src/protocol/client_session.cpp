@@ -3,11 +3,12 @@
 #include "base/error.h"
 #include "model/arithmetic.h"
 #include "model/file.h"
+#include "protocol/flow/failure.h"
+#include "protocol/message_types.h"
 #include "protocol/messages.h"
+#include "protocol/session_limits.h"
 
 namespace flash::protocol {
-
-using transport::MessageType;
 
 namespace {
 
@@ -16,8 +17,8 @@ namespace {
 ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& options) {
     ClientHello hello;
     if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
-    channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
-    const transport::Message message = channel.receive(MessageType::kServerHello);
+    channel.send({message_type::kClientHello, 0, 0, encode(hello)});
+    const transport::Message message = channel.receive(message_type::kServerHello);
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "server hello: layer and index must be 0");
     const ServerHello reply = decode_server_hello(message.payload);
@@ -38,20 +39,15 @@ ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const 
     try {
         transport::Limits limits;
         limits.timeout = options.timeout;
+        limits.name_of = name_of;
         limits.max_payload = model::kMaxArchitectureBytes + 1024;
         limits.max_queued = 2 * limits.max_payload;
         channel_->set_limits(limits);
         model_ = handshake(*channel_, options);
         check_client_shares(model_.cost);
-        limits.max_send_queue = kSendQueueBytes;
-        limits.max_queued = client_queue_bytes(model_.cost);
-        limits.max_payload = client_payload_bytes(model_.architecture);
-        channel_->set_limits(limits);
-    } catch (const Error& error) {
-        channel_->fail(error.what());
-        throw;
+        channel_->set_limits(client_limits(model_, options.timeout));
     } catch (...) {
-        channel_->fail("internal error of the client");
+        channel_->fail(failure_sentence(Party::kClient));
         throw;
     }
 }
@@ -71,12 +67,8 @@ ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, 
     try {
         ClientInference inference(model_, *channel_, SecretSeed::generate(), probe, profile);
         return inference.run(input, next_++, progress);
-    } catch (const Error& error) {
-        channel_->fail(error.kind() == ErrorKind::kInternal ? "internal error of the client" : error.what());
-        channel_.reset();
-        throw;
     } catch (...) {
-        channel_->fail("internal error of the client");
+        channel_->fail(failure_sentence(Party::kClient));
         channel_.reset();
         throw;
     }

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "protocol/messages.h"
-#include "scheme/slots.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
@@ -27,10 +26,15 @@ std::uint64_t InferenceCost::down() const {
 }
 
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    return cost_of(architecture, plan, *make_activation(architecture));
+}
+
+InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan,
+                      const Activation& activation) {
     InferenceCost cost;
+    cost.activation = activation.sizes();
     cost.start_up = kHeader + start_bytes(plan) + kHeader;
-    cost.start_down = kHeader + sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots);
+    cost.start_down = kHeader + cost.activation.setup;
     cost.round_trips = static_cast<int>(architecture.layers.size());
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
         const model::Layer& layer = architecture.layers[l];
@@ -47,10 +51,12 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
                                                                  packing::result_count(linear, layer.output, p));
         if (layer.activation) {
             c.activation_values = layer.output.size();
-            c.activation_chunks = static_cast<std::int64_t>(chunk_count(c.activation_values));
-            const auto chunks = static_cast<std::uint64_t>(c.activation_chunks);
-            c.activation_keys = chunks * (kHeader + activation_keys_bytes(slots));
-            c.product_response = chunks * (kHeader + scheme::slot_response_bytes(slots));
+            const int index = static_cast<int>(l);
+            const std::uint64_t chunks = activation.chunks(index);
+            c.activation_chunks = static_cast<std::int64_t>(chunks);
+            c.server_vectors = (activation.vectors_end(index) - activation.vectors_end(index - 1)) *
+                               (kHeader + cost.activation.vectors);
+            c.product_response = chunks * (kHeader + cost.activation.answer);
         } else {
             c.linear_response +=
                 kHeader + result_share_bytes(layer.share_bits, static_cast<std::size_t>(layer.output.size()));
@@ -101,10 +107,10 @@ void check_client_shares(const InferenceCost& cost) {
                                                  std::to_string(kMaxClientShareBytes) + " are accepted");
 }
 
-std::size_t client_payload_bytes(const model::Architecture& architecture) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+std::size_t client_payload_bytes(const model::Architecture& architecture, const InferenceCost& cost) {
     const model::Layer& last = architecture.layers.back();
-    return std::max({activation_keys_bytes(slots), sizeof(PublicSeed) + scheme::slot_public_key_bytes(slots),
+    return std::max({cost.activation.vectors, cost.activation.setup, cost.activation.answer,
+                     static_cast<std::size_t>(cost.start_up), scheme::kMaxDirectDegree * sizeof(std::uint32_t),
                      linear_response_bytes(scheme::kMaxDirectDegree, model::kMaxShareBits, scheme::kMaxDirectDegree),
                      result_share_bytes(last.share_bits, static_cast<std::size_t>(last.output.size()))});
 }

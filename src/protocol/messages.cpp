@@ -5,8 +5,6 @@
 #include "base/bytes.h"
 #include "lattice/bitpack.h"
 #include "lattice/words.h"
-#include "protocol/activation_shares.h"
-#include "scheme/slots.h"
 
 namespace flash::protocol {
 
@@ -63,23 +61,6 @@ ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
     hello.architecture.assign(bytes.begin(), bytes.end());
     reader.end();
     return hello;
-}
-
-std::vector<std::uint8_t> encode(const StartReply& reply) {
-    ByteWriter writer;
-    writer.raw(reply.slot_seed);
-    writer.raw(reply.slot_public_key);
-    return writer.take();
-}
-
-StartReply decode_start_reply(std::span<const std::uint8_t> payload, const scheme::SlotParameters& parameters) {
-    ByteReader reader(payload, "start reply");
-    StartReply reply;
-    reply.slot_seed = reader.array<32>();
-    const auto key = reader.raw(scheme::slot_public_key_bytes(parameters));
-    reply.slot_public_key.assign(key.begin(), key.end());
-    reader.end();
-    return reply;
 }
 
 std::size_t public_key_bytes(const scheme::DirectRing& ring) {
@@ -141,10 +122,6 @@ std::size_t upload_bytes(const packing::Stream& stream) {
 std::size_t linear_response_bytes(std::size_t degree, int share_bits, std::size_t results) {
     return lattice::packed_bytes(degree, response_a_bits(share_bits)) +
            lattice::packed_bytes(results, response_b_bits(share_bits));
-}
-
-std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters) {
-    return kServerVectors * scheme::slot_ciphertext_bytes(parameters);
 }
 
 std::size_t result_share_bytes(int share_bits, std::size_t results) {

@@ -1,4 +1,5 @@
-// Payloads of the control messages, and the exact sizes of all of them. docs/formats.md describes the bytes.
+// Payloads of the control messages and of the linear layers, and their exact sizes; those of the activation are in
+// protocol/activation/. docs/formats.md describes the bytes.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +7,6 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "base/random.h"
 #include "model/architecture.h"
 #include "packing/plan.h"
 #include "scheme/parameters.h"
@@ -17,9 +17,9 @@ inline constexpr std::uint32_t kProtocolVersion = 4;
 
 // Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
 
-/// Activation keys that the server may send before the client answered them: bounds the client's memory.
+/// Server vectors that the server may send before the client answered them: bounds the client's memory.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
-/// Product responses that the client prepares before they are needed.
+/// Answers that the client prepares before they are needed.
 inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
 /// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the
 /// server's memory.
@@ -40,18 +40,11 @@ struct ServerHello {
     std::vector<std::uint8_t> architecture;
 };
 
-struct StartReply {
-    PublicSeed slot_seed{};  ///< expands the `a` halves of the server's slot ciphertexts of this inference
-    std::vector<std::uint8_t> slot_public_key;
-};
-
 std::vector<std::uint8_t> encode(const ClientHello& hello);
 std::vector<std::uint8_t> encode(const ServerHello& hello);
-std::vector<std::uint8_t> encode(const StartReply& reply);
 /// Each throws Error(kProtocol) when malformed. Versions are returned as they are: the caller reports a mismatch.
 ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
 ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
-StartReply decode_start_reply(std::span<const std::uint8_t> payload, const scheme::SlotParameters& parameters);
 
 /// The client's public keys: b of each ring that the plan uses, in the order of scheme::kDirectRings, packed at the
 /// bits of its q.
@@ -79,12 +72,6 @@ std::size_t start_bytes(const packing::Plan& plan);
 std::size_t upload_bytes(const packing::Stream& stream);
 /// a'' of n = `degree` coefficients and so many results.
 std::size_t linear_response_bytes(std::size_t degree, int share_bits, std::size_t results);
-std::size_t activation_keys_bytes(const scheme::SlotParameters& parameters);
 std::size_t result_share_bytes(int share_bits, std::size_t results);
-
-/// Chunks of kSlotDegree activation values.
-inline std::size_t chunk_count(std::int64_t values) {
-    return (static_cast<std::size_t>(values) + scheme::kSlotDegree - 1) / scheme::kSlotDegree;
-}
 
 }  // namespace flash::protocol

@@ -18,14 +18,17 @@ constexpr double kLayers = 0.5;
 }  // namespace
 
 PreparedModel::PreparedModel(model::Model model, const std::function<void(double)>& progress,
-                             const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes)
-    : PreparedModel(model::OwnedLayers(std::move(model)), progress, cache, transform_bytes) {}
+                             const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes,
+                             std::shared_ptr<const Activation> activation)
+    : PreparedModel(model::OwnedLayers(std::move(model)), progress, cache, transform_bytes, std::move(activation)) {}
 
 PreparedModel::PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress,
-                             const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes)
+                             const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes,
+                             std::shared_ptr<const Activation> activation)
     : architecture_(source.architecture()),
       plan_(packing::make_plan(architecture_)),
-      cost_(cost_of(architecture_, plan_)),
+      activation_(activation ? std::move(activation) : make_activation(architecture_)),
+      cost_(cost_of(architecture_, plan_, *activation_)),
       layers_(architecture_.layers.size()) {
     take_layers(source, progress, transform_bytes);
     secret_digest_ = source.finish();
@@ -58,13 +61,12 @@ void PreparedModel::take_layers(model::LayerSource& source, const std::function<
         layer.map = packing::build_linear_map(architecture_, plan_, static_cast<int>(l), weights,
                                               std::span(methods).subspan(next, by_layer[l].size()));
         next += by_layer[l].size();
+        const std::uint32_t modulus = architecture_.bias_modulus(static_cast<int>(l));
         for (std::int32_t bias : weights.bias) {
-            const std::uint32_t modulus = architecture_.plain_modulus;
             layer.scaled_bias.push_back(
                 scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
         }
-        layer.kappa = std::move(weights.kappa);
-        layer.offset = std::move(weights.offset);
+        curves_.push_back({std::move(weights.kappa), std::move(weights.offset)});
     }
 }
 

@@ -20,9 +20,8 @@ namespace flash::protocol {
 
 struct PreparedLayer {
     packing::LinearMap map;
-    std::vector<std::uint32_t> a;             ///< layer(a) of every result polynomial, n words each
-    std::vector<std::uint32_t> scaled_bias;   ///< round(q/T * bias) per output channel
-    std::vector<std::int32_t> kappa, offset;  ///< of the activation, per channel
+    std::vector<std::uint32_t> a;            ///< layer(a) of every result polynomial, n words each
+    std::vector<std::uint32_t> scaled_bias;  ///< round(q/T * bias) per output channel
 };
 
 /// What became of the cache of the `a` halves. The sentences hold no secret.
@@ -38,18 +37,24 @@ public:
     /// Takes all layers of the source, one after the other, and gets the `a` halves; progress gets fractions in 0..1.
     /// With a cache: takes them from that file if it is this model's and intact, and otherwise computes and writes them
     /// (protocol/prepared_cache.h). No state of the file is an error. transform_bytes: what transformed weights of all
-    /// layers together may take (lattice/product_choice.h).
+    /// layers together may take (lattice/product_choice.h). activation: null for that of make_activation().
     explicit PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress = {},
                            const std::optional<std::filesystem::path>& cache = std::nullopt,
-                           std::size_t transform_bytes = lattice::kTransformBudget);
+                           std::size_t transform_bytes = lattice::kTransformBudget,
+                           std::shared_ptr<const Activation> activation = nullptr);
     explicit PreparedModel(model::Model model, const std::function<void(double)>& progress = {},
                            const std::optional<std::filesystem::path>& cache = std::nullopt,
-                           std::size_t transform_bytes = lattice::kTransformBudget);
+                           std::size_t transform_bytes = lattice::kTransformBudget,
+                           std::shared_ptr<const Activation> activation = nullptr);
     PreparedModel(const PreparedModel&) = delete;
     PreparedModel& operator=(const PreparedModel&) = delete;
 
     const model::Architecture& architecture() const { return architecture_; }
     const packing::Plan& plan() const { return plan_; }
+    const Activation& activation() const { return *activation_; }
+    const std::shared_ptr<const Activation>& shared_activation() const { return activation_; }
+    /// Of all layers.
+    std::span<const ActivationCurve> curves() const { return curves_; }
     const InferenceCost& cost() const { return cost_; }
     const Sha256& fingerprint() const { return fingerprint_; }
     /// model::secret_digest of the model.
@@ -65,8 +70,9 @@ public:
 
 private:
     PreparedModel(model::LayerSource&& source, const std::function<void(double)>& progress,
-                  const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes)
-        : PreparedModel(source, progress, cache, transform_bytes) {}
+                  const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes,
+                  std::shared_ptr<const Activation> activation)
+        : PreparedModel(source, progress, cache, transform_bytes, std::move(activation)) {}
     void take_layers(model::LayerSource& source, const std::function<void(double)>& progress,
                      std::size_t transform_bytes);
     void compute_halves(const std::function<void(double)>& progress);
@@ -74,10 +80,12 @@ private:
 
     model::Architecture architecture_;
     packing::Plan plan_;
+    std::shared_ptr<const Activation> activation_;
     InferenceCost cost_;
     Sha256 secret_digest_{}, fingerprint_{};
     std::optional<scheme::PublicPolynomials> publics_;  // made when the fingerprint is known
     std::vector<PreparedLayer> layers_;
+    std::vector<ActivationCurve> curves_;
     CacheOutcome cache_;
 };
 

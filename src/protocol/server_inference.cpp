@@ -7,15 +7,16 @@
 
 #include "lattice/bitpack.h"
 #include "lattice/words.h"
-#include "protocol/activation_keys.h"
-#include "protocol/activation_shares.h"
+#include "protocol/flow/failure.h"
+#include "protocol/flow/receive.h"
+#include "protocol/flow/vector_sender.h"
+#include "protocol/linear/result_mask.h"
+#include "protocol/message_types.h"
 #include "protocol/messages.h"
-#include "protocol/receive.h"
 
 namespace flash::protocol {
 
 using transport::Message;
-using transport::MessageType;
 
 ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed,
                                  ShareProbe* probe, Profile* profile)
@@ -24,7 +25,6 @@ ServerInference::ServerInference(const PreparedModel& model, transport::Channel&
       seed_(std::move(seed)),
       probe_(probe),
       profile_(profile),
-      slots_(scheme::slot_parameters(model.architecture().plain_modulus)),
       masks_(seed_, kResultMaskDomain),
       rerandomisation_(seed_, "server re-randomisation"),
       streams_(model.plan().streams.size()),
@@ -39,20 +39,20 @@ void ServerInference::run(const Message& start) {
         // What stopped the producer explains more than the closed channel that this thread was left with; asked before
         // the channel is closed here, which would stop it too. Any other error is the cause itself.
         const std::exception_ptr cause =
-            producer_ && error.kind() == ErrorKind::kNetwork ? producer_->failure() : nullptr;
+            vectors_ && error.kind() == ErrorKind::kNetwork ? vectors_->failure() : nullptr;
         // The producer may be blocked in the channel, and is joined when this object goes.
-        channel_.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
+        channel_.fail(failure_sentence(Party::kServer));
         if (cause) std::rethrow_exception(cause);
         throw;
     } catch (...) {
-        channel_.fail("internal error of the server");
+        channel_.fail(failure_sentence(Party::kServer));
         throw;
     }
 }
 
 void ServerInference::run_layers(const Message& start) {
     {
-        ProfileSpan span(profile_, Profile::kNoLayer, Phase::kSetup);
+        ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
         span.received(transport::kFrameHeaderBytes + start.payload.size());
         if (start.payload.size() != start_bytes(model_.plan()))
             throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(start_bytes(model_.plan())) +
@@ -66,17 +66,11 @@ void ServerInference::run_layers(const Message& start) {
             rest = rest.subspan(public_key_bytes(ring));
         }
 
-        StartReply reply;
-        // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the
-        // whole inference.
-        Prng(seed_, "server public slot seed").fill(reply.slot_seed);
-        Prng key_rng(seed_, "server slot key");
-        slot_key_ = std::make_unique<scheme::SlotSecretKey>(slots_, reply.slot_seed, key_rng);
-        slot_key_->append_public_key(reply.slot_public_key);
-        Message message{MessageType::kStartReply, 0, start.index, encode(reply)};
+        activation_ = model_.activation().server(model_.curves(), seed_);
+        Message message = make_message(message_type::kStartReply, 0, start.index, activation_->setup());
         span.sent(transport::kFrameHeaderBytes + message.payload.size());
         channel_.send(std::move(message));
-        producer_ = std::make_unique<ActivationKeyProducer>(model_, channel_, seed_, *slot_key_, slots_, profile_);
+        vectors_ = std::make_unique<VectorSender>(model_, channel_, masks_, *activation_, profile_);
     }
     // The server's share of the input is zero: the client holds the whole picture.
     values_.put(0, SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().input.size())));
@@ -89,33 +83,33 @@ void ServerInference::run_layers(const Message& start) {
         else
             result(l);
     }
-    ProfileSpan span(profile_, Profile::kNoLayer, Phase::kFinish);
-    receive_expected(channel_, MessageType::kFinish, 0, start.index, 0);
+    ProfileSpan span(profile_, Profile::kNoLayer, step::kFinish);
+    receive_expected(channel_, message_type::kFinish, 0, start.index, 0);
     span.received(transport::kFrameHeaderBytes);
 }
 
 void ServerInference::receive_uploads(int layer) {
-    const std::uint32_t modulus = model_.architecture().plain_modulus;
+    const std::uint32_t modulus = model_.architecture().single_modulus();
     std::uint32_t index = 0;
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
         const std::size_t count = static_cast<std::size_t>(stream.polynomials()), n = stream.degree();
         std::vector<Message> messages;
         {
-            ProfileSpan span(profile_, layer, Phase::kWaitUpload);
+            ProfileSpan span(profile_, layer, step::kWaitUpload);
             for (std::size_t p = 0; p < count; ++p, ++index) {
-                messages.push_back(receive_expected(channel_, MessageType::kUpload, static_cast<std::uint32_t>(layer),
+                messages.push_back(receive_expected(channel_, message_type::kUpload, static_cast<std::uint32_t>(layer),
                                                     index, upload_bytes(stream)));
                 span.received(transport::kFrameHeaderBytes + messages.back().payload.size());
             }
         }
-        ProfileSpan span(profile_, layer, Phase::kLinear);
+        ProfileSpan span(profile_, layer, step::kLinear);
         // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like
         // one.
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
         b = SecretVector<std::uint32_t>(count * n);
         SecretVector<std::uint32_t> pooled;
-        const auto share = values_.stream_input(stream, modulus, model_.architecture(), pooled);
+        const auto share = values_.stream_input(stream, model_.architecture(), pooled);
         tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, 4), [&](const auto& range) {
             SecretBuffer<std::uint32_t> plain(n);
             for (std::size_t p = range.begin(); p < range.end(); ++p) {
@@ -143,7 +137,7 @@ void ServerInference::linear(int layer) {
     for (int band = 0; band < linear.bands; ++band) {
         SecretVector<std::uint32_t> results(linear.result_words(band));
         {
-            ProfileSpan span(profile_, layer, Phase::kLinear);
+            ProfileSpan span(profile_, layer, step::kLinear);
             packing::apply_results(model_.layer(layer).map, model_.plan(), layer, band, stream_of, results);
         }
         // Each response leaves as soon as it is masked.
@@ -162,7 +156,7 @@ void ServerInference::linear(int layer) {
 
 void ServerInference::respond(int layer, int polynomial, std::span<const std::uint32_t> compact,
                               OrderedSender& sender) {
-    ProfileSpan span(profile_, layer, Phase::kMask);
+    ProfileSpan span(profile_, layer, step::kMask);
     const auto at = static_cast<std::size_t>(layer);
     const model::Layer& description = model_.architecture().layers[at];
     const packing::LinearPlan& linear = model_.plan().layers[at];
@@ -200,7 +194,7 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
     lattice::round_to_top_bits(b, b_bits);
     const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
     Message message{
-        MessageType::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(polynomial), {}};
+        message_type::kLinearResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(polynomial), {}};
     message.payload.resize(linear_response_bytes(n, description.share_bits, count));
     lattice::pack(std::span<const std::uint32_t>(a), a_bits, std::span(message.payload).first(a_bytes));
     lattice::pack(std::span<const std::uint32_t>(b), b_bits, std::span(message.payload).subspan(a_bytes));
@@ -208,34 +202,23 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
 }
 
 void ServerInference::activation(int layer) {
-    const auto at = static_cast<std::size_t>(layer);
-    const model::Layer& description = model_.architecture().layers[at];
-    const PreparedLayer& prepared = model_.layer(layer);
-    const std::size_t values = pre_activations_.size();
-    SecretVector<std::uint32_t> share(values);
-    const auto finish_chunk = [&](std::size_t chunk, const Message& response) {
-        ProfileSpan span(profile_, layer, Phase::kDecrypt);
-        const std::size_t first = chunk * scheme::kSlotDegree, count = std::min(scheme::kSlotDegree, values - first);
-        const auto part = std::span<std::uint32_t>(share).subspan(first, count);
-        slot_key_->decrypt(response.payload, part);
-        SecretBuffer<std::int32_t> kappa(count), offset(count);
-        expand_channels(prepared.kappa, description.output, first, kappa);
-        expand_channels(prepared.offset, description.output, first, offset);
-        finish_server_share(part, std::span<const std::uint32_t>(pre_activations_).subspan(first, count), kappa, offset,
-                            model_.architecture().plain_modulus);
+    SecretVector<std::uint32_t> share(pre_activations_.size());
+    const auto finish_chunk = [&](std::size_t chunk, const Message& answer) {
+        ProfileSpan span(profile_, layer, step::kDecrypt);
+        activation_->finish(layer, chunk, answer.payload, pre_activations_, share);
     };
     // Each answer is decrypted while the next ones are still on their way.
     tbb::task_group tasks;
     try {
-        for (std::size_t chunk = 0; chunk < chunk_count(description.output.size()); ++chunk) {
+        for (std::size_t chunk = 0; chunk < model_.activation().chunks(layer); ++chunk) {
             Message response;
             {
-                ProfileSpan span(profile_, layer, Phase::kWaitProduct);
-                response = receive_expected(channel_, MessageType::kProductResponse, static_cast<std::uint32_t>(layer),
-                                            static_cast<std::uint32_t>(chunk), scheme::slot_response_bytes(slots_));
+                ProfileSpan span(profile_, layer, step::kWaitProduct);
+                response = receive_expected(channel_, message_type::kProductResponse, static_cast<std::uint32_t>(layer),
+                                            static_cast<std::uint32_t>(chunk), model_.activation().sizes().answer);
                 span.received(transport::kFrameHeaderBytes + response.payload.size());
             }
-            producer_->answered();
+            vectors_->answered(layer, chunk);
             tasks.run([&finish_chunk, chunk, response = std::move(response)] { finish_chunk(chunk, response); });
         }
     } catch (...) {
@@ -249,12 +232,12 @@ void ServerInference::activation(int layer) {
 }
 
 void ServerInference::result(int layer) {
-    ProfileSpan span(profile_, layer, Phase::kSend);
+    ProfileSpan span(profile_, layer, step::kSend);
     const int bits = model_.architecture().layers[static_cast<std::size_t>(layer)].share_bits;
     std::vector<std::uint8_t> payload(result_share_bytes(bits, pre_activations_.size()));
     lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);
     span.sent(transport::kFrameHeaderBytes + payload.size());
-    channel_.send({MessageType::kResultShare, static_cast<std::uint32_t>(layer), 0, std::move(payload)});
+    channel_.send({message_type::kResultShare, static_cast<std::uint32_t>(layer), 0, std::move(payload)});
 }
 
 }  // namespace flash::protocol

@@ -8,17 +8,16 @@
 
 #include "base/profile.h"
 #include "base/secret.h"
-#include "protocol/ordered_sender.h"
+#include "protocol/flow/ordered_sender.h"
+#include "protocol/flow/send_thread.h"
+#include "protocol/linear/value_store.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
-#include "protocol/send_thread.h"
-#include "protocol/value_store.h"
-#include "scheme/slots.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
 
-class ActivationKeyProducer;
+class VectorSender;
 
 class ServerInference {
 public:
@@ -44,11 +43,10 @@ private:
     SecretSeed seed_;
     ShareProbe* probe_;
     Profile* profile_;
-    const scheme::SlotParameters& slots_;
     StreamKey masks_, rerandomisation_;
     scheme::PerRing<scheme::DirectPublicKey> client_keys_;  ///< of the rings of the plan
-    std::unique_ptr<scheme::SlotSecretKey> slot_key_;
-    std::unique_ptr<ActivationKeyProducer> producer_;
+    std::unique_ptr<ActivationServer> activation_;
+    std::unique_ptr<VectorSender> vectors_;
     std::vector<SecretVector<std::uint32_t>> streams_;  ///< b halves with the server's share added, per stream
     SecretVector<std::uint32_t> pre_activations_;       ///< U_s of the current layer
     ValueStore values_;

@@ -2,18 +2,20 @@
 
 #include "base/error.h"
 #include "model/file.h"
+#include "protocol/flow/failure.h"
+#include "protocol/message_types.h"
 #include "protocol/messages.h"
 #include "protocol/server_inference.h"
+#include "protocol/session_limits.h"
 
 namespace flash::protocol {
 
 using transport::Message;
-using transport::MessageType;
 
 namespace {
 
 void handshake(const PreparedModel& model, transport::Channel& channel) {
-    const Message message = channel.receive(MessageType::kClientHello);
+    const Message message = channel.receive(message_type::kClientHello);
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
     const ClientHello hello = decode_client_hello(message.payload);
@@ -26,7 +28,7 @@ void handshake(const PreparedModel& model, transport::Channel& channel) {
     ServerHello reply;
     reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
-    channel.send({MessageType::kServerHello, 0, 0, encode(reply)});
+    channel.send({message_type::kServerHello, 0, 0, encode(reply)});
 }
 
 /// The next kStart, or nothing when the client left or the server stops.
@@ -51,18 +53,14 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
                                    const ServerSessionOptions& options) {
     ServerSessionSummary summary;
     try {
-        transport::Limits limits;
-        limits.max_queued = server_queue_bytes(model.cost());
-        limits.max_send_queue = kSendQueueBytes;
-        limits.timeout = options.timeout;
-        channel.set_limits(limits);
+        channel.set_limits(server_limits(model.cost(), options.timeout));
         handshake(model, channel);
         Message start;
         while (await_start(channel, options, start)) {
-            if (start.type != MessageType::kStart || start.layer != 0 || start.index != summary.inferences)
+            if (start.type != message_type::kStart || start.layer != 0 || start.index != summary.inferences)
                 throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
                                                       std::to_string(summary.inferences) + ", got " +
-                                                      to_string(start.type));
+                                                      name_of(start.type));
             const auto begin = std::chrono::steady_clock::now();
             Profile* const profile = options.profile ? options.profile(summary.inferences) : nullptr;
             ServerInference(model, channel, SecretSeed::generate(), options.probe, profile).run(start);
@@ -71,12 +69,8 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
                 options.on_inference(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
         }
         channel.close();
-    } catch (const Error& error) {
-        // Texts of Error never contain secret data, so the client may read them; anything else stays here.
-        channel.fail(error.kind() == ErrorKind::kInternal ? "internal error of the server" : error.what());
-        throw;
     } catch (...) {
-        channel.fail("internal error of the server");
+        channel.fail(failure_sentence(Party::kServer));
         throw;
     }
     return summary;

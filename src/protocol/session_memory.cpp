@@ -4,7 +4,6 @@
 
 #include "protocol/client_model.h"
 #include "protocol/messages.h"
-#include "scheme/slots.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
@@ -64,9 +63,8 @@ private:
 
 SessionMemory session_memory(const model::Architecture& architecture, const packing::Plan& plan,
                              const InferenceCost& cost) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
     const Live live(architecture, plan);
-    std::uint64_t server_layer = 0, client_layer = 0, largest_output = 0, keys = 0, uploads = 0, chunks = 0,
+    std::uint64_t server_layer = 0, client_layer = 0, largest_output = 0, vectors = 0, uploads = 0, chunks = 0,
                   ciphertexts = 0;
     for (std::size_t l = 0; l < plan.layers.size(); ++l) {
         const packing::LinearPlan& linear = plan.layers[l];
@@ -85,7 +83,7 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
                                        std::max(bytes.upload, read + results + bytes.linear_response) + 2 * output);
         client_layer = std::max(client_layer, kept + 2 * output + bytes.product_response);
         largest_output = std::max(largest_output, output);
-        keys += bytes.activation_keys;
+        vectors += bytes.server_vectors;
         uploads += bytes.upload;
         chunks += static_cast<std::uint64_t>(bytes.activation_chunks);
         ciphertexts += static_cast<std::uint64_t>(bytes.upload_ciphertexts);
@@ -93,13 +91,15 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
     std::uint64_t transforms = 0;  // of the public polynomials, which the client keeps: twice the words
     for (const packing::Stream& stream : plan.streams) transforms += 2 * polynomial_bytes(stream, stream.polynomials());
     const auto capped = [](std::uint64_t bytes, std::uint64_t most) { return std::min(bytes, most); };
+    const std::uint64_t vector_ids = vectors / (transport::kFrameHeaderBytes + cost.activation.vectors) *
+                                     static_cast<std::uint64_t>(cost.activation.products);
     SessionMemory memory;
-    // The thread that makes keys ahead holds the shares of its own layer.
+    // The thread that makes vectors ahead holds the shares of its own layer.
     memory.server = kWorkspaces + server_layer + largest_output + server_queue_bytes(cost) +
-                    capped(keys, kSendQueueBytes) + kSendQueueBytes + chunks * 3 * kIdBytes;
-    memory.client = kWorkspaces + client_layer + client_queue_bytes(cost) - kAheadBytes + capped(keys, kAheadBytes) +
+                    capped(vectors, kSendQueueBytes) + kSendQueueBytes + vector_ids * kIdBytes;
+    memory.client = kWorkspaces + client_layer + client_queue_bytes(cost) - kAheadBytes + capped(vectors, kAheadBytes) +
                     capped(uploads, kSendQueueBytes) + kSendQueueBytes +
-                    capped(chunks * scheme::prepared_response_bytes(slots), kPreparedBytes) +
+                    capped(chunks * cost.activation.prepared, kPreparedBytes) +
                     capped(transforms, ModelPublics::kMaxTransformBytes) + ciphertexts * kIdBytes;
     return memory;
 }

@@ -1,27 +1,15 @@
 #include "transport/channel.h"
 
+#include <array>
+
 namespace flash::transport {
 
-const char* to_string(MessageType type) {
-    switch (type) {
-        case MessageType::kError: return "error";
-        case MessageType::kClientHello: return "client-hello";
-        case MessageType::kServerHello: return "server-hello";
-        case MessageType::kStart: return "start";
-        case MessageType::kStartReply: return "start-reply";
-        case MessageType::kUpload: return "upload";
-        case MessageType::kLinearResponse: return "linear-response";
-        case MessageType::kActivationKeys: return "activation-keys";
-        case MessageType::kProductResponse: return "product-response";
-        case MessageType::kResultShare: return "result-share";
-        case MessageType::kFinish: return "finish";
-    }
-    return "unknown";
-}
-
-bool is_known(std::uint16_t type) {
-    return type >= static_cast<std::uint16_t>(MessageType::kError) &&
-           type <= static_cast<std::uint16_t>(MessageType::kFinish);
+const char* number_of(MessageType type) {
+    static constexpr std::array<const char*, kMessageTypes> kNumbers = {"type 0", "error",  "type 2",  "type 3",
+                                                                        "type 4", "type 5", "type 6",  "type 7",
+                                                                        "type 8", "type 9", "type 10", "type 11"};
+    const auto at = static_cast<std::size_t>(type);
+    return at < kNumbers.size() ? kNumbers[at] : "unknown";
 }
 
 }  // namespace flash::transport

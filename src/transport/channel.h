@@ -14,28 +14,24 @@
 
 namespace flash::transport {
 
-/// Kinds of messages. Client -> server: C, server -> client: S. Values are part of the wire format (docs/formats.md).
+/// The kind of a message: a number below kMessageTypes whose meaning is the user's (protocol/message_types.h) and part
+/// of the wire format. One kind is the transport's own.
 enum class MessageType : std::uint16_t {
-    kError = 1,            ///< both: a sentence of at most 1024 bytes; the sender closes afterwards
-    kClientHello = 2,      ///< C
-    kServerHello = 3,      ///< S
-    kStart = 4,            ///< C: begins an inference, carries the client's public key
-    kStartReply = 5,       ///< S: carries the server's slot public key
-    kUpload = 6,           ///< C: the b half of one ciphertext of the client's share
-    kLinearResponse = 7,   ///< S: one masked result ciphertext of a linear layer
-    kActivationKeys = 8,   ///< S: three encrypted server vectors for one chunk of activations
-    kProductResponse = 9,  ///< C: the masked product for one chunk of activations
-    kResultShare = 10,     ///< S: the server's share of the result
-    kFinish = 11,          ///< C: this inference is over; another may follow
+    kError = 1,  ///< both: a sentence of at most 1024 bytes; the sender closes afterwards
 };
-const char* to_string(MessageType type);
-bool is_known(std::uint16_t type);
+inline constexpr std::uint16_t kMessageTypes = 12;
+constexpr bool is_known(std::uint16_t type) { return type >= 1 && type < kMessageTypes; }
+/// "type 7": for sentences, where nobody has given better names.
+const char* number_of(MessageType type);
 
 struct Message {
     MessageType type{};
     std::uint32_t layer = 0;  ///< which layer it belongs to; 0 where there is none
     std::uint32_t index = 0;  ///< position among the messages of that type and layer
     std::vector<std::uint8_t> payload;
+    /// Whether it is sent before the peer has any use for it: then it lets all others pass (transport/send_queue.h).
+    /// The same for all messages of a type. For the sender only; it does not travel.
+    bool ahead = false;
 };
 
 /// Bytes of a frame before its payload: u32 payload size, u16 type, u16 zero, u32 layer, u32 index; little-endian.
@@ -53,6 +49,7 @@ struct Limits {
     std::size_t max_queued = std::size_t{512} << 20;     ///< received and not yet consumed; more is a protocol error
     std::size_t max_send_queue = std::size_t{64} << 20;  ///< send() blocks above this (back-pressure)
     std::chrono::milliseconds timeout{30'000};           ///< longest wait in receive(), and for progress of send()
+    const char* (*name_of)(MessageType) = number_of;     ///< what sentences call a type of message
 };
 
 /// One end of a connection. Received messages wait in one queue per type, so that what was streamed ahead of need does
@@ -62,9 +59,9 @@ class Channel {
 public:
     virtual ~Channel() = default;
     /// Queues a message; blocks while the send queue is full. Messages of one type arrive in the order in which they
-    /// were sent; uploads and activation keys, which are sent ahead of need, let all others pass
-    /// (transport/send_queue.h). Throws Error(kTimeout) if a full queue does not move for the limit, and once the
-    /// connection is broken what receive() would throw (kRemote, kNetwork, kProtocol).
+    /// were sent; those that are sent ahead of need let all others pass. Throws Error(kTimeout) if a full queue does
+    /// not move for the limit, and once the connection is broken what receive() would throw (kRemote, kNetwork,
+    /// kProtocol).
     virtual void send(Message message) = 0;
     /// send() if it need not block; otherwise false, and the message stays as it is. (A channel that cannot tell
     /// sends.)

@@ -27,7 +27,7 @@ void check(std::uint32_t type, std::uint64_t size, std::size_t max_payload) {
     const auto known = static_cast<MessageType>(type);
     const std::size_t limit = known == MessageType::kError ? std::min(max_payload, kMaxErrorBytes) : max_payload;
     if (size > limit) {
-        throw Error(ErrorKind::kProtocol, std::string("received a ") + to_string(known) + " message that declares " +
+        throw Error(ErrorKind::kProtocol, "received a message of type " + std::to_string(type) + " that declares " +
                                               std::to_string(size) + " bytes; the limit is " + std::to_string(limit));
     }
 }

@@ -13,11 +13,15 @@ std::size_t cost(const Message& message) { return message.payload.capacity() + s
 
 }  // namespace
 
-Inbox::Inbox(std::string peer, const Limits& limits) : peer_(std::move(peer)), max_queued_(limits.max_queued) {}
+Inbox::Inbox(std::string peer, const Limits& limits)
+    : peer_(std::move(peer)),
+      max_queued_(limits.max_queued),
+      name_of_(limits.name_of) {}
 
 void Inbox::set_limits(const Limits& limits) {
     const std::lock_guard lock(mutex_);
     max_queued_ = limits.max_queued;
+    name_of_ = limits.name_of;
 }
 
 void Inbox::push(std::span<Message> messages) {
@@ -71,7 +75,11 @@ void Inbox::fail_locked(ErrorKind kind, const std::string& sentence) {
 
 Message Inbox::take(MessageType type, std::chrono::milliseconds timeout) {
     auto& queue = queues_.at(static_cast<std::size_t>(type));
-    return take_when([&] { return queue.empty() ? nullptr : &queue; }, timeout, to_string(type));
+    const char* const name = [&] {
+        const std::lock_guard lock(mutex_);
+        return name_of_(type);
+    }();
+    return take_when([&] { return queue.empty() ? nullptr : &queue; }, timeout, name);
 }
 
 Message Inbox::take_any(std::chrono::milliseconds timeout) {

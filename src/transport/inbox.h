@@ -57,7 +57,6 @@ private:
         std::uint64_t order;
         Message message;
     };
-    static constexpr std::size_t kTypes = 12;
 
     void push_locked(Message& message);
     Message pop(std::deque<Entry>& queue);
@@ -72,7 +71,8 @@ private:
     std::condition_variable arrived_;
     std::condition_variable taken_;
     std::size_t max_queued_;
-    std::array<std::deque<Entry>, kTypes> queues_;  // indexed by type
+    const char* (*name_of_)(MessageType);
+    std::array<std::deque<Entry>, kMessageTypes> queues_;  // indexed by type
     std::size_t queued_bytes_ = 0;
     std::uint64_t pushed_ = 0;
     std::uint64_t taken_count_ = 0;

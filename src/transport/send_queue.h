@@ -1,7 +1,7 @@
 // Messages that wait for the line, of two kinds: those that the peer is waiting for, and those that are sent ahead of
-// need, which leave only when nothing of the first kind waits. Uploads and activation keys run far ahead of the layers
-// that need them; without this order every answer would stand behind tens of megabytes of them. Messages of one type
-// keep their order, which is all that a receiver relies on. Not thread-safe.
+// need (Message::ahead), which leave only when nothing of the first kind waits. What runs ahead runs far: without this
+// order every answer would stand behind tens of megabytes of it. Messages of one type are all of one kind and keep
+// their order, which is all that a receiver relies on. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -13,24 +13,19 @@
 
 namespace flash::transport {
 
-/// Whether messages of this type are sent before the peer has any use for them.
-constexpr bool is_sent_ahead(MessageType type) {
-    return type == MessageType::kUpload || type == MessageType::kActivationKeys;
-}
-
 /// Item: a Message, or something with a Message `message`.
 template <class Item>
 class SendQueue {
 public:
     void push(Item item) {
         const Message& message = message_of(item);
-        const bool ahead = is_sent_ahead(message.type);
+        const bool ahead = message.ahead;
         (ahead ? ahead_bytes_ : now_bytes_) += frame_bytes(message);
         (ahead ? ahead_ : now_).push_back(std::move(item));
     }
     bool empty() const { return now_.empty() && ahead_.empty(); }
-    /// Bytes of frames that a message of this type would wait for.
-    std::size_t bytes_before(MessageType type) const { return now_bytes_ + (is_sent_ahead(type) ? ahead_bytes_ : 0); }
+    /// Bytes of frames that this message would wait for.
+    std::size_t bytes_before(const Message& message) const { return now_bytes_ + (message.ahead ? ahead_bytes_ : 0); }
     std::size_t bytes() const { return now_bytes_ + ahead_bytes_; }
     /// The first of each kind, null where there is none.
     const Item* first_now() const { return now_.empty() ? nullptr : &now_.front(); }

@@ -160,7 +160,7 @@ private:
 
     bool room_for(const Message& message) {
         start_due(Clock::now());  // what is still counted may have left
-        const std::size_t before = waiting_.bytes_before(message.type) + line_bytes_;
+        const std::size_t before = waiting_.bytes_before(message) + line_bytes_;
         return broken_ || closing_ || before == 0 || before + frame_bytes(message) <= limits_.max_send_queue;
     }
 

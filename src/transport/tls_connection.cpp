@@ -78,7 +78,7 @@ void TlsConnection::check_payload(const Message& message) const {
 }
 
 bool TlsConnection::room_for(const Message& message) const {
-    const std::size_t before = queue_.bytes_before(message.type) + batch_bytes_;
+    const std::size_t before = queue_.bytes_before(message) + batch_bytes_;
     return closing_ || closed_ || before == 0 || before + frame_bytes(message) <= limits_.max_send_queue;
 }
 

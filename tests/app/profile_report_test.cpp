@@ -9,17 +9,18 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "protocol/steps.h"
 
 namespace flash::app {
 namespace {
 
 namespace fs = std::filesystem;
 
-Profile::Span span(int layer, Phase phase, int begin_ms, int end_ms, std::uint64_t sent = 0, std::uint64_t received = 0,
+Profile::Span span(int layer, Step step, int begin_ms, int end_ms, std::uint64_t sent = 0, std::uint64_t received = 0,
                    std::uint64_t thread = 7) {
     Profile::Span out;
     out.layer = layer;
-    out.phase = phase;
+    out.step = step;
     out.thread = thread;
     out.begin = Profile::Clock::time_point(std::chrono::hours(5) + std::chrono::milliseconds(begin_ms));
     out.end = Profile::Clock::time_point(std::chrono::hours(5) + std::chrono::milliseconds(end_ms));
@@ -29,11 +30,11 @@ Profile::Span span(int layer, Phase phase, int begin_ms, int end_ms, std::uint64
 }
 
 void fill(Profile& profile) {
-    profile.add(span(Profile::kNoLayer, Phase::kSetup, 0, 10, 8208, 1000));
-    profile.add(span(0, Phase::kEncrypt, 10, 30));
-    profile.add(span(0, Phase::kSend, 30, 35, 1'234'567));
-    profile.add(span(0, Phase::kWaitLinear, 35, 75, 0, 500));
-    profile.add(span(0, Phase::kDecrypt, 35, 100));
+    profile.add(span(Profile::kNoLayer, protocol::step::kSetup, 0, 10, 8208, 1000));
+    profile.add(span(0, protocol::step::kEncrypt, 10, 30));
+    profile.add(span(0, protocol::step::kSend, 30, 35, 1'234'567));
+    profile.add(span(0, protocol::step::kWaitLinear, 35, 75, 0, 500));
+    profile.add(span(0, protocol::step::kDecrypt, 35, 100));
 }
 
 TEST(ProfileReport, Table) {
@@ -53,7 +54,7 @@ TEST(ProfileReport, Table) {
 TEST(ProfileReport, TableOfLayersWithoutNamesAndOfNothing) {
     Profile profile(Party::kServer);
     EXPECT_NE(profile_table(profile, {}).find("server: 0.00 ms"), std::string::npos);
-    profile.add(span(4, Phase::kLinear, 0, 1));
+    profile.add(span(4, protocol::step::kLinear, 0, 1));
     EXPECT_NE(profile_table(profile, {"a", "b"}).find("\n4 "), std::string::npos);
     // Names come from the other party's model.
     EXPECT_EQ(profile_table(profile, {"a", "b", "c", "d", "e\x1b[31m"}).find('\x1b'), std::string::npos);
@@ -81,8 +82,8 @@ TEST(ProfileReport, Json) {
 TEST(ProfileReport, TraceOfBothParties) {
     Profile client(Party::kClient), server(Party::kServer);
     fill(client);
-    server.add(span(0, Phase::kLinear, 40, 70, 0, 0, 8));
-    server.add(span(Profile::kNoLayer, Phase::kSetup, -5, 0, 0, 0, 8));
+    server.add(span(0, protocol::step::kLinear, 40, 70, 0, 0, 8));
+    server.add(span(Profile::kNoLayer, protocol::step::kSetup, -5, 0, 0, 0, 8));
     const Profile* both[] = {&client, &server};
     const auto trace = nlohmann::json::parse(profile_trace(both).dump());
     const auto& events = trace["traceEvents"];

@@ -13,7 +13,6 @@
 #include "base/cores.h"
 #include "base/error.h"
 #include "comparison/layer_bench.h"
-#include "comparison/local_session.h"
 #include "comparison/machine.h"
 #include "comparison/network_bench.h"
 #include "comparison/pictures.h"
@@ -24,8 +23,13 @@
 #include "model/arithmetic.h"
 #include "model/twin.h"
 #include "packing/upload_bits.h"
+#include "protocol/local_session.h"
+#include "protocol/message_types.h"
 
 namespace flash::comparison {
+
+using protocol::Connection;
+using protocol::LocalSession;
 namespace {
 
 std::vector<std::int32_t> input_of(const model::Model& model) {
@@ -145,8 +149,8 @@ TEST(Replay, ServerSaysTheSameAgain) {
         EXPECT_EQ(said.size(), recording.server.size());
         EXPECT_TRUE(by_place(said) == recorded);
         EXPECT_EQ(channel.traffic().messages_received, recording.client.size());
-        EXPECT_GE(channel.seconds_between(transport::MessageType::kUpload, transport::MessageType::kLinearResponse), 0);
-        EXPECT_THROW(channel.seconds_between(transport::MessageType::kUpload, transport::MessageType::kUpload), Error);
+        EXPECT_GE(channel.seconds_between(protocol::message_type::kUpload, protocol::message_type::kLinearResponse), 0);
+        EXPECT_THROW(channel.seconds_between(protocol::message_type::kUpload, protocol::message_type::kUpload), Error);
     }
     // Another seed says something else: keys, masks and the public seed of the slots all come from it.
     Recording other = recording;
@@ -156,7 +160,7 @@ TEST(Replay, ServerSaysTheSameAgain) {
     replay_server(model, other, channel);
     const auto differing = by_place(said);
     for (const auto& [place, payload] : recorded)
-        EXPECT_NE(differing.at(place), payload) << to_string(std::get<0>(place));
+        EXPECT_NE(differing.at(place), payload) << protocol::name_of(std::get<0>(place));
 }
 
 TEST(Replay, ScalingPoints) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "model/file.h"
 #include "protocol/client_session.h"
+#include "protocol/message_types.h"
 #include "protocol/messages.h"
 #include "protocol/server_session.h"
 #include "support/private_run.h"
@@ -45,7 +46,7 @@ std::optional<Message> attacked(Message message, Attack attack) {
         case Attack::kIndex: message.index += 1; break;
         case Attack::kLayer: message.layer += 1; break;
         case Attack::kDrop: return std::nullopt;
-        case Attack::kType: message.type = MessageType::kClientHello; break;
+        case Attack::kType: message.type = message_type::kClientHello; break;
     }
     return message;
 }
@@ -61,8 +62,8 @@ bool fails_cleanly(MessageType type, Attack attack) {
         return std::optional<Message>(std::move(m));
     };
     transport::LoopbackOptions options = quick();
-    const bool from_client = type == MessageType::kStart || type == MessageType::kUpload ||
-                             type == MessageType::kProductResponse || type == MessageType::kFinish;
+    const bool from_client = type == message_type::kStart || type == message_type::kUpload ||
+                             type == message_type::kProductResponse || type == message_type::kFinish;
     (from_client ? options.first_to_second : options.second_to_first) = tap;
     const auto input = flash::testing::random_input(small_model().architecture(), 1);
     const auto begin = std::chrono::steady_clock::now();
@@ -79,21 +80,21 @@ bool fails_cleanly(MessageType type, Attack attack) {
 }
 
 TEST(HostilePeer, TamperedMessagesFromTheServer) {
-    for (const MessageType type : {MessageType::kStartReply, MessageType::kLinearResponse, MessageType::kActivationKeys,
-                                   MessageType::kResultShare})
+    for (const MessageType type : {message_type::kStartReply, message_type::kLinearResponse,
+                                   message_type::kServerVectors, message_type::kResultShare})
         for (const Attack attack : kAttacks)
-            EXPECT_TRUE(fails_cleanly(type, attack)) << to_string(type) << ", attack " << static_cast<int>(attack);
+            EXPECT_TRUE(fails_cleanly(type, attack)) << name_of(type) << ", attack " << static_cast<int>(attack);
 }
 
 TEST(HostilePeer, TamperedMessagesFromTheClient) {
     for (const MessageType type :
-         {MessageType::kStart, MessageType::kUpload, MessageType::kProductResponse, MessageType::kFinish})
+         {message_type::kStart, message_type::kUpload, message_type::kProductResponse, message_type::kFinish})
         for (const Attack attack : kAttacks) {
-            if (type == MessageType::kFinish && (attack == Attack::kTruncate || attack == Attack::kEmpty))
+            if (type == message_type::kFinish && (attack == Attack::kTruncate || attack == Attack::kEmpty))
                 continue;  // it is empty
-            if (type == MessageType::kStart && (attack == Attack::kLayer || attack == Attack::kIndex))
+            if (type == message_type::kStart && (attack == Attack::kLayer || attack == Attack::kIndex))
                 continue;  // see the session tests
-            EXPECT_TRUE(fails_cleanly(type, attack)) << to_string(type) << ", attack " << static_cast<int>(attack);
+            EXPECT_TRUE(fails_cleanly(type, attack)) << name_of(type) << ", attack " << static_cast<int>(attack);
         }
 }
 
@@ -104,7 +105,7 @@ TEST(HostilePeer, ReorderedMessages) {
     const PreparedModel model(flash::testing::single_convolution({60, 9, 9}, 3, {3, 3, 1, 1, 1, 1, 1, 1}, 78));
     int swapped = 0;
     options.first_to_second = [&](Message m) -> std::optional<Message> {
-        if (m.type == MessageType::kUpload && m.layer == 0 && m.index <= 1) {
+        if (m.type == message_type::kUpload && m.layer == 0 && m.index <= 1) {
             ++swapped;
             m.index = 1 - m.index;
         }
@@ -137,11 +138,12 @@ TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
     // Two chunks of activations. The keys of the first hold a coefficient that is not below its prime, those of the
     // second never come: the client must not wait for them, and must say what was wrong.
     const PreparedModel model(flash::testing::single_convolution({2, 40, 40}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 79));
-    ASSERT_GT(model.architecture().layers[0].output.size(), static_cast<std::int64_t>(scheme::kSlotDegree));
+    ASSERT_GT(model.architecture().layers[0].output.size(),
+              static_cast<std::int64_t>(model.cost().activation.values_per_chunk));
     transport::LoopbackOptions options;
     options.limits.timeout = 60s;  // of the client
     options.second_to_first = [](Message m) -> std::optional<Message> {
-        if (m.type != MessageType::kActivationKeys || m.layer != 0) return m;
+        if (m.type != message_type::kServerVectors || m.layer != 0) return m;
         if (m.index > 0) return std::nullopt;
         std::ranges::fill(m.payload, std::uint8_t{0xff});
         return m;
@@ -208,8 +210,8 @@ TEST(Handshake, WrongVersionIsNamed) {
         [](transport::Channel& channel) {
             ClientHello hello;
             hello.version = 99;
-            channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
-            channel.receive(MessageType::kServerHello);
+            channel.send({message_type::kClientHello, 0, 0, encode(hello)});
+            channel.receive(message_type::kServerHello);
         },
         &told);
     EXPECT_EQ(kind, ErrorKind::kProtocol);
@@ -222,8 +224,8 @@ TEST(Handshake, WrongFingerprintIsNamed) {
         [](transport::Channel& channel) {
             ClientHello hello;
             hello.expected_fingerprint.fill(1);
-            channel.send({MessageType::kClientHello, 0, 0, encode(hello)});
-            channel.receive(MessageType::kServerHello);
+            channel.send({message_type::kClientHello, 0, 0, encode(hello)});
+            channel.receive(message_type::kServerHello);
         },
         &told);
     EXPECT_EQ(kind, ErrorKind::kProtocol);
@@ -232,13 +234,13 @@ TEST(Handshake, WrongFingerprintIsNamed) {
 
 TEST(Handshake, GarbageAndSilence) {
     EXPECT_EQ(session_with([](transport::Channel& c) {
-                  c.send({MessageType::kClientHello, 0, 0, {1, 2, 3}});
-                  c.receive(MessageType::kServerHello);
+                  c.send({message_type::kClientHello, 0, 0, {1, 2, 3}});
+                  c.receive(message_type::kServerHello);
               }),
               ErrorKind::kProtocol);
     EXPECT_EQ(session_with([](transport::Channel& c) {
-                  c.send({MessageType::kClientHello, 0, 0, std::vector<std::uint8_t>(64, 7)});
-                  c.receive(MessageType::kServerHello);
+                  c.send({message_type::kClientHello, 0, 0, std::vector<std::uint8_t>(64, 7)});
+                  c.receive(message_type::kServerHello);
               }),
               ErrorKind::kProtocol);
     EXPECT_EQ(session_with([](transport::Channel&) { std::this_thread::sleep_for(500ms); }), ErrorKind::kTimeout);
@@ -246,40 +248,40 @@ TEST(Handshake, GarbageAndSilence) {
 
 TEST(Handshake, AnInferenceMustStartWithTheNextNumber) {
     const auto greet = [](transport::Channel& c) {
-        c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
-        c.receive(MessageType::kServerHello);
+        c.send({message_type::kClientHello, 0, 0, encode(ClientHello{})});
+        c.receive(message_type::kServerHello);
     };
     const std::vector<std::uint8_t> key(start_bytes(small_model().plan()));
     EXPECT_EQ(session_with([&](transport::Channel& c) {
                   greet(c);
-                  c.send({MessageType::kStart, 0, 1, key});
-                  c.receive(MessageType::kStartReply);
+                  c.send({message_type::kStart, 0, 1, key});
+                  c.receive(message_type::kStartReply);
               }),
               ErrorKind::kProtocol);
     EXPECT_EQ(session_with([&](transport::Channel& c) {
                   greet(c);
-                  c.send({MessageType::kUpload, 0, 0, key});
-                  c.receive(MessageType::kStartReply);
+                  c.send({message_type::kUpload, 0, 0, key});
+                  c.receive(message_type::kStartReply);
               }),
               ErrorKind::kProtocol);
     for (std::size_t size : {key.size() - 1, key.size() + 1, std::size_t{0}})
         EXPECT_EQ(session_with([&](transport::Channel& c) {
                       greet(c);
-                      c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(size)});
-                      c.receive(MessageType::kStartReply);
+                      c.send({message_type::kStart, 0, 0, std::vector<std::uint8_t>(size)});
+                      c.receive(message_type::kStartReply);
                   }),
                   ErrorKind::kProtocol);
     // A client that starts and then says nothing more.
     EXPECT_EQ(session_with([&](transport::Channel& c) {
                   greet(c);
-                  c.send({MessageType::kStart, 0, 0, key});
+                  c.send({message_type::kStart, 0, 0, key});
                   std::this_thread::sleep_for(600ms);
               }),
               ErrorKind::kTimeout);
     // A client that starts and goes away.
     EXPECT_EQ(session_with([&](transport::Channel& c) {
                   greet(c);
-                  c.send({MessageType::kStart, 0, 0, key});
+                  c.send({message_type::kStart, 0, 0, key});
               }),
               ErrorKind::kNetwork);
 }
@@ -289,9 +291,9 @@ std::optional<ErrorKind> client_with(const std::vector<std::uint8_t>& server_hel
     auto [client_end, server_end] = transport::make_loopback(quick());
     std::thread server([&, end = server_end.get()] {
         try {
-            end->receive(MessageType::kClientHello);
-            end->send({MessageType::kServerHello, 0, 0, server_hello});
-            end->receive(MessageType::kFinish);
+            end->receive(message_type::kClientHello);
+            end->send({message_type::kServerHello, 0, 0, server_hello});
+            end->receive(message_type::kFinish);
         } catch (const Error&) {}
     });
     std::optional<ErrorKind> kind;
@@ -365,11 +367,11 @@ TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {
     std::thread bad([&] {
         for (int i = 0; i < 5; ++i)
             session_with([&](transport::Channel& c) {
-                c.send({MessageType::kClientHello, 0, 0, encode(ClientHello{})});
-                c.receive(MessageType::kServerHello);
-                c.send({MessageType::kStart, 0, 0, std::vector<std::uint8_t>(start_bytes(small_model().plan()))});
-                c.send({MessageType::kUpload, 0, 0, {1}});
-                c.receive(MessageType::kLinearResponse);
+                c.send({message_type::kClientHello, 0, 0, encode(ClientHello{})});
+                c.receive(message_type::kServerHello);
+                c.send({message_type::kStart, 0, 0, std::vector<std::uint8_t>(start_bytes(small_model().plan()))});
+                c.send({message_type::kUpload, 0, 0, {1}});
+                c.receive(message_type::kLinearResponse);
             });
     });
     auto [client_end, server_end] = transport::make_loopback();

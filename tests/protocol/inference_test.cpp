@@ -111,13 +111,13 @@ TEST(PrivateInference, BandedLayer) {
     expect_exact(run, model, "banded");
 }
 
-TEST(PrivateInference, ALayerOfMoreKeysThanTheWindowWithoutWorkerThreads) {
-    // The server stops sending keys when 64 MiB are unanswered: a client whose only thread waits for more keys must
-    // have answered these.
+TEST(PrivateInference, ALayerOfMoreVectorsThanTheWindowWithoutWorkerThreads) {
+    // The server stops sending vectors when 64 MiB are unanswered: a client whose only thread waits for more vectors
+    // must have answered these.
     const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
     const flash::testing::SourcedModel model(
         flash::testing::single_convolution({1, 64, 64}, 430, {1, 1, 1, 1, 0, 0, 0, 0}, 31));
-    ASSERT_GT(model.cost().layers[0].activation_keys, kAheadBytes);
+    ASSERT_GT(model.cost().layers[0].server_vectors, kAheadBytes);
     transport::LoopbackOptions options;
     options.limits.timeout = std::chrono::seconds(15);
     const auto result = flash::testing::run_without_audit(model, flash::testing::random_input(model.architecture(), 1),

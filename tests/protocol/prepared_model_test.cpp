@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/file.h"
 #include "model/reader.h"
+#include "protocol/client_model.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -38,6 +39,24 @@ TEST(PreparedModel, TransformsStayWithinTheirBudget) {
     }
 }
 
+// Both parties compute their costs first.
+TEST(PreparedModel, SeveralModuliAreRefusedByBothParties) {
+    model::Model source = flash::testing::random_model(1);
+    source.architecture.slots = {8192, 3};
+    model::validate(source);
+    const auto kind_of = [](const auto& make) {
+        try {
+            make();
+        } catch (const Error& error) {
+            return error.kind();
+        }
+        ADD_FAILURE() << "accepted";
+        return ErrorKind::kInternal;
+    };
+    EXPECT_EQ(kind_of([&] { PreparedModel{source}; }), ErrorKind::kUnsupported);
+    EXPECT_EQ(kind_of([&] { ClientModel(source.architecture, Sha256{}); }), ErrorKind::kUnsupported);
+}
+
 TEST(PreparedModel, FromAFileItIsTheSame) {
     const auto path =
         std::filesystem::temp_directory_path() / ("flash-prepared-model-test-" + std::to_string(::getpid()));
@@ -51,8 +70,8 @@ TEST(PreparedModel, FromAFileItIsTheSame) {
         EXPECT_EQ(from_file.secret_digest(), model::secret_digest(source));
         EXPECT_EQ(from_memory.fingerprint(), model::fingerprint(source));
         for (std::size_t l = 0; l < source.architecture.layers.size(); ++l) {
-            EXPECT_EQ(from_file.layer(static_cast<int>(l)).kappa, source.weights.layers[l].kappa);
-            EXPECT_EQ(from_file.layer(static_cast<int>(l)).offset, source.weights.layers[l].offset);
+            EXPECT_EQ(from_file.curves()[l].kappa, source.weights.layers[l].kappa);
+            EXPECT_EQ(from_file.curves()[l].offset, source.weights.layers[l].offset);
         }
         EXPECT_THROW(reader.next(), Error) << "the layers are given once";
     }

@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 #include "protocol/client_session.h"
-#include "protocol/response_preparer.h"
+#include "protocol/flow/answer_preparer.h"
+#include "protocol/message_types.h"
 #include "protocol/server_session.h"
 #include "scheme/direct.h"
 #include "support/private_run.h"
@@ -17,7 +18,6 @@ namespace flash {
 namespace {
 
 using transport::Message;
-using transport::MessageType;
 
 TEST(Freshness, EveryUploadOfAPlanHasItsOwnPublicPolynomial) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -53,29 +53,24 @@ TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
     for (const scheme::DirectRing& ring : scheme::kDirectRings) {
         scheme::DirectSecretKey key(publics, ring, rng);
         std::vector<std::uint32_t> plain(ring.degree), b(ring.degree);
-        key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b);
-        EXPECT_THROW(key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b), Error);
-        key.encrypt({1, 3}, plain, model::kPlainModuli[0], rng, b);
+        key.encrypt({1, 2}, plain, model::plain_moduli({}, 24).front(), rng, b);
+        EXPECT_THROW(key.encrypt({1, 2}, plain, model::plain_moduli({}, 24).front(), rng, b), Error);
+        key.encrypt({1, 3}, plain, model::plain_moduli({}, 24).front(), rng, b);
     }
     static_assert(!std::is_copy_constructible_v<scheme::DirectSecretKey>);
     static_assert(!std::is_copy_constructible_v<SecretSeed>);
     static_assert(!std::is_copy_constructible_v<SecretVector<int>>);
 }
 
-TEST(Freshness, APreparedResponseIsGivenOutOnce) {
+TEST(Freshness, APreparedAnswerIsGivenOutOnce) {
     const protocol::PreparedModel prepared(flash::testing::random_model(4));
-    const protocol::ClientModel model(prepared.architecture(), prepared.fingerprint());
-    ASSERT_TRUE(model.architecture.layers[0].activation);
-    const scheme::SlotParameters& slots = scheme::slot_parameters(model.architecture.plain_modulus);
-    const SecretSeed seed = SecretSeed::for_testing(5);
-    Prng rng(seed, "test");
-    const PublicSeed public_seed{};
-    std::vector<std::uint8_t> public_key;
-    scheme::SlotSecretKey(slots, public_seed, rng).append_public_key(public_key);
-    const scheme::SlotEvaluator evaluator(slots, public_seed, public_key);
+    ASSERT_GT(prepared.activation().chunks(0), 0u);
+    const auto server = prepared.activation().server(prepared.curves(), SecretSeed::for_testing(4));
+    const auto client = prepared.activation().client(SecretSeed::for_testing(5));
+    client->begin(server->setup());
     const auto channels = transport::make_loopback();
-    protocol::ResponsePreparer preparer(model, *channels.first, seed, evaluator, nullptr);
-    EXPECT_FALSE(preparer.take(0, 0).empty());
+    protocol::AnswerPreparer preparer(prepared.activation(), *client, *channels.first, nullptr);
+    EXPECT_NE(preparer.take(0, 0), nullptr);
     // Whether the thread had prepared it or take() did: never again, and no endless wait for it.
     EXPECT_THROW(preparer.take(0, 0), Error);
 }
@@ -112,8 +107,8 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     std::set<std::vector<std::uint8_t>> payloads;
     std::size_t count = 0;
     for (const Message& m : seen) {
-        if (m.type == MessageType::kClientHello || m.type == MessageType::kServerHello ||
-            m.type == MessageType::kFinish || m.type == MessageType::kResultShare)
+        if (m.type == protocol::message_type::kClientHello || m.type == protocol::message_type::kServerHello ||
+            m.type == protocol::message_type::kFinish || m.type == protocol::message_type::kResultShare)
             continue;
         payloads.insert(m.payload);
         ++count;
@@ -125,7 +120,7 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     std::set<std::vector<std::uint8_t>> pieces;
     std::size_t pieces_seen = 0;
     for (const Message& m : seen) {
-        if (m.type != MessageType::kStart) continue;
+        if (m.type != protocol::message_type::kStart) continue;
         ASSERT_EQ(m.payload.size(), 2048u * 4 + 1024u * 27 / 8);
         for (std::size_t at = 0; at + 64 <= m.payload.size(); at += 64, ++pieces_seen)
             pieces.insert({m.payload.begin() + static_cast<std::ptrdiff_t>(at),
@@ -135,7 +130,7 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     // Nor do the public seeds of the slot scheme (the first 32 bytes of the start reply).
     std::set<std::vector<std::uint8_t>> seeds;
     for (const Message& m : seen)
-        if (m.type == MessageType::kStartReply) seeds.insert({m.payload.begin(), m.payload.begin() + 32});
+        if (m.type == protocol::message_type::kStartReply) seeds.insert({m.payload.begin(), m.payload.begin() + 32});
     EXPECT_EQ(seeds.size(), 3u);
 }
 

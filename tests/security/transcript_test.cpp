@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lattice/bitpack.h"
+#include "protocol/message_types.h"
 #include "protocol/messages.h"
 #include "scheme/slots.h"
 #include "support/private_run.h"
@@ -23,7 +24,6 @@ namespace {
 using flash::testing::kUniformScore;
 using flash::testing::Uniformity;
 using transport::Message;
-using transport::MessageType;
 
 struct Transcript {
     std::vector<Message> from_client, from_server;
@@ -41,7 +41,7 @@ Transcript record(const protocol::PreparedModel& model, const std::vector<std::i
         return std::optional<Message>(std::move(m));
     };
     flash::testing::run_without_audit(model, input, 0, 0, std::move(options));
-    // The activation keys come from a thread of their own: bring both transcripts into one order to compare runs.
+    // The server vectors come from a thread of their own: bring both transcripts into one order to compare runs.
     const auto order = [](const Message& a, const Message& b) {
         return std::tie(a.type, a.layer, a.index) < std::tie(b.type, b.layer, b.index);
     };
@@ -65,7 +65,7 @@ std::vector<std::uint64_t> unpacked(std::span<const std::uint8_t> bytes, int bit
 }
 
 std::vector<Values> uniform_parts(const Message& message, const model::Architecture& architecture) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const auto& slots = scheme::slot_parameters(architecture.single_modulus());
     const std::span<const std::uint8_t> payload = message.payload;
     const auto slot_polynomial = [&](std::span<const std::uint8_t> bytes, const std::string& part) {
         std::vector<Values> out;
@@ -78,60 +78,59 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
         }
         return out;
     };
-    switch (message.type) {
-        case MessageType::kStart: {
-            std::vector<Values> out;
-            std::span<const std::uint8_t> rest = payload;
-            for (std::size_t degree : packing::make_plan(architecture).degrees()) {
-                const scheme::DirectRing& ring = scheme::direct_ring(degree);
-                const std::size_t size = protocol::public_key_bytes(ring);
-                out.push_back(
-                    {"client public key", unpacked(rest.first(size), ring.modulus_bits, degree), ring.modulus_bits, 0});
-                rest = rest.subspan(size);
-            }
-            return out;
+    if (message.type == protocol::message_type::kStart) {
+        std::vector<Values> out;
+        std::span<const std::uint8_t> rest = payload;
+        for (std::size_t degree : packing::make_plan(architecture).degrees()) {
+            const scheme::DirectRing& ring = scheme::direct_ring(degree);
+            const std::size_t size = protocol::public_key_bytes(ring);
+            out.push_back(
+                {"client public key", unpacked(rest.first(size), ring.modulus_bits, degree), ring.modulus_bits, 0});
+            rest = rest.subspan(size);
         }
-        case MessageType::kUpload: {
-            const packing::Plan plan = packing::make_plan(architecture);
-            int index = static_cast<int>(message.index);
-            for (int id : plan.layers[message.layer].uploads) {
-                const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
-                if (index < stream.polynomials())
-                    return {{"upload", unpacked(payload, stream.upload_bits, stream.sent_coefficients()),
-                             stream.upload_bits, 0}};
-                index -= stream.polynomials();
-            }
-            return {};
-        }
-        case MessageType::kStartReply: return slot_polynomial(payload.subspan(32), "server public key");
-        case MessageType::kActivationKeys: {
-            std::vector<Values> out;
-            const std::size_t size = scheme::slot_ciphertext_bytes(slots);
-            for (std::size_t v = 0; v < 3; ++v)
-                for (Values& values : slot_polynomial(payload.subspan(v * size, size), "activation keys"))
-                    out.push_back(std::move(values));
-            return out;
-        }
-        case MessageType::kLinearResponse: {
-            const int m = architecture.layers[message.layer].share_bits;
-            const int a_bits = protocol::response_a_bits(m), b_bits = protocol::response_b_bits(m);
-            const std::size_t n = packing::make_plan(architecture).layers[message.layer].degree();
-            const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
-            const std::size_t results = (payload.size() - a_bytes) * 8 / static_cast<std::size_t>(b_bits);
-            return {{"linear response a", unpacked(payload.first(a_bytes), a_bits, n), a_bits, 0},
-                    {"linear response b",
-                     unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results),
-                     b_bits, 0}};
-        }
-        case MessageType::kProductResponse: {
-            const std::size_t half = payload.size() / 2;
-            return {{"product response a", unpacked(payload.first(half), slots.response_bits, scheme::kSlotDegree),
-                     slots.response_bits, 0},
-                    {"product response b", unpacked(payload.subspan(half), slots.response_bits, scheme::kSlotDegree),
-                     slots.response_bits, 0}};
-        }
-        default: return {};
+        return out;
     }
+    if (message.type == protocol::message_type::kUpload) {
+        const packing::Plan plan = packing::make_plan(architecture);
+        int index = static_cast<int>(message.index);
+        for (int id : plan.layers[message.layer].uploads) {
+            const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            if (index < stream.polynomials())
+                return {{"upload", unpacked(payload, stream.upload_bits, stream.sent_coefficients()),
+                         stream.upload_bits, 0}};
+            index -= stream.polynomials();
+        }
+        return {};
+    }
+    if (message.type == protocol::message_type::kStartReply)
+        return slot_polynomial(payload.subspan(32), "server public key");
+    if (message.type == protocol::message_type::kServerVectors) {
+        std::vector<Values> out;
+        const std::size_t size = scheme::slot_ciphertext_bytes(slots);
+        for (std::size_t v = 0; v < 3; ++v)
+            for (Values& values : slot_polynomial(payload.subspan(v * size, size), "server vectors"))
+                out.push_back(std::move(values));
+        return out;
+    }
+    if (message.type == protocol::message_type::kLinearResponse) {
+        const int m = architecture.layers[message.layer].share_bits;
+        const int a_bits = protocol::response_a_bits(m), b_bits = protocol::response_b_bits(m);
+        const std::size_t n = packing::make_plan(architecture).layers[message.layer].degree();
+        const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
+        const std::size_t results = (payload.size() - a_bytes) * 8 / static_cast<std::size_t>(b_bits);
+        return {
+            {"linear response a", unpacked(payload.first(a_bytes), a_bits, n), a_bits, 0},
+            {"linear response b",
+             unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results), b_bits, 0}};
+    }
+    if (message.type == protocol::message_type::kProductResponse) {
+        const std::size_t half = payload.size() / 2;
+        return {{"product response a", unpacked(payload.first(half), slots.response_bits, scheme::kSlotDegree),
+                 slots.response_bits, 0},
+                {"product response b", unpacked(payload.subspan(half), slots.response_bits, scheme::kSlotDegree),
+                 slots.response_bits, 0}};
+    }
+    return {};
 }
 
 void add(std::map<std::string, Uniformity>& statistics, const Values& values,
@@ -167,7 +166,7 @@ void expect_uniform(const protocol::PreparedModel& model, const std::vector<std:
         }
         previous = std::move(transcript);
     }
-    for (const char* part : {"client public key", "upload", "server public key", "activation keys", "linear response a",
+    for (const char* part : {"client public key", "upload", "server public key", "server vectors", "linear response a",
                              "linear response b", "product response a", "product response b"}) {
         ASSERT_GT(single[part].count(), 1000u) << part;
         EXPECT_LT(single[part].score(), kUniformScore) << part;
@@ -248,7 +247,7 @@ TEST(Transcript, SharesOfEachPartyAreUniform) {
     };
     Recorder client, server;
     client.bits = server.bits = model.architecture().layers[0].share_bits;
-    client.modulus = server.modulus = model.architecture().plain_modulus;
+    client.modulus = server.modulus = model.architecture().single_modulus();
     const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), 0);
     for (int run = 0; run < 12; ++run) flash::testing::run_with_probes(model, input, client, server);
     for (const Recorder* party : {&client, &server}) {

@@ -8,8 +8,9 @@
 #include <string>
 
 #include "lattice/sampling.h"
-#include "protocol/activation_keys.h"
-#include "protocol/upload_producer.h"
+#include "protocol/activation/slots/square_slots.h"
+#include "protocol/linear/result_mask.h"
+#include "protocol/message_types.h"
 #include "support/memory_scan.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -23,12 +24,12 @@ Needle client_share_needle(const model::Architecture& architecture) {
     // The client's share of the first activation.
     SecretVector<std::uint32_t> share(16);
     protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0,
-                               architecture.plain_modulus, share);
+                               architecture.single_modulus(), share);
     return Needle(share);
 }
 
 Needle server_share_needle(const protocol::PreparedModel& model) {
-    // Those of the first result polynomial, as activation_keys.cpp derives them.
+    // Those of the first result polynomial, as result_mask.cpp derives them.
     const packing::LinearPlan& linear = model.plan().layers[0];
     const model::Layer& layer = model.architecture().layers[0];
     SecretVector<std::uint32_t> rho(packing::result_count(linear, layer.output, 0)),
@@ -61,9 +62,9 @@ TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
     options.first_to_second = [&](transport::Message m) {
         // While it uploads its share of the first activation the client holds it; when it answers the first activation
         // the server holds its pre-activations.
-        if (m.type == transport::MessageType::kUpload && m.layer == 1 && m.index == 0)
+        if (m.type == protocol::message_type::kUpload && m.layer == 1 && m.index == 0)
             client_during = scan(client_share);
-        if (m.type == transport::MessageType::kProductResponse && m.layer == 0 && m.index == 0)
+        if (m.type == protocol::message_type::kProductResponse && m.layer == 0 && m.index == 0)
             server_during = scan(server_share);
         return std::optional<transport::Message>(std::move(m));
     };

@@ -4,91 +4,30 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <functional>
 #include <map>
-#include <numeric>
 #include <stdexcept>
+
+#include "support/onnx_reference_array.h"
 
 namespace flash::testing {
 namespace {
 
-using I = std::int64_t;
-using Dims = std::vector<I>;
-
-struct Array {
-    Dims dims;
-    std::vector<double> v;
-};
-
-I total(const Dims& dims) { return std::accumulate(dims.begin(), dims.end(), I{1}, std::multiplies<>()); }
-std::size_t U(I i) { return static_cast<std::size_t>(i); }
-
-Array from_proto(const onnx::TensorProto& t) {
-    Array a;
-    a.dims.assign(t.dims().begin(), t.dims().end());
-    const std::size_t n = U(total(a.dims));
-    if (t.has_raw_data()) {
-        if (t.data_type() == onnx::TensorProto::FLOAT) {
-            std::vector<float> x(n);
-            std::memcpy(x.data(), t.raw_data().data(), n * 4);
-            a.v.assign(x.begin(), x.end());
-        } else if (t.data_type() == onnx::TensorProto::INT64) {
-            std::vector<I> x(n);
-            std::memcpy(x.data(), t.raw_data().data(), n * 8);
-            a.v.assign(x.begin(), x.end());
-        } else {
-            throw std::runtime_error("reference: tensor type");
-        }
-    } else if (t.float_data_size() > 0) {
-        a.v.assign(t.float_data().begin(), t.float_data().end());
-    } else {
-        a.v.assign(t.int64_data().begin(), t.int64_data().end());
-    }
-    if (a.v.size() != n) throw std::runtime_error("reference: tensor size");
-    return a;
-}
-
-const onnx::AttributeProto* find(const onnx::NodeProto& n, const char* name) {
-    for (const auto& a : n.attribute())
-        if (a.name() == name) return &a;
-    return nullptr;
-}
-I get_i(const onnx::NodeProto& n, const char* name, I fallback) {
-    const auto* a = find(n, name);
-    return a ? a->i() : fallback;
-}
-double get_f(const onnx::NodeProto& n, const char* name, double fallback) {
-    const auto* a = find(n, name);
-    return a ? double{a->f()} : fallback;
-}
-Dims get_list(const onnx::NodeProto& n, const char* name, Dims fallback) {
-    const auto* a = find(n, name);
-    return a ? Dims(a->ints().begin(), a->ints().end()) : fallback;
-}
+using namespace reference;
 
 template <class Op>
 Array elementwise(const Array& x, const Array& y, Op op) {
     const std::size_t rank = std::max(x.dims.size(), y.dims.size());
-    Dims xd(rank - x.dims.size(), 1), yd(rank - y.dims.size(), 1);
-    xd.insert(xd.end(), x.dims.begin(), x.dims.end());
-    yd.insert(yd.end(), y.dims.begin(), y.dims.end());
-    Array out;
+    Array out{{}, {}, x.integer && y.integer};
     for (std::size_t i = 0; i < rank; ++i) {
-        if (xd[i] != yd[i] && xd[i] != 1 && yd[i] != 1) throw std::runtime_error("reference: broadcast");
-        out.dims.push_back(std::max(xd[i], yd[i]));
+        const auto extent = [&](const Array& a) {
+            return i + a.dims.size() < rank ? 1 : a.dims[i + a.dims.size() - rank];
+        };
+        if (extent(x) != extent(y) && extent(x) != 1 && extent(y) != 1)
+            throw std::runtime_error("reference: broadcast");
+        out.dims.push_back(extent(x) == 1 ? extent(y) : extent(x));
     }
-    for (I n = 0; n < total(out.dims); ++n) {
-        I rest = n, xi = 0, yi = 0, xs = 1, ys = 1;
-        for (std::size_t i = rank; i-- > 0;) {
-            const I at = rest % out.dims[i];
-            rest /= out.dims[i];
-            xi += xd[i] == 1 ? 0 : at * xs;
-            yi += yd[i] == 1 ? 0 : at * ys;
-            xs *= xd[i];
-            ys *= yd[i];
-        }
-        out.v.push_back(op(x.v[U(xi)], y.v[U(yi)]));
-    }
+    for_each(out.dims, [&](const Dims& c) { out.v.push_back(op(at(x, c), at(y, c))); });
     return out;
 }
 
@@ -144,51 +83,56 @@ Array average(const Array& x, I kh, I kw, const Dims& s, const Dims& p, bool inc
     return out;
 }
 
-Array pad(const Array& x, const Array& pads) {
-    const I C = x.dims[1], H = x.dims[2], W = x.dims[3];
-    const I t = static_cast<I>(pads.v[2]), l = static_cast<I>(pads.v[3]), b = static_cast<I>(pads.v[6]),
-            r = static_cast<I>(pads.v[7]);
-    Array out{{1, C, H + t + b, W + l + r}, {}};
-    for (I c = 0; c < C; ++c)
-        for (I y = -t; y < H + b; ++y)
-            for (I q = -l; q < W + r; ++q)
-                out.v.push_back(y < 0 || q < 0 || y >= H || q >= W ? 0 : x.v[U((c * H + y) * W + q)]);
-    return out;
-}
-
-Array gemm(const Array& x, const Array& w, bool transposed, double alpha) {
-    const I K = x.dims[1], N = transposed ? w.dims[0] : w.dims[1];
-    Array out{{x.dims[0], N}, {}};
-    for (I j = 0; j < N; ++j) {
-        double sum = 0;
-        for (I k = 0; k < K; ++k) sum += x.v[U(k)] * w.v[U(transposed ? j * K + k : k * N + j)];
-        out.v.push_back(alpha * sum);
-    }
-    return out;
-}
-
-Array transpose(const Array& x, const Dims& perm) {
-    Array out;
-    for (I axis : perm) out.dims.push_back(x.dims[U(axis)]);
-    for (I n = 0; n < total(out.dims); ++n) {
-        I rest = n, at = 0;
-        for (std::size_t i = perm.size(); i-- > 0;) {
-            I stride = 1;
-            for (std::size_t j = U(perm[i]) + 1; j < x.dims.size(); ++j) stride *= x.dims[j];
-            at += rest % out.dims[i] * stride;
-            rest /= out.dims[i];
+/// x [..., K] times w [K, N] or [N, K].
+Array product(const Array& x, const Array& w, bool transposed, double alpha) {
+    const I K = x.dims.back(), N = transposed ? w.dims[0] : w.dims[1];
+    Array out{x.dims, {}};
+    out.dims.back() = N;
+    for (I row = 0; row < total(x.dims) / K; ++row)
+        for (I j = 0; j < N; ++j) {
+            double sum = 0;
+            for (I k = 0; k < K; ++k) sum += x.v[U(row * K + k)] * w.v[U(transposed ? j * K + k : k * N + j)];
+            out.v.push_back(alpha * sum);
         }
-        out.v.push_back(x.v[U(at)]);
+    return out;
+}
+
+Array reduce(const onnx::NodeProto& n, const Inputs& in, const std::string& op) {
+    const Array& x = *in[0];
+    const I rank = static_cast<I>(x.dims.size());
+    Dims axes = list(n, in, 1, "axes"), kept = x.dims, dims;
+    if (axes.empty() && get_i(n, "noop_with_empty_axes", 0) != 0) return x;
+    for (I i = 0; axes.empty() && i < rank; ++i) kept[U(i)] = 1;
+    for (I axis : axes) kept[U(axis < 0 ? axis + rank : axis)] = 1;
+    std::vector<double> start(U(total(kept)), op == "ReduceProd" ? 1.0 : 0.0);
+    Array out{kept, start, x.integer};
+    for_each(x.dims, [&](const Dims& c) {
+        I index = 0;
+        for (std::size_t i = 0; i < c.size(); ++i) index = index * kept[i] + (kept[i] == 1 ? 0 : c[i]);
+        if (op == "ReduceProd")
+            out.v[U(index)] *= at(x, c);
+        else
+            out.v[U(index)] += at(x, c);
+    });
+    if (op == "ReduceMean")
+        for (double& value : out.v) value *= static_cast<double>(total(kept)) / static_cast<double>(total(x.dims));
+    if (get_i(n, "keepdims", 1) == 0) {
+        for (std::size_t i = 0; i < kept.size(); ++i) {
+            bool reduced = axes.empty();
+            for (I axis : axes) reduced = reduced || (axis < 0 ? axis + rank : axis) == static_cast<I>(i);
+            if (!reduced) dims.push_back(kept[i]);
+        }
+        out.dims = dims;
     }
     return out;
 }
 
-Array concat(const std::vector<const Array*>& in) {  // along axis 1, batch 1
-    Array out = *in[0];
-    for (std::size_t i = 1; i < in.size(); ++i) {
-        out.dims[1] += in[i]->dims[1];
-        out.v.insert(out.v.end(), in[i]->v.begin(), in[i]->v.end());
-    }
+/// Over the last dimension, or what follows axis 1 of one row: the same for [1, K].
+Array softmax(const Array& x, bool logarithm) {
+    Array out = x;
+    double sum = 0;
+    for (double value : x.v) sum += std::exp(value);
+    for (double& value : out.v) value = logarithm ? value - std::log(sum) : std::exp(value) / sum;
     return out;
 }
 
@@ -203,48 +147,65 @@ Array batch_norm(const onnx::NodeProto& n, const Array& x, const std::vector<con
     return out;
 }
 
-Array evaluate_node(const onnx::NodeProto& n, const std::vector<const Array*>& in) {
+std::vector<Array> evaluate_node(const onnx::NodeProto& n, const Inputs& in) {
     const std::string& op = n.op_type();
-    if (op == "Constant") return from_proto(find(n, "value")->t());
+    if (auto moved = evaluate_shape_operator(n, in)) return *moved;
     const Array& x = *in.at(0);
-    if (op == "Conv") return conv(n, x, *in.at(1), in.size() > 2 ? in[2] : nullptr);
-    if (op == "BatchNormalization") return batch_norm(n, x, in);
-    if (op == "Add") return elementwise(x, *in.at(1), std::plus<>());
-    if (op == "Sub") return elementwise(x, *in.at(1), std::minus<>());
-    if (op == "Mul") return elementwise(x, *in.at(1), std::multiplies<>());
-    if (op == "Div") return elementwise(x, *in.at(1), std::divides<>());
-    if (op == "Pow") return elementwise(x, *in.at(1), [](double a, double b) { return std::pow(a, b); });
-    if (op == "Neg") return elementwise(x, Array{{}, {-1}}, std::multiplies<>());
+    const auto all = [&](auto operation) {
+        Array out = x;
+        for (std::size_t i = 1; i < in.size(); ++i) out = elementwise(out, *in[i], operation);
+        return out;
+    };
+    const auto each = [&](auto operation) {
+        Array out = x;
+        for (double& value : out.v) value = operation(value);
+        return std::vector<Array>{out};
+    };
+    if (op == "Conv") return {conv(n, x, *in.at(1), in.size() > 2 ? in[2] : nullptr)};
+    if (op == "BatchNormalization") return {batch_norm(n, x, in)};
+    if (op == "Add" || op == "Sum") return {all(std::plus<>())};
+    if (op == "Mean") {
+        Array out = all(std::plus<>());
+        for (double& value : out.v) value /= static_cast<double>(in.size());
+        return {out};
+    }
+    if (op == "Sub") return {elementwise(x, *in.at(1), std::minus<>())};
+    if (op == "Mul") return {elementwise(x, *in.at(1), std::multiplies<>())};
+    if (op == "Div") {
+        const bool integers = x.integer && in.at(1)->integer;
+        return {elementwise(x, *in.at(1), [&](double a, double b) { return integers ? std::trunc(a / b) : a / b; })};
+    }
+    if (op == "Pow") return {elementwise(x, *in.at(1), [](double a, double b) { return std::pow(a, b); })};
+    if (op == "Mod") return {elementwise(x, *in.at(1), [](double a, double b) { return a - b * std::floor(a / b); })};
+    if (op == "Equal") return {elementwise(x, *in.at(1), [](double a, double b) { return a == b ? 1.0 : 0.0; })};
+    if (op == "Where") {
+        const Array chosen = elementwise(x, *in.at(1), [](double c, double a) { return c != 0 ? a : 0; });
+        const Array other = elementwise(x, *in.at(2), [](double c, double a) { return c != 0 ? 0 : a; });
+        return {elementwise(chosen, other, std::plus<>())};
+    }
+    if (op == "Neg") return each([](double a) { return -a; });
+    if (op == "Sqrt") return each([](double a) { return std::sqrt(a); });
     if (op == "AveragePool") {
         const Dims k = get_list(n, "kernel_shape", {});
-        return average(x, k.at(0), k.at(1), get_list(n, "strides", {1, 1}), get_list(n, "pads", {0, 0, 0, 0}),
-                       get_i(n, "count_include_pad", 0) != 0, get_i(n, "ceil_mode", 0) != 0);
+        return {average(x, k.at(0), k.at(1), get_list(n, "strides", {1, 1}), get_list(n, "pads", {0, 0, 0, 0}),
+                        get_i(n, "count_include_pad", 0) != 0, get_i(n, "ceil_mode", 0) != 0)};
     }
-    if (op == "GlobalAveragePool") return average(x, x.dims[2], x.dims[3], {1, 1}, {0, 0, 0, 0}, true);
-    if (op == "ReduceMean") {
-        Array out = average(x, x.dims[2], x.dims[3], {1, 1}, {0, 0, 0, 0}, true);
-        if (get_i(n, "keepdims", 1) == 0) out.dims.resize(2);
-        return out;
-    }
-    if (op == "Flatten") return {{1, total(x.dims)}, x.v};
-    if (op == "Reshape") return {{1, total(x.dims)}, x.v};  // to one row is all that the tests write
+    if (op == "GlobalAveragePool") return {average(x, x.dims[2], x.dims[3], {1, 1}, {0, 0, 0, 0}, true)};
+    if (op.starts_with("Reduce")) return {reduce(n, in, op)};
     if (op == "Gemm") {
-        Array out = gemm(x, *in.at(1), get_i(n, "transB", 0) != 0, get_f(n, "alpha", 1));
+        Array out = product(x, *in.at(1), get_i(n, "transB", 0) != 0, get_f(n, "alpha", 1));
         if (in.size() > 2)
             out = elementwise(out, elementwise(*in[2], Array{{}, {get_f(n, "beta", 1)}}, std::multiplies<>()),
                               std::plus<>());
-        return out;
+        return {out};
     }
-    if (op == "MatMul") return gemm(x, *in.at(1), false, 1);
-    if (op == "Transpose") return transpose(x, get_list(n, "perm", {}));
-    if (op == "Concat") return concat(in);
+    if (op == "MatMul") return {product(x, *in.at(1), false, 1)};
+    if (op == "Softmax" || op == "LogSoftmax") return {softmax(x, op == "LogSoftmax")};
     if (op == "Clip") {
-        Array out = x;
-        for (double& value : out.v) value = std::clamp(value, in.at(1)->v[0], in.at(2)->v[0]);
-        return out;
+        const double low = in.size() > 1 ? in[1]->v[0] : get_f(n, "min", -1e300),
+                     high = in.size() > 2 ? in[2]->v[0] : get_f(n, "max", 1e300);
+        return each([&](double a) { return std::clamp(a, low, high); });
     }
-    if (op == "Pad") return pad(x, *in.at(1));
-    if (op == "Identity" || op == "Dropout" || op == "Cast") return x;
     throw std::runtime_error("reference: operator " + op);
 }
 
@@ -269,10 +230,10 @@ Values start(const onnx::ModelProto& model, std::span<const float> image) {
 }
 
 void step(const onnx::NodeProto& n, Values& values) {
-    std::vector<const Array*> in;
-    for (const std::string& name : n.input())
-        if (!name.empty()) in.push_back(&values.at(name));
-    values[n.output(0)] = evaluate_node(n, in);
+    Inputs in;
+    for (const std::string& name : n.input()) in.push_back(name.empty() ? nullptr : &values.at(name));
+    const std::vector<Array> results = evaluate_node(n, in);
+    for (int i = 0; i < n.output_size() && U(i) < results.size(); ++i) values[n.output(i)] = results[U(i)];
 }
 
 }  // namespace

@@ -52,13 +52,57 @@ std::string OnnxWriter::integers(const std::vector<std::int64_t>& values, bool s
     return tensor->name();
 }
 
+std::string OnnxWriter::typed(int type, const std::vector<std::int64_t>& dims,
+                              const std::vector<std::int64_t>& values) {
+    onnx::TensorProto* tensor = state_->graph().add_initializer();
+    tensor->set_name("c" + std::to_string(state_->counter++));
+    tensor->set_data_type(type);
+    for (std::int64_t dim : dims) tensor->add_dims(dim);
+    for (std::int64_t value : values) tensor->add_int32_data(static_cast<std::int32_t>(value));
+    return tensor->name();
+}
+
+std::string OnnxWriter::external(const std::vector<std::int64_t>& dims,
+                                 const std::vector<std::pair<std::string, std::string>>& entries) {
+    onnx::TensorProto* tensor = state_->graph().add_initializer();
+    tensor->set_name("c" + std::to_string(state_->counter++));
+    tensor->set_data_type(onnx::TensorProto::FLOAT);
+    tensor->set_data_location(onnx::TensorProto::EXTERNAL);
+    for (std::int64_t dim : dims) tensor->add_dims(dim);
+    for (const auto& [key, value] : entries) {
+        onnx::StringStringEntryProto* entry = tensor->add_external_data();
+        entry->set_key(key);
+        entry->set_value(value);
+    }
+    return tensor->name();
+}
+
+std::string OnnxWriter::filled(const std::string& shape, int type, double value) {
+    const std::string result = node("ConstantOfShape", {shape});
+    onnx::AttributeProto* a = state_->graph().mutable_node(state_->graph().node_size() - 1)->add_attribute();
+    a->set_name("value");
+    a->set_type(onnx::AttributeProto::TENSOR);
+    a->mutable_t()->set_data_type(type);
+    a->mutable_t()->add_dims(1);
+    if (type == onnx::TensorProto::FLOAT)
+        a->mutable_t()->add_float_data(static_cast<float>(value));
+    else
+        a->mutable_t()->add_int64_data(static_cast<std::int64_t>(value));
+    return result;
+}
+
 std::string OnnxWriter::node(const std::string& op, const std::vector<std::string>& inputs,
                              const std::vector<Attribute>& attributes) {
+    return node(op, inputs, 1, attributes)[0];
+}
+
+std::vector<std::string> OnnxWriter::node(const std::string& op, const std::vector<std::string>& inputs,
+                                          std::size_t outputs, const std::vector<Attribute>& attributes) {
     onnx::NodeProto* node = state_->graph().add_node();
     node->set_op_type(op);
     node->set_name("/" + op + "_" + std::to_string(state_->counter++));
     for (const std::string& name : inputs) node->add_input(name);
-    node->add_output(node->name() + "_output_0");
+    for (std::size_t i = 0; i < outputs; ++i) node->add_output(node->name() + "_output_" + std::to_string(i));
     for (const Attribute& attribute : attributes) {
         onnx::AttributeProto* a = node->add_attribute();
         a->set_name(attribute.name);
@@ -78,7 +122,7 @@ std::string OnnxWriter::node(const std::string& op, const std::vector<std::strin
             default: a->set_type(onnx::AttributeProto::STRING); a->set_s(attribute.text);
         }
     }
-    return node->output(0);
+    return {node->output().begin(), node->output().end()};
 }
 
 void OnnxWriter::metadata(const std::string& key, const std::string& value) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace flash::testing {
@@ -17,6 +18,12 @@ public:
     /// Adds an initializer; returns its name.
     std::string floats(const std::vector<std::int64_t>& dims, const std::vector<double>& values, bool raw = true);
     std::string integers(const std::vector<std::int64_t>& values, bool scalar = false);
+
+    /// Of any ONNX element type, written as its numbers.
+    std::string typed(int type, const std::vector<std::int64_t>& dims, const std::vector<std::int64_t>& values);
+    /// A float tensor whose values lie in a file beside the model; the entries are those of its external_data.
+    std::string external(const std::vector<std::int64_t>& dims,
+                         const std::vector<std::pair<std::string, std::string>>& entries);
 
     struct Attribute {
         Attribute(std::string n, std::int64_t value) : name(std::move(n)), kind(0), integer(value) {}
@@ -37,6 +44,11 @@ public:
     /// Adds a node; returns the name of its output.
     std::string node(const std::string& op, const std::vector<std::string>& inputs,
                      const std::vector<Attribute>& attributes = {});
+    /// The same with several outputs; an empty name among the inputs is an absent one.
+    std::vector<std::string> node(const std::string& op, const std::vector<std::string>& inputs, std::size_t outputs,
+                                  const std::vector<Attribute>& attributes);
+    /// ConstantOfShape with this value of this element type.
+    std::string filled(const std::string& shape, int type, double value);
     void metadata(const std::string& key, const std::string& value);
     /// The finished file, with this tensor as its output.
     std::vector<std::uint8_t> finish(const std::string& output);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "protocol/audit.h"
-#include "protocol/client_inference.h"
+#include "protocol/local_parties.h"
 #include "protocol/prepared_model.h"
 #include "transport/loopback.h"
 
@@ -42,8 +42,5 @@ protocol::ClientResult run_without_audit(const protocol::PreparedModel& model, c
 void run_with_probes(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input,
                      protocol::ShareProbe& client, protocol::ShareProbe& server, std::uint64_t client_seed = 0,
                      std::uint64_t server_seed = 0);
-
-/// What a client knows of this model, without a handshake.
-protocol::ClientModel client_model(const protocol::PreparedModel& model);
 
 }  // namespace flash::testing

@@ -62,8 +62,8 @@ public:
     /// One message there and back: the server still serves.
     bool serves() const {
         const auto channel = connect();
-        channel->send({MessageType::kStart, 1, 2, {3, 4, 5}});
-        return channel->receive(MessageType::kStart).payload == std::vector<std::uint8_t>{3, 4, 5};
+        channel->send({some_type::kStart, 1, 2, {3, 4, 5}});
+        return channel->receive(some_type::kStart).payload == std::vector<std::uint8_t>{3, 4, 5};
     }
     /// The errors that ended sessions so far, once there are `count` of them (or three seconds have passed).
     std::vector<Seen> errors(std::size_t count) {
@@ -86,7 +86,7 @@ private:
         try {
             while (true) {
                 Message message = channel.receive_any(wait);
-                if (message.type == MessageType::kFinish) return;
+                if (message.type == some_type::kFinish) return;
                 channel.send(std::move(message));
             }
         } catch (const Error& error) {

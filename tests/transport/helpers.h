@@ -8,12 +8,13 @@
 #include <string>
 
 #include "base/error.h"
+#include "some_type.h"
 #include "transport/channel.h"
 
 namespace flash::transport::testing {
 
 inline Message message(MessageType type, std::size_t bytes, std::uint32_t layer = 0, std::uint32_t index = 0) {
-    Message m{type, layer, index, std::vector<std::uint8_t>(bytes)};
+    Message m{type, layer, index, std::vector<std::uint8_t>(bytes), some_type::is_ahead(type)};
     for (std::size_t i = 0; i < bytes; ++i) m.payload[i] = static_cast<std::uint8_t>(i * 31 + index);
     return m;
 }

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "compiler/onnx/metadata.h"
+
+namespace flash::compiler {
+
+using model::Shape;
+using Json = nlohmann::json;
+
+namespace {
+
+model::Preprocessing default_preprocessing(const Shape& input) {
+    const auto channels = static_cast<std::size_t>(input.channels);
+    return {0, input.height, input.width, std::vector<float>(channels, 0.0f), std::vector<float>(channels, 1.0f)};
+}
+
+model::Preprocessing read_preprocessing(const std::string& text, const Shape& input) {
+    model::Preprocessing p = default_preprocessing(input);
+    try {
+        const Json json = Json::parse(text).get<Json::object_t>();  // throws for anything but an object
+        if (json.contains("mean")) p.mean = json.at("mean").get<std::vector<float>>();
+        if (json.contains("std")) p.std = json.at("std").get<std::vector<float>>();
+        if (json.contains("resize") && !json.at("resize").is_null()) p.resize = json.at("resize").get<int>();
+        if (json.contains("crop") && !json.at("crop").is_null()) {
+            const Json& crop = json.at("crop");
+            p.crop_height = crop.is_array() ? crop.at(0).get<int>() : crop.get<int>();
+            p.crop_width = crop.is_array() ? crop.at(1).get<int>() : crop.get<int>();
+        }
+    } catch (const Json::exception&) {
+        throw Error(ErrorKind::kInvalidArgument,
+                    "the model's metadata \"flash.input\" is not a JSON object with mean, std, resize and crop");
+    }
+    const auto channels = static_cast<std::size_t>(input.channels);
+    if (p.mean.size() != channels || p.std.size() != channels)
+        throw Error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("the model's metadata \"flash.input\" must have {} means and stds, one per input channel",
+                        channels));
+    for (std::size_t c = 0; c < channels; ++c)
+        if (!std::isfinite(p.mean[c]) || !std::isfinite(p.std[c]) || p.std[c] <= 0)
+            throw Error(
+                ErrorKind::kInvalidArgument,
+                "the model's metadata \"flash.input\" holds a std that is not positive or a number that is not finite");
+    if (p.crop_height != input.height || p.crop_width != input.width)
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("the model's metadata \"flash.input\" crops to {} x {}, but its input is {} x {}",
+                                p.crop_height, p.crop_width, input.height, input.width));
+    if (p.resize < 0 || p.resize > model::kMaxPictureExtent)
+        throw Error(ErrorKind::kInvalidArgument,
+                    "the model's metadata \"flash.input\" has an impossible size to resize to");
+    return p;
+}
+
+}  // namespace
+
+void read_metadata(const onnx::ModelProto& model, const std::string& default_name, ImportedModel& imported) {
+    imported.name = default_name;
+    imported.preprocessing = default_preprocessing(imported.input);
+    for (const auto& entry : model.metadata_props()) {
+        if (entry.key() == "flash.name" && !entry.value().empty()) imported.name = entry.value();
+        if (entry.key() == "flash.input") imported.preprocessing = read_preprocessing(entry.value(), imported.input);
+        if (entry.key() == "flash.classes") {
+            try {
+                imported.classes = Json::parse(entry.value()).get<std::vector<std::string>>();
+            } catch (const Json::exception&) {
+                throw Error(ErrorKind::kInvalidArgument,
+                            "the model's metadata \"flash.classes\" is not a JSON array of names");
+            }
+        }
+    }
+    if (imported.name.size() > 200) imported.name.resize(200);
+    const std::int64_t outputs = imported.output().size();
+    if (!imported.classes.empty() && static_cast<std::int64_t>(imported.classes.size()) != outputs)
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("the model's metadata \"flash.classes\" names {} classes, but it has {} outputs",
+                                imported.classes.size(), outputs));
+}
+
+}  // namespace flash::compiler

@@ -1,0 +1,36 @@
+// An activation in clear text behind the interfaces of protocol/activation/: it hides nothing, so that tests see what
+// the rest of the protocol makes of a protocol that differs from today's wherever it may. Chunks run across layers, so
+// that layers share vectors; the client's shares are not known before the answers; a message of vectors has two.
+#pragma once
+
+#include "protocol/activation/activation.h"
+
+namespace flash::testing {
+
+class ClearActivation : public protocol::Activation {
+public:
+    explicit ClearActivation(const model::Architecture& architecture, std::size_t values_per_chunk = 100);
+
+    std::size_t values_in(int layer, std::size_t chunk) const override;
+    protocol::ChunkPart part_at(int layer, std::size_t element) const override;
+    std::unique_ptr<protocol::ActivationServer> server(std::span<const protocol::ActivationCurve> curves,
+                                                       const SecretSeed& seed) const override;
+    std::unique_ptr<protocol::ActivationClient> client(const SecretSeed& seed) const override;
+
+    struct Layer {
+        std::size_t first_slot = 0, values = 0, map = 0;  ///< slots are counted through the network
+        int share_bits = 0;
+    };
+    const Layer& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
+    /// First value of a chunk within its layer.
+    std::size_t first_value(int layer, std::size_t chunk) const;
+    std::uint32_t modulus() const { return modulus_; }
+
+private:
+    ClearActivation(const model::Architecture& architecture, std::size_t values_per_chunk, std::vector<Layer> layers);
+
+    const std::uint32_t modulus_;
+    const std::vector<Layer> layers_;
+};
+
+}  // namespace flash::testing

@@ -1,0 +1,134 @@
+// Every byte that both parties send, against digests that were recorded once: whoever rearranges code, or makes it
+// faster, must not change a bit on the wire. Both parties run on fixed seeds. (The models are
+// drawn with the distributions of GNU's standard library; with another one the fingerprints differ first.) Types of
+// messages are sent by threads of their own, so only within a type is the order fixed, and each type has a digest.
+//
+// A change of the protocol or of its streams of random bits changes these digests; record them again then (a failing
+// test prints them) and raise kProtocolVersion where old peers would not understand.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "base/hash.h"
+#include "support/private_run.h"
+#include "support/random_model.h"
+#include "transport/frame.h"
+
+namespace flash::protocol {
+namespace {
+
+using transport::Message;
+
+/// The start of each digest: 64 bits are plenty against accidents.
+using Digests = std::map<int, std::string>;
+
+class Recorder {
+public:
+    transport::Tap tap() {
+        return [this](Message message) {
+            Sha256Stream& stream = streams_[static_cast<int>(message.type)];
+            stream.add(transport::encode_header(message));
+            stream.add(message.payload);
+            return std::optional<Message>(std::move(message));
+        };
+    }
+    Digests finish() {
+        Digests digests;
+        for (auto& [type, stream] : streams_) digests[type] = to_hex(stream.finish()).substr(0, 16);
+        return digests;
+    }
+
+private:
+    std::map<int, Sha256Stream> streams_;
+};
+
+struct Golden {
+    std::string model;  ///< start of its fingerprint: another one means that the model is not the one of the recording
+    Digests client, server;
+    std::string result;
+};
+
+void expect_golden(const model::Model& model, const Golden& golden) {
+    const PreparedModel prepared{model::Model(model)};
+    EXPECT_EQ(to_hex(prepared.fingerprint()).substr(0, 16), golden.model);
+    Recorder client, server;
+    transport::LoopbackOptions options;
+    options.first_to_second = client.tap();
+    options.second_to_first = server.tap();
+    const ClientResult result = flash::testing::run_without_audit(
+        prepared, flash::testing::random_input(prepared.architecture(), 31), 41, 42, std::move(options));
+    EXPECT_EQ(client.finish(), golden.client);
+    EXPECT_EQ(server.finish(), golden.server);
+    std::vector<std::uint8_t> bytes;
+    for (const std::int32_t x : result.x)
+        for (int i = 0; i < 4; ++i)
+            bytes.push_back(static_cast<std::uint8_t>(static_cast<std::uint32_t>(x) >> (8 * i)));
+    EXPECT_EQ(to_hex(sha256(bytes)).substr(0, 16), golden.result);
+}
+
+TEST(GoldenTranscript, ALayerOfSeveralChunks) {
+    expect_golden(flash::testing::single_convolution({3, 40, 40}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 51),
+                  {.model = "53614e0b6c45a9d6",
+                   .client = {{4, "433e0bd8542dcaf3"},
+                              {6, "cfaa1e54db41f3f9"},
+                              {9, "6dff8f0cf41e7611"},
+                              {11, "99dbd07a7e49211a"}},
+                   .server = {{5, "bbb92cab163a748c"},
+                              {7, "a60768d3aed06e7a"},
+                              {8, "668b89ab6ce3b734"},
+                              {10, "3b94ecb854dc582e"}},
+                   .result = "7521568cbee23d94"});
+}
+
+/// A network with layers in both rings, a pool and an identity shortcut.
+model::Model varied_model() {
+    flash::testing::RandomModelOptions options;
+    options.plain_bits = 24;
+    options.share_bits = 9;
+    options.layers = 6;
+    options.max_extent = 20;
+    for (std::uint64_t seed = 12;; ++seed) {
+        model::Model model = flash::testing::random_model(seed, options);
+        bool pool = false, identity = false;
+        for (const model::Layer& layer : model.architecture.layers)
+            for (const model::Term& term : layer.terms) {
+                pool = pool || term.pool;
+                identity = identity || term.kind == model::TermKind::kScale;
+            }
+        if (pool && identity && packing::make_plan(model.architecture).degrees().size() == 2) return model;
+    }
+}
+
+TEST(GoldenTranscript, ShortcutsPoolsAndBothRings) {
+    expect_golden(varied_model(), {.model = "0dcdfac28b838f19",
+                                   .client = {{4, "bb334ceae67191c0"},
+                                              {6, "ffaae1b1c31c23fe"},
+                                              {9, "ab3b3a9de465bb6e"},
+                                              {11, "99dbd07a7e49211a"}},
+                                   .server = {{5, "fb725aa7a3c3737b"},
+                                              {7, "2d31bcc673530cc3"},
+                                              {8, "73fcdb733a6fd680"},
+                                              {10, "0f06cf3427c186db"}},
+                                   .result = "3e2a8ca2a2bd0294"});
+}
+
+TEST(GoldenTranscript, AnotherPlaintextModulus) {
+    flash::testing::RandomModelOptions options;
+    options.plain_bits = 27;
+    options.share_bits = 11;
+    options.layers = 3;
+    expect_golden(flash::testing::random_model(13, options), {.model = "03d0ab5931cb881b",
+                                                              .client = {{4, "43c78aef2bc0d1b2"},
+                                                                         {6, "e1e9ab341effc896"},
+                                                                         {9, "d4bae3e62e4fb3b9"},
+                                                                         {11, "99dbd07a7e49211a"}},
+                                                              .server = {{5, "e902444cf2ec90c3"},
+                                                                         {7, "3b23bedd508b831e"},
+                                                                         {8, "a8687ba20b034d62"},
+                                                                         {10, "7501a4dcac4c912d"}},
+                                                              .result = "d0160c6a926947e5"});
+}
+
+}  // namespace
+}  // namespace flash::protocol
