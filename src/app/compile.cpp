@@ -111,9 +111,11 @@ void run_compile(const CompileCommand& command) {
             json["probes"].push_back({{"picture", p.picture}, {"overflows", p.overflows}});
         json["notes"] = imported.notes;
         json["file"] = out.string();
+        json["notes"] = imported.notes;
         print_result("{}\n", json.dump(2));
         return;
     }
+    for (const std::string& note : imported.notes) print_result("note: {}\n", note);
     print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
     print_result("{}", probe_text(probes));
     std::error_code no_size;  // a device or a pipe has none
