@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <chrono>
 #include <filesystem>
@@ -84,8 +85,9 @@ protected:
     }
     void start_server(const std::vector<std::string>& extra = {}) {
         const std::string file = model();
-        std::vector<std::string> arguments{"serve",      file,           "--listen",    "127.0.0.1:0",
-                                           "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
+        std::vector<std::string> arguments{"serve", file, "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
+        if (std::ranges::find(extra, "--listen") == extra.end())
+            arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
         arguments.insert(arguments.end(), extra.begin(), extra.end());
         server_ = start(arguments, dir_ / "server.out", dir_ / "server.err");
         for (int i = 0; i < 300 && !fs::exists(dir_ / "port"); ++i) std::this_thread::sleep_for(100ms);

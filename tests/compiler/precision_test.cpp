@@ -63,13 +63,13 @@ public:
         std::vector<std::vector<float>> result(count,
                                                std::vector<float>(static_cast<std::size_t>(network_->input.size())));
         for (auto& image : result)
-            for (int c = 0; c < 3; ++c) {
+            for (std::size_t c = 0; c < 3; ++c) {
                 const float level = normal(random), across = normal(random), down = normal(random), noise = 0.3f;
-                for (int y = 0; y < 12; ++y)
-                    for (int x = 0; x < 12; ++x)
-                        image[static_cast<std::size_t>((c * 12 + y) * 12 + x)] =
-                            level + across * std::sin(0.5f * static_cast<float>(x)) +
-                            down * std::cos(0.4f * static_cast<float>(y)) + noise * normal(random);
+                for (std::size_t y = 0; y < 12; ++y)
+                    for (std::size_t x = 0; x < 12; ++x)
+                        image[(c * 12 + y) * 12 + x] = level + across * std::sin(0.5f * static_cast<float>(x)) +
+                                                       down * std::cos(0.4f * static_cast<float>(y)) +
+                                                       noise * normal(random);
             }
         return result;
     }
@@ -79,7 +79,7 @@ private:
              bool activation) {
         std::normal_distribution<double> normal;
         FloatTerm term{static_cast<int>(network_->layers.size()), {}, model::TermKind::kConvolution, window, {}};
-        term.weights.resize(static_cast<std::size_t>(outputs * inputs * window.kernel_h * window.kernel_w));
+        term.weights.resize(std::size_t{1} * outputs * inputs * window.kernel_h * window.kernel_w);
         for (double& w : term.weights) w = normal(random_);
         const auto count = static_cast<std::size_t>(outputs);
         FloatLayer layer{name, {std::move(term)}, std::vector<double>(count, 0.0), shape, {}};
