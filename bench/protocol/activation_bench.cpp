@@ -60,8 +60,8 @@ public:
 
 private:
     void begin() {
-        server_ = activation_.server(curves_, SecretSeed::for_testing(1));
         client_ = activation_.client(SecretSeed::for_testing(2));
+        server_ = activation_.server(curves_, client_->start(), SecretSeed::for_testing(1));
         client_->begin(server_->setup());
         chunk_ = 0;
         all();

@@ -81,6 +81,8 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
                                                         scheme::direct_ring(degree), rng, &model_.publics->transforms);
         append_public_key(message.payload, key.ring(), key.public_b());
     }
+    const std::vector<std::uint8_t> activation_start = activation_->start();
+    message.payload.insert(message.payload.end(), activation_start.begin(), activation_start.end());
     span.sent(transport::kFrameHeaderBytes + message.payload.size());
     channel_.send(std::move(message));
 

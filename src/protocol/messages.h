@@ -67,6 +67,7 @@ void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream&
 /// it came.
 void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes);
 
+/// Of the keys; the activation's part comes after them.
 std::size_t start_bytes(const packing::Plan& plan);
 /// The b half of one uploaded ciphertext: the coefficients that travel, bit-packed.
 std::size_t upload_bytes(const packing::Stream& stream);

@@ -54,9 +54,10 @@ void ServerInference::run_layers(const Message& start) {
     {
         ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
         span.received(transport::kFrameHeaderBytes + start.payload.size());
-        if (start.payload.size() != start_bytes(model_.plan()))
-            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(start_bytes(model_.plan())) +
-                                                  " bytes, got " + std::to_string(start.payload.size()));
+        const std::size_t expected = start_bytes(model_.plan()) + model_.activation().sizes().start;
+        if (start.payload.size() != expected)
+            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(expected) + " bytes, got " +
+                                                  std::to_string(start.payload.size()));
         std::span<const std::uint8_t> rest = start.payload;
         for (std::size_t degree : model_.plan().degrees()) {
             const scheme::DirectRing& ring = scheme::direct_ring(degree);
@@ -66,7 +67,7 @@ void ServerInference::run_layers(const Message& start) {
             rest = rest.subspan(public_key_bytes(ring));
         }
 
-        activation_ = model_.activation().server(model_.curves(), seed_);
+        activation_ = model_.activation().server(model_.curves(), rest, seed_);
         Message message = make_message(message_type::kStartReply, 0, start.index, activation_->setup());
         span.sent(transport::kFrameHeaderBytes + message.payload.size());
         channel_.send(std::move(message));

@@ -65,8 +65,8 @@ TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
 TEST(Freshness, APreparedAnswerIsGivenOutOnce) {
     const protocol::PreparedModel prepared(flash::testing::random_model(4));
     ASSERT_GT(prepared.activation().chunks(0), 0u);
-    const auto server = prepared.activation().server(prepared.curves(), SecretSeed::for_testing(4));
     const auto client = prepared.activation().client(SecretSeed::for_testing(5));
+    const auto server = prepared.activation().server(prepared.curves(), client->start(), SecretSeed::for_testing(4));
     client->begin(server->setup());
     const auto channels = transport::make_loopback();
     protocol::AnswerPreparer preparer(prepared.activation(), *client, *channels.first, nullptr);

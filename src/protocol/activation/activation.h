@@ -23,6 +23,7 @@ namespace flash::protocol {
 
 /// Bytes of the payloads, and what is kept of them.
 struct ActivationSizes {
+    std::size_t start = 0;             ///< end of the start message, client -> server
     std::size_t setup = 0;             ///< start reply, server -> client
     std::size_t vectors = 0;           ///< one message of server vectors
     std::size_t answer = 0;            ///< of one chunk, client -> server
@@ -59,9 +60,10 @@ public:
     /// Where an element of the layer lies, and how many from it on lie in the same chunk.
     virtual ChunkPart part_at(int layer, std::size_t element) const = 0;
 
-    /// The parties of one inference. curves: of all layers, must outlive the server; seed: secret, the party's only
-    /// randomness.
+    /// The parties of one inference. curves: of all layers, must outlive the server; start: what the client's start()
+    /// gave (sizes().start bytes: Error(kProtocol) otherwise); seed: secret, the party's only randomness.
     virtual std::unique_ptr<ActivationServer> server(std::span<const ActivationCurve> curves,
+                                                     std::span<const std::uint8_t> start,
                                                      const SecretSeed& seed) const = 0;
     virtual std::unique_ptr<ActivationClient> client(const SecretSeed& seed) const = 0;
 

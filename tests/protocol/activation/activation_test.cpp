@@ -30,8 +30,8 @@ protected:
         for (const model::LayerWeights& weights : model_.weights.layers)
             curves_.push_back({weights.kappa, weights.offset});
         activation_ = std::make_unique<Protocol>(model_.architecture);
-        server_ = activation_->server(curves_, SecretSeed::for_testing(1));
         client_ = activation_->client(SecretSeed::for_testing(2));
+        server_ = activation_->server(curves_, client_->start(), SecretSeed::for_testing(1));
         std::mt19937 random(3);
         for (const model::Layer& layer : model_.architecture.layers) {
             const auto limit = static_cast<int>(model::share_limit(layer.share_bits));
@@ -177,6 +177,11 @@ TYPED_TEST(ActivationTest, MalformedMessagesAreRefused) {
     };
     std::vector<std::uint8_t> setup = this->server_->setup();
     setup.pop_back();
+    std::vector<std::uint8_t> start = this->client_->start();
+    EXPECT_EQ(start.size(), this->activation_->sizes().start);
+    start.push_back(0);
+    EXPECT_EQ(kind_of([&] { this->activation_->server(this->curves_, start, SecretSeed::for_testing(1)); }),
+              ErrorKind::kProtocol);
     EXPECT_EQ(kind_of([&] { this->activation_->client(SecretSeed::for_testing(2))->begin(setup); }),
               ErrorKind::kProtocol);
     this->client_->begin(this->server_->setup());

@@ -16,7 +16,7 @@ namespace {
 
 using protocol::ActivationCurve;
 
-constexpr std::uint32_t kHello = 0x11223344;
+constexpr std::uint32_t kStart = 0x55667788, kHello = 0x11223344;
 constexpr int kVectors = 2;  // U_s and kappa of each slot
 
 std::vector<ClearActivation::Layer> slots_of(const model::Architecture& architecture) {
@@ -102,6 +102,7 @@ public:
         : activation_(activation),
           shares_(seed, "clear share") {}
 
+    std::vector<std::uint8_t> start() const override { return bytes_of({{kStart}}); }
     void begin(std::span<const std::uint8_t> setup) override {
         require(words_of(setup, 1, "set-up")[0] == kHello, ErrorKind::kProtocol, "no set-up");
     }
@@ -154,7 +155,8 @@ ClearActivation::ClearActivation(const model::Architecture& architecture, std::s
 
 ClearActivation::ClearActivation(const model::Architecture& architecture, std::size_t values_per_chunk,
                                  std::vector<Layer> layers)
-    : Activation({.setup = 4,
+    : Activation({.start = 4,
+                  .setup = 4,
                   .vectors = kVectors * 4 * values_per_chunk,
                   .answer = 4 * values_per_chunk,
                   .prepared = 32,
@@ -191,7 +193,9 @@ protocol::ChunkPart ClearActivation::part_at(int index, std::size_t element) con
 }
 
 std::unique_ptr<protocol::ActivationServer> ClearActivation::server(std::span<const ActivationCurve> curves,
+                                                                    std::span<const std::uint8_t> start,
                                                                     const SecretSeed&) const {
+    require(words_of(start, 1, "start")[0] == kStart, ErrorKind::kProtocol, "no start");
     return std::make_unique<Server>(*this, curves);
 }
 

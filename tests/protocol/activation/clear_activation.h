@@ -14,6 +14,7 @@ public:
     std::size_t values_in(int layer, std::size_t chunk) const override;
     protocol::ChunkPart part_at(int layer, std::size_t element) const override;
     std::unique_ptr<protocol::ActivationServer> server(std::span<const protocol::ActivationCurve> curves,
+                                                       std::span<const std::uint8_t> start,
                                                        const SecretSeed& seed) const override;
     std::unique_ptr<protocol::ActivationClient> client(const SecretSeed& seed) const override;
 
