@@ -84,8 +84,8 @@ public:
         for (std::size_t i = 0; i < activation_.values_in(layer, chunk); ++i) {
             const std::int64_t offset =
                 curves_[static_cast<std::size_t>(layer)].offset[(first + i) / activation_.layer(layer).map];
-            share[first + i] =
-                static_cast<std::uint32_t>((sent[i] + offset + activation_.modulus()) % activation_.modulus());
+            const std::int64_t modulus = activation_.modulus(layer, first + i);
+            share[first + i] = static_cast<std::uint32_t>((sent[i] + offset + modulus) % modulus);
         }
     }
 
@@ -124,14 +124,16 @@ public:
         const auto received = words_of(vectors, kVectors * slots, "server vectors");
         const ClearActivation::Layer& description = activation_.layer(layer);
         Prng rng = shares_.stream(static_cast<std::uint64_t>(layer), chunk);
-        lattice::sample_residues(rng, activation_.modulus(), share.subspan(first, count));
         std::vector<std::uint32_t> out(slots);
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t at = (description.first_slot + first + i) % slots;
             const std::int64_t x =
                 protocol::reconstruct(pre_activations[first + i], received[at], description.share_bits);
             const std::int64_t y = model::activate(x, static_cast<std::int32_t>(received[slots + at]), 0),
-                               modulus = activation_.modulus();
+                               modulus = activation_.modulus(layer, first + i);
+            // As a share that comes out of the answers does, it depends on the response that it answers.
+            share[first + i] = static_cast<std::uint32_t>((rng.u32() + std::uint64_t{pre_activations[first + i]}) %
+                                                          static_cast<std::uint64_t>(modulus));
             out[i] = static_cast<std::uint32_t>((((y - share[first + i]) % modulus) + modulus) % modulus);
         }
         return bytes_of(out);
@@ -174,7 +176,7 @@ ClearActivation::ClearActivation(const model::Architecture& architecture, std::s
                      }
                      return chunks;
                  }()),
-      modulus_(architecture.single_modulus()),
+      architecture_(architecture),
       layers_(std::move(layers)) {}
 
 std::size_t ClearActivation::first_value(int index, std::size_t chunk) const {

@@ -25,12 +25,15 @@ public:
     const Layer& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
     /// First value of a chunk within its layer.
     std::size_t first_value(int layer, std::size_t chunk) const;
-    std::uint32_t modulus() const { return modulus_; }
+    /// Of the activation of a value of a layer.
+    std::uint32_t modulus(int index, std::size_t value) const {
+        return architecture_.plain_modulus(index + 1, static_cast<int>(value / layer(index).map));
+    }
 
 private:
     ClearActivation(const model::Architecture& architecture, std::size_t values_per_chunk, std::vector<Layer> layers);
 
-    const std::uint32_t modulus_;
+    const model::Architecture architecture_;
     const std::vector<Layer> layers_;
 };
 
