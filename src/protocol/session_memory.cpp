@@ -34,17 +34,17 @@ public:
             last = std::max(last, stream.first_layer);
         }
     }
-    /// Shares of the values that this layer or a later one uploads, and one pooled copy.
+    /// Shares of the values that this layer or a later one uploads, and a scaled copy of one, pooled before.
     std::uint64_t shares(int layer) const {
-        std::uint64_t words = 0, pooled = 0;
+        std::uint64_t words = 0, copies = 0;
         for (int value = 0; value <= layer; ++value)
             if (last_upload_[static_cast<std::size_t>(value)] >= layer)
                 words += static_cast<std::uint64_t>(architecture_.value_shape(value).size());
         for (int id : plan_.layers[static_cast<std::size_t>(layer)].uploads) {
             const packing::Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
-            if (stream.pool) pooled = std::max(pooled, static_cast<std::uint64_t>(stream.shape.size()));
+            copies = std::max(copies, (stream.pool ? 2 : 1) * static_cast<std::uint64_t>(stream.shape.size()));
         }
-        return kWord * (words + pooled);
+        return kWord * (words + copies);
     }
     /// Uploaded ciphertexts that this layer or a later one reads.
     std::uint64_t streams(int layer) const {
