@@ -18,7 +18,7 @@ constexpr int kShareBits = 10, kChannels = 256;
 /// Many chunks of one layer.
 model::Architecture architecture(int plain_bits) {
     model::Architecture out;
-    out.plain_modulus = scheme::slot_parameters_for_bits(plain_bits).plain_modulus;
+    out.plain_bits = plain_bits;
     out.layers.resize(1);
     out.layers[0].output = {kChannels, 64, 64};
     out.layers[0].share_bits = kShareBits;

@@ -20,7 +20,7 @@ const flash::protocol::CacheLayout& cache_fuzz_layout() {
     static const flash::protocol::CacheLayout layout = [] {
         flash::model::Architecture architecture;
         architecture.name = "fuzz";
-        architecture.plain_modulus = flash::model::kPlainModuli[0];
+        architecture.plain_bits = 24;
         architecture.input = {1, 2, 2};
         architecture.input_scale = architecture.output_scale = 1;
         architecture.input_limit = 100;

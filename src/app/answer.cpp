@@ -18,12 +18,14 @@ std::vector<RankedClass> rank_classes(std::span<const float> logits, const std::
     });
     double sum = 0;
     const double largest = logits.empty() ? 0 : logits[static_cast<std::size_t>(order[0])];
-    for (float v : logits) sum += std::exp(v - largest);
+    // Of infinite logits, which cannot be subtracted, all that are largest count alike.
+    const auto weight = [&](double v) { return v == largest ? 1.0 : std::exp(v - largest); };
+    for (float v : logits) sum += weight(v);
     std::vector<RankedClass> ranked;
     for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(std::max(top, 0)); ++i) {
         const auto index = static_cast<std::size_t>(order[i]);
         ranked.push_back({order[i], index < names.size() ? names[index] : "class " + std::to_string(index),
-                          logits[index], std::exp(logits[index] - largest) / sum});
+                          logits[index], weight(logits[index]) / sum});
     }
     return ranked;
 }

@@ -10,13 +10,17 @@
 #include "app/plan_report.h"
 #include "app/precision_report.h"
 #include "app/threads.h"
+#include "app/warning.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
 #include "data/dataset.h"
+#include "data/preprocess.h"
 #include "model/file.h"
 #include "planner/pack_for.h"
+#include "transport/link.h"
 
 namespace flash::app {
 
@@ -40,7 +44,17 @@ std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::
 
 void run_compile(const CompileCommand& command) {
     const auto limit = limit_threads(command.threads);
-    const compiler::ImportedModel imported = compiler::import_onnx(command.onnx);
+    // What can be wrong with the command is said first: compiling may take long.
+    std::filesystem::path out = command.out;
+    if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
+    require_writable(out);
+    if (command.place) transport::parse_link(command.place->link);
+    compiler::ImportedModel imported = compiler::import_onnx(command.onnx);
+    apply(command.pictures, imported);
+    if (!data::takes_pictures(imported.preprocessing))
+        warn(
+            "neither the ONNX file nor --resize, --mean, --std or --scale say how pictures become the input: the model "
+            "will take arrays (.npy) only");
     // The training part: a test set measures, it is never calibrated on.
     const auto set = data::open_dataset(command.calibration, data::Split::kTrain);
     const auto pictures = load_calibration(*set, command.calibration_images, imported);
@@ -55,8 +69,6 @@ void run_compile(const CompileCommand& command) {
     progress.finish();
     if (command.place) planner::pack_for(setting_of(*command.place), result.model);
 
-    std::filesystem::path out = command.out;
-    if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
     model::save(result.model, out);
 
     if (command.json) {

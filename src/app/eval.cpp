@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <tbb/parallel_for.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -11,12 +12,14 @@
 #include "app/answer.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
+#include "app/warning.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
 #include "data/dataset.h"
+#include "data/input.h"
 #include "model/arithmetic.h"
 #include "model/file.h"
 #include "model/twin.h"
@@ -32,7 +35,8 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 void evaluate_twin(const model::Model& model, const model::Twin& twin, const data::Dataset& set, EvalResult& result) {
-    std::atomic<std::size_t> labelled{0}, correct{0}, overflowed{0};
+    std::atomic<std::size_t> labelled{0}, correct{0}, clamped{0};
+    std::vector<char> overflowed(result.images, 0);
     std::atomic<std::int64_t> overflows{0};
     const auto begin = Clock::now();
     Progress progress("clear-text twin", result.images);
@@ -44,14 +48,18 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
             correct += best_class(r.logits) == *label;
         }
         overflows += r.overflows;
-        overflowed += r.overflows > 0;
+        overflowed[i] = r.overflows > 0;
+        clamped += data::clamped_share(model.architecture, pixels) > 0;
         progress.advance();
     });
     progress.finish();
     result.labelled = labelled;
     result.correct = correct;
     result.overflows = overflows;
-    result.images_with_overflow = overflowed;
+    for (std::size_t i = 0; i < result.images; ++i)
+        if (overflowed[i] != 0) result.overflowed.push_back(set.name(i));
+    result.images_with_overflow = result.overflowed.size();
+    result.images_clamped = clamped;
     result.images_per_minute = 60 * static_cast<double>(result.images) / seconds_since(begin);
 }
 
@@ -78,10 +86,16 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         agreement.mean_seconds += result.seconds.total / static_cast<double>(runs);
 
         const protocol::AuditReport report = audit.check();
-        agreement.largest_rounding_error = std::max(agreement.largest_rounding_error, report.largest_error());
         agreement.out_of_range += report.out_of_range();
+        const model::TwinResult clear = twin.run(input);
+        if (clear.overflows > 0 || report.out_of_range() > 0) {
+            agreement.outside.push_back(set.name(i));
+            progress.advance();
+            continue;
+        }
+        agreement.largest_rounding_error = std::max(agreement.largest_rounding_error, report.largest_error());
         agreement.wrong_activations += report.wrong_activations();
-        const std::vector<float> expected = twin.run(input).logits;
+        const std::vector<float>& expected = clear.logits;
         agreement.same_class += best_class(expected) == best_class(result.logits);
         double difference = 0;
         for (std::size_t k = 0; k < expected.size(); ++k)
@@ -102,6 +116,8 @@ nlohmann::json to_json(const EvalResult& r) {
         {"accuracy", r.labelled ? static_cast<double>(r.correct) / static_cast<double>(r.labelled) : 0.0},
         {"overflows", r.overflows},
         {"images_with_overflow", r.images_with_overflow},
+        {"overflowed", r.overflowed},
+        {"images_clamped", r.images_clamped},
         {"images_per_minute", r.images_per_minute}};
     if (r.agreement.runs) {
         const PrivateAgreement& a = r.agreement;
@@ -111,6 +127,7 @@ nlohmann::json to_json(const EvalResult& r) {
                            {"largest_logit_difference", a.largest_logit_difference},
                            {"largest_difference_over_bound", a.largest_relative_difference},
                            {"out_of_range", a.out_of_range},
+                           {"outside", a.outside},
                            {"wrong_activations", a.wrong_activations},
                            {"mean_seconds", a.mean_seconds},
                            {"bytes_up", a.bytes_up},
@@ -120,6 +137,33 @@ nlohmann::json to_json(const EvalResult& r) {
     return json;
 }
 
+/// Lines that name pictures; none where there is none.
+std::string name_list(const char* head, const std::vector<std::string>& names) {
+    constexpr std::size_t kShown = 20;
+    std::string text = names.empty() ? std::string() : fmt::format("{}:\n", head);
+    for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) text += fmt::format("  {}\n", printable(names[i]));
+    if (names.size() > kShown) text += fmt::format("  and {} more (all with --json)\n", names.size() - kShown);
+    return text;
+}
+
+/// A set of other classes than the model's gives an accuracy that means nothing.
+void warn_of_classes(const model::Architecture& architecture, const data::Dataset& set) {
+    const std::vector<std::string>& own = architecture.classes;
+    const std::vector<std::string>& others = set.classes();
+    const auto outputs = static_cast<std::size_t>(architecture.output_shape().size());
+    if (others.empty() || others == own) return;
+    if (others.size() != outputs)
+        warn(fmt::format("the set has {} classes, the model {} outputs: the accuracy means nothing", others.size(),
+                         outputs));
+    else if (!own.empty()) {
+        const auto differ = std::ranges::mismatch(own, others);
+        warn(fmt::format(
+            "the classes of the set are not those of the model (class {} is '{}' in the set and '{}' in the "
+            "model): the accuracy may mean nothing",
+            differ.in1 - own.begin(), *differ.in2, *differ.in1));
+    }
+}
+
 void print(const EvalResult& r, const data::Dataset& set) {
     print_result("{}\n", set.description());
     if (r.labelled)
@@ -127,11 +171,17 @@ void print(const EvalResult& r, const data::Dataset& set) {
                      100.0 * static_cast<double>(r.correct) / static_cast<double>(r.labelled));
     print_result("{} images at {:.0f} a minute; {} values out of range, in {} images\n", r.images, r.images_per_minute,
                  r.overflows, r.images_with_overflow);
+    print_result("{}", name_list("their answers may be wrong, unnoticed by the protocol", r.overflowed));
+    if (r.images_clamped > 0)
+        print_result("{} images have values beyond the model's range of inputs, which are clamped to it\n",
+                     r.images_clamped);
     if (!r.agreement.runs) return;
     const PrivateAgreement& a = r.agreement;
     Table table({{"private protocol on loopback"}, {"", Align::kRight}});
     table.add_row({"inferences", std::to_string(a.runs)});
-    table.add_row({"top class equals the twin's", fmt::format("{} of {}", a.same_class, a.runs)});
+    const std::size_t inside = a.runs - a.outside.size();
+    table.add_row({"values out of range; left out below", std::to_string(a.outside.size())});
+    table.add_row({"top class equals the twin's", fmt::format("{} of {}", a.same_class, inside)});
     table.add_row(
         {"largest rounding error of a layer (units; one allowed)", fmt::format("{:.3f}", a.largest_rounding_error)});
     table.add_row({"largest logit difference to the twin", fmt::format("{:.4f}", a.largest_logit_difference)});
@@ -148,6 +198,7 @@ void print(const EvalResult& r, const data::Dataset& set) {
 
 EvalResult evaluate_on(const EvalCommand& command, const data::Dataset& set) {
     const model::Model model = model::load(command.model);
+    warn_of_classes(model.architecture, set);
     const model::Twin twin(model);
     EvalResult result;
     result.images = command.limit ? std::min(command.limit, set.size()) : set.size();
@@ -169,6 +220,7 @@ void run_eval(const EvalCommand& command) {
     const auto limit = limit_threads(command.threads);
     require(!command.trace || command.private_runs > 0, ErrorKind::kInvalidArgument,
             "--trace needs --private: only private runs are traced");
+    if (command.trace) require_writable(*command.trace);
     const auto set = data::open_dataset(command.data);
     const EvalResult result = evaluate_on(command, *set);
     if (command.json)
@@ -177,6 +229,10 @@ void run_eval(const EvalCommand& command) {
         print(result, *set);
     if (command.trace) write_file(*command.trace, profile_trace_text(result.agreement.profiles), Access::kEveryone);
     const PrivateAgreement& a = result.agreement;
+    if (!a.outside.empty())
+        warn(
+            fmt::format("in {} of {} private runs a value left its calibrated range, so that the answer is wrong: {}{}",
+                        a.outside.size(), a.runs, a.outside.front(), a.outside.size() > 1 ? " and others" : ""));
     if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1)
         throw Error(ErrorKind::kInternal,
                     "a private run differs from the clear-text twin by more than the protocol's rounding explains");

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/profile.h"
 
@@ -30,6 +31,8 @@ struct PrivateAgreement {
     double largest_relative_difference =
         0;  ///< the same over the bound of its picture; at most 1 if rounding explains it
     std::int64_t out_of_range = 0;
+    std::vector<std::string> outside;  ///< pictures with such values: their answers are wrong, which is not a defect,
+                                       ///< and what is above and below is of the others
     std::int64_t wrong_activations = 0;
     double mean_seconds = 0;
     std::uint64_t bytes_up = 0, bytes_down = 0;  ///< of one inference
@@ -41,6 +44,8 @@ struct EvalResult {
     std::size_t images = 0, labelled = 0, correct = 0;
     std::int64_t overflows = 0;  ///< values of the twin that left their range
     std::size_t images_with_overflow = 0;
+    std::vector<std::string> overflowed;  ///< their names
+    std::size_t images_clamped = 0;       ///< with values beyond the model's range of inputs
     double images_per_minute = 0;
     PrivateAgreement agreement;
 };
@@ -50,7 +55,8 @@ struct EvalResult {
 inline constexpr double kUnitTolerance = 1.5;
 
 EvalResult evaluate(const EvalCommand& command);
-/// Prints the result; Error(kInternal) if a private run was wrong by more than rounding explains.
+/// Prints the result, and warns where the set does not fit the model. Error(kInternal) if a private run of a picture
+/// whose values stay in their ranges was wrong by more than rounding explains.
 void run_eval(const EvalCommand& command);
 
 }  // namespace flash::app

@@ -11,19 +11,24 @@ namespace flash::app {
 
 struct InferCommand {
     std::string server;                            ///< ADDR:PORT
-    std::vector<std::string> inputs;               ///< PNG, JPEG or .npy
+    std::vector<std::string> inputs;               ///< PNG, JPEG or .npy, folders of them, "-" for standard input
     std::optional<std::string> pin;                ///< certificate fingerprint
     std::optional<std::filesystem::path> ca;       ///< trusted certificates
     std::optional<std::string> model_fingerprint;  ///< refuse any other model
     int top = 5;
     bool json = false;
-    bool profile = false;                        ///< time and bytes by layer and phase, in the tables or the JSON
-    std::optional<std::filesystem::path> trace;  ///< where to write trace events (app/profile_report.h)
+    bool json_lines = false;                       ///< an object a line, as each answer comes
+    std::optional<std::filesystem::path> results;  ///< such lines are appended here, and inputs that it has are skipped
+    int retries = 0;                               ///< further attempts at an input, each on a fresh connection
+    bool profile = false;                          ///< time and bytes by layer and phase, in the tables or the JSON
+    std::optional<std::filesystem::path> trace;    ///< where to write trace events (app/profile_report.h)
     std::chrono::seconds timeout{30};
     int threads = 0;
 };
 
-/// Prints classes, costs and phases (or JSON with all logits) on standard output. Throws Error.
+/// Prints each answer on standard output as it comes, as a table or as JSON with all logits, then what it cost. An
+/// input that cannot be read, or whose inference fails, is reported and the others go on. Throws Error at the end if
+/// there was one, or if an answer is unreliable (Error(kRange)).
 void run_infer(const InferCommand& command);
 
 }  // namespace flash::app

@@ -7,6 +7,7 @@
 
 #include "app/plan_report.h"
 #include "base/cores.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -151,17 +152,19 @@ planner::Setting setting_of(const Place& place) {
 }
 
 void run_plan(const PlanCommand& command) {
+    const planner::Setting setting = setting_of(command.place);
+    if (!command.replan.empty()) require_writable(command.replan);
     model::Model model = model::load(command.model);
     if (command.bytes_only && command.replan.empty()) {
         print_result("{}", command.json ? plan_json(model).dump(2) + "\n" : plan_table(model));
         return;
     }
-    planner::TimedPlan timed = planner::time_plan(model, setting_of(command.place));
+    planner::TimedPlan timed = planner::time_plan(model, setting);
     if (!command.replan.empty()) {
         const double before = timed.prediction.seconds();
         planner::repack(timed.choices, model);
         model::save(model, command.replan);
-        timed = planner::time_plan(model, setting_of(command.place));
+        timed = planner::time_plan(model, setting);
         if (!command.json)
             print_result("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
                          1e3 * timed.prediction.seconds(), 1e3 * before);

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/table.h"
+#include "data/preprocess.h"
 #include "model/file.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
@@ -74,13 +75,14 @@ std::string plan_table(const model::Model& model) {
     return table.str() +
            fmt::format(
                "{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
+               "pictures: {}\n"
                "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
-               printable(architecture.name), shape_text(architecture.input), architecture.plain_modulus,
+               printable(architecture.name), shape_text(architecture.input), architecture.single_modulus(),
                cost.round_trips, human_bytes(static_cast<double>(cost.up() + cost.down())),
                static_cast<double>(cost.up() + cost.down()) /
                    static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
-               human_bytes(static_cast<double>(memory.server)), human_bytes(static_cast<double>(memory.client)),
-               to_hex(model::fingerprint(model)));
+               data::describe(architecture.preprocessing), human_bytes(static_cast<double>(memory.server)),
+               human_bytes(static_cast<double>(memory.client)), to_hex(model::fingerprint(model)));
 }
 
 nlohmann::json plan_json(const model::Model& model) {
@@ -118,9 +120,10 @@ nlohmann::json plan_json(const model::Model& model) {
     }
     return {{"name", architecture.name},
             {"fingerprint", to_hex(model::fingerprint(model))},
-            {"plain_modulus", architecture.plain_modulus},
+            {"plain_modulus", architecture.single_modulus()},
             {"input", {architecture.input.channels, architecture.input.height, architecture.input.width}},
             {"classes", architecture.classes},
+            {"pictures", data::describe(architecture.preprocessing)},
             {"layers", layers},
             {"activation_values", architecture.activation_values()},
             {"round_trips", cost.round_trips},

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <cstring>
+#include <functional>
+#include <utility>
 
 #include "app/memory.h"
+#include "app/server_identity.h"
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -25,13 +24,17 @@ namespace flash::app {
 
 namespace {
 
-/// SIGINT and SIGTERM, blocked in every thread and waited for by one.
-class StopSignals {
+/// The signals that a server answers, blocked in every thread and waited for by one.
+class Signals {
 public:
-    StopSignals() {
+    Signals() {
         sigemptyset(&set_);
-        sigaddset(&set_, SIGINT);
-        sigaddset(&set_, SIGTERM);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) {
+            struct sigaction action {};
+            // Ignored by whoever started the server, as nohup does with SIGHUP: it stays so.
+            if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+            sigaddset(&set_, signal);
+        }
         pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     }
     int wait() {
@@ -44,29 +47,16 @@ private:
     sigset_t set_;
 };
 
-transport::Identity identity_for(const ServeCommand& command, const transport::Address& listen) {
-    if (command.certificate.has_value() != command.key.has_value())
-        throw Error(ErrorKind::kInvalidArgument, "--cert and --key belong together: give both or neither");
-    if (command.certificate) return transport::load_identity(*command.certificate, *command.key);
-
-    const std::filesystem::path directory = command.cert_dir.empty() ? default_state_directory() : command.cert_dir;
-    const std::filesystem::path certificate = directory / "server.crt", key = directory / "server.key";
-    std::error_code error;
-    if (std::filesystem::exists(certificate, error) && std::filesystem::exists(key, error))
-        return transport::load_identity(certificate, key);
-    std::filesystem::create_directories(directory, error);
-    if (error) throw Error(ErrorKind::kFile, "cannot create " + directory.string() + ": " + error.message());
-    std::vector<std::string> hosts = command.hosts;
-    if (hosts.empty()) {
-        hosts = {"localhost", "127.0.0.1", "::1"};
-        if (!listen.host.empty() && listen.host != "0.0.0.0" && listen.host != "::" &&
-            std::find(hosts.begin(), hosts.end(), listen.host) == hosts.end())
-            hosts.push_back(listen.host);
+/// Waits until the server is to stop; answers SIGUSR1 and SIGUSR2 by a line in the log. Why it is to stop.
+const char* wait_for_end(Signals& signals, const std::function<void()>& report) {
+    while (true) {
+        switch (signals.wait()) {
+            case SIGINT: return "interrupted";
+            case SIGTERM: return "terminated";
+            case SIGHUP: return "its terminal was closed";
+            default: report();
+        }
     }
-    transport::Identity identity = transport::make_self_signed(hosts);
-    transport::save_identity(identity, certificate, key);
-    spdlog::info("made a self-signed certificate: {}", certificate.string());
-    return identity;
 }
 
 /// Where the `a` halves are kept, if at all.
@@ -85,19 +75,13 @@ void report(const protocol::CacheOutcome& outcome, const std::filesystem::path& 
 
 }  // namespace
 
-std::filesystem::path default_state_directory() {
-    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
-        return std::filesystem::path(state) / "flash";
-    if (const char* home = std::getenv("HOME"); home && *home)
-        return std::filesystem::path(home) / ".local/state/flash";
-    throw Error(ErrorKind::kInvalidArgument,
-                "no home directory for the server's certificate; give --cert-dir or --cert and --key");
-}
-
 void run_serve(const ServeCommand& command) {
-    StopSignals signals;  // first: threads inherit the blocked mask
+    Signals signals;  // first: threads inherit the blocked mask
     const auto limit = limit_threads(command.threads);
+    // What can be wrong with the command is said before the model is loaded, which may take long.
     const transport::Address listen = transport::parse_address(command.listen);
+    if (command.port_file) require_writable(*command.port_file);
+    transport::Identity identity = server_identity(command.identity, listen);
 
     const std::optional<std::filesystem::path> cache = cache_of(command);
     const auto begin = std::chrono::steady_clock::now();
@@ -122,10 +106,10 @@ void run_serve(const ServeCommand& command) {
                  human_bytes(static_cast<double>(memory.server)), command.max_sessions);
 
     std::atomic<bool> stop{false};
-    std::atomic<std::size_t> sessions{0};
+    std::atomic<std::size_t> sessions{0}, inferences{0};
     transport::ServerOptions options;
     options.listen = listen;
-    options.identity = identity_for(command, listen);
+    options.identity = std::move(identity);
     options.max_sessions = command.max_sessions;
     options.limits.max_queued = protocol::server_queue_bytes(model.cost());
     options.limits.timeout = command.timeout;
@@ -135,7 +119,10 @@ void run_serve(const ServeCommand& command) {
             session.timeout = command.timeout;
             session.idle_timeout = command.idle_timeout;
             session.stop = &stop;
-            session.on_inference = [&](double seconds) { spdlog::info("{}: inference in {:.3f} s", peer, seconds); };
+            session.on_inference = [&](double seconds) {
+                ++inferences;
+                spdlog::info("{}: inference in {:.3f} s", peer, seconds);
+            };
             ++sessions;
             spdlog::info("{}: connected", peer);
             try {
@@ -151,8 +138,10 @@ void run_serve(const ServeCommand& command) {
     if (command.port_file)
         write_file(*command.port_file, fmt::format("{}\n", server.address().port), Access::kEveryone);
 
-    const int signal = signals.wait();
-    spdlog::info("stopping ({})", signal == SIGINT ? "interrupted" : "terminated");
+    const char* why = wait_for_end(signals, [&] {
+        spdlog::info("serving {} clients; {} inferences since the start", sessions.load(), inferences.load());
+    });
+    spdlog::info("stopping ({})", why);
     stop = true;
     server.stop();
 }

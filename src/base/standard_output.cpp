@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/descriptor.h"
-#include "base/error.h"
 
 namespace flash {
 
@@ -17,7 +16,7 @@ void print_text(std::string_view text) {
     const char* reason = errno == EPIPE   ? "its reader has gone away"
                          : errno == EBADF ? "it is closed"
                                           : std::strerror(errno);
-    throw Error(ErrorKind::kFile, fmt::format("cannot write to standard output: {}", reason));
+    throw OutputError(fmt::format("cannot write to standard output: {}", reason));
 }
 
 void guard_standard_streams() {

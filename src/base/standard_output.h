@@ -4,12 +4,21 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
+
 namespace flash {
 
-/// Writes all of the text at once. Error(kFile) if that fails: a full disk, a reader that went away, a closed stream.
+/// Standard output cannot be written to. A type of its own: a command that goes on after other errors ends at this one.
+class OutputError : public Error {
+public:
+    explicit OutputError(const std::string& message) : Error(ErrorKind::kFile, message) {}
+};
+
+/// Writes all of the text at once. OutputError if that fails: a full disk, a reader that went away, a closed stream.
 void print_text(std::string_view text);
 
 /// The same with fmt's formatting.

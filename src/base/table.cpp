@@ -84,6 +84,17 @@ std::string printable(std::string_view utf8) {
     return out;
 }
 
+std::string printable_lines(std::string_view utf8) {
+    std::string out;
+    for (std::size_t start = 0; start <= utf8.size();) {
+        const std::size_t end = std::min(utf8.find('\n', start), utf8.size());
+        if (start > 0) out += "\n  ";
+        out += printable(utf8.substr(start, end - start));
+        start = end + 1;
+    }
+    return out;
+}
+
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
     require(!columns_.empty(), ErrorKind::kInternal, "a table needs a column");
     for (Column& column : columns_) column.header = printable(column.header);

@@ -17,6 +17,8 @@ std::size_t display_width(std::string_view utf8);
 /// Control characters and broken UTF-8 replaced by '?': names may come from another party's model or from file names,
 /// and must not be able to move the cursor or recolour the terminal.
 std::string printable(std::string_view utf8);
+/// The same for a text of several lines, which begin anew behind spaces: none can be taken for a message of its own.
+std::string printable_lines(std::string_view utf8);
 
 /// A table built row by row. Cells are made printable() when they are added.
 ///

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "comparison/layer_bench.h"
 #include "comparison/network_bench.h"
@@ -22,10 +23,8 @@ void add_layers(CLI::App& bench) {
            "--degree", command->degree,
            "Degree of the ring, 1024 or 2048, whether the noise fits or not (default: as the compiler chooses)")
         ->check(CLI::IsMember({1024, 2048}));
-    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
-    sub->add_option("--runs", command->runs, "Runs; the median is reported")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
+    sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(count());
     sub->add_option("--json", command->json, kJsonHelp);
     sub->footer(
         "Example:\n  flash bench layers --layer 64x56x56-64-3x3s1 256x14x14-256-3x3s1 --threads 1 --json layers.json");
@@ -42,16 +41,17 @@ void add_network(CLI::App& bench) {
     sub->add_option("--inputs", command->inputs,
                     "So many pictures take turns; the logits of each are compared with the clear-text twin's")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(count());
     sub->add_option("--onnx", command->onnx,
                     "The network as it was exported: measure it beside the plain network that was compiled");
     sub->add_option("--threads", command->threads,
-                    "Threads of both parties together, and of the plain network (default: all cores)");
+                    "Threads of both parties together, and of the plain network (default: all cores)")
+        ->check(threads());
     sub->add_option("--runs", command->runs, "Runs, at least one for each picture; the median is reported")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(count());
     sub->add_option("--link-runs", command->link_runs, "Runs over each emulated link (default: as many)")
-        ->check(CLI::PositiveNumber);
+        ->check(count());
     sub->add_option("--link", command->links,
                     "Also over TLS with emulated links: none, lan, wan, or BANDWIDTH,RTT like 400M,40ms");
     sub->add_flag("--scaling", command->scaling,

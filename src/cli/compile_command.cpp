@@ -2,10 +2,26 @@
 #include <memory>
 
 #include "app/compile.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/dataset.h"
 
 namespace flash::cli {
+
+namespace {
+
+/// "auto" is 0, which nobody can mean otherwise.
+CLI::Validator margin() {
+    return CLI::Validator(
+        [](std::string& text) {
+            if (text != "auto") return number(1, 16)(text);
+            text = "0";
+            return std::string();
+        },
+        "", "");
+}
+
+}  // namespace
 
 void add_compile(CLI::App& program) {
     auto command = std::make_shared<app::CompileCommand>();
@@ -15,19 +31,36 @@ void add_compile(CLI::App& program) {
     sub->add_option("-o,--out", command->out, "Compiled model to write (default: the ONNX name with .flash)");
     sub->add_option("--calib-images", command->calibration_images, "Pictures to calibrate on")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(count());
+    app::PictureOptions& pictures = command->pictures;
+    sub->add_option("--input-size", pictures.input_size, "Height and width that pictures are cropped to, as a check")
+        ->expected(1, 2)
+        ->check(whole_number(1, 1 << 14));
+    sub->add_option("--resize", pictures.resize, "Short side that pictures are resized to before the crop; 0: none")
+        ->check(whole_number(0, 1 << 14));
+    sub->add_option("--mean", pictures.mean, "Mean of each channel, which is subtracted from scaled pixels")
+        ->delimiter(',')
+        ->check(number(-1e6, 1e6));
+    sub->add_option("--std", pictures.std, "Standard deviation of each channel, by which they are divided then")
+        ->delimiter(',')
+        ->check(number(1e-9, 1e6));
+    sub->add_option("--scale", pictures.scale, "Factor of pixels 0..255, before mean and std (default: 1/255)")
+        ->check(number(1e-9, 1e6));
+    sub->add_option("--classes", pictures.classes, "File with the name of a class on each line");
     sub->add_option("--name", command->options.name, "Name of the model (default: from the ONNX file)");
     sub->add_option("--margin", command->options.margin,
                     "Room above the calibrated ranges: a factor of 1 to 16, or auto: measured (default)")
-        ->transform(CLI::Transformer(std::map<std::string, std::string>{{"auto", "0"}}))
-        ->check(CLI::Range(1.0, 16.0) | CLI::IsMember({"0"}));
+        ->transform(margin());
     sub->add_option("--share-bits", command->options.share_bits,
-                    "Bits m of all pre-activation shares, 6 to 16 (default: chosen for each layer)");
+                    "Bits m of all pre-activation shares, 6 to 16 (default: chosen for each layer)")
+        ->check(whole_number(6, 16));
     sub->add_option("--plain-bits", command->options.plain_bits,
-                    "Bits of the plaintext modulus T, 24 to 28 (default: chosen)");
+                    "Bits of the plaintext modulus T, 24 to 28 (default: chosen)")
+        ->check(whole_number(24, 28));
     sub->add_option("--target-snr", command->options.target_snr_db,
                     "Logit signal to quantisation noise that is good enough, in dB")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(number(0, 120));
     sub->add_flag("!--large-ring", command->options.small_ring,
                   "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");
     auto place = std::make_shared<app::Place>();
@@ -36,13 +69,14 @@ void add_compile(CLI::App& program) {
         "Pack for the least time over this link, by this machine's speed: lan, wan, or BANDWIDTH,RTT like 400M,40ms; "
         "none: loopback (default: pack for the fewest bytes)");
     sub->add_option("--cores", place->cores, "With --link: cores of each party (default: as many as this machine has)")
-        ->check(CLI::PositiveNumber)
+        ->check(threads())
         ->needs(link);
-    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
+    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer(
         "Examples:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash\n  flash compile resnet.onnx "
-        "--calib cifar10:/data --link wan");
+        "--calib cifar10:/data --link wan\n  flash compile other.onnx --calib images:/data --resize 256 --mean "
+        "0.485,0.456,0.406 --std 0.229,0.224,0.225 --classes classes.txt");
     sub->callback([command, place, link] {
         if (link->count() > 0) command->place = *place;
         app::run_compile(*command);

@@ -3,6 +3,7 @@
 
 #include "app/eval.h"
 #include "app/infer.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/dataset.h"
 
@@ -16,7 +17,8 @@ void add_infer(CLI::App& program) {
     auto options = std::make_shared<Options>();
     app::InferCommand& command = options->command;
     CLI::App* sub = program.add_subcommand("infer", "Private inference on pictures with a server");
-    sub->add_option("inputs", command.inputs, "PNG or JPEG pictures, or .npy arrays (float32, NCHW, normalised)")
+    sub->add_option("inputs", command.inputs,
+                    "PNG or JPEG pictures, .npy arrays (NCHW, normalised), folders of them, or - for standard input")
         ->required();
     sub->add_option("--server", command.server, "ADDR:PORT of the server")->required();
     sub->add_option("--ca", command.ca, "Trusted certificates (PEM), e.g. the server's own server.crt");
@@ -24,17 +26,26 @@ void add_infer(CLI::App& program) {
                     "Fingerprint of the server's certificate, sha256:..., as the server prints it");
     sub->add_option("--model", command.model_fingerprint,
                     "Fingerprint of the model to insist on, as `flash plan` prints it");
-    sub->add_option("--top", command.top, "Classes to show")->capture_default_str();
+    sub->add_option("--top", command.top, "Classes to show")->capture_default_str()->check(count());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)");
+        ->check(seconds());
+    sub->add_option("--retry", command.retries,
+                    "Further attempts where the network or the server fails, each on a fresh connection, after a pause")
+        ->capture_default_str()
+        ->check(whole_number(0, 1000));
+    sub->add_option("--results", command.results,
+                    "Append each answer as a line of JSON to this file, and skip the inputs that it has already");
+    sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_flag("--json", command.json, "Print JSON with all logits instead of tables");
+    sub->add_flag("--json-lines", command.json_lines, "Print each answer as a line of JSON as soon as it is there");
     sub->add_flag("--profile", command.profile, "Add time, waiting and bytes by layer and phase of this side");
     sub->add_option("--trace", command.trace,
                     "File for the same as trace events, for ui.perfetto.dev or chrome://tracing");
     sub->footer(
-        "Example:\n  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg dog.png --top 3");
+        "Examples:\n  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg dog.png --top "
+        "3\n"
+        "  flash infer --server HOST:7400 --pin sha256:... pictures/ --results answers.jsonl --retry 5");
     sub->callback([options] {
         options->command.timeout = std::chrono::seconds(options->timeout);
         app::run_infer(options->command);
@@ -47,12 +58,13 @@ void add_eval(CLI::App& program) {
         "eval", "Accuracy of a compiled model by its clear-text twin, and of the private protocol");
     sub->add_option("model", command->model, "Compiled model")->required();
     sub->add_option("--data", command->data, "Pictures: " + data::dataset_forms())->required();
-    sub->add_option("--limit", command->limit, "Pictures to evaluate (default: all)");
+    sub->add_option("--limit", command->limit, "Pictures to evaluate (default: all)")->check(count());
     sub->add_option("--private", command->private_runs,
-                    "Run this many also through the real protocol on loopback and compare");
+                    "Run this many also through the real protocol on loopback and compare")
+        ->check(count());
     sub->add_option("--trace", command->trace,
                     "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing");
-    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)");
+    sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash eval resnet.flash --data cifar10:/data --limit 1000 --private 20");
     sub->callback([command] { app::run_eval(*command); });

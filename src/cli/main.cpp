@@ -13,6 +13,7 @@
 #include "base/table.h"
 #include "base/temporary_file.h"
 #include "base/version.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 
 namespace {
@@ -23,6 +24,7 @@ void complain(const std::string& text) { std::fputs(text.c_str(), stderr); }
 /// Runs the command that was asked for. Help is a result, too, and goes the way of all results.
 int run(CLI::App& program, int argc, char** argv) {
     try {
+        flash::cli::check_command(program, argc, argv);
         program.parse(argc, argv);
         return 0;
     } catch (const CLI::ParseError& error) {
@@ -64,10 +66,10 @@ int main(int argc, char** argv) {
     try {
         return run(program, argc, argv);
     } catch (const flash::Error& error) {
-        complain(fmt::format("flash: {}\n", flash::printable(error.what())));
+        complain(fmt::format("flash: {}\n", flash::printable_lines(error.what())));
         return flash::exit_code(error.kind());
     } catch (const std::exception& error) {
-        complain(fmt::format("flash: internal error: {}\n", flash::printable(error.what())));
+        complain(fmt::format("flash: internal error: {}\n", flash::printable_lines(error.what())));
         return flash::exit_code(flash::ErrorKind::kInternal);
     }
 }

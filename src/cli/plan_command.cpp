@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "app/plan.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 
 namespace flash::cli {
@@ -17,7 +18,7 @@ void add_plan(CLI::App& program) {
         ->capture_default_str();
     sub->add_option("--cores", command->place.cores,
                     "Cores of each party, like this machine's (default: as many as it has)")
-        ->check(CLI::PositiveNumber);
+        ->check(threads());
     sub->add_flag("--shared-cores", command->place.shared_cores,
                   "Both parties on the same cores, as in flash bench; always so without a link");
     auto* bytes = sub->add_flag("--bytes-only", command->bytes_only,

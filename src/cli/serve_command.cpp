@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "app/serve.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 
 namespace flash::cli {
@@ -24,24 +25,28 @@ void add_serve(CLI::App& program) {
                     "MiB that weights may take in a faster form, about 8 n bytes for each pair of an uploaded and a "
                     "result ciphertext; 0: none")
         ->capture_default_str()
-        ->check(CLI::Range(0, 1 << 20));
+        ->check(whole_number(0, 1 << 20));
     sub->add_option("--listen", command.listen, "ADDR:PORT; port 0 takes a free one")->capture_default_str();
-    sub->add_option("--cert", command.certificate, "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
-    sub->add_option("--key", command.key, "Private key (PEM) of --cert");
-    sub->add_option("--cert-dir", command.cert_dir,
+    sub->add_option("--cert", command.identity.certificate,
+                    "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
+    sub->add_option("--key", command.identity.key, "Private key (PEM) of --cert");
+    sub->add_option("--cert-dir", command.identity.directory,
                     "Where the self-signed server.crt and server.key are kept (default: ~/.local/state/flash)");
-    sub->add_option("--host", command.hosts, "Names and addresses in a new self-signed certificate");
+    sub->add_option(
+        "--host", command.identity.hosts,
+        "Names and addresses that the self-signed certificate must name; where it does not, a new one is made");
+    sub->add_flag("--renew-certificate", command.identity.renew, "Make a new self-signed certificate");
     sub->add_option("--port-file", command.port_file, "Write the bound port here once the server is ready");
     sub->add_option("--max-sessions", command.max_sessions, "Clients at a time; more are refused with a message")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(count());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for a client in the middle of an inference")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(seconds());
     sub->add_option("--idle-timeout", options->idle_timeout, "Seconds that a client may be idle between inferences")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)");
+        ->check(seconds());
+    sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->footer("Example:\n  flash serve resnet.flash --listen 0.0.0.0:7400");
     sub->callback([options] {
         options->command.timeout = std::chrono::seconds(options->timeout);

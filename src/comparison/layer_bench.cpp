@@ -191,6 +191,7 @@ std::string layers_table(const std::vector<LayerResult>& results) {
 }  // namespace
 
 void run_layers(const LayersCommand& command) {
+    require_destination(command.json);
     LayerOptions options;
     options.threads = command.threads > 0 ? command.threads : available_cores();
     options.runs = command.runs;

@@ -94,7 +94,7 @@ model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed, int de
     model::Model model;
     model::Architecture& architecture = model.architecture;
     architecture.name = shape.text();
-    architecture.plain_modulus = model::kPlainModuli.front();
+    architecture.plain_bits = 24;
     architecture.input = shape.input;
     architecture.input_scale = 0.01;
     architecture.input_limit = 500;

@@ -174,7 +174,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     const int runs = std::max(command.runs, static_cast<int>(pictures.size())),
               link_runs = command.link_runs > 0 ? command.link_runs : runs;
     const planner::Rates rates =
-        planner::measure_rates(architecture.plain_modulus, architecture.layers.front().share_bits);
+        planner::measure_rates(architecture.plain_bits, architecture.layers.front().share_bits);
     const std::vector<planner::LayerWork> work =
         planner::planned_work(architecture, prepared.plan(), prepared.cost(), rates);
     const auto predicted = [&](const Connection& connection) {
@@ -214,6 +214,8 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
 }
 
 void run_network(const NetworkCommand& command) {
+    require_destination(command.json);
+    for (const std::string& link : command.links) transport::parse_link(link);
     const model::Model model = model::load(command.model);
     const nlohmann::json machine = machine_json();  // the load before the measurement
     const NetworkResult result = measure_network(model, command);

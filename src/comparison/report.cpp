@@ -10,6 +10,10 @@
 
 namespace flash::comparison {
 
+void require_destination(const std::string& destination) {
+    if (!destination.empty() && destination != "-") require_writable(destination);
+}
+
 bool write_json(const nlohmann::json& json, const std::string& destination) {
     if (destination.empty()) return false;
     if (destination == "-") {

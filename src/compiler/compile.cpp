@@ -29,8 +29,10 @@ void check_options(const CompileOptions& options) {
     check_that(options.share_bits == 0 ||
                    (options.share_bits >= model::kMinShareBits && options.share_bits <= model::kMaxShareBits),
                "the share bits m must be 6 to 16");
-    check_that(options.plain_bits == 0 || (options.plain_bits >= 24 && options.plain_bits <= 28),
-               "the bits of T must be 24 to 28");
+    check_that(
+        model::has_plain_moduli(options.slots, options.plain_bits ? options.plain_bits : model::kMaxPlainBits),
+        "the bits of T must be 20 to 28, the slots' degree 4096, 8192 or 16384, the values in a slot 1 to 7, and "
+        "there must be as many primes of these bits");
     check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits,
                "the result bits must be 6 to 16");
     check_that(options.margin == 0 || (options.margin >= 1 && options.margin <= 16), "the margin must be 1 to 16");
@@ -147,6 +149,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     model.architecture.name = options.name.empty() ? imported.name : options.name;
     model.architecture.preprocessing = imported.preprocessing;
     model.architecture.classes = imported.classes;
+    model.architecture.trust_server = options.trust_server;
     const PublicSeed salt = generate_public_seed();
     model.weights.salt.assign(salt.begin(), salt.end());
     for (std::size_t i = 0; i < network.layers.size(); ++i) model.weights.layers[i].calibrated_use = found.proof.use[i];

@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "model/plain_moduli.h"
+
 namespace flash::compiler {
 
 struct CompileOptions {
@@ -13,7 +15,9 @@ struct CompileOptions {
     double overflow_rate = 1e-4;  ///< of images that may leave a range of the network, where the margin is measured
     double channel_floor = 0.5;   ///< a channel's range is taken to be at least this fraction of its layer's largest
     int share_bits = 0;           ///< m of all layers, 6..16; 0: chosen for each
-    int plain_bits = 0;           ///< T is the largest suitable prime below 2^plain_bits, 24..28; 0: chosen
+    int plain_bits = 0;           ///< T are the largest suitable primes below 2^plain_bits, 20..28; 0: chosen of 24..28
+    model::SlotChoice slots;      ///< degree of the rings of the activations, and values in a slot
+    bool trust_server = false;    ///< of the architecture
     int result_bits = 16;         ///< m of the result layer
     bool small_ring =
         true;  ///< linear layers may be in the small ring, where that sends less (packing/choose_packing.h)

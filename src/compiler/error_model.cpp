@@ -59,8 +59,9 @@ double excess(double value, double bound) { return value > bound ? std::log2(val
 
 ErrorModel::ErrorModel(const Network& network, const Calibration& calibration,
                        const std::vector<std::vector<Worth>>& worth, const std::vector<LayerRange>& ranges,
-                       double pixel_bound)
-    : signal_(calibration.logit_power()),
+                       double pixel_bound, const model::SlotChoice& slots)
+    : slots_(slots),
+      signal_(calibration.logit_power()),
       pixel_bound_(pixel_bound) {
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
         const FloatLayer& from = network.layers[l];
@@ -116,17 +117,25 @@ ErrorModel::ErrorModel(const Network& network, const Calibration& calibration,
     }
 }
 
+double ErrorModel::modulus(const Precision& precision) const {
+    return model::plain_moduli(slots_, precision.plain_bits).front();
+}
+
+double ErrorModel::least_modulus(const Precision& precision) const {
+    return model::plain_moduli(slots_, precision.plain_bits).back();
+}
+
 double ErrorModel::input_scale(const Precision& precision) const {
     double most = 0;
     for (std::size_t l = 0; l < layers_.size(); ++l)
         for (const Term& term : layers_[l].terms)
             if (term.source == 0 && !term.scale)
-                most = std::max(most, term.peak * precision.plain_modulus / (4 * stretch(precision.share_bits[l])));
+                most = std::max(most, term.peak * modulus(precision) / (4 * stretch(precision.share_bits[l])));
     return choose_input_scale(most, pixel_bound_);
 }
 
 double ErrorModel::weight_scale(const Precision& precision, std::size_t layer, const Term& term) const {
-    const double unit = 4 * stretch(precision.share_bits[layer]) / precision.plain_modulus;
+    const double unit = 4 * stretch(precision.share_bits[layer]) / modulus(precision);
     if (term.source == 0) return input_scale(precision) / unit;
     return 1 / (unit * square(positions(precision.share_bits[static_cast<std::size_t>(term.source) - 1])));
 }
@@ -170,7 +179,7 @@ double ErrorModel::weight_energy(const Precision& precision, std::size_t layer) 
 }
 
 double ErrorModel::misfit(const Precision& precision) const {
-    const double half = kFill * precision.plain_modulus / 2;
+    const double half = kFill * least_modulus(precision) / 2;
     double sum = 0;
     for (std::size_t l = 0; l < layers_.size(); ++l) {
         const Layer& layer = layers_[l];

@@ -11,7 +11,9 @@
 // rounding of X is independent from place to place. That of a weight acts wherever its operand is not zero: on what an
 // image's activations have in common, which pooling does not average out, and on what varies slowly over the map.
 // Errors are taken to be independent of each other and of the values that they act on: the sum of all is the predicted
-// error of the logits. The rounding of pixels is left out, it is small.
+// error of the logits. The rounding of pixels is left out, it is small. T is T_1: the
+// weights on channels whose prime is smaller are smaller by as much, so that their part of the error is larger by a
+// tenth of a dB for each per cent.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +29,9 @@ namespace flash::compiler {
 
 class ErrorModel {
 public:
-    /// worth: sensitivity(). pixel_bound: no normalised pixel is larger.
+    /// worth: sensitivity(). pixel_bound: no normalised pixel is larger. slots: in which the k moduli are.
     ErrorModel(const Network& network, const Calibration& calibration, const std::vector<std::vector<Worth>>& worth,
-               const std::vector<LayerRange>& ranges, double pixel_bound);
+               const std::vector<LayerRange>& ranges, double pixel_bound, const model::SlotChoice& slots = {});
 
     /// Power of the error of the logits (common to all classes: not counted), summed over the classes.
     double error(const Precision& precision) const;
@@ -70,8 +72,12 @@ private:
     double weight_scale(const Precision& precision, std::size_t layer, const Term& term) const;
     double multiplier(double scale, const Term& term) const;
     double input_scale(const Precision& precision) const;
+    /// T_1, which stands for all, and the smallest, which bounds what must fit every one.
+    double modulus(const Precision& precision) const;
+    double least_modulus(const Precision& precision) const;
 
     std::vector<Layer> layers_;
+    model::SlotChoice slots_;
     double signal_ = 0, pixel_bound_ = 0;
 };
 

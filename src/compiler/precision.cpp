@@ -74,8 +74,8 @@ BitCosts bit_costs(const Network& network) {
     return costs;
 }
 
-PrecisionPlan most_precise(const ErrorModel& model, std::uint32_t plain_modulus, const PrecisionLimits& limits) {
-    Precision best{plain_modulus, std::vector<int>(model.layers(), limits.share_bits ? limits.share_bits : 9)};
+PrecisionPlan most_precise(const ErrorModel& model, int plain_bits, const PrecisionLimits& limits) {
+    Precision best{plain_bits, std::vector<int>(model.layers(), limits.share_bits ? limits.share_bits : 9)};
     best.share_bits.back() = limits.result_bits;
     Judged judged = judge(model, best);
     // One layer after the other, until none can be improved. What is fixed moves only to fit.

@@ -27,8 +27,8 @@ struct PrecisionPlan {
     bool fits = false;  ///< as far as the model sees
 };
 
-/// The choice of least error for this T.
-PrecisionPlan most_precise(const ErrorModel& model, std::uint32_t plain_modulus, const PrecisionLimits& limits);
+/// The choice of least error for T of this width.
+PrecisionPlan most_precise(const ErrorModel& model, int plain_bits, const PrecisionLimits& limits);
 
 /// The choice of fewest bytes in the neighbourhood of `from` whose predicted SNR is at least snr_db, or close to that
 /// of `from` if that is less.

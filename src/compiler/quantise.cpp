@@ -62,20 +62,22 @@ struct ValueScale {
 
 class LayerQuantiser {
 public:
+    /// architecture: shapes and moduli of all layers.
     LayerQuantiser(const Network& network, std::size_t index, const Calibration& calibration, const LayerRange& range,
-                   std::uint32_t plain_modulus, int share_bits)
+                   const model::Architecture& architecture, int share_bits)
         : network_(network),
           layer_(network.layers[index]),
           index_(index),
           calibration_(calibration),
           range_(range),
-          modulus_(plain_modulus),
+          architecture_(architecture),
+          modulus_(architecture.bias_modulus(static_cast<int>(index))),
           m_(share_bits),
           channels_(static_cast<std::size_t>(layer_.output.channels)) {
         for (double r : range.channels) delta_.push_back(r / positions(m_));
     }
 
-    /// What one unit of the accumulator of channel o is worth.
+    /// What one unit of the accumulator of channel o is worth, in that of T_1.
     double unit(std::size_t o) const { return delta_[o] * std::ldexp(1.0, m_) / modulus_; }
 
     /// Channel o's activation does not depend on x: it then computes nothing.
@@ -83,8 +85,25 @@ public:
         return layer_.activation && layer_.activation->a[o] == 0 && layer_.activation->b[o] == 0;
     }
 
-    /// Largest |weight| of a convolution term in accumulator units, per output channel.
-    std::vector<double> largest(const FloatTerm& term, const std::vector<double>& source_scale) const {
+    /// T_c / T_1 of each channel of a term's source.
+    std::vector<double> ratios(const FloatTerm& term) const {
+        std::vector<double> result;
+        for (std::uint32_t modulus : architecture_.channel_moduli(term.source))
+            result.push_back(static_cast<double>(modulus) / modulus_);
+        return result;
+    }
+
+    /// What Y = 1 of each channel of a term's source is worth, if acc = 1 of any channel were worth what it is with
+    /// T_1. unit_of_y: y of Y = 1.
+    std::vector<double> scaled_units(const FloatTerm& term, const std::vector<double>& unit_of_y) const {
+        std::vector<double> result = ratios(term);
+        for (std::size_t c = 0; c < result.size(); ++c) result[c] *= unit_of_y[c];
+        return result;
+    }
+
+    /// Largest |weight| of a convolution term in accumulator units, per output channel. unit_of_y: y of Y = 1.
+    std::vector<double> largest(const FloatTerm& term, const std::vector<double>& unit_of_y) const {
+        const std::vector<double> source_scale = scaled_units(term, unit_of_y);
         std::vector<double> result(channels_, 0.0);
         for_each_weight(term, channels_, [&](std::size_t o, std::size_t c, std::size_t k) {
             result[o] = std::max(result[o], std::abs(term.weights[k] * source_scale[c]) / unit(o));
@@ -136,7 +155,8 @@ private:
         }
     }
 
-    TermWeights quantise_term(const FloatTerm& term, const std::vector<double>& source_scale, double multiplier) const {
+    TermWeights quantise_term(const FloatTerm& term, const std::vector<double>& unit_of_y, double multiplier) const {
+        const std::vector<double> source_scale = scaled_units(term, unit_of_y);
         const auto source = static_cast<std::size_t>(term.source);
         TermWeights out;
         out.multiplier = static_cast<std::int32_t>(multiplier);
@@ -187,7 +207,7 @@ private:
         for (std::size_t t = 0; t < layer_.terms.size(); ++t) {
             const FloatTerm& term = layer_.terms[t];
             const auto source = static_cast<std::size_t>(term.source);
-            const std::vector<double>& scale = values[source].unit;
+            const std::vector<double> ratio = ratios(term), scale = scaled_units(term, values[source].unit);
             const std::vector<ChannelStatistics>& statistics =
                 source == 0 ? calibration_.input : calibration_.layers[source - 1];
             const Coverage cover = coverage(network_, layer_, term);
@@ -197,7 +217,7 @@ private:
                 const double integer = scaled ? out.terms[t].scale[k]
                                               : static_cast<double>(out.terms[t].multiplier) * out.terms[t].weights[k];
                 const double rounding = term.weights[k] * scale[c] / unit(o) - integer;
-                error[o] += (rounding * statistics[c].mean / scale[c] - integer * values[source].excess[c]) *
+                error[o] += (rounding * statistics[c].mean / scale[c] - integer * values[source].excess[c] / ratio[c]) *
                             cover.sum * (scaled ? 1 : cover.seen[k % cover.seen.size()]);
             });
         }
@@ -206,7 +226,9 @@ private:
 
     void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess,
                              const std::vector<double>& correction) const {
-        const double quarter = modulus_ / 4;
+        const double most_bias = 2 * (modulus_ / 4);
+        std::vector<std::uint32_t> moduli;  // of what the layer activates
+        if (layer_.activation) moduli = architecture_.channel_moduli(static_cast<int>(index_) + 1);
         const double steps = modulus_ / std::ldexp(1.0, m_);  // accumulator units per unit of X
         const auto bounded = [&](double value, double limit, const char* what) {
             if (!(std::abs(value) < limit))
@@ -233,10 +255,11 @@ private:
             }
             out.bias.push_back(
                 constant(o) ? 0
-                            : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], 2 * quarter, "a bias"));
+                            : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], most_bias, "a bias"));
             shift.push_back(moved);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;
+            const double quarter = moduli[o] / 4;
             out.kappa.push_back(bounded(kappa, quarter, "a linear coefficient of the activation"));
             out.offset.push_back(bounded(offset, quarter, "a constant of the activation"));
             out.y_scale.push_back(y_scale);
@@ -262,7 +285,8 @@ private:
     std::size_t index_;
     const Calibration& calibration_;
     const LayerRange& range_;
-    std::uint32_t modulus_;
+    const model::Architecture& architecture_;
+    std::uint32_t modulus_;  // T_1
     int m_;
     std::size_t channels_;
     std::vector<double> delta_;        // per channel
@@ -271,12 +295,11 @@ private:
 
 /// Largest weight on a pixel if one integer step were a pixel value of one.
 double largest_on_pixels(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
-                         const Precision& precision) {
+                         const Precision& precision, const model::Architecture& architecture) {
     double most = 0;
     const std::vector<double> one(static_cast<std::size_t>(network.input.channels), 1.0);
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
-        const LayerQuantiser layer(network, i, calibration, ranges[i], precision.plain_modulus,
-                                   precision.share_bits[i]);
+        const LayerQuantiser layer(network, i, calibration, ranges[i], architecture, precision.share_bits[i]);
         for (const FloatTerm& term : network.layers[i].terms)
             if (term.source == 0 && term.kind == TermKind::kConvolution)
                 for (double weight : layer.largest(term, one)) most = std::max(most, weight);
@@ -288,7 +311,7 @@ double largest_on_pixels(const Network& network, const Calibration& calibration,
 
 model::Architecture skeleton(const Network& network) {
     model::Architecture a;
-    a.plain_modulus = model::kPlainModuli[0];
+    a.plain_bits = model::kMaxPlainBits;
     a.input = network.input;
     a.input_scale = a.output_scale = 1;
     a.input_limit = 1;
@@ -305,12 +328,13 @@ model::Architecture skeleton(const Network& network) {
 }
 
 Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
-                   double pixel_bound, const Precision& precision) {
+                   double pixel_bound, const Precision& precision, const model::SlotChoice& slots) {
     Quantised result;
     result.architecture = skeleton(network);
     model::Architecture& a = result.architecture;
-    a.plain_modulus = precision.plain_modulus;
-    a.input_scale = choose_input_scale(largest_on_pixels(network, calibration, ranges, precision), pixel_bound);
+    a.slots = slots;
+    a.plain_bits = precision.plain_bits;
+    a.input_scale = choose_input_scale(largest_on_pixels(network, calibration, ranges, precision, a), pixel_bound);
     a.input_limit = static_cast<std::int32_t>(std::ceil(pixel_bound / a.input_scale));
 
     const auto inputs = static_cast<std::size_t>(network.input.channels);
@@ -324,7 +348,7 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
                 weights = {};
                 shift.clear();
                 excess.clear();
-                LayerQuantiser(network, i, calibration, ranges[i], precision.plain_modulus, m)
+                LayerQuantiser(network, i, calibration, ranges[i], a, m)
                     .run(a.layers[i], values, weights, shift, excess);
                 break;
             } catch (const NoiseError&) {

@@ -1,15 +1,14 @@
 // The scales of a model's integers: what the prediction of their errors and the quantisation itself must agree on.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 namespace flash::compiler {
 
 /// What may be chosen.
 struct Precision {
-    std::uint32_t plain_modulus = 0;  ///< T
-    std::vector<int> share_bits;      ///< m of every layer
+    int plain_bits = 0;           ///< width of the moduli T_1, ..., T_k
+    std::vector<int> share_bits;  ///< m of every layer
     bool operator==(const Precision&) const = default;
 };
 

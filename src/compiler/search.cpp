@@ -14,9 +14,10 @@ namespace flash::compiler {
 namespace {
 
 constexpr int kMostTries = 8;
-constexpr double kCloseDb = 0.3;    // a measured SNR that misses the target by less has reached it
-constexpr double kSurplusDb = 1.5;  // beyond the target, with which fewer bytes are tried once
-constexpr double kWorthDb = 0.5;    // that another T must promise beyond what was measured
+constexpr int kLeastPlainBits = 24;  // of T, if none is asked for
+constexpr double kCloseDb = 0.3;     // a measured SNR that misses the target by less has reached it
+constexpr double kSurplusDb = 1.5;   // beyond the target, with which fewer bytes are tried once
+constexpr double kWorthDb = 0.5;     // that another T must promise beyond what was measured
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
 constexpr double kCheckOperations = 2e10;  // multiply-adds that comparing one candidate may take
@@ -90,16 +91,14 @@ private:
     };
 
     void predict() {
-        model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_);
+        model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_, options_.slots);
         choices_.resize(0);
-        const int first = options_.plain_bits ? options_.plain_bits : model::kMinPlainBits;
-        const int last = options_.plain_bits ? options_.plain_bits
-                                             : model::kMinPlainBits + static_cast<int>(model::kPlainModuli.size()) - 1;
-        for (int bits = first; bits <= last; ++bits) {
-            const std::uint32_t modulus = model::kPlainModuli[static_cast<std::size_t>(bits - model::kMinPlainBits)];
-            choices_.push_back(
-                {bits, most_precise(*model_, modulus, limits_), std::ranges::count(excluded_, bits) > 0});
-        }
+        const int first = options_.plain_bits ? options_.plain_bits : kLeastPlainBits;
+        const int last = options_.plain_bits ? options_.plain_bits : model::kMaxPlainBits;
+        for (int bits = first; bits <= last; ++bits)
+            if (model::has_plain_moduli(options_.slots, bits))
+                choices_.push_back(
+                    {bits, most_precise(*model_, bits, limits_), std::ranges::count(excluded_, bits) > 0});
     }
 
     /// The cheapest T that promises the target; else the one that promises most, if that is more than was measured.
@@ -147,7 +146,7 @@ private:
         };
         try {
             Found found;
-            found.quantised = quantise(network_, calibration_, ranges_, pixel_bound_, plan.precision);
+            found.quantised = quantise(network_, calibration_, ranges_, pixel_bound_, plan.precision, options_.slots);
             model::Model model{found.quantised.architecture, found.quantised.weights};
             model.weights.salt.assign(32, 0);  // for the twin, which has no secrets to hide
             found.check = check_logits(model, calibration_, images_, checked_, part(0, 0.4));
@@ -265,7 +264,8 @@ private:
                                 "pre-activations, or calibrate on images like those to be answered",
                                 best_->check.logits.db(), options_.least_snr_db, l, network_.layers[l].name,
                                 *std::ranges::max_element(best_->ranges[l].channels), calibration_.largest(l),
-                                best_->precision.share_bits[l], best_->precision.plain_modulus, share));
+                                best_->precision.share_bits[l],
+                                model::plain_moduli(options_.slots, best_->precision.plain_bits).front(), share));
     }
 
     const Network& network_;

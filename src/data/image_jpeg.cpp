@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
+#include <cstring>
 
 // jpeglib.h needs stdio's types before it.
 #include <jpeglib.h>
@@ -47,15 +49,40 @@ void on_progress(j_common_ptr info) {
     }
 }
 
+/// The EXIF orientation (1: upright, also where there is none) in a marker APP1.
+int exif_orientation(const jpeg_marker_struct& marker) {
+    const auto* data = reinterpret_cast<const std::uint8_t*>(marker.data);
+    const std::size_t size = marker.data_length;
+    if (size < 14 || std::memcmp(data, "Exif\0\0", 6) != 0) return 1;
+    const std::uint8_t* tiff = data + 6;
+    const std::size_t room = size - 6;
+    const bool little = tiff[0] == 'I';
+    const auto read = [&](std::size_t at, int bytes) -> std::size_t {
+        std::size_t value = 0;
+        for (int i = 0; i < bytes; ++i)
+            value = value << 8 | tiff[at + static_cast<std::size_t>(little ? bytes - 1 - i : i)];
+        return value;
+    };
+    const std::size_t directory = read(4, 4);
+    if (directory > room || room - directory < 2) return 1;
+    const std::size_t entries = std::min(read(directory, 2), (room - directory - 2) / 12);
+    for (std::size_t i = 0; i < entries; ++i) {
+        const std::size_t entry = directory + 2 + 12 * i;
+        if (read(entry, 2) == 0x0112) return static_cast<int>(read(entry + 8, 2));
+    }
+    return 1;
+}
+
 enum class Outcome { kDone, kDamaged, kBadExtents, kCmyk };
 
 /// Owns nothing itself: all that has a destructor lives in the caller, because longjmp passes over destructors here.
 Outcome decode(jpeg_decompress_struct& info, ErrorManager& manager, jpeg_progress_mgr& progress,
-               std::span<const std::uint8_t> bytes, Image& image) {
+               std::span<const std::uint8_t> bytes, Image& image, int& orientation) {
     if (setjmp(manager.jump) != 0) return Outcome::kDamaged;
     jpeg_create_decompress(&info);
     info.progress = &progress;
     jpeg_mem_src(&info, bytes.data(), bytes.size());
+    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&info, TRUE);
     if (info.image_width > kImageMaxSide || info.image_height > kImageMaxSide ||
         std::int64_t{info.image_width} * info.image_height > kImageMaxPixels) {
@@ -67,6 +94,8 @@ Outcome decode(jpeg_decompress_struct& info, ErrorManager& manager, jpeg_progres
     info.dct_method = JDCT_ISLOW;
     jpeg_start_decompress(&info);
     image = Image(grey ? 1 : 3, static_cast<int>(info.output_height), static_cast<int>(info.output_width));
+    for (const jpeg_marker_struct* marker = info.marker_list; marker != nullptr; marker = marker->next)
+        if (marker->marker == JPEG_APP0 + 1) orientation = std::max(orientation, exif_orientation(*marker));
     while (info.output_scanline < info.output_height) {
         JSAMPROW row = image.row(static_cast<int>(info.output_scanline));
         jpeg_read_scanlines(&info, &row, 1);
@@ -87,7 +116,8 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& name) 
     progress.progress_monitor = on_progress;
 
     Image image;
-    const Outcome outcome = decode(info, manager, progress, bytes, image);
+    int orientation = 1;
+    const Outcome outcome = decode(info, manager, progress, bytes, image, orientation);
     const std::int64_t width = info.image_width, height = info.image_height;
     jpeg_destroy_decompress(&info);
     switch (outcome) {
@@ -99,6 +129,9 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& name) 
             throw Error(ErrorKind::kFile,
                         fmt::format("JPEG picture '{}' is damaged or truncated: {}", name, manager.message));
     }
+    if (orientation > 1 && orientation <= 8)
+        image.dropped =
+            fmt::format("its EXIF orientation ({}): the pixels are taken as they lie in the file", orientation);
     return image;
 }
 

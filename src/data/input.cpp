@@ -1,18 +1,103 @@
 #include "data/input.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 #include "data/dataset_formats.h"
 #include "data/image.h"
+#include "data/npy.h"
 #include "data/preprocess.h"
 
 namespace flash::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStandardInput = "-";
+constexpr std::string_view kNpyMark("\x93NUMPY", 6);
+// More inputs than this are not typed in but evaluated from a data set.
+constexpr std::size_t kMaxInputs = 10000;
+
+std::vector<std::uint8_t> read_standard_input() {
+    std::vector<std::uint8_t> bytes;
+    while (true) {
+        const std::size_t before = bytes.size();
+        bytes.resize(before + (std::size_t{1} << 20));
+        const ssize_t got = ::read(STDIN_FILENO, bytes.data() + before, bytes.size() - before);
+        bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw Error(ErrorKind::kFile, fmt::format("cannot read standard input: {}", std::strerror(errno)));
+        if (got == 0) return bytes;
+        if (bytes.size() > kImageMaxFileBytes)
+            throw Error(ErrorKind::kFile,
+                        fmt::format("standard input is too large: the limit is {} bytes", kImageMaxFileBytes));
+    }
+}
+
+/// An array of one input or several, already in memory.
+std::vector<Input> split(const NpyArray& array, const model::Shape& shape, const std::string& name) {
+    std::vector<std::size_t> item = array.shape;
+    std::size_t count = 1;
+    if (item.size() == 4 || item.size() == 2) {
+        count = item.front();
+        item.erase(item.begin());
+    }
+    item.resize(std::max<std::size_t>(item.size(), 3), 1);  // vectors are maps of one pixel
+    if (item != std::vector<std::size_t>{static_cast<std::size_t>(shape.channels),
+                                         static_cast<std::size_t>(shape.height), static_cast<std::size_t>(shape.width)})
+        throw Error(ErrorKind::kInvalidArgument,
+                    fmt::format("{} is no array of inputs of {}, which the model takes", name, describe(shape)));
+    const std::size_t size = static_cast<std::size_t>(shape.size());
+    std::vector<Input> inputs;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto begin = array.values.begin() + static_cast<std::ptrdiff_t>(i * size);
+        inputs.push_back({count == 1 ? name : fmt::format("{}[{}]", name, i),
+                          {begin, begin + static_cast<std::ptrdiff_t>(size)},
+                          {}});
+        if (!std::ranges::all_of(inputs.back().values, [](float v) { return std::isfinite(v); }))
+            throw Error(ErrorKind::kFile, fmt::format("{} holds a value that is not finite", inputs.back().name));
+    }
+    return inputs;
+}
+
+}  // namespace
+
+std::vector<std::string> find_inputs(const std::string& word) {
+    if (word == kStandardInput) return {word};
+    std::error_code error;
+    if (!fs::exists(word, error)) throw Error(ErrorKind::kFile, fmt::format("there is no file {}", word));
+    if (!fs::is_directory(word, error)) return {word};
+    std::vector<std::string> found;
+    for (const fs::directory_entry& entry : fs::directory_iterator(word, error)) {
+        const std::string name = entry.path().filename().string();
+        const bool wanted = has_image_suffix(name) || name.ends_with(".npy");
+        if (wanted && !name.starts_with('.') && entry.is_regular_file()) found.push_back(entry.path().string());
+    }
+    if (error) throw Error(ErrorKind::kFile, fmt::format("cannot read the folder {}: {}", word, error.message()));
+    if (found.empty())
+        throw Error(ErrorKind::kFile, fmt::format("there is no picture (.png, .jpg) and no .npy file in {}", word));
+    std::ranges::sort(found);
+    return found;
+}
 
 std::vector<Input> load_inputs(const std::string& path, const model::Preprocessing& how, const model::Shape& shape) {
-    // More inputs than this are not typed in but evaluated from a data set.
-    constexpr std::size_t kMaxInputs = 10000;
-    if (!path.ends_with(".npy")) return {{path, preprocess(read_image(path), how, shape, path)}};
+    const auto from_picture = [&](const Image& image, const std::string& name) -> std::vector<Input> {
+        return {{name, preprocess(image, how, shape, name), image.dropped}};
+    };
+    if (path == kStandardInput) {
+        const std::vector<std::uint8_t> bytes = read_standard_input();
+        const bool npy =
+            bytes.size() >= kNpyMark.size() && std::memcmp(bytes.data(), kNpyMark.data(), kNpyMark.size()) == 0;
+        return npy ? split(parse_npy(bytes, "standard input"), shape, "standard input")
+                   : from_picture(decode_image(bytes, "standard input"), "standard input");
+    }
+    if (!path.ends_with(".npy")) return from_picture(read_image(path), path);
     const std::unique_ptr<Dataset> set = open_npy_set(path);
     if (set->size() > kMaxInputs) {
         throw Error(
@@ -21,9 +106,17 @@ std::vector<Input> load_inputs(const std::string& path, const model::Preprocessi
     }
     std::vector<Input> inputs;
     for (std::size_t i = 0; i < set->size(); ++i) {
-        inputs.push_back({set->size() == 1 ? path : fmt::format("{}[{}]", path, i), set->load(i, how, shape)});
+        inputs.push_back(
+            {set->size() == 1 ? path : fmt::format("{}[{}]", path, i), set->load(i, how, shape), std::string()});
     }
     return inputs;
+}
+
+double clamped_share(const model::Architecture& architecture, const std::vector<float>& values) {
+    const double most = architecture.input_scale * (static_cast<double>(architecture.input_limit) + 0.5);
+    const auto outside =
+        std::ranges::count_if(values, [&](float v) { return std::abs(static_cast<double>(v)) > most; });
+    return values.empty() ? 0 : static_cast<double>(outside) / static_cast<double>(values.size());
 }
 
 }  // namespace flash::data

@@ -1,6 +1,7 @@
 #include "data/preprocess.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 
@@ -25,6 +26,15 @@ void check_statistics(const model::Preprocessing& how, std::size_t channels) {
     }
 }
 
+void require_known(const model::Preprocessing& how, const std::string& name) {
+    if (!takes_pictures(how))
+        throw Error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("'{}' is a picture, but the model does not say how pictures become its input; give arrays "
+                        "(.npy), or compile it with --resize, --mean and --std as it was trained",
+                        name));
+}
+
 Image for_channels(const Image& image, const model::Shape& input, const std::string& name) {
     if (input.channels != 1 && input.channels != 3) {
         throw Error(ErrorKind::kInvalidArgument, fmt::format("picture '{}' cannot be the input of a model that takes "
@@ -36,12 +46,27 @@ Image for_channels(const Image& image, const model::Shape& input, const std::str
 
 }  // namespace
 
+bool takes_pictures(const model::Preprocessing& how) { return !how.mean.empty() || !how.std.empty() || how.resize > 0; }
+
+std::string describe(const model::Preprocessing& how) {
+    if (!takes_pictures(how)) return "unknown: only arrays (.npy) are taken";
+    std::string text;
+    if (how.resize > 0) text += fmt::format("short side to {}, ", how.resize);
+    if (how.crop_height > 0 || how.crop_width > 0)
+        text += fmt::format("centre crop {}x{}, ", how.crop_height, how.crop_width);
+    const auto list = [](const std::vector<float>& values, const char* none) {
+        return values.empty() ? std::string(none) : fmt::format("({:.4g})", fmt::join(values, ", "));
+    };
+    return text + fmt::format("(pixel / 255 - {}) / {}", list(how.mean, "0"), list(how.std, "1"));
+}
+
 std::string describe(const model::Shape& shape) {
     return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
 }
 
 std::vector<float> normalise(const Image& original, const model::Preprocessing& how, const model::Shape& input,
                              const std::string& name) {
+    require_known(how, name);
     const Image image = for_channels(original, input, name);
     const model::Shape shape{image.channels, image.height, image.width};
     if (shape != input) {
@@ -67,6 +92,7 @@ std::vector<float> preprocess(const Image& original, const model::Preprocessing&
                               const std::string& name) {
     require(how.resize >= 0 && how.crop_height >= 0 && how.crop_width >= 0, ErrorKind::kInvalidArgument,
             "the model's preprocessing has a negative size");
+    require_known(how, name);
     Image image = for_channels(original, input, name);
     if (how.resize > 0) image = resize_short_side(image, how.resize);
     if (how.crop_height > 0 || how.crop_width > 0) {

@@ -20,6 +20,13 @@ std::vector<float> preprocess(const Image& image, const model::Preprocessing& ho
 std::vector<float> normalise(const Image& image, const model::Preprocessing& how, const model::Shape& input,
                              const std::string& name);
 
+/// Whether the model says how pictures become its input. Of one that does not, only arrays are taken: cropping and
+/// scaling at a guess would give confident answers to something else.
+bool takes_pictures(const model::Preprocessing& how);
+
+/// In words, e.g. "short side to 256, centre crop 224x224, (pixel / 255 - (0.485, ...)) / (0.229, ...)".
+std::string describe(const model::Preprocessing& how);
+
 /// "3x32x32".
 std::string describe(const model::Shape& shape);
 

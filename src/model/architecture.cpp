@@ -26,6 +26,19 @@ bool in_range(std::int64_t value, std::int64_t low, std::int64_t high) { return 
 
 bool positive(double value) { return std::isfinite(value) && value > 0; }
 
+void check_plain_bits(const Architecture& architecture, int plain_bits, const std::string& what) {
+    const SlotChoice& slots = architecture.slots;
+    check(std::ranges::count(kSlotDegrees, slots.degree) == 1,
+          fmt::format("{}: slots of degree {}, known are 4096, 8192 and 16384", what, slots.degree));
+    check(in_range(slots.moduli, 1, kMaxSlotModuli),
+          fmt::format("{}: {} values in a slot, allowed are 1 to {}", what, slots.moduli, kMaxSlotModuli));
+    check(in_range(plain_bits, kMinPlainBits, kMaxPlainBits),
+          fmt::format("{}: moduli of {} bits, allowed are {} to {}", what, plain_bits, kMinPlainBits, kMaxPlainBits));
+    check(has_plain_moduli(slots, plain_bits),
+          fmt::format("{}: there are no {} suitable primes of {} bits for slots of degree {}", what, slots.moduli,
+                      plain_bits, slots.degree));
+}
+
 void check_shape(const Shape& shape, const std::string& what) {
     check(in_range(shape.channels, 1, kMaxChannels),
           fmt::format("{}: {} channels, allowed are 1 to {}", what, shape.channels, kMaxChannels));
@@ -144,6 +157,47 @@ int Architecture::upload_bits(int value) const {
     return value == 0 ? input_upload_bits : layers[static_cast<std::size_t>(value) - 1].upload_bits;
 }
 
+int Architecture::plain_bits_of(int value) const {
+    const int own = value == 0 ? 0 : layers[static_cast<std::size_t>(value) - 1].plain_bits;
+    return own != 0 ? own : plain_bits;
+}
+
+std::uint32_t Architecture::plain_modulus(int value, int channel) const {
+    return plain_moduli(slots,
+                        plain_bits_of(value))[static_cast<std::size_t>(channel_group(value, channel, slots.moduli))];
+}
+
+std::vector<std::uint32_t> Architecture::channel_moduli(int value) const {
+    const std::span<const std::uint32_t> moduli = plain_moduli(slots, plain_bits_of(value));
+    std::vector<std::uint32_t> result;
+    for (int c = 0; c < value_shape(value).channels; ++c)
+        result.push_back(moduli[static_cast<std::size_t>(channel_group(value, c, slots.moduli))]);
+    return result;
+}
+
+std::vector<std::uint32_t> Architecture::layer_moduli(int layer) const {
+    std::vector<std::uint32_t> result;
+    for (const Term& term : layers[static_cast<std::size_t>(layer)].terms)
+        for (std::uint32_t modulus : plain_moduli(slots, plain_bits_of(term.source)))
+            if (std::ranges::count(result, modulus) == 0) result.push_back(modulus);
+    return result;
+}
+
+std::uint32_t Architecture::bias_modulus(int layer) const {
+    return plain_moduli(slots, plain_bits_of(layers[static_cast<std::size_t>(layer)].terms.front().source)).front();
+}
+
+std::uint32_t Architecture::single_modulus() const {
+    const bool one_width = std::ranges::all_of(
+        layers, [&](const Layer& layer) { return layer.plain_bits == 0 || layer.plain_bits == plain_bits; });
+    if (slots != SlotChoice{} || !one_width || plain_bits < scheme::kSlotParameters.front().plain_bits)
+        throw Error(
+            ErrorKind::kUnsupported,
+            "the model's values live modulo several primes, or modulo one that this version cannot run: it runs "
+            "one of 24 to 28 bits in slots of degree 4096; compile the model for these");
+    return plain_moduli(slots, plain_bits).front();
+}
+
 std::int64_t Architecture::activation_values() const {
     std::int64_t values = 0;
     for (const Layer& layer : layers)
@@ -153,12 +207,10 @@ std::int64_t Architecture::activation_values() const {
 
 void validate(const Architecture& architecture) {
     check(architecture.name.size() <= kMaxNameBytes, "the name is too long");
-    bool known = false;
-    for (std::uint32_t modulus : kPlainModuli) known = known || modulus == architecture.plain_modulus;
-    check(known, fmt::format("plaintext modulus {} is not in the table", architecture.plain_modulus));
+    check_plain_bits(architecture, architecture.plain_bits, "the plaintext moduli");
     check_shape(architecture.input, "input");
     check(positive(architecture.input_scale), "the input scale is not a positive number");
-    check(in_range(architecture.input_limit, 1, architecture.plain_modulus / 4),
+    check(in_range(architecture.input_limit, 1, plain_moduli(architecture.slots, architecture.plain_bits).back() / 4),
           "the input limit is not within 1 .. T/4");
     check(in_range(architecture.input_upload_bits, kMinUploadBits, kMaxUploadBits),
           "the width of the input's uploads is out of range");
@@ -182,6 +234,8 @@ void validate(const Architecture& architecture) {
               fmt::format("{}: there is no ring of degree {}", what, layer.packing.degree));
         check(in_range(layer.upload_bits, kMinUploadBits, kMaxUploadBits),
               what + ": the width of its uploads is out of range");
+        check(layer.plain_bits == 0 || layer.activation, what + ": a result has no plaintext moduli");
+        if (layer.plain_bits != 0) check_plain_bits(architecture, layer.plain_bits, what);
         check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms),
               fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
         for (const Term& term : layer.terms) check_term(architecture, layer, term, index, what);
@@ -192,6 +246,16 @@ void validate(const Architecture& architecture) {
         fmt::format("{} class names for {} outputs", architecture.classes.size(), architecture.output_shape().size()));
     for (const std::string& name : architecture.classes)
         check(name.size() <= kMaxNameBytes, "a class name is too long");
+}
+
+std::vector<int> value_depths(const Architecture& architecture) {
+    std::vector<int> depths{0};
+    for (const Layer& layer : architecture.layers) {
+        int deepest = 0;
+        for (const Term& term : layer.terms) deepest = std::max(deepest, depths[static_cast<std::size_t>(term.source)]);
+        depths.push_back(deepest + 1);
+    }
+    return depths;
 }
 
 }  // namespace flash::model

@@ -13,17 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "model/plain_moduli.h"
 #include "scheme/parameters.h"
 
 namespace flash::model {
-
-/// The admissible plaintext moduli T: those that the slot scheme has parameters for.
-inline constexpr auto kPlainModuli = [] {
-    std::array<std::uint32_t, scheme::kSlotParameters.size()> moduli{};
-    for (std::size_t i = 0; i < moduli.size(); ++i) moduli[i] = scheme::kSlotParameters[i].plain_modulus;
-    return moduli;
-}();
-inline constexpr int kMinPlainBits = scheme::kSlotParameters.front().plain_bits;  ///< bits of kPlainModuli[0]
 
 // Caps of validate(): what a received architecture may make its reader allocate or loop over.
 inline constexpr int kMaxLayers = 2048;
@@ -111,6 +104,8 @@ struct Layer {
     PackingChoice packing;
     int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is
                                        ///< uploaded, at most those of q
+    int plain_bits = 0;  ///< width b of the moduli of this layer's activation; 0: that of the architecture. It tells
+                         ///< the layer's range to a factor of two
 };
 
 /// A level pooling multiplies the sum of a window that has `rows` x `columns` pixels within the map by
@@ -133,7 +128,10 @@ struct Preprocessing {
 
 struct Architecture {
     std::string name;
-    std::uint32_t plain_modulus = 0;  ///< T, a prime = 1 mod 8192
+    SlotChoice slots;
+    int plain_bits = 0;         ///< width b of the plaintext moduli, where a layer names no other
+    bool trust_server = false;  ///< one key of the linear layers serves all depths: private from a server that follows
+                                ///< the protocol only
     Shape input;
     double input_scale = 0;                  ///< integer input Y = round(x / input_scale)
     std::int32_t input_limit = 0;            ///< |Y| is clamped to this
@@ -151,14 +149,31 @@ struct Architecture {
     std::int64_t fan_in(const Term& term) const;
     /// Top bits of a ciphertext coefficient that travel when this value is uploaded, in a ring that has as many.
     int upload_bits(int value) const;
+    /// Width of the moduli of a value.
+    int plain_bits_of(int value) const;
+    /// T_i of a channel of a value: of its share, of its activation, and of its uploads.
+    std::uint32_t plain_modulus(int value, int channel) const;
+    /// The same for all channels.
+    std::vector<std::uint32_t> channel_moduli(int value) const;
+    /// All moduli that a layer's sources live modulo, each once; the first one is that of the bias: T_1 of the width of
+    /// the first term's source.
+    std::vector<std::uint32_t> layer_moduli(int layer) const;
+    std::uint32_t bias_modulus(int layer) const;
+    /// T of a network whose values all live modulo one prime of 24 to 28 bits, in slots of degree 4096: what the
+    /// activation protocol of this version runs. Error(kUnsupported) if it has others.
+    std::uint32_t single_modulus() const;
     const Shape& output_shape() const { return layers.back().output; }
     /// Activation values per inference.
     std::int64_t activation_values() const;
 };
 
 /// Checks everything another party could have got wrong: ids in range and topological, shapes that follow from the
-/// windows, extents and counts under fixed caps (so that nothing huge is allocated), T in the table, m in 6..16,
-/// finite positive scales. Throws Error(kProtocol) naming the layer. Both files and handshakes go through it.
+/// windows, extents and counts under fixed caps (so that nothing huge is allocated), plaintext moduli that exist, m in
+/// 6..16, finite positive scales. Throws Error(kProtocol) naming the layer. Both files and handshakes go through it.
 void validate(const Architecture& architecture);
+
+/// Depth of every value of a validated architecture, by value id: 0 for the input; a layer's values are one deeper than
+/// the deepest value that it reads. Last comes the result.
+std::vector<int> value_depths(const Architecture& architecture);
 
 }  // namespace flash::model

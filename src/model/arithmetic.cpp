@@ -46,7 +46,7 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
                 for (int x = left; x < right; ++x) sum += row[x];
             }
             target[index] =
-                finish(sum * static_cast<Sum>(levels.rows[index / out_width] * levels.columns[index % out_width]));
+                finish(c, sum * static_cast<Sum>(levels.rows[index / out_width] * levels.columns[index % out_width]));
         });
     }
 }
@@ -69,18 +69,21 @@ std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::
     return out;
 }
 
-void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window, std::uint32_t modulus,
-              std::span<std::uint32_t> out) {
+void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window,
+              std::span<const std::uint32_t> channel_moduli, std::span<std::uint32_t> out) {
+    require(channel_moduli.size() == static_cast<std::size_t>(shape.channels), ErrorKind::kInternal,
+            "sum_pool: there must be one modulus per channel");
     // A window holds at most 2^24 values below 2^28, and its level is at most 2^12: a 64-bit sum cannot wrap. The
     // values are shares, so the remainder is taken without a division instruction, whose time depends on its operands.
-    const lattice::Divider by_modulus(modulus);
-    pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out, [&](std::uint64_t sum) {
-        return static_cast<std::uint32_t>(sum - by_modulus.quotient(sum) * modulus);
+    std::vector<lattice::Divider> by_modulus;
+    for (std::uint32_t modulus : channel_moduli) by_modulus.emplace_back(modulus);
+    pool_map<std::uint32_t, std::uint64_t>(in, shape, window, out, [&](std::size_t channel, std::uint64_t sum) {
+        return static_cast<std::uint32_t>(sum - by_modulus[channel].quotient(sum) * channel_moduli[channel]);
     });
 }
 
 void sum_pool(std::span<const std::int64_t> in, const Shape& shape, const Window& window, std::span<std::int64_t> out) {
-    pool_map<std::int64_t, std::int64_t>(in, shape, window, out, [](std::int64_t sum) { return sum; });
+    pool_map<std::int64_t, std::int64_t>(in, shape, window, out, [](std::size_t, std::int64_t sum) { return sum; });
 }
 
 std::vector<float> dequantise_output(const Architecture& architecture, std::span<const std::int32_t> x) {

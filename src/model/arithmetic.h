@@ -28,10 +28,10 @@ inline std::int64_t share_limit(int share_bits) { return (std::int64_t{1} << (sh
 /// Error(kInvalidArgument) if the size differs or a value is not finite.
 std::vector<std::int32_t> quantise_input(const Architecture& architecture, std::span<const float> pixels);
 
-/// Sum pooling of a CHW map (zero padding counts as zero; a level window is as pool_levels() says). Used on shares (mod
-/// T, unsigned) and on clear values. Out must have window.out_height x out_width per channel.
-void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window, std::uint32_t modulus,
-              std::span<std::uint32_t> out);
+/// Sum pooling of a CHW map (zero padding counts as zero; a level window is as pool_levels() says). Used on shares
+/// (unsigned, each channel mod its own T) and on clear values. Out must have window.out_height x out_width per channel.
+void sum_pool(std::span<const std::uint32_t> in, const Shape& shape, const Window& window,
+              std::span<const std::uint32_t> channel_moduli, std::span<std::uint32_t> out);
 void sum_pool(std::span<const std::int64_t> in, const Shape& shape, const Window& window, std::span<std::int64_t> out);
 
 /// Results from the reconstructed X of the last layer.

@@ -61,7 +61,10 @@ Window get(const wire::Window& from) {
 wire::Architecture to_wire(const Architecture& from) {
     wire::Architecture to;
     to.set_name(from.name);
-    to.set_plain_modulus(from.plain_modulus);
+    to.set_slot_degree(from.slots.degree);
+    to.set_slot_moduli(from.slots.moduli);
+    to.set_plain_bits(from.plain_bits);
+    to.set_trust_server(from.trust_server);
     put(from.input, to.mutable_input());
     to.set_input_scale(from.input_scale);
     to.set_input_limit(from.input_limit);
@@ -89,6 +92,7 @@ wire::Architecture to_wire(const Architecture& from) {
         out->set_channels_per_input(layer.packing.channels_per_input);
         if (layer.packing.degree != 0) out->set_degree(layer.packing.degree);
         out->set_upload_bits(layer.upload_bits);
+        if (layer.plain_bits != 0) out->set_plain_bits(layer.plain_bits);
     }
     to.set_output_scale(from.output_scale);
     to.set_input_upload_bits(from.input_upload_bits);
@@ -98,11 +102,26 @@ wire::Architecture to_wire(const Architecture& from) {
 /// Files from before there was a choice do not have the field.
 int read_upload_bits(int field) { return field == 0 ? kMaxUploadBits : field; }
 
+/// Files of version 1 name one T for all values, the largest of 24 to 28 bits for slots of degree 4096.
+int only_width(const wire::Architecture& from) {
+    require(from.slot_degree() == 0 && from.slot_moduli() == 0 && from.plain_bits() == 0, ErrorKind::kProtocol,
+            "model architecture: it names its plaintext moduli twice");
+    for (int bits = 24; bits <= kMaxPlainBits; ++bits)
+        if (plain_moduli({}, bits).front() == from.plain_modulus()) return bits;
+    throw Error(ErrorKind::kProtocol, "model architecture: its plaintext modulus is not one that this program knows");
+}
+
 /// Not yet validated. Error(kProtocol) for an unknown term kind.
 Architecture from_wire(const wire::Architecture& from) {
     Architecture to;
     to.name = from.name();
-    to.plain_modulus = from.plain_modulus();
+    if (from.plain_modulus() != 0) {
+        to.plain_bits = only_width(from);
+    } else {
+        to.slots = {from.slot_degree(), from.slot_moduli()};
+        to.plain_bits = from.plain_bits();
+    }
+    to.trust_server = from.trust_server();
     to.input = get(from.input());
     to.input_scale = from.input_scale();
     to.input_limit = from.input_limit();
@@ -133,6 +152,7 @@ Architecture from_wire(const wire::Architecture& from) {
         out.packing.channels_per_input = layer.channels_per_input();
         out.packing.degree = layer.degree();
         out.upload_bits = read_upload_bits(layer.upload_bits());
+        out.plain_bits = layer.plain_bits();
     }
     to.output_scale = from.output_scale();
     to.input_upload_bits = read_upload_bits(from.input_upload_bits());

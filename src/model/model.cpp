@@ -14,31 +14,35 @@ void check(bool condition, const std::string& what) {
 }
 
 // Magnitudes are checked without naming the value: weights do not belong in messages.
-void check_channels(const std::vector<std::int32_t>& values, std::size_t count, std::int64_t bound,
+void check_channels(const std::vector<std::int32_t>& values, const std::vector<std::int64_t>& bounds,
                     const std::string& what) {
-    check(values.size() == count, what + ": wrong count");
-    check(std::ranges::all_of(values, [&](std::int64_t value) { return -bound < value && value < bound; }),
-          what + ": out of range");
+    check(values.size() == bounds.size(), what + ": wrong count");
+    for (std::size_t c = 0; c < values.size(); ++c)
+        check(-bounds[c] < values[c] && values[c] < bounds[c], what + ": out of range");
 }
 
 }  // namespace
 
 void validate_layer(const Architecture& architecture, std::size_t index, const LayerWeights& weights) {
-    const std::int64_t quarter = architecture.plain_modulus / 4;
+    const int id = static_cast<int>(index);
     const Layer& layer = architecture.layers[index];
     const std::string what = fmt::format("layer {} ({})", index, layer.name);
     const auto channels = static_cast<std::size_t>(layer.output.channels);
-    check_channels(weights.bias, channels, 2 * quarter, what + ", bias");
-    const std::size_t activated = layer.activation ? channels : 0;
-    check_channels(weights.kappa, activated, quarter, what + ", activation");
-    check_channels(weights.offset, activated, quarter, what + ", offset");
+    const std::int64_t bias_bound = 2 * (architecture.bias_modulus(id) / 4);
+    check_channels(weights.bias, std::vector<std::int64_t>(channels, bias_bound), what + ", bias");
+    std::vector<std::int64_t> quarters;  // of the moduli of what the layer activates
+    if (layer.activation)
+        for (std::uint32_t modulus : architecture.channel_moduli(id + 1)) quarters.push_back(modulus / 4);
+    check_channels(weights.kappa, quarters, what + ", activation");
+    check_channels(weights.offset, quarters, what + ", offset");
     check(weights.terms.size() == layer.terms.size(), what + ": wrong number of terms");
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
         const Term& term = layer.terms[t];
         const TermWeights& values = weights.terms[t];
         if (term.kind == TermKind::kScale) {
             check(values.weights.empty(), what + ": a per-channel scale has no int8 weights");
-            check_channels(values.scale, channels, std::int64_t{kMaxMultiplier} + 1, what + ", scale");
+            check_channels(values.scale, std::vector<std::int64_t>(channels, std::int64_t{kMaxMultiplier} + 1),
+                           what + ", scale");
             continue;
         }
         const std::int64_t count = layer.output.channels * architecture.fan_in(term);

@@ -1,9 +1,12 @@
 // A compiled model: the public architecture and the server's secret integers.
 //
 // Integer semantics (all exact; docs/protocol.md, "Values"):
-//   acc[o]  = bias[o] + sum over terms of  multiplier * (conv_int8(source) [o])   or   scale[o] * source[o]
-//   X[o]    = acc[o] * 2^m / T, rounded (by at most one unit);   |acc| < T/4, so that X keeps one guard bit
-//   Y[o]    = X^2 + kappa[o] * X + offset[o]                      the activation, an exact integer
+//   acc_i[o] = sum over terms of  multiplier * (conv_int8(source) [o])   or   scale[o] * source[o],
+//              over those channels of the sources that live modulo T_i; acc_1 also has bias[o]
+//   X[o]     = 2^m * sum over i of acc_i[o] / T_i, rounded (by at most one unit);   the sum is below 1/4, so that X
+//              keeps one guard bit
+//   Y[o]     = X^2 + kappa[o] * X + offset[o], the activation, an exact integer: |Y| < T/2 with the T of its channel
+// The T_i are layer_moduli() of the architecture; with one value in a slot there is one T.
 #pragma once
 
 #include <cstddef>
@@ -30,14 +33,14 @@ struct TermWeights {
 
 struct LayerWeights {
     std::vector<TermWeights> terms;    ///< one per term of the architecture's layer
-    std::vector<std::int32_t> bias;    ///< per output channel, added to acc at every output position, |.| < T/2
+    std::vector<std::int32_t> bias;    ///< per output channel, added to acc_1 at every output position, |.| < T_1/2
     std::vector<std::int32_t> kappa;   ///< per channel; empty for the result layer
-    std::vector<std::int32_t> offset;  ///< per channel, |.| < T/4; empty for the result layer
+    std::vector<std::int32_t> offset;  ///< per channel, |.| < T/4 of the channel; empty for the result layer
     // What the compiler found, for reports only (never sent to the client).
     std::vector<double>
         x_scale;  ///< x = x_scale[o] * (X - shift), the shift of at most a quarter unit is in bias and offset
     std::vector<double> y_scale;  ///< y = y_scale[o] * Y
-    double calibrated_use = 0;    ///< largest |acc| seen in calibration, as a fraction of T/4
+    double calibrated_use = 0;    ///< largest |sum of acc_i / T_i| seen in calibration, as a fraction of 1/4
     double noise_bits = 0;        ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m
 };
 

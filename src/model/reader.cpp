@@ -91,7 +91,8 @@ void Reader::open(std::uint64_t size) {
     if (version > kFileVersion)
         fail(fmt::format("the model file has format version {}; this program reads up to version {}: use a newer flash",
                          version, kFileVersion));
-    if (version != kFileVersion) fail(fmt::format("the model file has an unknown format version ({})", version));
+    // Version 1 differs in the architecture only, whose reader tells the two apart.
+    if (version == 0) fail(fmt::format("the model file has an unknown format version ({})", version));
     const auto open_size = get_le<std::uint64_t>(header, 12), secret_size = get_le<std::uint64_t>(header, 20);
     if (open_size > kMaxSectionBytes || secret_size > kMaxSectionBytes)
         fail("the model file declares impossible section sizes");

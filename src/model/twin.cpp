@@ -7,21 +7,28 @@
 
 #include "base/error.h"
 #include "model/arithmetic.h"
-#include "model/convolution.h"
+#include "model/term_parts.h"
 
 namespace flash::model {
 namespace {
 
 // Exactness. A convolution's inputs are kept within 2^28 (larger ones, which only an overflow produces, are replaced by
 // their residue mod T), weights within 127, and validate() allows 2^18 products per sum: every partial sum stays below
-// 2^53 and is exact in double precision. A convolution result beyond 2^32 is an overflow for every T; it is replaced by
-// a residue that is still out of range, so that multiplying by up to 2^24 and adding 64 terms stays within 63 bits.
+// 2^53 and is exact in double precision. A convolution result beyond 2^32 is taken for an overflow with every T; it is
+// replaced by a residue that is still out of range, so that multiplying by up to 2^24 and adding 64 terms stays within
+// 63 bits.
 constexpr std::int64_t kOperandLimit = std::int64_t{1} << 28;
 constexpr std::int64_t kProductLimit = std::int64_t{1} << 32;
 static_assert(kMaxInnerDimension <= (std::int64_t{1} << 18) && kMaxMultiplier < (1 << 24) && kMaxTerms <= 64);
 
 std::int64_t bounded_operand(std::int64_t value, std::uint32_t modulus) {
     return std::abs(value) <= kOperandLimit ? value : centre(value, modulus);
+}
+
+void bound_operands(std::vector<std::int64_t>& values, std::span<const std::uint32_t> channel_moduli) {
+    const std::size_t plane = values.size() / channel_moduli.size();
+    for (std::size_t c = 0, p = 0; c < channel_moduli.size(); ++c)
+        for (const std::size_t end = p + plane; p < end; ++p) values[p] = bounded_operand(values[p], channel_moduli[c]);
 }
 
 std::int64_t bounded_product(double exact, std::uint32_t modulus) {
@@ -40,7 +47,11 @@ std::uint64_t mix(std::uint64_t x) {  // splitmix64: statistical quality is all 
 }  // namespace
 
 struct Twin::Prepared {
-    std::vector<std::unique_ptr<Convolution>> convolutions;  // per term; null for kScale
+    std::vector<std::uint32_t> moduli;                  // of the layer's sources
+    std::vector<std::vector<std::uint32_t>> of_source;  // per term: T of each channel of its source
+    std::vector<std::vector<std::size_t>> number_of;    // the same as numbers in `moduli`
+    std::vector<std::vector<TermPart>> parts;           // per term; none for kScale
+    std::vector<std::uint32_t> of_output;               // T of each channel that the layer activates
 };
 
 Twin::Twin(const Model& model) : model_(model) {
@@ -48,34 +59,41 @@ Twin::Twin(const Model& model) : model_(model) {
     for (std::size_t i = 0; i < model.architecture.layers.size(); ++i) {
         const Layer& layer = model.architecture.layers[i];
         Prepared& prepared = layers_.emplace_back();
+        prepared.moduli = model.architecture.layer_moduli(static_cast<int>(i));
+        if (layer.activation) prepared.of_output = model.architecture.channel_moduli(static_cast<int>(i) + 1);
         for (std::size_t t = 0; t < layer.terms.size(); ++t) {
             const Term& term = layer.terms[t];
-            std::unique_ptr<Convolution>& convolution = prepared.convolutions.emplace_back();
+            prepared.of_source.push_back(model.architecture.channel_moduli(term.source));
+            std::vector<std::size_t>& number_of = prepared.number_of.emplace_back();
+            for (std::uint32_t modulus : prepared.of_source.back())
+                number_of.push_back(
+                    static_cast<std::size_t>(std::ranges::find(prepared.moduli, modulus) - prepared.moduli.begin()));
+            std::vector<TermPart>& parts = prepared.parts.emplace_back();
             if (term.kind == TermKind::kConvolution)
-                convolution =
-                    std::make_unique<Convolution>(model.weights.layers[i].terms[t].weights, layer.output.channels,
-                                                  model.architecture.pooled_shape(term), term.window, term.groups);
+                parts = take_apart(model.weights.layers[i].terms[t].weights, layer.output.channels,
+                                   model.architecture.pooled_shape(term), term.window, term.groups, number_of);
         }
     }
 }
 
 Twin::~Twin() = default;
 
-std::vector<std::int64_t> Twin::accumulate(int index, const std::vector<std::vector<std::int64_t>>& values) const {
+Accumulators Twin::accumulate(int index, const std::vector<std::vector<std::int64_t>>& values) const {
     const Architecture& architecture = model_.architecture;
     require(index >= 0 && static_cast<std::size_t>(index) < layers_.size(), ErrorKind::kInvalidArgument,
             "twin: no such layer");
     const auto i = static_cast<std::size_t>(index);
     const Layer& layer = architecture.layers[i];
     const LayerWeights& weights = model_.weights.layers[i];
-    const std::uint32_t modulus = architecture.plain_modulus;
+    const Prepared& prepared = layers_[i];
     const auto plane = static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
     const auto channels = static_cast<std::size_t>(layer.output.channels);
 
-    std::vector<std::int64_t> acc(channels * plane);
+    Accumulators acc{prepared.moduli, {}};
+    acc.sums.assign(prepared.moduli.size(), std::vector<std::int64_t>(channels * plane));
     for (std::size_t o = 0; o < channels; ++o)
-        std::fill_n(acc.begin() + static_cast<std::ptrdiff_t>(o * plane), plane, weights.bias[o]);
-    std::vector<double> operand, product;
+        std::fill_n(acc.sums[0].begin() + static_cast<std::ptrdiff_t>(o * plane), plane, weights.bias[o]);
+    std::vector<double> operand, gathered, product;
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
         const Term& term = layer.terms[t];
         const auto source_id = static_cast<std::size_t>(term.source);
@@ -83,26 +101,37 @@ std::vector<std::int64_t> Twin::accumulate(int index, const std::vector<std::vec
         require(source_id < values.size() && static_cast<std::int64_t>(values[source_id].size()) == source_shape.size(),
                 ErrorKind::kInvalidArgument, "twin: a source value has the wrong size");
         std::vector<std::int64_t> source = values[source_id];
-        for (std::int64_t& value : source) value = bounded_operand(value, modulus);
+        bound_operands(source, prepared.of_source[t]);
         if (term.pool) {
             std::vector<std::int64_t> pooled(static_cast<std::size_t>(architecture.pooled_shape(term).size()));
             sum_pool(source, source_shape, *term.pool, pooled);
             source = std::move(pooled);
-            for (std::int64_t& value : source) value = bounded_operand(value, modulus);
+            bound_operands(source, prepared.of_source[t]);
         }
         const TermWeights& values_of_term = weights.terms[t];
         if (term.kind == TermKind::kScale) {
-            for (std::size_t o = 0; o < channels; ++o)
-                for (std::size_t p = o * plane; p < (o + 1) * plane; ++p) acc[p] += values_of_term.scale[o] * source[p];
+            for (std::size_t o = 0; o < channels; ++o) {
+                std::vector<std::int64_t>& sums = acc.sums[prepared.number_of[t][o]];
+                for (std::size_t p = o * plane; p < (o + 1) * plane; ++p)
+                    sums[p] += values_of_term.scale[o] * source[p];
+            }
             continue;
         }
         operand.resize(source.size());
         std::transform(source.begin(), source.end(), operand.begin(),
                        [](std::int64_t value) { return static_cast<double>(value); });
-        product.assign(acc.size(), 0.0);
-        layers_[i].convolutions[t]->add_to(operand, product);
-        for (std::size_t p = 0; p < acc.size(); ++p)
-            acc[p] += values_of_term.multiplier * bounded_product(product[p], modulus);
+        const std::size_t source_plane = source.size() / prepared.number_of[t].size();
+        for (const TermPart& part : prepared.parts[t]) {
+            product.assign(part.outputs.size() * plane, 0.0);
+            part.convolution->add_to(part.operand(operand, source_plane, gathered), product);
+            std::vector<std::int64_t>& sums = acc.sums[part.modulus];
+            const std::uint32_t modulus = prepared.moduli[part.modulus];
+            for (std::size_t n = 0; n < part.outputs.size(); ++n) {
+                std::int64_t* to = sums.data() + static_cast<std::size_t>(part.outputs[n]) * plane;
+                for (std::size_t p = 0; p < plane; ++p)
+                    to[p] += values_of_term.multiplier * bounded_product(product[n * plane + p], modulus);
+            }
+        }
     }
     return acc;
 }
@@ -111,7 +140,6 @@ TwinResult Twin::run(std::span<const std::int32_t> input, Rounding rounding, boo
     const Architecture& architecture = model_.architecture;
     require(static_cast<std::int64_t>(input.size()) == architecture.input.size(), ErrorKind::kInvalidArgument,
             "twin: the input has the wrong size");
-    const std::int64_t modulus = architecture.plain_modulus;
     const std::size_t count = layers_.size();
     std::vector<std::size_t> last_use(count + 1, 0);
     for (std::size_t i = 0; i < count; ++i)
@@ -123,38 +151,33 @@ TwinResult Twin::run(std::span<const std::int32_t> input, Rounding rounding, boo
     for (std::size_t i = 0; i < count; ++i) {
         const Layer& layer = architecture.layers[i];
         const LayerWeights& weights = model_.weights.layers[i];
-        std::vector<std::int64_t> acc = accumulate(static_cast<int>(i), values);
+        Accumulators acc = accumulate(static_cast<int>(i), values);
         for (std::size_t v = 0; v <= i; ++v)
             if (last_use[v] == i) std::vector<std::int64_t>().swap(values[v]);
 
         const int m = layer.share_bits;
         const std::int64_t guard = std::int64_t{1} << (m - 2), limit = share_limit(m);
         const std::uint64_t stream = mix(rounding.seed ^ mix(i + 1));
-        std::int64_t largest = 0;
+        const std::vector<FractionOf> fraction_of(acc.moduli.begin(), acc.moduli.end());
+        double largest = 0;
         std::vector<std::int32_t> xs(acc.size());
         std::vector<std::int64_t> ys(layer.activation ? acc.size() : 0);
         const std::size_t plane = acc.size() / static_cast<std::size_t>(layer.output.channels);
         for (std::size_t o = 0, p = 0; o < static_cast<std::size_t>(layer.output.channels); ++o) {
             const std::int64_t kappa = layer.activation ? weights.kappa[o] : 0,
-                               offset = layer.activation ? weights.offset[o] : 0;
+                               offset = layer.activation ? weights.offset[o] : 0,
+                               modulus = layer.activation ? layers_[i].of_output[o] : 0;
             for (const std::size_t end = p + plane; p < end; ++p) {
-                largest = std::max(largest, std::abs(acc[p]));
-                // The protocol sees acc mod T only.
-                const std::int64_t scaled = centre(acc[p], architecture.plain_modulus) * (std::int64_t{1} << m);
-                const std::int64_t numerator =
-                    rounding.mode == Rounding::Mode::kNearest ? 2 * scaled + modulus : scaled;
-                const std::int64_t divisor = rounding.mode == Rounding::Mode::kNearest ? 2 * modulus : modulus;
-                std::int64_t x = numerator / divisor, rest = numerator % divisor;
-                if (rest < 0) {
-                    --x;
-                    rest += divisor;
-                }
-                if (rounding.mode == Rounding::Mode::kStochastic) {
-                    const std::uint64_t random = mix(stream + p) >> 32;
-                    if (static_cast<std::int64_t>((random * static_cast<std::uint64_t>(modulus)) >> 32) < rest) ++x;
-                }
-                bool overflow = 4 * std::abs(acc[p]) >= modulus || std::abs(x) > limit;
+                // The protocol sees each accumulator mod its T only.
+                Fraction phase = 0;
+                for (std::size_t n = 0; n < fraction_of.size(); ++n) phase += fraction_of[n](acc.sums[n][p]);
+                std::int64_t x = rounding.mode == Rounding::Mode::kNearest
+                                     ? round_nearest(phase, m)
+                                     : round_stochastic(phase, m, static_cast<std::uint32_t>(mix(stream + p) >> 32));
                 x = ((x + guard) & ((std::int64_t{1} << m) - 1)) - guard;
+                const double use = std::abs(acc.use(p));
+                largest = std::max(largest, use);
+                bool overflow = use >= 1 || std::abs(x) > limit;
                 xs[p] = static_cast<std::int32_t>(x);
                 if (layer.activation) {
                     ys[p] = activate(x, kappa, offset);
@@ -163,7 +186,7 @@ TwinResult Twin::run(std::span<const std::int32_t> input, Rounding rounding, boo
                 result.overflows += overflow;
             }
         }
-        result.use.push_back(4.0 * static_cast<double>(largest) / static_cast<double>(modulus));
+        result.use.push_back(largest);
         if (i + 1 == count) {
             result.output = xs;
             result.logits = dequantise_output(architecture, xs);

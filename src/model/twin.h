@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "model/model.h"
+#include "model/phase.h"
 
 namespace flash::model {
 
-/// How acc * 2^m / T becomes the integer X.
+/// How 2^m times the sum of acc_i / T_i becomes the integer X.
 struct Rounding {
     enum class Mode {
         kNearest,     ///< deterministic
@@ -22,18 +23,19 @@ struct Rounding {
 };
 
 struct TwinLayer {
-    std::vector<std::int64_t> acc;  ///< exact accumulator, CHW
-    std::vector<std::int32_t> x;    ///< X
-    std::vector<std::int64_t> y;    ///< Y; empty for the result layer
+    Accumulators acc;             ///< exact, CHW
+    std::vector<std::int32_t> x;  ///< X
+    std::vector<std::int64_t> y;  ///< Y; empty for the result layer
 };
 
 struct TwinResult {
     std::vector<std::int32_t> output;  ///< X of the last layer
     std::vector<float> logits;         ///< output_scale * output
-    /// Values with |acc| >= T/4, X outside the guard range, or |Y| >= T/2: there the private run would be wrong. The
-    /// twin goes on with X wrapped into [-2^(m-2), 3 * 2^(m-2)), one of the two values that the protocol may give.
+    /// Values with |sum of acc_i / T_i| >= 1/4, X outside the guard range, or |Y| >= T/2 of its channel: there the
+    /// private run would be wrong. The twin goes on with X wrapped into [-2^(m-2), 3 * 2^(m-2)), one of the two values
+    /// that the protocol may give.
     std::int64_t overflows = 0;
-    std::vector<double> use;        ///< per layer: largest |acc| / (T/4)
+    std::vector<double> use;        ///< per layer: largest |sum of acc_i / T_i| / (1/4)
     std::vector<TwinLayer> layers;  ///< filled only when asked for
 };
 
@@ -51,7 +53,7 @@ public:
 
     /// Exact accumulators of one layer from given integer values (index = value id; only the layer's sources are read).
     /// Lets a test check a private run layer by layer against what that run itself produced before.
-    std::vector<std::int64_t> accumulate(int layer, const std::vector<std::vector<std::int64_t>>& values) const;
+    Accumulators accumulate(int layer, const std::vector<std::vector<std::int64_t>>& values) const;
 
 private:
     struct Prepared;

@@ -42,12 +42,12 @@ constexpr std::size_t kDegree = model::kDefaultDegree;
 
 /// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps.
 /// Random weights.
-model::Model sample_network(std::uint32_t plain_modulus, int share_bits, int layers, int channels, int extent,
+model::Model sample_network(int plain_bits, int share_bits, int layers, int channels, int extent,
                             int channels_per_input) {
     model::Model model;
     model::Architecture& a = model.architecture;
     a.name = "sample";
-    a.plain_modulus = plain_modulus;
+    a.plain_bits = plain_bits;
     a.input = {channels, extent, extent};
     a.input_scale = 0.01;
     a.input_limit = 100;
@@ -251,7 +251,7 @@ double measure_shift() {
 
 /// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network
 /// of small layers and one of large ones, both on all cores.
-void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates) {
+void measure_overheads(int plain_bits, int share_bits, Rates& rates) {
     Setting setting;
     setting.tls = false;
     setting.shared_cores = true;
@@ -263,7 +263,7 @@ void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates
         double work, layers, wall;
     };
     const auto equation = [&](int layers, int channels, int extent) {
-        const Sample sample(sample_network(plain_modulus, share_bits, layers, channels, extent, 0), kRest);
+        const Sample sample(sample_network(plain_bits, share_bits, layers, channels, extent, 0), kRest);
         const auto& model = sample.model;
         const double work =
             predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() -
@@ -280,7 +280,7 @@ void measure_overheads(std::uint32_t plain_modulus, int share_bits, Rates& rates
     rates.memory_turn = std::max(0.0, (small.wall - small.work / rates.efficiency) / small.layers);
 }
 
-Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
+Rates measure_work(int plain_bits, int share_bits) {
     // One thread: what is measured is work, not speed-up.
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, 1);
     Rates rates;
@@ -288,8 +288,8 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
     rates.shift_coefficient = measure_shift();
     // One map a polynomial: many results in each response. And small maps, so packed that a response carries a single
     // one.
-    const Sample large(sample_network(plain_modulus, share_bits, 2, 16, 44, 0));
-    const Sample small(sample_network(plain_modulus, share_bits, 2, 32, 8, 28));
+    const Sample large(sample_network(plain_bits, share_bits, 2, 16, 44, 0));
+    const Sample small(sample_network(plain_bits, share_bits, 2, 32, 8, 28));
 
     rates.encrypt = large.client(step::kEncrypt);
     rates.draw_value = large.client(step::kShare) /
@@ -320,12 +320,12 @@ Rates measure_work(std::uint32_t plain_modulus, int share_bits) {
 
 }  // namespace
 
-Rates measure_rates(std::uint32_t plain_modulus, int share_bits) {
-    Rates rates = measure_work(plain_modulus, share_bits);
+Rates measure_rates(int plain_bits, int share_bits) {
+    Rates rates = measure_work(plain_bits, share_bits);
     const ChannelRates memory = measure_memory(), tls = measure_tls();
     rates.memory_byte = memory.byte;
     rates.tls_byte = tls.byte;
-    measure_overheads(plain_modulus, share_bits, rates);
+    measure_overheads(plain_bits, share_bits, rates);
     // Two messages there and two back in every layer: vectors and uploads wake threads too.
     rates.tls_turn = rates.memory_turn + 2 * std::max(0.0, tls.turn - memory.turn);
     return rates;

@@ -35,7 +35,7 @@ struct Rates {
 };
 
 /// Measures this machine in about a second: small private inferences between two parties in this process, and a TLS
-/// connection to itself. plain_modulus, share_bits: of the model that is planned; they decide about primes and bits.
-Rates measure_rates(std::uint32_t plain_modulus, int share_bits);
+/// connection to itself. plain_bits, share_bits: of the model that is planned; they decide about primes and bits.
+Rates measure_rates(int plain_bits, int share_bits);
 
 }  // namespace flash::planner

@@ -55,44 +55,45 @@ std::vector<std::int32_t> Audit::pre_activations(int layer) const {
 
 std::vector<std::int64_t> Audit::value(int value) const {
     const auto at = static_cast<std::size_t>(value);
-    const std::uint32_t modulus = model_.architecture.plain_modulus;
     const auto& client = client_.values.at(at);
     std::vector<std::int64_t> sum(client.begin(), client.end());
     if (value > 0)  // the server's share of the input is zero
         for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += server_.values.at(at).at(i);
-    for (std::int64_t& v : sum) v = model::centre(v, modulus);
+    const std::vector<std::uint32_t> moduli = model_.architecture.channel_moduli(value);
+    const std::size_t map = sum.size() / moduli.size();
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = model::centre(sum[i], moduli[i / map]);
     return sum;
 }
 
 AuditReport Audit::check() const {
     AuditReport report;
-    const std::uint32_t modulus = model_.architecture.plain_modulus;
     std::vector<std::vector<std::int64_t>> values{value(0)};
     for (std::size_t l = 0; l < model_.architecture.layers.size(); ++l) {
         const model::Layer& layer = model_.architecture.layers[l];
         const model::LayerWeights& weights = model_.weights.layers[l];
         AuditLayer result;
-        const std::vector<std::int64_t> acc = twin_.accumulate(static_cast<int>(l), values);
+        const model::Accumulators acc = twin_.accumulate(static_cast<int>(l), values);
         const std::vector<std::int32_t> x = pre_activations(static_cast<int>(l));
         require(acc.size() == x.size(), ErrorKind::kInternal, "audit: a layer has the wrong number of outputs");
-        const double scale = std::ldexp(1.0, layer.share_bits) / modulus;
+        const double scale = std::ldexp(0.25, layer.share_bits);
         double sum = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
-            const double error = x[i] - static_cast<double>(acc[i]) * scale;
+            const double use = acc.use(i), error = x[i] - use * scale;
             sum += error;
             result.largest_error = std::max(result.largest_error, std::abs(error));
-            result.use = std::max(result.use, std::abs(static_cast<double>(acc[i])) / (modulus / 4.0));
-            result.out_of_range += std::abs(static_cast<std::int64_t>(x[i])) > model::share_limit(layer.share_bits) ||
-                                   std::abs(acc[i]) >= modulus / 4;
+            result.use = std::max(result.use, std::abs(use));
+            result.out_of_range +=
+                std::abs(static_cast<std::int64_t>(x[i])) > model::share_limit(layer.share_bits) || std::abs(use) >= 1;
         }
         result.mean_error = x.empty() ? 0 : sum / static_cast<double>(x.size());
         if (layer.activation) {
             std::vector<std::int64_t> y = value(static_cast<int>(l) + 1);
+            const std::vector<std::uint32_t> moduli = model_.architecture.channel_moduli(static_cast<int>(l) + 1);
             const std::size_t map =
                 static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
             for (std::size_t i = 0; i < y.size(); ++i) {
                 const std::int64_t exact = model::activate(x[i], weights.kappa[i / map], weights.offset[i / map]);
-                result.wrong_activations += model::centre(exact, modulus) != y[i];
+                result.wrong_activations += model::centre(exact, moduli[i / map]) != y[i];
             }
             values.push_back(std::move(y));
         }

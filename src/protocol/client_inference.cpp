@@ -89,7 +89,7 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
         picture[i] = static_cast<std::uint32_t>(input[i]) +
-                     (model_.architecture.plain_modulus & (0u - static_cast<std::uint32_t>(input[i] < 0)));
+                     (model_.architecture.single_modulus() & (0u - static_cast<std::uint32_t>(input[i] < 0)));
     uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, *activation_, std::move(picture),
                                                 probe_, profile_);
 

@@ -36,7 +36,8 @@ struct InferenceCost {
 };
 
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan, const Activation& activation);
-/// With the activation of make_activation().
+/// With the activation of make_activation(). Error(kUnsupported) for plaintext moduli that the activation cannot run:
+/// both parties come here first.
 InferenceCost cost_of(const model::Architecture& architecture, const packing::Plan& plan);
 
 /// Bytes of uploads that the client may have sent without an answer: those of its largest layer, and kUploadAheadBytes.

@@ -61,8 +61,8 @@ void PreparedModel::take_layers(model::LayerSource& source, const std::function<
         layer.map = packing::build_linear_map(architecture_, plan_, static_cast<int>(l), weights,
                                               std::span(methods).subspan(next, by_layer[l].size()));
         next += by_layer[l].size();
+        const std::uint32_t modulus = architecture_.bias_modulus(static_cast<int>(l));
         for (std::int32_t bias : weights.bias) {
-            const std::uint32_t modulus = architecture_.plain_modulus;
             layer.scaled_bias.push_back(
                 scheme::scale_up(static_cast<std::uint32_t>(bias) + (bias < 0 ? modulus : 0), modulus));
         }

@@ -90,7 +90,7 @@ void ServerInference::run_layers(const Message& start) {
 }
 
 void ServerInference::receive_uploads(int layer) {
-    const std::uint32_t modulus = model_.architecture().plain_modulus;
+    const std::uint32_t modulus = model_.architecture().single_modulus();
     std::uint32_t index = 0;
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
@@ -110,7 +110,7 @@ void ServerInference::receive_uploads(int layer) {
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
         b = SecretVector<std::uint32_t>(count * n);
         SecretVector<std::uint32_t> pooled;
-        const auto share = values_.stream_input(stream, modulus, model_.architecture(), pooled);
+        const auto share = values_.stream_input(stream, model_.architecture(), pooled);
         tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, 4), [&](const auto& range) {
             SecretBuffer<std::uint32_t> plain(n);
             for (std::size_t p = range.begin(); p < range.end(); ++p) {

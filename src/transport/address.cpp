@@ -29,6 +29,8 @@ std::uint16_t parse_port(std::string_view text, std::string_view port) {
 
 Address parse_address(std::string_view text) {
     if (text.empty()) refuse(text, "it is empty");
+    if (text.find("://") != std::string_view::npos)
+        refuse(text, "it is a URL; leave out what stands before the host, and any path");
     std::string_view host;
     std::string_view rest;
     if (text.front() == '[') {

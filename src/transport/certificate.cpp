@@ -17,25 +17,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "transport/openssl_types.h"
 
 namespace flash::transport {
 
 namespace {
-
-template <auto Free>
-struct Deleter {
-    template <class T>
-    void operator()(T* p) const {
-        Free(p);
-    }
-};
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Cert = std::unique_ptr<X509, Deleter<X509_free>>;
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
-using Address = std::unique_ptr<ASN1_OCTET_STRING, Deleter<ASN1_OCTET_STRING_free>>;
-
-constexpr std::size_t kMaxPemBytes = std::size_t{1} << 20;
 
 void must(bool ok, const char* what) {
     if (ok) return;
@@ -46,7 +32,7 @@ void must(bool ok, const char* what) {
 // An entry of subjectAltName: "DNS:name" or "IP:address". Names are restricted to what a host name may contain, so that
 // none can smuggle further entries into the list.
 std::string alternative_name(const std::string& host) {
-    if (const Address ip{a2i_IPADDRESS(host.c_str())}) return "IP:" + host;
+    if (const IpAddress ip{a2i_IPADDRESS(host.c_str())}) return "IP:" + host;
     ERR_clear_error();
     const bool plain =
         !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
@@ -64,14 +50,6 @@ void add_extension(X509* cert, int id, const std::string& value) {
     X509V3_set_ctx(&context, cert, cert, nullptr, nullptr, 0);
     const Extension extension{X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str())};
     must(extension != nullptr && X509_add_ext(cert, extension.get(), -1) == 1, "add a certificate extension");
-}
-
-Cert parse_certificate(std::string_view pem) {
-    const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(std::min(pem.size(), kMaxPemBytes)))};
-    Cert cert{bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr};
-    ERR_clear_error();
-    require(cert != nullptr, ErrorKind::kFile, "this is not a PEM certificate");
-    return cert;
 }
 
 Key parse_key(const SecretVector<char>& pem) {
@@ -115,6 +93,14 @@ SecretVector<char> key_to_pem(EVP_PKEY* key) {
 }
 
 }  // namespace
+
+Cert parse_certificate(std::string_view pem) {
+    const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(std::min(pem.size(), kMaxPemBytes)))};
+    Cert cert{bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr};
+    ERR_clear_error();
+    require(cert != nullptr, ErrorKind::kFile, "this is not a PEM certificate");
+    return cert;
+}
 
 Identity make_self_signed(const std::vector<std::string>& hosts, int days) {
     require(!hosts.empty(), ErrorKind::kInvalidArgument, "a certificate needs at least one host name or IP address");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "transport/certificate_facts.h"
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
 
@@ -21,7 +22,9 @@ using asio::ip::tcp;
 struct CertificateCheck {
     std::optional<std::string> pin;
     std::string seen = "none";  // fingerprint of the server's certificate
-    std::string reason;         // why it was refused; empty if it was not
+    int error = X509_V_OK;      // why it was refused
+    std::string reason;         // the same as a sentence; empty if it was not refused
+    std::string hosts;          // that it names
 };
 
 int check_certificate(X509_STORE_CTX* store, void* argument) {
@@ -46,7 +49,10 @@ int check_certificate(X509_STORE_CTX* store, void* argument) {
             return 0;
         }
         if (X509_verify_cert(store) == 1) return 1;
-        check.reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(store));
+        check.error = X509_STORE_CTX_get_error(store);
+        check.reason = X509_verify_cert_error_string(check.error);
+        for (const std::string& host : certificate_facts(*leaf).hosts)
+            check.hosts += (check.hosts.empty() ? "" : ", ") + host;
         return 0;
     } catch (...) {
         return 0;
@@ -149,19 +155,39 @@ void abandon(std::unique_ptr<ClientLoop> loop) {
                                          " ms (" + stage + ")");
 }
 
-[[noreturn]] void handshake_failed(const std::string& where, const asio::error_code& code,
-                                   const CertificateCheck& check) {
+/// What is wrong with a server's certificate, and what whoever runs the client can do about it.
+std::string distrust(const CertificateCheck& check, const std::string& host, const ClientOptions& options) {
+    const std::string pin = "; or, once you have compared it with what the server prints, --pin " + check.seen;
+    switch (check.error) {
+        case X509_V_ERR_HOSTNAME_MISMATCH:
+        case X509_V_ERR_IP_ADDRESS_MISMATCH:
+            return "it does not name " + host + " but " + (check.hosts.empty() ? "nothing" : check.hosts) +
+                   "; connect to one of these, or have the server started with --host " + host + " and take its new " +
+                   "certificate" + pin;
+        case X509_V_ERR_CERT_HAS_EXPIRED:
+            return "it has expired, unless this machine's clock is wrong; a self-signed one is renewed by " +
+                   std::string("flash serve --renew-certificate") + pin;
+        case X509_V_ERR_CERT_NOT_YET_VALID:
+            return "it is not valid yet: the clock of this machine or of the server's is wrong" + pin;
+        default: break;
+    }
+    if (options.ca_file)
+        return check.reason + ": it is neither in " + options.ca_file->string() +
+               " nor issued by one that is; was it renewed? Pass the file that the server has now" + pin;
+    return check.reason + ": a self-signed one is trusted with --ca and the server's own server.crt" + pin;
+}
+
+[[noreturn]] void handshake_failed(const std::string& where, const std::string& host, const asio::error_code& code,
+                                   const CertificateCheck& check, const ClientOptions& options) {
     if (check.reason.empty()) {
         throw Error(ErrorKind::kNetwork, "TLS handshake with " + where + " failed: " + code.message() +
                                              "; is a Flash server listening there?");
     }
-    std::string sentence = "the server's certificate is not trusted: " + check.reason + "; ";
-    if (check.pin) {
-        sentence += "expected fingerprint " + *check.pin + ", got " + check.seen;
-    } else {
-        sentence += "got fingerprint " + check.seen + "; pass --pin or --ca if this is the server you mean";
-    }
-    throw Error(ErrorKind::kNetwork, sentence);
+    throw Error(ErrorKind::kNetwork,
+                "the server's certificate is not trusted: " +
+                    (check.pin ? check.reason + "; expected fingerprint " + *check.pin + ", got " + check.seen +
+                                     "; was it renewed? Ask whoever runs the server for the new fingerprint"
+                               : distrust(check, host, options)));
 }
 
 }  // namespace
@@ -203,7 +229,7 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
         connection.reset();  // the loop destroys it with the pending handshake
         timed_out(where, "TLS handshake", options);
     }
-    if (*loop->result) handshake_failed(where, *loop->result, loop->check);
+    if (*loop->result) handshake_failed(where, host, *loop->result, loop->check, options);
 
     loop->io.restart();
     loop->run();

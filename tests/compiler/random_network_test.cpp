@@ -75,7 +75,7 @@ std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std:
 // off by at most g (and int8 saturates nowhere), a scale by 1/2; the bias by 1/2 plus what the rounding of weights
 // takes from the mean, which is bounded the same way by the means of the operands, and what these have in excess, at
 // most 2/3 of a unit each. And Y is exact: y = a x^2 + b x + c up to the rounding of its offset.
-TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
+void check_layers_of(const model::SlotChoice& slots) {
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
         SCOPED_TRACE(seed);
         const testing::RandomNetwork random = testing::random_network(seed);
@@ -84,6 +84,7 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
         options.plain_bits = 26;
         options.share_bits = 9;
         options.margin = 1;
+        options.slots = slots;
         std::optional<CompileResult> compiled;
         try {
             compiled = compile(imported, random.images(20, seed), options);
@@ -102,18 +103,22 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
             const FloatLayer& layer = imported.network->layers[i];
             const model::LayerWeights& weights = m.weights.layers[i];
             const std::size_t plane = run.layers[i].acc.size() / layer.bias.size();
-            const double unit_of_x =
-                m.architecture.plain_modulus / std::ldexp(1.0, m.architecture.layers[i].share_bits);
+            const double modulus = m.architecture.bias_modulus(static_cast<int>(i));
+            const double unit_of_x = modulus / std::ldexp(1.0, m.architecture.layers[i].share_bits);
             std::vector<double> exact(run.layers[i].acc.size()), allowed(exact.size(), 1.0);
             for (std::size_t t = 0; t < layer.terms.size(); ++t) {
                 const FloatTerm& term = layer.terms[t];
                 const auto source = static_cast<std::size_t>(term.source);
                 const model::Shape& shape = imported.network->value_shape(term.source);
-                std::vector<double> y, magnitude;
+                const std::vector<std::uint32_t> moduli = m.architecture.channel_moduli(term.source);
+                std::vector<double> y, magnitude, most_excess;
                 for (std::size_t k = 0; k < values[source].size(); ++k) {
                     y.push_back(static_cast<double>(values[source][k]) *
                                 scale[source][k * scale[source].size() / values[source].size()]);
-                    magnitude.push_back(std::abs(static_cast<double>(values[source][k])));
+                    // In units of T_1.
+                    const double ratio = modulus / moduli[k * moduli.size() / values[source].size()];
+                    magnitude.push_back(std::abs(static_cast<double>(values[source][k])) * ratio);
+                    most_excess.push_back(source == 0 ? 0.0 : 2.0 / 3 * ratio);
                 }
                 const std::vector<double> part = apply(term, shape, y, term.weights, layer.output.channels);
                 const double half = term.kind == model::TermKind::kScale ? 0.5 : 1.0 * weights.terms[t].multiplier;
@@ -125,9 +130,7 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
                 for (std::int8_t w : weights.terms[t].weights)
                     integers.push_back(std::abs(int{w}) * static_cast<double>(weights.terms[t].multiplier));
                 for (std::int32_t w : weights.terms[t].scale) integers.push_back(std::abs(w));
-                const std::vector<double> excess =
-                    apply(term, shape, std::vector<double>(y.size(), source == 0 ? 0.0 : 2.0 / 3), integers,
-                          layer.output.channels);
+                const std::vector<double> excess = apply(term, shape, most_excess, integers, layer.output.channels);
                 average += *std::ranges::max_element(excess);
                 for (std::size_t p = 0; p < exact.size(); ++p) {
                     exact[p] += part[p];
@@ -144,7 +147,7 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
                               2
                         : 0;
                 EXPECT_LE(std::abs(shift), 0.2500001);
-                const double x = worth * (static_cast<double>(run.layers[i].acc[p]) - shift * unit_of_x);
+                const double x = worth * (run.layers[i].acc.use(p) / 4 * modulus - shift * unit_of_x);
                 ASSERT_LE(std::abs(x - exact[p] - layer.bias[o]), worth * allowed[p] * 1.000001)
                     << "layer " << i << " channel " << o;
                 if (!layer.activation) continue;
@@ -159,6 +162,13 @@ TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) {
             scale.push_back(weights.y_scale);
         }
     }
+}
+
+TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) { check_layers_of({}); }
+
+TEST(RandomNetworks, EveryLayerOfSeveralModuliIsWithinTheRoundingOfItsIntegers) {
+    check_layers_of({8192, 3});
+    check_layers_of({16384, 7});
 }
 
 // End to end, with the errors of all layers. A layer's own error is about -40 dB (int8 weights) and -35 dB (m = 9);

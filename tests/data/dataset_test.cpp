@@ -10,7 +10,7 @@
 namespace flash::data {
 namespace {
 
-const model::Preprocessing kNone;
+const model::Preprocessing kNone{0, 0, 0, {0, 0, 0}, {}};  // pixels from 0 to 1, nothing resized
 
 /// Records whose pixels are all equal to a running number.
 std::vector<std::uint8_t> cifar_file(const std::vector<std::vector<std::uint8_t>>& labels, std::uint8_t first) {

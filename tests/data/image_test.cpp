@@ -156,8 +156,8 @@ TEST(Preprocess, ResizesThenCrops) {
 }
 
 TEST(Preprocess, FitsTheChannels) {
-    const model::Preprocessing none;
-    const std::vector<float> grey = preprocess(plain(3, 2, 2, 51), none, {1, 2, 2}, "x");
+    const model::Preprocessing none{0, 0, 0, {0, 0, 0}, {}};
+    const std::vector<float> grey = preprocess(plain(3, 2, 2, 51), {0, 0, 0, {0}, {}}, {1, 2, 2}, "x");
     EXPECT_EQ(grey, std::vector<float>(4, 51.0F / 255.0F));
     const std::vector<float> colour = preprocess(plain(1, 2, 2, 51), none, {3, 2, 2}, "x");
     EXPECT_EQ(colour, std::vector<float>(12, 51.0F / 255.0F));
@@ -167,12 +167,12 @@ TEST(Preprocess, FitsTheChannels) {
 TEST(Preprocess, NamesBothShapes) {
     expect_error(
         [] {
-            preprocess(plain(3, 5, 4, 0), {}, {3, 32, 32}, "small.png");
+            preprocess(plain(3, 5, 4, 0), {0, 0, 0, {0, 0, 0}, {}}, {3, 32, 32}, "small.png");
         },
         ErrorKind::kInvalidArgument, "is 3x5x4 after preprocessing, but the model takes 3x32x32");
     expect_error(
         [] {
-            preprocess(plain(3, 5, 4, 0), {0, 32, 32, {}, {}}, {3, 32, 32}, "small.png");
+            preprocess(plain(3, 5, 4, 0), {0, 32, 32, {0, 0, 0}, {}}, {3, 32, 32}, "small.png");
         },
         ErrorKind::kInvalidArgument, "too small to crop 32x32");
     expect_error(

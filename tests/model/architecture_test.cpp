@@ -11,23 +11,6 @@
 namespace flash::model {
 namespace {
 
-bool is_prime(std::uint32_t value) {
-    for (std::uint32_t d = 2; std::uint64_t{d} * d <= value; ++d)
-        if (value % d == 0) return false;
-    return value > 1;
-}
-
-TEST(PlainModuli, AreTheLargestSuitablePrimes) {
-    for (std::size_t i = 0; i < kPlainModuli.size(); ++i) {
-        const std::uint32_t top = std::uint32_t{1} << (kMinPlainBits + i);
-        EXPECT_TRUE(is_prime(kPlainModuli[i]));
-        EXPECT_EQ(kPlainModuli[i] % 8192, 1u);
-        EXPECT_LT(kPlainModuli[i], top);
-        for (std::uint32_t other = kPlainModuli[i] + 8192; other < top; other += 8192)
-            EXPECT_FALSE(is_prime(other)) << other;
-    }
-}
-
 TEST(Window, OutputExtents) {
     EXPECT_EQ((Window{3, 3, 1, 1, 1, 1, 1, 1}).out_height(32), 32);
     EXPECT_EQ((Window{3, 5, 2, 3, 1, 0, 0, 1}).out_height(7), 3);
@@ -47,8 +30,18 @@ TEST(Validate, AcceptsTheSample) { EXPECT_NO_THROW(validate(testing::sample_mode
 
 TEST(Validate, RefusesEveryBrokenField) {
     const std::vector<std::pair<const char*, std::function<void(Architecture&)>>> breaks = {
-        {"modulus", [](auto& a) { a.plain_modulus += 8192; }},
-        {"modulus 0", [](auto& a) { a.plain_modulus = 0; }},
+        {"plain bits", [](auto& a) { a.plain_bits = 29; }},
+        {"plain bits 0", [](auto& a) { a.plain_bits = 0; }},
+        {"plain bits of a layer", [](auto& a) { a.layers[1].plain_bits = 19; }},
+        {"plain bits of the result", [](auto& a) { a.layers.back().plain_bits = 25; }},
+        {"slot degree", [](auto& a) { a.slots.degree = 2048; }},
+        {"no moduli", [](auto& a) { a.slots.moduli = 0; }},
+        {"many moduli", [](auto& a) { a.slots.moduli = 8; }},
+        {"too few primes of these bits",
+         [](auto& a) {
+             a.slots = {16384, 3};
+             a.layers[0].plain_bits = 20;
+         }},
         {"input channels", [](auto& a) { a.input.channels = -1; }},
         {"huge input",
          [](auto& a) {
@@ -112,6 +105,87 @@ TEST(Validate, RefusesEveryBrokenField) {
             EXPECT_EQ(error.kind(), ErrorKind::kProtocol) << what;
         }
     }
+}
+
+TEST(Validate, SaysWhichModuliThereAreNot) {
+    Architecture architecture = testing::sample_model().architecture;
+    architecture.slots = {16384, 6};
+    architecture.plain_bits = 21;
+    try {
+        validate(architecture);
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_STREQ(error.what(),
+                     "model architecture: the plaintext moduli: there are no 6 suitable primes of 21 bits for slots of "
+                     "degree 16384");
+    }
+}
+
+TEST(Moduli, AreThoseOfTheChannelsGroup) {
+    Architecture a = testing::sample_model(1, {8192, 3}).architecture;
+    a.layers[1].plain_bits = 22;
+    EXPECT_NO_THROW(validate(a));
+    const auto wide = plain_moduli({8192, 3}, 25), narrow = plain_moduli({8192, 3}, 22);
+    EXPECT_EQ(a.channel_moduli(0), (std::vector<std::uint32_t>{wide[0], wide[1]}));
+    EXPECT_EQ(a.channel_moduli(1), (std::vector<std::uint32_t>{wide[1], wide[2], wide[0], wide[1]}));
+    EXPECT_EQ(a.channel_moduli(2), (std::vector<std::uint32_t>{narrow[2], narrow[0], narrow[1], narrow[2]}));
+    for (int value = 0; value < 4; ++value)
+        for (int c = 0; c < a.value_shape(value).channels; ++c)
+            EXPECT_EQ(a.plain_modulus(value, c), a.channel_moduli(value)[static_cast<std::size_t>(c)]);
+    // The third layer reads values of both widths, the narrow one first.
+    EXPECT_EQ(a.layer_moduli(2),
+              (std::vector<std::uint32_t>{narrow[0], narrow[1], narrow[2], wide[0], wide[1], wide[2]}));
+    EXPECT_EQ(a.bias_modulus(2), narrow[0]);
+    EXPECT_EQ(a.bias_modulus(1), wide[0]);
+}
+
+TEST(Moduli, OnlyOneOfTwentyFourBitsAndMoreIsASingleOne) {
+    Architecture a = testing::sample_model().architecture;
+    EXPECT_EQ(a.single_modulus(), 33538049u);
+    EXPECT_EQ(a.layer_moduli(2), std::vector<std::uint32_t>{33538049u});
+    const auto refused = [](const Architecture& architecture) {
+        try {
+            architecture.single_modulus();
+        } catch (const Error& error) {
+            return error.kind() == ErrorKind::kUnsupported;
+        }
+        return false;
+    };
+    a.layers[0].plain_bits = 25;
+    EXPECT_FALSE(refused(a));
+    a.layers[0].plain_bits = 26;
+    EXPECT_TRUE(refused(a));
+    a.layers[0].plain_bits = 0;
+    for (const SlotChoice& slots : {SlotChoice{4096, 2}, SlotChoice{8192, 1}}) {
+        a.slots = slots;
+        EXPECT_TRUE(refused(a));
+    }
+    a.slots = {};
+    a.plain_bits = 23;
+    EXPECT_TRUE(refused(a));
+}
+
+/// Layers that read these values.
+std::vector<int> depths_of(const std::vector<std::vector<int>>& sources) {
+    Architecture a;
+    for (const std::vector<int>& values : sources) {
+        Layer& layer = a.layers.emplace_back();
+        for (int value : values) layer.terms.emplace_back().source = value;
+    }
+    return value_depths(a);
+}
+
+TEST(Depth, IsOneMoreThanThatOfTheDeepestSource) {
+    EXPECT_EQ(depths_of({{0}, {1}, {2}}), (std::vector<int>{0, 1, 2, 3}));
+    // Two residual blocks: the shortcut is shallower than what it is added to.
+    EXPECT_EQ(depths_of({{0}, {1}, {2, 1}, {3}, {4, 3}, {5}}), (std::vector<int>{0, 1, 2, 3, 4, 5, 6}));
+    // Branches side by side, whose concatenation is a sum of what reads its parts.
+    EXPECT_EQ(depths_of({{0}, {1}, {1}, {3}, {2, 4, 1}}), (std::vector<int>{0, 1, 2, 2, 3, 4}));
+    // Branches that read the picture itself, and a dense block, which reads all that is before it.
+    EXPECT_EQ(depths_of({{0}, {0}, {2, 1, 0}}), (std::vector<int>{0, 1, 1, 2}));
+    EXPECT_EQ(depths_of({{0}, {0, 1}, {0, 1, 2}, {0, 1, 2, 3}}), (std::vector<int>{0, 1, 2, 3, 4}));
+    // Pooling is no layer of its own: the sample pools on shortcuts and in front of its result.
+    EXPECT_EQ(value_depths(testing::sample_model().architecture), (std::vector<int>{0, 1, 2, 3, 4}));
 }
 
 TEST(Validate, RefusesWeightsThatDoNotFit) {

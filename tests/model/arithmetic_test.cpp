@@ -42,13 +42,14 @@ TEST(Arithmetic, QuantiseInputRoundsAndClamps) {
 
 TEST(Arithmetic, SumPoolOnSharesAgreesWithClearValues) {
     std::mt19937_64 random(3);
-    const std::uint32_t modulus = kPlainModuli[0];
+    const std::vector<std::uint32_t> moduli{16760833, 16744449, 1040387};  // of the three channels
     const Shape shape{3, 7, 5};
     for (const Window& window :
          {Window{2, 2, 2, 2}, Window{3, 3, 2, 1, 1, 1, 1, 1}, Window{7, 5}, Window{2, 4, 1, 3, 0, 2, 1, 1}}) {
         std::vector<std::int64_t> clear(static_cast<std::size_t>(shape.size()));
         std::vector<std::uint32_t> first(clear.size()), second(clear.size());
         for (std::size_t i = 0; i < clear.size(); ++i) {
+            const std::uint32_t modulus = moduli[i / 35];
             clear[i] = static_cast<std::int64_t>(random() % 20001) - 10000;
             first[i] = static_cast<std::uint32_t>(random() % modulus);
             second[i] = static_cast<std::uint32_t>(
@@ -59,9 +60,14 @@ TEST(Arithmetic, SumPoolOnSharesAgreesWithClearValues) {
         std::vector<std::int64_t> pooled(count);
         std::vector<std::uint32_t> a(count), b(count);
         sum_pool(clear, shape, window, pooled);
-        sum_pool(first, shape, window, modulus, a);
-        sum_pool(second, shape, window, modulus, b);
-        for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(centre(std::int64_t{a[i]} + b[i], modulus), pooled[i]);
+        sum_pool(first, shape, window, moduli, a);
+        sum_pool(second, shape, window, moduli, b);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint32_t modulus = moduli[i * 3 / count];
+            EXPECT_LT(a[i], modulus);
+            EXPECT_EQ(centre(std::int64_t{a[i]} + b[i], modulus), pooled[i]);
+        }
+        EXPECT_THROW(sum_pool(first, shape, window, std::span(moduli).first(2), a), Error);
         EXPECT_THROW(sum_pool(clear, shape, window, std::span(pooled).first(count - 1)), Error);
     }
 }

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <random>
 
 #include "base/error.h"
@@ -63,6 +64,73 @@ TEST(ModelFile, RingsAreStoredAndOldFilesHaveNone) {
     EXPECT_EQ(with.size(), without.size() + 3) << "one field more; and none where no ring is named";
     EXPECT_EQ(parse_architecture(with).layers[1].packing, (PackingChoice{0, 1024}));
     EXPECT_EQ(parse_architecture(with).layers[0].packing.degree, 0);
+}
+
+TEST(ModelFile, SlotsAndModuliAreStored) {
+    Model model = testing::sample_model(1, {8192, 3});
+    model.architecture.layers[1].plain_bits = 22;
+    model.architecture.trust_server = true;
+    const Architecture again = parse(serialize(model)).architecture;
+    EXPECT_EQ(again.slots, (SlotChoice{8192, 3}));
+    EXPECT_EQ(again.plain_bits, 25);
+    EXPECT_EQ(again.layers[0].plain_bits, 0);
+    EXPECT_EQ(again.layers[1].plain_bits, 22);
+    EXPECT_TRUE(again.trust_server);
+    EXPECT_FALSE(parse(serialize(testing::sample_model())).architecture.trust_server);
+}
+
+wire::Architecture message_of(const Architecture& architecture) {
+    const std::vector<std::uint8_t> bytes = serialize(architecture);
+    wire::Architecture message;
+    EXPECT_TRUE(message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    return message;
+}
+
+Architecture architecture_of(const wire::Architecture& message) {
+    const std::string bytes = message.SerializeAsString();
+    return parse_architecture({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+// Files of version 1 name T itself.
+TEST(ModelFile, OldFilesHaveOneModulus) {
+    const Model model = testing::sample_model();
+    wire::Architecture old = message_of(model.architecture);
+    old.clear_slot_degree();
+    old.clear_slot_moduli();
+    old.clear_plain_bits();
+    for (int bits = 24; bits <= 28; ++bits) {
+        old.set_plain_modulus(plain_moduli({}, bits).front());
+        const Architecture read = architecture_of(old);
+        EXPECT_EQ(read.slots, SlotChoice{});
+        EXPECT_EQ(read.plain_bits, bits);
+        EXPECT_FALSE(read.trust_server);
+    }
+    for (std::uint32_t modulus : {plain_moduli({}, 23).front(), plain_moduli({4096, 2}, 24)[1], 5u, 0u}) {
+        old.set_plain_modulus(modulus);
+        EXPECT_THROW(architecture_of(old), Error) << modulus;
+    }
+    old.set_plain_modulus(plain_moduli({}, 25).front());
+    for (const auto& name_twice : std::vector<std::function<void(wire::Architecture&)>>{
+             [](wire::Architecture& m) { m.set_plain_bits(25); }, [](wire::Architecture& m) { m.set_slot_moduli(1); },
+             [](wire::Architecture& m) { m.set_slot_degree(4096); }}) {
+        wire::Architecture both = old;
+        name_twice(both);
+        EXPECT_THROW(architecture_of(both), Error);
+    }
+
+    // As a whole file, which reads as what it would be written as today.
+    const std::string open = old.SerializeAsString();
+    const std::vector<std::uint8_t> today = serialize(model);
+    std::vector<std::uint8_t> file(today.begin(), today.begin() + 60);
+    file[8] = 1;
+    for (std::size_t i = 0; i < 8; ++i) file[12 + i] = static_cast<std::uint8_t>(open.size() >> (8 * i));
+    file.insert(file.end(), open.begin(), open.end());
+    file.insert(file.end(), today.begin() + 60 + static_cast<std::ptrdiff_t>(serialize(model.architecture).size()),
+                today.end());
+    fix_checksum(file);
+    EXPECT_EQ(serialize(parse(file)), today);
+    file[8] = 0;
+    EXPECT_NE(parse_error(file).find("unknown format version"), std::string::npos);
 }
 
 TEST(ModelFile, Fingerprint) {
@@ -141,7 +209,7 @@ TEST(ModelFile, SaysWhatIsWrong) {
     std::vector<std::uint8_t> bytes = serialize(testing::sample_model());
     EXPECT_NE(parse_error(std::span(bytes).first(bytes.size() - 1)).find("truncated"), std::string::npos);
     std::vector<std::uint8_t> newer = bytes;
-    newer[8] = 2;
+    newer[8] = 3;
     EXPECT_NE(parse_error(newer).find("newer"), std::string::npos);
     bytes.back() ^= 1;
     EXPECT_NE(parse_error(bytes).find("checksum"), std::string::npos);

@@ -6,13 +6,14 @@ namespace flash::testing {
 
 using namespace flash::model;
 
-Model sample_model(std::uint64_t seed) {
+Model sample_model(std::uint64_t seed, const SlotChoice& slots) {
     std::mt19937_64 random(seed);
     const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
     Model model;
     Architecture& a = model.architecture;
     a.name = "sample";
-    a.plain_modulus = kPlainModuli[1];
+    a.slots = slots;
+    a.plain_bits = 25;
     a.input = {2, 6, 5};
     a.input_scale = 0.01;
     a.input_limit = 100;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <random>
@@ -17,15 +18,17 @@ namespace {
 using Values = std::vector<std::vector<std::int64_t>>;
 
 // The definition in model.h, one sum at a time.
-std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index, const Values& values) {
+Accumulators naive_accumulate(const Model& model, std::size_t index, const Values& values) {
     const Architecture& a = model.architecture;
     const Layer& layer = a.layers[index];
     const LayerWeights& w = model.weights.layers[index];
-    std::vector<std::int64_t> acc;
+    Accumulators acc{a.layer_moduli(static_cast<int>(index)), {}};
+    acc.sums.resize(acc.moduli.size());
     for (int o = 0; o < layer.output.channels; ++o)
         for (int y = 0; y < layer.output.height; ++y)
             for (int x = 0; x < layer.output.width; ++x) {
-                std::int64_t sum = w.bias[static_cast<std::size_t>(o)];
+                std::vector<std::int64_t> sums(acc.moduli.size());
+                sums[0] = w.bias[static_cast<std::size_t>(o)];
                 for (std::size_t t = 0; t < layer.terms.size(); ++t) {
                     const Term& term = layer.terms[t];
                     const Shape& shape = a.value_shape(term.source);
@@ -45,54 +48,115 @@ std::vector<std::int64_t> naive_accumulate(const Model& model, std::size_t index
                                                px * term.pool->stride_w - term.pool->pad_left + kx);
                         return pool;
                     };
+                    const auto sum_of = [&](int c) -> std::int64_t& {
+                        return sums[static_cast<std::size_t>(
+                            std::ranges::find(acc.moduli, a.plain_modulus(term.source, c)) - acc.moduli.begin())];
+                    };
                     if (term.kind == TermKind::kScale) {
-                        sum += w.terms[t].scale[static_cast<std::size_t>(o)] * operand(o, y, x);
+                        sum_of(o) += w.terms[t].scale[static_cast<std::size_t>(o)] * operand(o, y, x);
                         continue;
                     }
-                    std::int64_t product = 0;
                     const int inputs = pooled.channels / term.groups, group = o / (layer.output.channels / term.groups);
                     std::size_t k = static_cast<std::size_t>(o * inputs * term.window.kernel_h * term.window.kernel_w);
                     for (int c = group * inputs; c < (group + 1) * inputs; ++c)
                         for (int ky = 0; ky < term.window.kernel_h; ++ky)
                             for (int kx = 0; kx < term.window.kernel_w; ++kx, ++k)
-                                product +=
-                                    w.terms[t].weights[k] *
+                                sum_of(c) +=
+                                    w.terms[t].multiplier * w.terms[t].weights[k] *
                                     operand(
                                         c, y * term.window.stride_h - term.window.pad_top + ky * term.window.dilation_h,
                                         x * term.window.stride_w - term.window.pad_left + kx * term.window.dilation_w);
-                    sum += w.terms[t].multiplier * product;
                 }
-                acc.push_back(sum);
+                for (std::size_t i = 0; i < sums.size(); ++i) acc.sums[i].push_back(sums[i]);
             }
     return acc;
 }
 
-TEST(Twin, AgreesWithTheDefinition) {
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-        const Model model = testing::sample_model(seed);
-        const std::vector<std::int32_t> input = testing::sample_input(model, seed);
-        const Twin twin(model);
-        const TwinResult result = twin.run(input, {}, true);
-        Values values{{input.begin(), input.end()}};
-        for (std::size_t i = 0; i < model.architecture.layers.size(); ++i) {
-            const TwinLayer& layer = result.layers[i];
-            EXPECT_EQ(layer.acc, naive_accumulate(model, i, values)) << "layer " << i;
-            EXPECT_EQ(layer.acc, twin.accumulate(static_cast<int>(i), values)) << "layer " << i;
-            const double unit =
-                std::ldexp(1.0, model.architecture.layers[i].share_bits) / model.architecture.plain_modulus;
-            for (std::size_t p = 0; p < layer.acc.size(); ++p)
-                EXPECT_EQ(layer.x[p], std::floor(static_cast<double>(layer.acc[p]) * unit + 0.5)) << "layer " << i;
-            values.push_back(layer.y);
-        }
-        EXPECT_EQ(result.overflows, 0);
-        EXPECT_EQ(result.output, result.layers.back().x);
-        EXPECT_EQ(result.logits, dequantise_output(model.architecture, result.output));
-        EXPECT_EQ(twin.run(input).output, result.output);
-    }
+/// 2^m times the sum of acc_i / T_i, to some 2^-50.
+long double exact_x(const Accumulators& acc, std::size_t at, int share_bits) {
+    long double sum = 0;
+    for (std::size_t i = 0; i < acc.moduli.size(); ++i)
+        sum += static_cast<long double>(acc.sums[i][at]) / static_cast<long double>(acc.moduli[i]);
+    return std::ldexp(sum, share_bits);
 }
 
-TEST(Twin, StochasticRoundingIsUnbiasedFloorOrCeiling) {
-    const Model model = testing::sample_model();
+void expect_equal(const Accumulators& left, const Accumulators& right) {
+    EXPECT_EQ(left.moduli, right.moduli);
+    EXPECT_EQ(left.sums, right.sums);
+}
+
+void check_definition(const Model& model, std::uint64_t seed) {
+    const std::vector<std::int32_t> input = testing::sample_input(model, seed);
+    const Twin twin(model);
+    const TwinResult result = twin.run(input, {}, true);
+    Values values{{input.begin(), input.end()}};
+    for (std::size_t i = 0; i < model.architecture.layers.size(); ++i) {
+        SCOPED_TRACE("layer " + std::to_string(i));
+        const TwinLayer& layer = result.layers[i];
+        expect_equal(layer.acc, naive_accumulate(model, i, values));
+        expect_equal(layer.acc, twin.accumulate(static_cast<int>(i), values));
+        double largest = 0;
+        for (std::size_t p = 0; p < layer.acc.size(); ++p) {
+            const long double x = exact_x(layer.acc, p, model.architecture.layers[i].share_bits);
+            EXPECT_EQ(layer.x[p], std::floor(x + 0.5L));
+            largest = std::max(largest, std::abs(layer.acc.use(p)));
+        }
+        EXPECT_EQ(result.use[i], largest);
+        values.push_back(layer.y);
+    }
+    EXPECT_EQ(result.overflows, 0);
+    EXPECT_EQ(result.output, result.layers.back().x);
+    EXPECT_EQ(result.logits, dequantise_output(model.architecture, result.output));
+    EXPECT_EQ(twin.run(input).output, result.output);
+}
+
+TEST(Twin, AgreesWithTheDefinition) {
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) check_definition(testing::sample_model(seed), seed);
+}
+
+// Each accumulator counts the channels of its modulus, and X is the rounding of the sum of all.
+TEST(Twin, AgreesWithTheDefinitionForEveryNumberOfModuli) {
+    for (const SlotChoice& slots :
+         {SlotChoice{4096, 2}, SlotChoice{8192, 2}, SlotChoice{8192, 3}, SlotChoice{16384, 6}, SlotChoice{16384, 7}})
+        for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+            SCOPED_TRACE(std::to_string(slots.degree) + ", " + std::to_string(slots.moduli));
+            Model model = testing::sample_model(seed, slots);
+            check_definition(model, seed);
+            model.architecture.layers[0].plain_bits = 26;
+            model.architecture.layers[1].plain_bits = 27;
+            check_definition(model, seed);
+        }
+}
+
+TEST(Twin, YMustFitTheModulusOfItsChannel) {
+    Model model = testing::sample_model(1, {8192, 3});
+    model.architecture.layers[0].plain_bits = 23;
+    const std::vector<std::int32_t> input = testing::sample_input(model, 1);
+    const TwinResult before = Twin(model).run(input, {}, true);
+    ASSERT_EQ(before.overflows, 0);
+    // kappa and offset that bring the largest Y of one channel to just below half of its modulus, then beyond.
+    const auto moduli = model.architecture.channel_moduli(1);
+    for (std::size_t channel = 0; channel < moduli.size(); ++channel)
+        for (const bool beyond : {false, true}) {
+            std::int64_t x = 0;
+            for (std::size_t p = channel * 30; p < (channel + 1) * 30; ++p)
+                if (std::abs(before.layers[0].x[p]) > std::abs(x)) x = before.layers[0].x[p];
+            ASSERT_NE(x, 0);
+            const std::int64_t half = moduli[channel] / 2, kappa = (half - x * x) / x;
+            Model moved = model;
+            moved.weights.layers[0].kappa[channel] = static_cast<std::int32_t>(kappa);
+            moved.weights.layers[0].offset[channel] = static_cast<std::int32_t>(half - activate(x, kappa, 0) + beyond);
+            const TwinResult run = Twin(moved).run(input, {}, true);
+            EXPECT_EQ(run.layers[0].x, before.layers[0].x);
+            std::int64_t wrong = 0;
+            for (std::size_t p = channel * 30; p < (channel + 1) * 30; ++p)
+                wrong += 2 * std::abs(run.layers[0].y[p]) >= moduli[channel];
+            EXPECT_EQ(wrong > 0, beyond);
+            EXPECT_GE(run.overflows, wrong);
+        }
+}
+
+void check_stochastic(const Model& model) {
     const std::vector<std::int32_t> input = testing::sample_input(model, 9);
     const Twin twin(model);
     const std::size_t size = twin.run(input, {}, true).layers[0].x.size();
@@ -103,7 +167,7 @@ TEST(Twin, StochasticRoundingIsUnbiasedFloorOrCeiling) {
         const TwinLayer layer = twin.run(input, rounding, true).layers[0];
         EXPECT_EQ(layer.x, twin.run(input, rounding, true).layers[0].x);
         for (std::size_t p = 0; p < size; ++p) {
-            const double exact = static_cast<double>(layer.acc[p]) * 512 / model.architecture.plain_modulus;
+            const double exact = static_cast<double>(exact_x(layer.acc, p, 9));
             EXPECT_LT(std::abs(layer.x[p] - exact), 1.0);
             mean[p] += (layer.x[p] - exact) / kRuns;
         }
@@ -115,6 +179,11 @@ TEST(Twin, StochasticRoundingIsUnbiasedFloorOrCeiling) {
         all += m / static_cast<double>(size);
     }
     EXPECT_LT(std::abs(all), 0.01);
+}
+
+TEST(Twin, StochasticRoundingIsUnbiasedFloorOrCeiling) {
+    check_stochastic(testing::sample_model());
+    check_stochastic(testing::sample_model(1, {8192, 3}));
 }
 
 TEST(Twin, CountsOverflowsAndGoesOnDeterministically) {
@@ -170,9 +239,13 @@ TEST(Twin, GroupsAndDilationAgreeWithTheDefinition) {
                 {{{draw(3 * a.fan_in(a.layers[1].terms[0])), 1, {}}}, std::vector<std::int32_t>(3, 0), {}, {}, {}, {}}};
             validate(model);
             const std::vector<std::int32_t> input = testing::sample_input(model, 3);
-            const TwinResult result = Twin(model).run(input, {}, true);
-            EXPECT_EQ(result.layers[0].acc, naive_accumulate(model, 0, {{input.begin(), input.end()}}))
-                << groups << " groups, dilation " << dilation;
+            SCOPED_TRACE(std::to_string(groups) + " groups, dilation " + std::to_string(dilation));
+            for (const SlotChoice& slots :
+                 {SlotChoice{}, SlotChoice{8192, 2}, SlotChoice{8192, 3}, SlotChoice{16384, 7}}) {
+                model.architecture.slots = slots;
+                expect_equal(Twin(model).run(input, {}, true).layers[0].acc,
+                             naive_accumulate(model, 0, {{input.begin(), input.end()}}));
+            }
             EXPECT_EQ(serialize(parse(serialize(model))), serialize(model));
             EXPECT_EQ(parse(serialize(model)).architecture.layers[0].terms[0].groups, groups);
             EXPECT_EQ(parse(serialize(model)).architecture.layers[0].terms[0].window, term.window);
@@ -184,7 +257,7 @@ TEST(Twin, Speed) {
     Model model;
     Architecture& a = model.architecture;
     a.name = "speed";
-    a.plain_modulus = kPlainModuli[4];
+    a.plain_bits = 28;
     a.input = {3, 32, 32};
     a.input_scale = 1;
     a.input_limit = 128;
@@ -208,16 +281,18 @@ TEST(Twin, Speed) {
         products += static_cast<double>(depth) * static_cast<double>(layer.output.size());
     }
     model.weights.salt.assign(32, 0);
-    const Twin twin(model);
     const std::vector<std::int32_t> input(3 * 32 * 32, 1);
-    const auto start = std::chrono::steady_clock::now();
-    constexpr int kRuns = 10;
-    for (int i = 0; i < kRuns; ++i) twin.run(input);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    RecordProperty("images_per_minute_and_core", static_cast<int>(60 * kRuns / seconds));
-    printf("%.1f M multiply-adds per image, %.0f images per minute on one core\n", products / 1e6,
-           60 * kRuns / seconds);
-    EXPECT_GT(60 * kRuns / seconds, 30);
+    for (const SlotChoice& slots : {SlotChoice{}, SlotChoice{8192, 3}}) {
+        a.slots = slots;
+        const Twin twin(model);
+        const auto start = std::chrono::steady_clock::now();
+        constexpr int kRuns = 10;
+        for (int i = 0; i < kRuns; ++i) twin.run(input);
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        printf("%.1f M multiply-adds per image, %d moduli: %.0f images per minute on one core\n", products / 1e6,
+               slots.moduli, 60 * kRuns / seconds);
+        EXPECT_GT(60 * kRuns / seconds, 30);
+    }
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 model::Architecture residual() {
     model::Architecture a;
     a.name = "alternatives";
-    a.plain_modulus = model::kPlainModuli[2];
+    a.plain_bits = 26;
     a.input = {3, 16, 16};
     a.input_scale = a.output_scale = 1;
     a.input_limit = 100;

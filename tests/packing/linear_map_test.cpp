@@ -82,7 +82,7 @@ void check_as_it_is(const model::Model& model, std::uint64_t seed) {
     ASSERT_EQ(result.overflows, 0);
     std::vector<std::vector<std::int64_t>> values{{input.begin(), input.end()}};
     for (std::size_t l = 0; l < model.architecture.layers.size(); ++l) {
-        EXPECT_EQ(packed_accumulators(model, plan, static_cast<int>(l), values), result.layers[l].acc)
+        EXPECT_EQ(packed_accumulators(model, plan, static_cast<int>(l), values), result.layers[l].acc.sums.front())
             << "layer " << l << " of seed " << seed;
         values.push_back(result.layers[l].y);
     }

@@ -17,7 +17,7 @@ namespace {
 model::Architecture architecture(model::Shape input) {
     model::Architecture a;
     a.name = "plan";
-    a.plain_modulus = model::kPlainModuli[2];
+    a.plain_bits = 26;
     a.input = input;
     a.input_scale = 1;
     a.input_limit = 100;

@@ -14,7 +14,7 @@ model::Architecture one_layer(model::Shape input, const model::Window& window, i
                               const model::PackingChoice& packing) {
     model::Architecture a;
     a.name = "taps";
-    a.plain_modulus = model::kPlainModuli[2];
+    a.plain_bits = 26;
     a.input = input;
     a.input_scale = 1;
     a.input_limit = 100;

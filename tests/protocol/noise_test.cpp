@@ -30,7 +30,7 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
     const packing::LinearPlan& linear = plan.layers.front();
     const model::Layer& layer = architecture.layers.front();
     const std::size_t n = stream.degree(), polynomials = static_cast<std::size_t>(stream.polynomials());
-    const std::uint32_t modulus = architecture.plain_modulus;
+    const std::uint32_t modulus = architecture.single_modulus();
     const scheme::DirectRing& ring = scheme::direct_ring(n);
     const scheme::PublicPolynomials publics(Sha256{2});
     const packing::LinearMap map = packing::build_linear_map(architecture, plan, 0, model.weights.layers[0]);
@@ -67,7 +67,7 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
             map, plan, 0, [&](int) { return std::span<const std::uint32_t>(a); }, result_a);
         apply_results(
             map, plan, 0, 0, [&](int) { return std::span<const std::uint32_t>(b); }, result_b);
-        const std::vector<std::int64_t> acc = model::Twin(model).run(input, {}, true).layers[0].acc;
+        const std::vector<std::int64_t> acc = model::Twin(model).run(input, {}, true).layers[0].acc.sums.front();
         for (int p = 0; p < linear.polynomials(); ++p) {
             const auto positions = packing::result_positions(linear, layer.output, p);
             const auto words_a = std::span(result_a).subspan(static_cast<std::size_t>(p) * n, n);

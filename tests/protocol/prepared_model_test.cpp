@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/file.h"
 #include "model/reader.h"
+#include "protocol/client_model.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -36,6 +37,24 @@ TEST(PreparedModel, TransformsStayWithinTheirBudget) {
         EXPECT_EQ(flash::testing::run_without_audit(some, input, 7, 8).x,
                   flash::testing::run_without_audit(none, input, 7, 8).x);
     }
+}
+
+// Both parties compute their costs first.
+TEST(PreparedModel, SeveralModuliAreRefusedByBothParties) {
+    model::Model source = flash::testing::random_model(1);
+    source.architecture.slots = {8192, 3};
+    model::validate(source);
+    const auto kind_of = [](const auto& make) {
+        try {
+            make();
+        } catch (const Error& error) {
+            return error.kind();
+        }
+        ADD_FAILURE() << "accepted";
+        return ErrorKind::kInternal;
+    };
+    EXPECT_EQ(kind_of([&] { PreparedModel{source}; }), ErrorKind::kUnsupported);
+    EXPECT_EQ(kind_of([&] { ClientModel(source.architecture, Sha256{}); }), ErrorKind::kUnsupported);
 }
 
 TEST(PreparedModel, FromAFileItIsTheSame) {

@@ -53,9 +53,9 @@ TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
     for (const scheme::DirectRing& ring : scheme::kDirectRings) {
         scheme::DirectSecretKey key(publics, ring, rng);
         std::vector<std::uint32_t> plain(ring.degree), b(ring.degree);
-        key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b);
-        EXPECT_THROW(key.encrypt({1, 2}, plain, model::kPlainModuli[0], rng, b), Error);
-        key.encrypt({1, 3}, plain, model::kPlainModuli[0], rng, b);
+        key.encrypt({1, 2}, plain, model::plain_moduli({}, 24).front(), rng, b);
+        EXPECT_THROW(key.encrypt({1, 2}, plain, model::plain_moduli({}, 24).front(), rng, b), Error);
+        key.encrypt({1, 3}, plain, model::plain_moduli({}, 24).front(), rng, b);
     }
     static_assert(!std::is_copy_constructible_v<scheme::DirectSecretKey>);
     static_assert(!std::is_copy_constructible_v<SecretSeed>);

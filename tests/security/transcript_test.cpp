@@ -65,7 +65,7 @@ std::vector<std::uint64_t> unpacked(std::span<const std::uint8_t> bytes, int bit
 }
 
 std::vector<Values> uniform_parts(const Message& message, const model::Architecture& architecture) {
-    const auto& slots = scheme::slot_parameters(architecture.plain_modulus);
+    const auto& slots = scheme::slot_parameters(architecture.single_modulus());
     const std::span<const std::uint8_t> payload = message.payload;
     const auto slot_polynomial = [&](std::span<const std::uint8_t> bytes, const std::string& part) {
         std::vector<Values> out;
@@ -247,7 +247,7 @@ TEST(Transcript, SharesOfEachPartyAreUniform) {
     };
     Recorder client, server;
     client.bits = server.bits = model.architecture().layers[0].share_bits;
-    client.modulus = server.modulus = model.architecture().plain_modulus;
+    client.modulus = server.modulus = model.architecture().single_modulus();
     const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), 0);
     for (int run = 0; run < 12; ++run) flash::testing::run_with_probes(model, input, client, server);
     for (const Recorder* party : {&client, &server}) {

@@ -24,7 +24,7 @@ Needle client_share_needle(const model::Architecture& architecture) {
     // The client's share of the first activation.
     SecretVector<std::uint32_t> share(16);
     protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0,
-                               architecture.plain_modulus, share);
+                               architecture.single_modulus(), share);
     return Needle(share);
 }
 

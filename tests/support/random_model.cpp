@@ -22,13 +22,11 @@ using model::TermKind;
 using model::TermWeights;
 using model::Window;
 
-std::uint32_t modulus_of(int plain_bits) { return model::kPlainModuli[static_cast<std::size_t>(plain_bits - 24)]; }
-
 class Builder {
 public:
     Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits) : rng_(seed), share_bits_(share_bits) {
         model_.architecture.name = "random";
-        model_.architecture.plain_modulus = modulus_of(plain_bits);
+        model_.architecture.plain_bits = plain_bits;
         model_.architecture.input = input;
         model_.architecture.input_scale = 0.01;
         model_.architecture.input_limit = 500;
@@ -90,7 +88,7 @@ public:
         packing::choose_upload_bits(model_.architecture, model_.weights);
         return std::move(model_);
     }
-    double modulus() const { return model_.architecture.plain_modulus; }
+    double modulus() const { return model_.architecture.single_modulus(); }
 
 private:
     TermWeights draw(const Term& term, const Shape& output, double budget) {

@@ -162,20 +162,35 @@ TEST(HostileFlood, OverrunningTheInboxEndsTheSession) {
     EXPECT_EQ(ended.get_future().get().kind, ErrorKind::kProtocol);
 }
 
+/// Sends messages without end to whoever connects, until it may not queue any more.
+class FloodingServer {
+public:
+    FloodingServer(std::chrono::milliseconds timeout, std::size_t max_send_queue)
+        : server_(options(timeout, max_send_queue), [this](std::unique_ptr<Channel> channel, const std::string&) {
+              try {
+                  while (true) channel->send(message(some_type::kLinearResponse, 100'000));
+              } catch (const Error& error) {
+                  ended_.set_value(Seen(error));
+              }
+          }) {}
+    auto port() const { return server_.port(); }
+    std::future<Seen> end() { return ended_.get_future(); }
+
+private:
+    static ServerOptions options(std::chrono::milliseconds timeout, std::size_t max_send_queue) {
+        ServerOptions options;
+        options.limits = quick_limits(timeout);
+        options.limits.max_send_queue = max_send_queue;
+        return options;
+    }
+    std::promise<Seen> ended_;  // outlives the server, which sets it
+    EchoServer server_;
+};
+
 TEST(HostileFlood, APeerThatDoesNotReadStallsSendButNotForever) {
-    ServerOptions options;
-    options.limits = quick_limits(300ms);
-    options.limits.max_send_queue = 1'000'000;
-    std::promise<Seen> ended;
-    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
-        try {
-            while (true) channel->send(message(some_type::kLinearResponse, 100'000));
-        } catch (const Error& error) {
-            ended.set_value(Seen(error));
-        }
-    });
+    FloodingServer server(300ms, 1'000'000);
     auto peer = RawTls::connect(server.port());
-    auto future = ended.get_future();
+    auto future = server.end();
     ASSERT_EQ(future.wait_for(5s), std::future_status::ready);
     const Seen error = future.get();
     EXPECT_EQ(error.kind, ErrorKind::kTimeout);
@@ -184,21 +199,11 @@ TEST(HostileFlood, APeerThatDoesNotReadStallsSendButNotForever) {
 
 TEST(HostileFlood, AnswersToKeyUpdatesDoNotPileUp) {
     // The peer takes nothing, so that the server's socket is full, and asks for new keys again and again.
-    ServerOptions options;
-    options.limits = quick_limits(20s);
-    options.limits.max_send_queue = 32'000'000;
-    std::promise<Seen> ended;
-    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
-        try {
-            while (true) channel->send(message(some_type::kLinearResponse, 100'000));
-        } catch (const Error& error) {
-            ended.set_value(Seen(error));
-        }
-    });
+    FloodingServer server(20s, 32'000'000);
     auto peer = RawTls::connect(server.port());
     ASSERT_TRUE(peer.ready());
     std::this_thread::sleep_for(300ms);
-    auto future = ended.get_future();
+    auto future = server.end();
     int asked = 0;
     while (asked < 20'000 && peer.ask_for_new_keys()) ++asked;
     ASSERT_EQ(future.wait_for(5s), std::future_status::ready) << asked << " changes of keys were answered";

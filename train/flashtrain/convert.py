@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from . import networks, surgery
+from . import networks, surgery, zoo
 from .curves import measure
 from .data import Source
 from .data.loader import Loaded, loader, test_images
@@ -29,7 +29,7 @@ def recipe(activation: str, epochs: int, **changes) -> Recipe:
     """The recipe of a conversion: a short blend and a low rate, for weights that are trained already."""
     settings = dict(activation=activation, epochs=epochs, batch=64, peak_rate=0.01, vector_rate=1.0, warmup=0.1, average=0.99,
                     clip=1.0, label_smoothing=0.0, blend_start=0.0, blend_end=0.5 if activation == "square" else 0.3,
-                    distil_logits=0.7, precision="fp32", freeze_norm=0.9)
+                    distil_logits=0.7, precision="fp32", freeze_norm=0.8, settle=True)
     settings.update(changes)
     made = Recipe(**settings)
     if made.quantise < 1:
@@ -79,6 +79,10 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
     if not len(loaded.batches):
         raise UserError(f"the set has fewer training images than a batch of {chosen.batch}: make it smaller by --set batch=N")
     original = copy.deepcopy(model).eval()
+    norms = [m for m in original.modules() if isinstance(m, nn.BatchNorm2d)]
+    if norms and not any(m.num_batches_tracked for m in norms):
+        print("the network's normalisations have never seen a picture: they are set on training images", flush=True)
+        zoo.settle(original, source.standardise(loaded.sample.pixels[:MEASURED]))
     student = surgery.replace(original, activation, pooling, chosen.period)
     outputs = original(source.standardise(loaded.sample.pixels[:2])).shape[1]
     if outputs < source.classes:

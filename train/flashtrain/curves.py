@@ -73,16 +73,45 @@ class ConvertedSine(Original, SineActivation):
         return (c / 2 * amplitude) * torch.sin((t / c) * u + -phase) + c / t ** 2
 
 
+class IdentityNorm(nn.BatchNorm2d):
+    """A batch normalisation that measure() makes an identity; until then it knows neither channels nor statistics."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.measured: list[tuple[Tensor, Tensor]] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.measured is not None:
+            values = x.detach().float()
+            self.measured.append((values.mean((0, 2, 3)), values.square().mean((0, 2, 3))))
+        return x if self.num_features == 0 else super().forward(x)
+
+    def become_identity(self) -> None:
+        mean, squares = (torch.stack(parts).mean(0) for parts in zip(*self.measured))
+        variance = (squares - mean * mean).clamp_min(1e-4)
+        self.measured, self.num_features = None, len(mean)
+        self.weight, self.bias = nn.Parameter((variance + self.eps).sqrt()), nn.Parameter(mean.clone())
+        self.running_mean, self.running_var = mean.clone(), variance
+
+
 @torch.no_grad()
 def measure(model: nn.Module, images: Tensor, batch: int = 100) -> None:
-    """Sets every curve's unit by what its inputs are on `images`, standardised float32 [N, 3, H, W]."""
+    """Sets every curve's unit by what its inputs are on `images`, standardised float32 [N, 3, H, W].
+
+    The curves are measured as the original's activations.
+    """
     curves = [m for m in model.modules() if isinstance(m, Original)]
+    norms = [m for m in model.modules() if isinstance(m, IdentityNorm)]
     model.eval()
+    for layer in (*curves, *norms):
+        layer.measured = []
     for curve in curves:
-        curve.measured = []
+        curve.alpha = 0.0
     for part in images.split(batch):
         model(part)
     for curve in curves:
         spread = torch.stack(curve.measured).mean().sqrt()
         curve.unit.copy_((spread / INPUT_SCALE).clamp_min(1e-6))
-        curve.measured = None
+        curve.measured, curve.alpha = None, 1.0
+    for layer in norms:
+        layer.become_identity()

@@ -69,6 +69,7 @@ class Recipe:
 
     # Last phases
     freeze_norm: float = 0.93     # fraction from which batch statistics are frozen; 1: never
+    settle: bool = False          # there they are set on training images first: for runs so short that they lag behind
     quantise: float = 1.0         # fraction from which training is quantisation-aware; 1: never
     share_bits: int = 10          # m there
     plain_bits: int = 27         # bits of T there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from typing import Callable
 
 import torch
@@ -10,7 +11,7 @@ import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .curves import ConvertedSine, ConvertedSquare
+from .curves import ConvertedSine, ConvertedSquare, IdentityNorm
 from .errors import UserError
 
 # ReLU and its relatives, as modules, functions and methods
@@ -18,6 +19,7 @@ MODULES = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, 
 FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus}
 METHODS = {"relu", "relu_"}
 PLAIN = {F.relu, F.relu_, torch.relu, torch.relu_}
+SUMS = {operator.add, operator.iadd, torch.add}
 POOL_FUNCTIONS = {F.max_pool2d, torch.max_pool2d}
 # What stands between a convolution and its pooling without moving pixels
 _POINTWISE = (nn.BatchNorm2d, nn.Identity, nn.Dropout, ConvertedSquare, ConvertedSine)
@@ -25,6 +27,9 @@ _POINTWISE = (nn.BatchNorm2d, nn.Identity, nn.Dropout, ConvertedSquare, Converte
 
 def replace(model: nn.Module, activation: str = "square", pooling: str = "average", period: float = 8.0) -> nn.Module:
     """A copy of `model` whose activations are curves and whose poolings are linear. Its weights are the same.
+
+    With the square, an identity that is added to something gets a normalisation of its own, which begins as the
+    identity too: without it the square's tail would grow from block to block.
 
     Every place where an activation is called gets a curve of its own, also where the original calls
     one module in several.
@@ -45,6 +50,8 @@ def replace(model: nn.Module, activation: str = "square", pooling: str = "averag
     if not curves:
         raise UserError("the network has no ReLU or relative of it that could be replaced")
     _replace_poolings(graph, pooling)
+    if activation == "square":
+        _normalise_identities(graph)
     graph.graph.lint()
     graph.recompile()
     graph.delete_all_unused_submodules()
@@ -116,6 +123,23 @@ def _replace_poolings(traced: torch.fx.GraphModule, kind: str) -> None:
                 new = traced.graph.call_module(name, (node.args[0],))
         node.replace_all_uses_with(new)
         traced.graph.erase_node(node)
+
+
+def _normalise_identities(traced: torch.fx.GraphModule) -> None:
+    """A normalisation on every branch of a sum that is an activation's output as it is."""
+    count = 0
+    for node in list(traced.graph.nodes):
+        if node.op != "call_function" or node.target not in SUMS:
+            continue
+        for source in node.args[:2]:
+            if not isinstance(source, torch.fx.Node) or source.op != "call_module":
+                continue
+            if not isinstance(traced.get_submodule(source.target), (ConvertedSquare, ConvertedSine)):
+                continue
+            count += 1
+            traced.add_submodule(f"identity{count}", IdentityNorm())
+            with traced.graph.inserting_before(node):
+                node.replace_input_with(source, traced.graph.call_module(f"identity{count}", (source,)))
 
 
 def _pair(value) -> tuple:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import quantise
+from . import quantise, zoo
 from .activation import activations, range_penalty, set_alpha, set_penalty, set_tail
 from .average import Average
 from .data import Images, Source
@@ -25,7 +25,7 @@ from .recipe import Recipe
 from .replicas import Replicas
 from .runs import trusted
 
-CALIBRATION = 512  # training images that set the ranges of quantisation-aware training
+CALIBRATION = 512  # training images that set ranges and statistics
 
 
 class Progress:
@@ -118,7 +118,7 @@ class Trainer:
         self.fast = torch.compile(model) if recipe.compile else model
         self.epoch, self.seconds, self.reached = 0, 0.0, 0.0
         self.alpha = min(recipe.alphas_at(0.0, 1))
-        self.quantised = False
+        self.quantised = self.frozen = False
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
             self._resume()
@@ -216,8 +216,8 @@ class Trainer:
             set_alpha(model, alphas)
             set_penalty(model, recipe.range_reach if weight else None, exponent)
             set_tail(model, recipe.linear_tail if now < recipe.freeze_norm else recipe.linear_tail_end)
-            if now >= recipe.freeze_norm:
-                freeze_norms(model)
+        if now >= recipe.freeze_norm:
+            self._freeze()
         if now >= recipe.quantise and not self.quantised:
             sample = self.source.standardise(self.loaded.sample.pixels[:CALIBRATION].to(self.device))
             for model in self.replicas.models:
@@ -226,6 +226,18 @@ class Trainer:
                 freeze_norms(model)
             self.quantised = True
         return rate, alphas[-1], weight
+
+    def _freeze(self) -> None:
+        """Batch normalisations compute with stored statistics from now on; with `settle` these are set anew first."""
+        if self.recipe.settle and not self.frozen:
+            sample = self.source.standardise(self.loaded.sample.pixels[:CALIBRATION].to(self.device))
+            for model in (*self.replicas.models, self.average.model):
+                zoo.settle(model, sample.contiguous(memory_format=torch.channels_last))
+            for model in self.replicas.models:
+                model.train()
+        self.frozen = True
+        for model in self.replicas.models:
+            freeze_norms(model)
 
     def _loss(self, model: nn.Module, images: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of one batch, and figures for the log."""

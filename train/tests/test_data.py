@@ -63,6 +63,45 @@ class DataTest(Seeded):
             self.assertEqual(pixels.shape, (2, 3, 32, 32))
             self.assertEqual(sorted(labels.tolist()), [0, 1])
 
+    def test_tiny_imagenet_may_come_as_grids(self) -> None:
+        try:
+            from PIL import Image
+        except ImportError:
+            self.skipTest("PIL is not installed")
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name) / "tiny-imagenet-200"
+            place.mkdir()
+            (place / "wnids.txt").write_text("n2\nn1\n")
+            (Path(name) / "tiny-imagenet-grids").mkdir()
+            for index, wnid in enumerate(("n2", "n1")):
+                grid = Image.new("RGB", (3 * 64, 2 * 64))
+                for cell in range(6):
+                    grid.paste((40 * cell, 200 * index, 0), (cell % 3 * 64, cell // 3 * 64, (cell % 3 + 1) * 64, (cell // 3 + 1) * 64))
+                grid.save(Path(name) / "tiny-imagenet-grids" / f"{wnid}.jpg", quality=95)
+            read = memory.tiny_imagenet(place, True)
+            self.assertEqual(read.labels.tolist(), [0] * 6 + [1] * 6)
+            for index in range(12):
+                expected = torch.tensor([40.0 * (index % 6), 200.0 * (index // 6), 0.0])
+                self.assertLess((read.pixels[index, :, 32, 32].float() - expected).abs().max().item(), 6)
+
+    def test_a_folder_of_class_folders_is_a_set(self) -> None:
+        try:
+            from PIL import Image
+        except ImportError:
+            self.skipTest("PIL is not installed")
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name)
+            with self.assertRaisesRegex(UserError, "no folders of pictures"):
+                folder.folder_source(place, 8, 8, (0.5,) * 3, (0.5,) * 3)
+            for wnid in ("dog", "cat"):
+                (place / wnid).mkdir()
+                Image.new("RGB", (10, 12), (10, 200, 30)).save(place / wnid / "a.png")
+            source = folder.folder_source(place, 8, 8, (0.5,) * 3, (0.5,) * 3)
+            self.assertEqual((source.labels, source.classes), (("cat", "dog"), 2))
+            self.assertEqual(source.read(place, True).pixels.shape, (2, 3, 8, 8))
+            with self.assertRaisesRegex(UserError, "no test part"):
+                source.read(place, False)
+
     def test_mirroring_alternates(self) -> None:
         some = images(64)
         batches = Augmented(some, CIFAR10, 64, torch.device("cpu"), shift=0)

@@ -29,6 +29,29 @@ class TrainingTest(Seeded):
                 for model in run.replicas.models:
                     self.assertEqual([a.tail for a in activations(model)], [tail] * 3)
 
+    def test_statistics_are_set_anew_before_they_are_frozen(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            run = trainer(Path(folder), dataclasses.replace(self.RECIPE, settle=True, quantise=1.0))
+            norm = run.model.features[0].norm
+            run._set_phase(0.69)
+            self.assertTrue(norm.training and norm.running_mean.abs().max() == 0)
+            run._set_phase(0.7)
+            self.assertFalse(norm.training)
+            self.assertGreater(norm.running_mean.abs().max().item(), 0)
+
+    def test_small_pictures_come_first(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            run = trainer(Path(folder), dataclasses.replace(self.RECIPE, small_side=20, small_until=0.5))
+            for progress, side in ((0.0, 20), (0.49, 20), (0.5, 32)):
+                self.assertEqual(run._sized(torch.zeros(2, 3, 32, 32), progress).shape, (2, 3, side, side))
+
+    def test_the_clock_goes_on_where_it_stopped(self) -> None:
+        progress = training.Progress(0.4, 100, 10.0)
+        self.assertAlmostEqual(progress.at(5), 0.4, places=3)
+        progress.started -= 300
+        self.assertAlmostEqual(progress.at(5), 0.7, places=3)
+        self.assertEqual(training.Progress(0.0, 100, None).at(25), 0.25)
+
     def test_learns_and_logs(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             recipe = dataclasses.replace(self.RECIPE, epochs=12, quantise=1.0)

@@ -65,7 +65,7 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
     for (int id : model_.plan.layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan.streams[static_cast<std::size_t>(id)];
         SecretVector<std::uint32_t> pooled;
-        const auto share = values_.stream_input(stream, model_.architecture.plain_modulus, model_.architecture, pooled);
+        const auto share = values_.stream_input(stream, model_.architecture, pooled);
         const std::size_t count = static_cast<std::size_t>(stream.polynomials());
         for (std::size_t begin = 0; begin < count; begin += kBatch) {
             std::vector<transport::Message> messages(std::min(kBatch, count - begin));
@@ -79,7 +79,7 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
                     Prng rng = encryption_.stream(static_cast<std::uint64_t>(id), p);
                     keys_.at(stream.degree())
                         .encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain,
-                                 model_.architecture.plain_modulus, rng, b);
+                                 model_.architecture.single_modulus(), rng, b);
                     messages[i] = make_message(message_type::kUpload, static_cast<std::uint32_t>(layer),
                                                index + static_cast<std::uint32_t>(i), encode_upload(b, stream));
                 }

@@ -18,7 +18,7 @@ void ValueStore::put(int value, SecretVector<std::uint32_t> share) {
     shares_[static_cast<std::size_t>(value)] = std::move(share);
 }
 
-std::span<const std::uint32_t> ValueStore::stream_input(const packing::Stream& stream, std::uint32_t modulus,
+std::span<const std::uint32_t> ValueStore::stream_input(const packing::Stream& stream,
                                                         const model::Architecture& architecture,
                                                         SecretVector<std::uint32_t>& pooled) const {
     const SecretVector<std::uint32_t>& share = shares_[static_cast<std::size_t>(stream.source)];
@@ -27,7 +27,7 @@ std::span<const std::uint32_t> ValueStore::stream_input(const packing::Stream& s
             "a value is needed after it was released");
     if (!stream.pool) return share;
     pooled = SecretVector<std::uint32_t>(static_cast<std::size_t>(stream.shape.size()));
-    model::sum_pool(share, shape, *stream.pool, modulus, pooled);
+    model::sum_pool(share, shape, *stream.pool, architecture.channel_moduli(stream.source), pooled);
     return pooled;
 }
 

@@ -17,8 +17,7 @@ public:
     void put(int value, SecretVector<std::uint32_t> share);
     /// The share of a stream's source after the stream's pooling (local on shares: a sum mod T). `pooled` is scratch
     /// that holds the result when there is a pooling; otherwise the stored share itself is returned.
-    std::span<const std::uint32_t> stream_input(const packing::Stream& stream, std::uint32_t modulus,
-                                                const model::Architecture& architecture,
+    std::span<const std::uint32_t> stream_input(const packing::Stream& stream, const model::Architecture& architecture,
                                                 SecretVector<std::uint32_t>& pooled) const;
     /// Wipes the values that no layer after this one uploads.
     void release_after(int layer);

@@ -126,7 +126,7 @@ TYPED_TEST(ActivationTest, SharesAddUpToTheActivation) {
         vectors.push_back(this->vectors(number));
         EXPECT_EQ(vectors.back().size(), a.sizes().vectors);
     }
-    const std::uint32_t modulus = this->model_.architecture.plain_modulus;
+    const std::uint32_t modulus = this->model_.architecture.single_modulus();
     for (int l = 0; l < a.layers(); ++l) {
         if (a.chunks(l) == 0) continue;
         const auto at = static_cast<std::size_t>(l);

@@ -174,7 +174,7 @@ ClearActivation::ClearActivation(const model::Architecture& architecture, std::s
                      }
                      return chunks;
                  }()),
-      modulus_(architecture.plain_modulus),
+      modulus_(architecture.single_modulus()),
       layers_(std::move(layers)) {}
 
 std::size_t ClearActivation::first_value(int index, std::size_t chunk) const {

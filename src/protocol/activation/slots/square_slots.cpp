@@ -27,7 +27,7 @@ ActivationSizes sizes_for(const scheme::SlotParameters& parameters) {
 }  // namespace
 
 SquareSlots::SquareSlots(const model::Architecture& architecture, InstructionSet set)
-    : Activation(sizes_for(scheme::slot_parameters(architecture.plain_modulus)),
+    : Activation(sizes_for(scheme::slot_parameters(architecture.single_modulus())),
                  [&] {
                      std::vector<LayerChunks> chunks;
                      std::size_t vectors = 0;
@@ -42,7 +42,7 @@ SquareSlots::SquareSlots(const model::Architecture& architecture, InstructionSet
                      }
                      return chunks;
                  }()),
-      parameters_(scheme::slot_parameters(architecture.plain_modulus)),
+      parameters_(scheme::slot_parameters(architecture.single_modulus())),
       set_(set) {
     for (const model::Layer& layer : architecture.layers)
         layers_.push_back({static_cast<std::size_t>(layer.output.size()),

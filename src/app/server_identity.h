@@ -1,0 +1,34 @@
+// The certificate that `flash serve` shows: the user's own, or a self-signed one that is kept from start to start.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "transport/address.h"
+#include "transport/certificate.h"
+
+namespace flash::app {
+
+struct IdentityRequest {
+    /// Certificate chain and key (PEM): both or neither. Without them a self-signed pair is kept in `directory`.
+    std::optional<std::filesystem::path> certificate, key;
+    std::filesystem::path directory;  ///< empty: default_state_directory()
+    std::vector<std::string> hosts;   ///< that the self-signed certificate must name; empty: this machine
+    bool renew = false;               ///< make a new self-signed pair even where the old one is good
+};
+
+/// Days before a certificate's end from which on a server warns of it.
+inline constexpr int kWarningDays = 30;
+
+/// Reads or makes the identity. Several servers that start at once on one directory agree on one pair: a lock is held
+/// while it is looked at. A self-signed pair is made anew, with a warning that clients need the new certificate, if it
+/// has expired, if it does not name all of `hosts`, or if `renew` asks for it; never because half of it is missing,
+/// which is an Error(kFile). Warns of dates and of a listen address that the certificate does not name.
+transport::Identity server_identity(const IdentityRequest& request, const transport::Address& listen);
+
+/// Default directory of the self-signed certificate: $XDG_STATE_HOME/flash or ~/.local/state/flash.
+std::filesystem::path default_state_directory();
+
+}  // namespace flash::app

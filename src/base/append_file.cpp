@@ -1,0 +1,51 @@
+#include "base/append_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace flash {
+namespace {
+
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+
+[[noreturn]] void fail(const std::filesystem::path& path, const char* what) {
+    throw Error(ErrorKind::kFile, fmt::format("cannot write '{}': {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+}  // namespace
+
+AppendFile::AppendFile(const std::filesystem::path& path)
+    : path_(path),
+      file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    if (file_.get() < 0) fail(path, "opening it");
+    struct stat status {};
+    if (::fstat(file_.get(), &status) != 0) fail(path, "looking at it");
+    if (!S_ISREG(status.st_mode)) return;  // a pipe or a device remembers nothing
+    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0)
+        throw Error(ErrorKind::kFile, fmt::format("'{}' is being written to by another process", path.string()));
+    const std::vector<std::uint8_t> bytes = read_file(path.string(), kMaxBytes);
+    std::size_t complete = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (bytes[i] != '\n') continue;
+        lines_.emplace_back(bytes.begin() + static_cast<std::ptrdiff_t>(complete),
+                            bytes.begin() + static_cast<std::ptrdiff_t>(i));
+        complete = i + 1;
+    }
+    if (complete < bytes.size() && ::ftruncate(file_.get(), static_cast<off_t>(complete)) != 0)
+        fail(path, "removing an incomplete line");
+}
+
+void AppendFile::append(std::string_view line) {
+    if (!write_all(file_.get(), std::string(line) + "\n")) fail(path_, "writing");
+}
+
+}  // namespace flash
