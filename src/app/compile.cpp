@@ -9,6 +9,7 @@
 
 #include "app/plan_report.h"
 #include "app/precision_report.h"
+#include "app/probe_pictures.h"
 #include "app/threads.h"
 #include "app/warning.h"
 #include "base/error.h"
@@ -40,6 +41,34 @@ std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::
     return pictures;
 }
 
+/// A network that names other classes than the one it was made of is no success, whatever its signal to noise: one
+/// large logit may dominate that.
+void require_agreement(const CompileCommand& command, const compiler::Report& report) {
+    if (report.agreement >= command.least_agreement) return;
+    const std::string what = fmt::format(
+        "the compiled network names the float network's class on {:.1f}% of {} check "
+        "images; at least {:.1f}% are wanted",
+        100 * report.agreement, report.check_images, 100 * command.least_agreement);
+    if (!command.force)
+        throw Error(ErrorKind::kRange, what +
+                                           ". More or other calibration pictures, or training with quantisation in "
+                                           "mind, may help; --least-agreement sets the threshold, --force writes the "
+                                           "model all the same");
+    warn(what + ", but --force was given");
+}
+
+std::string probe_text(const std::vector<ProbeOutcome>& probes) {
+    if (probes.empty()) return {};
+    std::string outside;
+    for (const ProbeOutcome& p : probes)
+        if (p.overflows > 0) outside += (outside.empty() ? "" : ", ") + p.picture;
+    return outside.empty()
+               ? fmt::format("values stay in their ranges on all {} synthetic pictures\n", probes.size())
+               : fmt::format(
+                     "values leave their ranges, so that answers are wrong, on these of {} synthetic pictures: {}\n",
+                     probes.size(), outside);
+}
+
 }  // namespace
 
 void run_compile(const CompileCommand& command) {
@@ -55,6 +84,7 @@ void run_compile(const CompileCommand& command) {
         warn(
             "neither the ONNX file nor --resize, --mean, --std or --scale say how pictures become the input: the model "
             "will take arrays (.npy) only");
+    for (const std::string& note : imported.notes) warn(note);
     // The training part: a test set measures, it is never calibrated on.
     const auto set = data::open_dataset(command.calibration, data::Split::kTrain);
     const auto pictures = load_calibration(*set, command.calibration_images, imported);
@@ -69,16 +99,25 @@ void run_compile(const CompileCommand& command) {
     progress.finish();
     if (command.place) planner::pack_for(setting_of(*command.place), result.model);
 
+    require_agreement(command, result.report);
+    const std::vector<ProbeOutcome> probes = probe(result.model);
     model::save(result.model, out);
 
     if (command.json) {
         nlohmann::json json = plan_json(result.model);
         json["report"] = precision_json(result.report);
+        json["probes"] = nlohmann::json::array();
+        for (const ProbeOutcome& p : probes)
+            json["probes"].push_back({{"picture", p.picture}, {"overflows", p.overflows}});
+        json["notes"] = imported.notes;
         json["file"] = out.string();
+        json["notes"] = imported.notes;
         print_result("{}\n", json.dump(2));
         return;
     }
+    for (const std::string& note : imported.notes) print_result("note: {}\n", note);
     print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
+    print_result("{}", probe_text(probes));
     std::error_code no_size;  // a device or a pipe has none
     const auto bytes = std::filesystem::file_size(out, no_size);
     print_result("wrote {}{}\n", out.string(),

@@ -30,6 +30,9 @@ struct CompileCommand {
     std::string calibration;    ///< data SPEC; the training part where the set has one
     std::filesystem::path out;  ///< empty: the ONNX file's name with .flash
     std::size_t calibration_images = 1024;
+    /// Share of the check images on which the compiled network must name the same class as the float network.
+    double least_agreement = 0.6;
+    bool force = false;  ///< write the model whatever it keeps
     bool json = false;
     int threads = 0;
     PictureOptions pictures;

@@ -172,9 +172,11 @@ void run_infer(const InferCommand& command) {
         for (std::string& name : data::find_inputs(word)) names.push_back(std::move(name));
     if (command.trace) require_writable(*command.trace);
     Client client(command);
-    const auto [architecture, fingerprint] = client.with_session([](const protocol::ClientSession& session) {
+    const auto known = client.with_session([](const protocol::ClientSession& session) {
         return std::pair(session.model().architecture, to_hex(session.model().fingerprint));
     });
+    const model::Architecture& architecture = known.first;
+    const std::string& fingerprint = known.second;
     std::optional<Results> results;
     if (command.results) results.emplace(*command.results, fingerprint);
 

@@ -72,6 +72,11 @@ void add_compile(CLI::App& program) {
         ->check(threads())
         ->needs(link);
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
+    sub->add_option("--least-agreement", command->least_agreement,
+                    "Share of the check images on which the float network's class must be kept, 0 to 1")
+        ->capture_default_str()
+        ->check(number(0, 1));
+    sub->add_flag("--force", command->force, "Write the model even where it keeps fewer");
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer(
         "Examples:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash\n  flash compile resnet.onnx "

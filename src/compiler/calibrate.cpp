@@ -34,6 +34,7 @@ struct Sums {
 };
 
 constexpr std::size_t kSamples = 128;
+constexpr double kMostLogit = 1e37;  // with room for the margin and for what clients compute from logits
 
 /// A place of a map, the same for all channels, anywhere.
 std::size_t random_place(std::size_t value, std::size_t sample, std::size_t places) {
@@ -171,7 +172,7 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
                 // Sums of squares show what is not finite; a maximum does not.
                 if (value > 0 && !(std::isfinite(own.power) && std::isfinite(own.y2)))
                     throw Error(
-                        ErrorKind::kInvalidArgument,
+                        ErrorKind::kRange,
                         fmt::format(
                             "on calibration image {} the float network diverges in layer {} ({}): its values are "
                             "not finite. Check the image normalisation and the training",
@@ -189,6 +190,13 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
             const std::optional<Quadratic>& activation = network.layers[layer].activation;
             add(layer + 1, x, activation ? &*activation : nullptr);
         });
+        for (double logit : result.logits[i])
+            if (!(std::abs(logit) < kMostLogit))
+                throw Error(ErrorKind::kRange,
+                            fmt::format("on calibration image {} a result of the network is beyond {:.0e}, too large "
+                                        "for the 32-bit floats that the client gets. Check the image normalisation "
+                                        "and the training",
+                                        i, kMostLogit));
         const std::size_t count = ++done;
         if (progress) progress(static_cast<double>(count) / static_cast<double>(images.size()));
     });

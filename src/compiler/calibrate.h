@@ -59,8 +59,8 @@ struct Calibration {
     double logit_power() const;
 };
 
-/// Runs the images on all cores. progress: fraction in 0..1, from any thread. Error(kInvalidArgument): no image, an
-/// image of the wrong size, or one that drives the network to values that are not finite.
+/// Runs the images on all cores. progress: fraction in 0..1, from any thread. Error(kInvalidArgument): no image, or an
+/// image of the wrong size; Error(kRange): one that drives the network to values that are not finite, or too large.
 Calibration calibrate(const Network& network, std::span<const std::vector<float>> images,
                       const std::function<void(double)>& progress);
 

@@ -92,8 +92,13 @@ FloatTerm dense(const FloatTerm& term, std::size_t outputs, const std::string& n
 /// Window of `second` applied to the result of `first`; second has no padding, unless first is a single pixel. Unless
 /// one of them is a single pixel, the gaps of dilated kernels are filled with zeros.
 Window compose(const Window& first, const Window& second) {
-    if (first == Window{}) return second;
     Window w = first;
+    if (first == Window{}) {
+        w.pad_top = second.pad_top;
+        w.pad_left = second.pad_left;
+        w.pad_bottom = second.pad_bottom;
+        w.pad_right = second.pad_right;
+    }
     w.stride_h = first.stride_h * second.stride_h;
     w.stride_w = first.stride_w * second.stride_w;
     const auto extent = [](int kernel1, int stride1, int dilation1, int kernel2, int dilation2, int& kernel,

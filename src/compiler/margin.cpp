@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "compiler/term_walk.h"
+
 namespace flash::compiler {
 namespace {
 
@@ -40,6 +42,35 @@ std::vector<double> reaches(const std::vector<float>& maxima, const std::vector<
     return result;
 }
 
+/// The range that a channel would have if it reached as far, in units of its spread, as the channel of its layer that
+/// reaches furthest; at most the layer's. The spread follows from the weights and from how much their operands vary: a
+/// channel that is small because of its weights is small on all images, so its own range will do.
+std::vector<double> natural_ranges(const Network& network, const Calibration& calibration, std::size_t layer,
+                                   const std::vector<double>& seen) {
+    const double most = *std::ranges::max_element(seen), largest = most > 0 ? most : 1;
+    std::vector<double> spread(seen.size(), 0.0), result(seen.size(), largest);
+    if (!network.layers[layer].activation) return result;  // the outputs share one scale
+    for (const FloatTerm& term : network.layers[layer].terms) {
+        const std::vector<ChannelStatistics>& source =
+            term.source == 0 ? calibration.input : calibration.layers[static_cast<std::size_t>(term.source - 1)];
+        const double pixels = term.pool ? term.pool->kernel_h * term.pool->kernel_w : 1;  // whose sum is one operand
+        for_each_weight(term, seen.size(), [&](std::size_t o, std::size_t c, std::size_t k) {
+            const double weight = pixels * term.weights[k];
+            spread[o] += weight * weight * (source[c].variance + source[c].common);
+        });
+    }
+    double reach = 0;
+    for (std::size_t c = 0; c < seen.size(); ++c) {
+        spread[c] = std::sqrt(spread[c]);
+        if (spread[c] > 0) reach = std::max(reach, seen[c] / spread[c]);
+    }
+    for (std::size_t c = 0; c < seen.size(); ++c) {
+        const double range = reach * spread[c];  // not finite where a spread is next to nothing beside its bias
+        if (range > 0 && range < largest) result[c] = range;
+    }
+    return result;
+}
+
 struct Tail {
     double gamma = 0, quantile = 0;
 };
@@ -73,16 +104,19 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
         const std::vector<ChannelStatistics>& seen = calibration.layers[l];
         const std::size_t channels = seen.size();
         const double largest = calibration.largest(l);
-        const double whole = largest > 0 ? largest : 1;
-        const double floor = network.layers[l].activation ? options.channel_floor : 1;  // the outputs share one scale
+        std::vector<double> peaks;
+        for (const ChannelStatistics& channel : seen) peaks.push_back(channel.largest);
+        const double floor = network.layers[l].activation ? options.channel_floor : 1;
         LayerRange range;
         range.source = options.margin > 0                 ? MarginSource::kGiven
                        : calibration.images < kTailImages ? MarginSource::kAssumed
                                                           : MarginSource::kMeasured;
         if (range.source == MarginSource::kMeasured && largest > 0) {
             std::vector<double> scale = quantiles(calibration.maxima[l], channels);
-            const double highest = *std::ranges::max_element(scale);
-            for (double& s : scale) s = std::max({s, floor * highest, kLeastScale * whole});
+            const std::vector<double> natural = natural_ranges(network, calibration, l, scale),
+                                      whole = natural_ranges(network, calibration, l, peaks);
+            for (std::size_t c = 0; c < channels; ++c)
+                scale[c] = std::max({scale[c], floor * natural[c], kLeastScale * whole[c]});
             const Tail tail = fit_tail(reaches(calibration.maxima[l], scale),
                                        options.overflow_rate / static_cast<double>(network.layers.size()));
             range.tail = tail.gamma;
@@ -93,8 +127,9 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
                 std::ranges::fill(range.channels, *std::ranges::max_element(range.channels));
         } else {
             const double margin = range.source == MarginSource::kGiven ? options.margin : kAssumedMargin;
+            const std::vector<double> whole = natural_ranges(network, calibration, l, peaks);
             for (std::size_t c = 0; c < channels; ++c)
-                range.channels.push_back(margin * std::max({seen[c].largest, floor * whole, kLeastScale * whole}));
+                range.channels.push_back(margin * std::max({peaks[c], floor * whole[c], kLeastScale * whole[c]}));
         }
         double largest_bias = 0;
         for (double bias : network.layers[l].bias) largest_bias = std::max(largest_bias, std::abs(bias));

@@ -3,7 +3,8 @@
 //
 // Polynomial networks have heavy tails: a value twice as large leaves a square four times as large. What leaves its
 // range gives a wrong answer for that image. From 100 images on, the margin is therefore measured:
-//   S_o   the 98% quantile over the images of channel o's largest |x|, and not below channel_floor of its layer's
+//   S_o   the 98% quantile over the images of channel o's largest |x|, and not below channel_floor of its natural
+//         range: that of its layer's furthest channel, made smaller as the weights of channel o are
 //   r_i   = max_o of the channel's largest |x| on image i / S_o: how far image i reaches, for all channels of the layer
 //   together The logarithms of the largest tenth of the r_i exceed their threshold u by an exponential distribution (a
 //   Pareto tail of r), whose mean gamma is the mean of the excesses (Hill's estimate), taken 1.645 standard errors

@@ -363,7 +363,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
 
     // One modulus after the other, so that what is worked on stays in the cache: a = sum_k p_k a_k + a_pk u, and b
     // alike.
-    std::vector<Residues> plains(count);  // transformed
+    std::vector<Words> plains(count);  // transformed; mod a group they are the slots
     const auto multiply = [&](std::size_t i) {
         const CompositeRing::Part& part = ring.part(i);
         std::array<std::optional<PublicHalves::Stream>, kMaxCompositeProducts> streams;
@@ -375,6 +375,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
                 part.take_packed(packed[k], vectors_b[k].first(size));
                 halves_a[k] = vectors_a[k].first(size);
                 halves_b[k] = vectors_b[k].first(size);
+                if (i < groups) ring.join(factors[k].plain, i, first, plains[k].subspan(first, size));
                 blocks[k] = plains[k].subspan(first, size);
             }
             halves_a[count] = Residues(state_->key_a[i]).subspan(first, size);
@@ -385,10 +386,7 @@ std::vector<std::uint8_t> CompositeEvaluator::answer(PreparedAnswer&& from, std:
         });
     };
     for (std::size_t g = 0; g < groups; ++g) {
-        for (std::size_t k = 0; k < count; ++k) {
-            ring.join(factors[k].plain, g, coefficients[k][g]);
-            plains[k] = coefficients[k][g];
-        }
+        for (std::size_t k = 0; k < count; ++k) plains[k] = coefficients[k][g];
         multiply(g);
         for (std::size_t k = 0; k < count; ++k) ring.plain_coefficients(g, coefficients[k][g]);
     }

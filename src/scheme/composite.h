@@ -8,8 +8,8 @@
 // What the server sees is a function of a'' = sum_j p_j a_j + a_pk u + e1 alone: an RLWE sample under the client's u,
 // which serves this answer and nothing else. So it sees nothing of the p_j, whatever its ciphertexts and its key are,
 // as long as the client keeps b and its share to itself; a_j and a_pk are expanded by both parties from a hash, so that
-// neither chooses them. What the client holds of V is b rounded, and b + a'' s - noise = Delta V hides V only from one
-// who does not know s: the server's vectors are RLWE samples under s.
+// neither chooses them. What the client sees are RLWE samples under s: nothing of the E_j, as long as the server keeps
+// its share to itself but for what is uniform anyway.
 #pragma once
 
 #include <cstdint>

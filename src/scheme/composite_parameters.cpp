@@ -1,20 +1,19 @@
 // How often an answer is wrong. Let V = sum_j p_j E_j over the r products of an answer, mod P.
 //
-// 1. What the client computes satisfies b + a'' s = Delta V + noise (mod q), since P divides q: multiples of P in
-//    products of plaintexts become multiples of q, and Delta m needs no rounding. noise = sum_j p_j e_j + e_pk u + e1
-//    s. Coefficients of the errors have variance 21/2, those of p_j, in [-P/2, P/2], variance P^2/12 where the slots
-//    are as good as uniform: a coefficient of the sum has sigma = P sqrt(10.5/12 r n). (At worst all of p_j are P/2: 3
-//    times the variance.) e_pk u + e1 s has sigma below 500, nothing beside P.
-// 2. The client sends S = round(a'' D/Delta) mod P D. S = a'' D/Delta + f with |f| <= 1/2, nearly uniform, so
+// 1. Products. What the client computes satisfies b + a'' s = Delta V + noise mod q: P divides q, so multiples of P in
+//    products of plaintexts become multiples of q, and Delta m needs no rounding. The noise is
+//    sum_j p_j e_j + e_pk u + e1 s. Coefficients of the errors have variance 21/2, those of p_j, in [-P/2, P/2],
+//    variance P^2/12 where the slots are as good as uniform: sigma = P sqrt(10.5/12 r n). (At worst all are P/2: 3
+//    times the variance, 0.8 bits.) e_pk u + e1 s has sigma below 500, nothing beside P.
+// 2. Sending. The client sends S = round(a'' D/Delta) mod P D: a'' D/Delta + f with |f| <= 1/2, nearly uniform. So
 //    S s = (D/Delta) a'' s + f s, where a coefficient of f s has variance 2n/3 / 12.
-// 3. So b/Delta + S s/D = V + x with x = noise/Delta + f s/D. The client's share of V is round(b/Delta), the server's
-//    round(S s/D), and they add up to V if and only if x does not carry the fraction of b/Delta over a half. b has a
-//    uniform summand (a_pk u is pseudorandom, and b = Delta V + noise - a'' s), so that the probability of this is
-//    E|x|, at most E|noise|/Delta + E|f s|/D, and E|y| = sqrt(2/pi) sigma < 0.8 sigma for sums of thousands of small
-//    terms.
-// 4. A union bound over all coefficients of all answers. One wrong coefficient spoils all slots of its answer, so this
-// is
-//    the probability of a wrong result, too.
+// 3. Rounding. b/Delta + S s/D = V + x with x = noise/Delta + f s/D. The client's share of V is round(b/Delta), the
+//    server's round(S s/D). They add up to V if and only if x does not carry the fraction of b/Delta over a half. That
+//    fraction is as good as uniform and independent of x (b has a summand b_pk u), so this fails with probability E|x|,
+//    at most E|noise|/Delta + E|f s|/D, and E|y| = sqrt(2/pi) sigma < 0.8 sigma for sums of thousands of terms.
+// 4. All answers. The probabilities of all coefficients of all answers add up at most. One wrong coefficient spoils all
+//    slots of its answer, so the sum bounds the probability of a wrong result, too.
+//
 // The roundings are computed to 2^-64 of a unit of V or better (lattice/base_conversion.h), far below E|x|.
 #include "scheme/composite_parameters.h"
 

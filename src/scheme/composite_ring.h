@@ -82,9 +82,11 @@ public:
 
     // --- slots and group g of the moduli
 
-    /// The slots mod group g, in transformed form, as they are and times Delta; of the latter those from `first`, as
-    /// many as out has room for.
-    void join(Slots slots, std::size_t g, Words out) const { sum_slots(groups_[g].join, slots, g, 0, out); }
+    /// The slots mod group g from `first`, as many as out has room for, in transformed form: as they are and times
+    /// Delta.
+    void join(Slots slots, std::size_t g, std::size_t first, Words out) const {
+        sum_slots(groups_[g].join, slots, g, first, out);
+    }
     void message(Slots slots, std::size_t g, std::size_t first, Words out) const {
         sum_slots(groups_[g].message, slots, g, first, out);
     }

@@ -38,11 +38,10 @@ public:
         for (std::size_t l = 0; l + 1 < network_->layers.size(); ++l) {
             FloatLayer& layer = network_->layers[l];
             FloatLayer& next = network_->layers[l + 1];
-            const double whole = std::pow(10, exponent(random_));
             const std::size_t outputs = layer.bias.size(), inner = layer.terms[0].weights.size() / outputs,
                               taps = next.terms[0].weights.size() / (next.bias.size() * outputs);
             for (std::size_t o = 0; o < outputs; ++o) {
-                const double x = whole, y = std::pow(10, exponent(random_));
+                const double x = std::pow(10, exponent(random_)), y = std::pow(10, exponent(random_));
                 for (std::size_t k = 0; k < inner; ++k) layer.terms[0].weights[o * inner + k] *= x;
                 layer.bias[o] *= x;
                 layer.activation->a[o] *= y / (x * x);

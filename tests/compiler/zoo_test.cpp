@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
@@ -12,6 +13,7 @@
 #include "compiler/float_graph.h"
 #include "compiler/network.h"
 #include "support/float_graph_run.h"
+#include "support/mutate.h"
 #include "support/onnx_reference.h"
 #include "support/onnx_writer.h"
 
@@ -483,6 +485,24 @@ TEST(Zoo, EveryAnimalInEveryOperatorSet) {
         for (I opset = animal.first; opset <= animal.last; ++opset, ++files) check(animal, opset);
     printf("%d files\n", files);
     EXPECT_GT(files, 800);
+}
+
+TEST(Zoo, DamagedAnimalsAreReadOrRefused) {
+    std::mt19937_64 random(7);
+    for (const Animal& animal : animals()) {
+        SCOPED_TRACE(animal.name);
+        Zoo zoo(animal.dims, std::clamp<I>(13, animal.first, animal.last));
+        const std::vector<std::uint8_t> bytes = zoo.finish(animal.build(zoo));
+        for (int i = 0; i < 100; ++i) {
+            const auto damaged = testing::mutated(bytes, random);
+            try {
+                import_onnx(damaged, "damaged");
+                import_float_graph(damaged);
+            } catch (const Error& error) {
+                EXPECT_NE(error.kind(), ErrorKind::kInternal) << error.what();
+            }
+        }
+    }
 }
 
 TEST(Zoo, ClassesAreLeftToTheClient) {

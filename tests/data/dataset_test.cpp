@@ -241,10 +241,20 @@ TEST(NpySet, LoadsItems) {
     expect_error([&] { open_dataset("npy:" + path + "#test"); }, ErrorKind::kInvalidArgument, "no train or test part");
 }
 
+TEST(NpySet, VectorsAndChannelsLast) {
+    const TempDirectory directory;
+    const std::string path = directory / "x.npy";
+    write_npy(path, {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+    EXPECT_EQ(open_dataset("npy:" + path)->load(1, kNone, {3, 1, 1}), (std::vector<float>{4, 5, 6}));
+    write_npy(path, {1, 2, 1, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});  // [N, H, W, C] for a network of 3 x 2 x 1
+    EXPECT_EQ(open_dataset("npy:" + path)->load(0, kNone, {3, 2, 1}), (std::vector<float>{1, 4, 2, 5, 3, 6}));
+    EXPECT_EQ(open_dataset("npy:" + path)->load(0, kNone, {2, 1, 3}), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+}
+
 TEST(NpySet, RefusesOtherArrays) {
     const TempDirectory directory;
     const std::string path = directory / "x.npy";
-    write_npy(path, {2, 2}, std::vector<float>(4));
+    write_npy(path, {4}, std::vector<float>(4));
     expect_error([&] { open_dataset("npy:" + path); }, ErrorKind::kInvalidArgument, "NCHW");
     write_npy(path, {0, 1, 2, 2}, {});
     expect_error([&] { open_dataset("npy:" + path); }, ErrorKind::kInvalidArgument, "empty");

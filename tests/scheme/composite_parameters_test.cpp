@@ -103,15 +103,13 @@ TEST(CompositeParameters, WhatTheSecurityTableRefuses) {
     EXPECT_TRUE(refused({8192, 2}, 19, std::exp2(16)));
     // A ring cannot be had outside the table, by whatever way the parameters came.
     const CompositeParameters good = choose_composite_parameters({8192, 3}, 24, 3, std::exp2(20));
-    for (CompositeParameters bad : {good, good, good, good, good}) {
-        static int which = 0;
-        switch (which++) {
-            case 0: bad.delta_bits = 214 - 72 + 1; break;
-            case 1: bad.degree = 4096; break;
-            case 2: bad.residues = 6; break;
-            case 3: bad.rank = 4; break;
-            case 4: bad.plain_bits = 29; break;
-        }
+    CompositeParameters wide = good, small = good, many = good, long_sum = good, large = good;
+    wide.delta_bits = 214 - 72 + 1;
+    small.degree = 4096;
+    many.residues = 6;
+    long_sum.rank = 4;
+    large.plain_bits = 29;
+    for (const CompositeParameters& bad : {wide, small, many, long_sum, large}) {
         EXPECT_FALSE(is_admissible(bad));
         EXPECT_THROW(CompositeRing::of(bad), Error);
     }

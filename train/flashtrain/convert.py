@@ -80,8 +80,9 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
         raise UserError(f"the set has fewer training images than a batch of {chosen.batch}: make it smaller by --set batch=N")
     original = copy.deepcopy(model).eval()
     norms = [m for m in original.modules() if isinstance(m, nn.BatchNorm2d)]
-    if norms and not any(m.num_batches_tracked for m in norms):
-        print("the network's normalisations have never seen a picture: they are set on training images", flush=True)
+    untrained = norms and not any(m.num_batches_tracked for m in norms)
+    if untrained:
+        print("the network has never seen a picture: its normalisations are set on training images, and it teaches nothing", flush=True)
         zoo.settle(original, source.standardise(loaded.sample.pixels[:MEASURED]))
     student = surgery.replace(original, activation, pooling, chosen.period)
     outputs = original(source.standardise(loaded.sample.pixels[:2])).shape[1]
@@ -91,7 +92,7 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
     start = copy.deepcopy(student)
     for network in (original, student):
         network.to(place, memory_format=torch.channels_last)
-    teacher = Teacher(original, student, chosen.temperature, chosen.distil_logits, 0.0) if chosen.distil_logits else None
+    teacher = Teacher(original, student, chosen.temperature, chosen.distil_logits, 0.0) if chosen.distil_logits and not untrained else None
     trained = Trainer(student, source, loaded, chosen, run, place, teacher, minutes).run()
 
     write_onnx(trained, out, out.stem, source)

@@ -132,6 +132,13 @@ class RunsTest(Workplace):
         with self.refused("'data' is missing"):
             self.train("run")
 
+    def test_everything_with_one_command(self) -> None:
+        self.call("all", self.config, "--data", self.place, "--out", self.place / "all", "--smoke", 2)
+        lines = (self.place / "all" / "results.csv").read_text().splitlines()
+        self.assertEqual(lines[0], "config,target,relu,float,integer,minutes")
+        self.assertEqual(lines[1].split(",")[0], "net")
+        self.assertTrue((self.place / "all" / "net" / "net.onnx").exists())
+
     def test_help_names_every_command(self) -> None:
         printed = self.call()
         for name in cli.COMMANDS:

@@ -33,10 +33,10 @@ std::string advice(const std::string& op) {
         "Erf",  "Abs",       "Exp",   "Log",     "Sqrt",        "Sign",      "ThresholdedRelu"};
     if (activations.contains(op))
         return "private inference evaluates activations as polynomials of degree two. Replace it by x*x + x and "
-               "retrain (see docs/training.md)";
+               "retrain: flash-train convert does both for a PyTorch network (see docs/training.md, train/README.md)";
     if (op == "MaxPool" || op == "GlobalMaxPool" || op == "Max" || op == "ReduceMax" || op == "LpPool")
         return "maxima are not polynomials. Replace max pooling by average pooling or by a convolution of stride 2, "
-               "and retrain";
+               "and retrain: flash-train convert does both for a PyTorch network (see train/README.md)";
     if (op == "Softmax" || op == "LogSoftmax")
         return "the client computes it from the logits by itself. Export the network without it: the order of the "
                "classes is the same";

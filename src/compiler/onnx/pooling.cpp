@@ -52,7 +52,8 @@ Mean mean(Reader& reader, const onnx::NodeProto& node) {
     model::Window window;
     if (rows) window.kernel_h = in.shape.height;
     if (columns) window.kernel_w = in.shape.width;
-    if (rows != columns) {  // windows side by side: means of means fold into one
+    const bool whole = (rows || in.shape.height == 1) && (columns || in.shape.width == 1);
+    if (!whole) {  // windows side by side: means of means fold into one
         window.stride_h = window.kernel_h;
         window.stride_w = window.kernel_w;
     }
