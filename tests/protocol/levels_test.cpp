@@ -1,5 +1,5 @@
 // Networks whose keys have levels: exact against the twin, and nothing under a key depends on what was answered under
-// it. With an activation in clear text, so that this is about the linear layers alone.
+// it. Mostly with an activation in clear text, so that this is about the linear layers alone.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -53,6 +53,24 @@ TEST(Levels, RandomNetworksMatchTheTwinInAllSlots) {
                 if (!trust_server) keys += model.plan().keys().size();
             }
     EXPECT_GT(keys, 40u);
+}
+
+TEST(Levels, WithTheActivationOfTheSlotsToo) {
+    std::uint64_t seed = 60;
+    for (const model::SlotChoice slots : {model::SlotChoice{8192, 2}, {8192, 3}, {16384, 6}}) {
+        SCOPED_TRACE(slots.moduli);
+        flash::testing::RandomModelOptions options;
+        options.slots = slots;
+        options.plain_bits = 24;
+        options.share_bits = 9;
+        const SourcedModel model(flash::testing::random_model(++seed, options));
+        const auto run = flash::testing::run_privately(model, flash::testing::random_input(model.architecture(), seed));
+        EXPECT_LT(run.audit.largest_error(), kOneUnit);
+        EXPECT_EQ(run.audit.wrong_activations(), 0);
+        EXPECT_EQ(run.audit.out_of_range(), 0);
+        EXPECT_EQ(run.traffic.bytes_sent, model.cost().up());
+        EXPECT_EQ(run.traffic.bytes_received, model.cost().down());
+    }
 }
 
 /// What the client sends of its keys and shares, on fixed seeds, when the server's linear responses of one layer are
