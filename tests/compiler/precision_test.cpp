@@ -283,6 +283,7 @@ Calibration pareto(const Network& network, std::size_t images, double gamma, std
     std::uniform_real_distribution<double> uniform;
     Calibration result;
     result.images = static_cast<std::int64_t>(images);
+    result.input.resize(static_cast<std::size_t>(network.input.channels));
     for (const FloatLayer& layer : network.layers) {
         const std::size_t channels = layer.bias.size();
         result.layers.emplace_back(channels);

@@ -2,21 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <map>
-#include <numeric>
 
-#include "base/error.h"
+#include "compiler/onnx/fold_support.h"
 #include "compiler/onnx/node.h"
 
 namespace flash::compiler {
-namespace {
-
-constexpr std::int64_t kMaxFoldedElements = std::int64_t{1} << 24;  // of results that have no file bytes to bound them
-
-using Results = std::vector<Constant>;
-using Unary = double (*)(double);
-using Binary = double (*)(double, double);
 
 std::size_t folded_size(const FoldNode& node, const Dims& dims) {
     return static_cast<std::size_t>(element_count(dims, "node " + label(node.node), kMaxFoldedElements));
@@ -28,7 +18,6 @@ Dims strides_of(const Dims& dims) {
     return strides;
 }
 
-/// The dims that both broadcast to.
 Dims common_dims(const FoldNode& node, const Dims& left, const Dims& right) {
     const std::size_t rank = std::max(left.size(), right.size());
     Dims a(rank - left.size(), 1), b(rank - right.size(), 1), dims(rank);
@@ -42,7 +31,6 @@ Dims common_dims(const FoldNode& node, const Dims& left, const Dims& right) {
     return dims;
 }
 
-/// A tensor repeated along its dimensions of extent 1 until it has these dims, which it broadcasts to.
 Constant expanded(const FoldNode& node, const Constant& in, const Dims& dims) {
     Dims from(dims.size() - in.dims.size(), 1);
     from.insert(from.end(), in.dims.begin(), in.dims.end());
@@ -57,132 +45,9 @@ Constant expanded(const FoldNode& node, const Constant& in, const Dims& dims) {
     return result;
 }
 
-Constant apply(const FoldNode& node, const Constant& left, const Constant& right, Binary op) {
-    const Dims dims = common_dims(node, left.dims, right.dims);
-    Constant result = expanded(node, left, dims);
-    const Constant other = expanded(node, right, dims);
-    for (std::size_t i = 0; i < result.values.size(); ++i) result.values[i] = op(result.values[i], other.values[i]);
-    return result;
-}
+namespace {
 
-/// Element by element, the inputs one after the other.
-template <Binary op>
-Results elementwise(const FoldNode& node) {
-    Constant result = node.input(0);
-    for (std::size_t i = 1; i < node.inputs.size(); ++i) result = apply(node, result, node.input(i), op);
-    return {result};
-}
-
-template <Binary op>
-Results comparison(const FoldNode& node) {
-    Constant result = apply(node, node.input(0), node.input(1), op);
-    result.type = ElementType::kBool;
-    return {result};
-}
-
-template <Unary op>
-Results each(const FoldNode& node) {
-    Constant result = node.input(0);
-    for (double& value : result.values) value = op(value);
-    return {result};
-}
-
-double add(double a, double b) { return a + b; }
-double subtract(double a, double b) { return a - b; }
-double multiply(double a, double b) { return a * b; }
-double power(double a, double b) { return std::pow(a, b); }
-double least(double a, double b) { return std::min(a, b); }
-double most(double a, double b) { return std::max(a, b); }
-double equal(double a, double b) { return a == b ? 1 : 0; }
-double less(double a, double b) { return a < b ? 1 : 0; }
-double greater(double a, double b) { return a > b ? 1 : 0; }
-double both(double a, double b) { return a != 0 && b != 0 ? 1 : 0; }
-double either(double a, double b) { return a != 0 || b != 0 ? 1 : 0; }
-double negated(double a) { return -a; }
-double inverted(double a) { return a == 0 ? 1 : 0; }
-double root(double a) { return std::sqrt(a); }
-double magnitude(double a) { return std::abs(a); }
-double rounded_down(double a) { return std::floor(a); }
-double rounded_up(double a) { return std::ceil(a); }
-double reciprocal(double a) { return 1 / a; }
-double exponential(double a) { return std::exp(a); }
-
-/// Integers are divided towards zero.
-Results divide(const FoldNode& node) {
-    const bool integers = node.input(0).type == ElementType::kInteger && node.input(1).type == ElementType::kInteger;
-    if (integers && std::ranges::count(node.input(1).values, 0.0) > 0)
-        broken("node " + label(node.node) + ": it divides by zero");
-    return {apply(
-        node, node.input(0), node.input(1),
-        integers ? [](double a, double b) { return std::trunc(a / b); } : [](double a, double b) { return a / b; })};
-}
-
-/// Takes the sign of the divisor, or with fmod that of the dividend.
-Results modulo(const FoldNode& node) {
-    if (std::ranges::count(node.input(1).values, 0.0) > 0) broken("node " + label(node.node) + ": it divides by zero");
-    return {apply(
-        node, node.input(0), node.input(1),
-        integer_attribute(node.node, "fmod", 0) != 0 ? [](double a, double b) { return std::fmod(a, b); }
-                                                     : [](double a, double b) { return a - b * std::floor(a / b); })};
-}
-
-Results where(const FoldNode& node) {
-    const Dims dims = common_dims(node, node.input(0).dims, common_dims(node, node.input(1).dims, node.input(2).dims));
-    const Constant condition = expanded(node, node.input(0), dims), other = expanded(node, node.input(2), dims);
-    Constant result = expanded(node, node.input(1), dims);
-    for (std::size_t i = 0; i < result.values.size(); ++i)
-        if (condition.values[i] == 0) result.values[i] = other.values[i];
-    return {result};
-}
-
-Results average(const FoldNode& node) {
-    Results sum = elementwise<add>(node);
-    for (double& value : sum[0].values) value /= static_cast<double>(node.inputs.size());
-    return sum;
-}
-
-enum class Reduction { kSum, kMean, kProduct, kLeast, kMost };
-
-template <Reduction kind>
-Results reduce(const FoldNode& node) {
-    const Constant& in = node.input(0);
-    const std::vector<bool> reduced = reduced_dims(node.node, in.dims.size(), node.inputs);
-    Dims kept = in.dims;  // with extent 1 where reduced
-    for (std::size_t i = 0; i < kept.size(); ++i)
-        if (reduced[i]) kept[i] = 1;
-    const Dims strides = strides_of(in.dims), to = strides_of(kept);
-    Constant result{kept, {}, in.type};
-    result.values.resize(static_cast<std::size_t>(element_count(kept, "node " + label(node.node))));
-    std::vector<double> count(result.values.size(), 0.0);
-    for (std::size_t index = 0; index < in.values.size(); ++index) {
-        std::size_t at = 0;
-        for (std::size_t i = 0; i < kept.size(); ++i)
-            if (!reduced[i])
-                at += static_cast<std::size_t>(static_cast<std::int64_t>(index) / strides[i] % kept[i] * to[i]);
-        double& value = result.values[at];
-        const double next = in.values[index];
-        if (count[at]++ == 0)
-            value = next;
-        else if (kind == Reduction::kProduct)
-            value *= next;
-        else if (kind == Reduction::kLeast)
-            value = std::min(value, next);
-        else if (kind == Reduction::kMost)
-            value = std::max(value, next);
-        else
-            value += next;
-    }
-    for (std::size_t i = 0; i < count.size(); ++i) {
-        if (count[i] == 0) result.values[i] = kind == Reduction::kProduct ? 1 : 0;
-        if (kind == Reduction::kMean && count[i] > 0) result.values[i] /= count[i];
-    }
-    if (integer_attribute(node.node, "keepdims", 1) == 0) {
-        result.dims.clear();
-        for (std::size_t i = 0; i < kept.size(); ++i)
-            if (!reduced[i]) result.dims.push_back(kept[i]);
-    }
-    return {result};
-}
+using Results = FoldResults;
 
 /// The elements with these coordinates along every dimension.
 Constant pick(const FoldNode& node, const Constant& in, const std::vector<Dims>& coordinates) {
@@ -406,58 +271,31 @@ const Constant& FoldNode::input(std::size_t index) const {
 
 Fold find_fold(const std::string& op_type) {
     static const std::map<std::string, Fold> folds = {
-        {"Abs", each<magnitude>},
-        {"Add", elementwise<add>},
-        {"And", comparison<both>},
         {"Cast", cast},
         {"CastLike", cast_like},
-        {"Ceil", each<rounded_up>},
         {"Concat", concat},
         {"Constant", constant},
         {"ConstantOfShape", constant_of_shape},
-        {"Div", divide},
         {"Dropout", identity},
-        {"Equal", comparison<equal>},
-        {"Exp", each<exponential>},
         {"Expand", expand},
         {"Flatten", flatten},
-        {"Floor", each<rounded_down>},
         {"Gather", gather},
-        {"Greater", comparison<greater>},
         {"Identity", identity},
-        {"Less", comparison<less>},
-        {"Max", elementwise<most>},
-        {"Mean", average},
-        {"Min", elementwise<least>},
-        {"Mod", modulo},
-        {"Mul", elementwise<multiply>},
-        {"Neg", each<negated>},
-        {"Not", each<inverted>},
-        {"Or", comparison<either>},
-        {"Pow", elementwise<power>},
         {"Range", range},
-        {"Reciprocal", each<reciprocal>},
-        {"ReduceMax", reduce<Reduction::kMost>},
-        {"ReduceMean", reduce<Reduction::kMean>},
-        {"ReduceMin", reduce<Reduction::kLeast>},
-        {"ReduceProd", reduce<Reduction::kProduct>},
-        {"ReduceSum", reduce<Reduction::kSum>},
         {"Reshape", reshape},
         {"Shape", shape},
         {"Size", size},
         {"Slice", slice},
         {"Split", split},
-        {"Sqrt", each<root>},
         {"Squeeze", squeeze},
-        {"Sub", elementwise<subtract>},
-        {"Sum", elementwise<add>},
         {"Tile", tile},
         {"Transpose", transpose},
         {"Unsqueeze", unsqueeze},
-        {"Where", where},
     };
     const auto found = folds.find(op_type);
-    return found == folds.end() ? nullptr : found->second;
+    if (found != folds.end()) return found->second;
+    const auto arithmetic = arithmetic_folds().find(op_type);
+    return arithmetic == arithmetic_folds().end() ? nullptr : arithmetic->second;
 }
 
 }  // namespace flash::compiler
