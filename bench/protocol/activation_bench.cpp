@@ -1,6 +1,7 @@
 // The whole activation of one full chunk on one core, through the interfaces of protocol/activation/: the server's
 // vectors, the answer (what can be prepared ahead, and the rest), the end at the server. Rows Activation/<bits of
-// T>/<part>/<instruction set>; ns_per_value is the fastest of all runs, bytes_per_value what both parties send.
+// T>/<part>/<instruction set> of the slot scheme, Activation/<n>x<k>/<bits of T>/<part>/<instruction set> of the
+// composite one; ns_per_value is the fastest of all runs, bytes_per_value what both parties send.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <functional>
 #include <string>
 
+#include "protocol/activation/composite/square_composite.h"
 #include "protocol/activation/slots/square_slots.h"
 
 namespace flash::protocol {
@@ -16,8 +18,9 @@ namespace {
 constexpr int kShareBits = 10, kChannels = 256;
 
 /// Many chunks of one layer.
-model::Architecture architecture(int plain_bits) {
+model::Architecture architecture(int plain_bits, model::SlotChoice slots) {
     model::Architecture out;
+    out.slots = slots;
     out.plain_bits = plain_bits;
     out.layers.resize(1);
     out.layers[0].output = {kChannels, 64, 64};
@@ -29,16 +32,17 @@ model::Architecture architecture(int plain_bits) {
 /// Both parties, chunk after chunk.
 class Chunks {
 public:
-    Chunks(int plain_bits, InstructionSet set)
-        : activation_(architecture(plain_bits), set),
-          shares_(static_cast<std::size_t>(architecture(plain_bits).layers[0].output.size()), 345),
+    explicit Chunks(std::unique_ptr<const Activation> activation)
+        : activation_(std::move(activation)),
+          shares_(static_cast<std::size_t>(architecture(24, {}).layers[0].output.size()), 345),
+          client_result_(shares_.size()),
           result_(shares_.size()) {
         begin();
     }
 
     /// Vectors of a chunk are made once: when all are used up, new parties begin.
     void renew() {
-        if (chunk_ + 1 == activation_.chunks(0)) begin();
+        if (chunk_ + 2 >= activation_->chunks(0)) begin();  // the last one is not full
     }
 
     void make_vectors() {
@@ -47,7 +51,11 @@ public:
     }
     void prepare() { prepared_ = client_->prepare(0, chunk_); }
     /// Consumes what prepare() made.
-    void answer() { answer_ = client_->answer(0, chunk_, std::move(prepared_), vectors_, shares_, {}); }
+    void answer() {
+        const auto share =
+            client_->knows_shares_ahead() ? std::span<std::uint32_t>() : std::span<std::uint32_t>(client_result_);
+        answer_ = client_->answer(0, chunk_, std::move(prepared_), vectors_, shares_, share);
+    }
     void finish() { server_->finish(0, chunk_, answer_, shares_, result_); }
     void all() {
         make_vectors();
@@ -56,18 +64,18 @@ public:
         finish();
     }
     std::size_t bytes() const { return vectors_.size() + answer_.size(); }
-    double values() const { return static_cast<double>(activation_.sizes().values_per_chunk); }
+    double values() const { return static_cast<double>(activation_->sizes().values_per_chunk); }
 
 private:
     void begin() {
-        server_ = activation_.server(curves_, SecretSeed::for_testing(1));
-        client_ = activation_.client(SecretSeed::for_testing(2));
+        client_ = activation_->client(SecretSeed::for_testing(2));
+        server_ = activation_->server(curves_, client_->start(), SecretSeed::for_testing(1));
         client_->begin(server_->setup());
         chunk_ = 0;
         all();
     }
 
-    const SquareSlots activation_;
+    const std::unique_ptr<const Activation> activation_;
     const std::vector<ActivationCurve> curves_{
         {std::vector<std::int32_t>(kChannels, -77), std::vector<std::int32_t>(kChannels, 99)}};
     std::unique_ptr<ActivationServer> server_;
@@ -76,17 +84,18 @@ private:
     std::vector<std::uint32_t> shares_;
     std::vector<std::uint8_t> vectors_, answer_;
     std::unique_ptr<PreparedAnswer> prepared_;
-    SecretVector<std::uint32_t> result_;
+    SecretVector<std::uint32_t> client_result_, result_;
 };
 
 const bool registered = [] {
-    const auto add = [](int bits, InstructionSet set, const std::string& part, void (*timed)(Chunks&),
-                        void (*before)(Chunks&)) {
-        const std::string name = "Activation/" + std::to_string(bits) + "/" + part + "/" + std::string(to_string(set));
+    using Maker = std::function<std::unique_ptr<const Activation>()>;
+    const auto add = [](const std::string& row, const Maker& make, InstructionSet set, const std::string& part,
+                        void (*timed)(Chunks&), void (*before)(Chunks&)) {
+        const std::string name = "Activation/" + row + "/" + part + "/" + std::string(to_string(set));
         benchmark::RegisterBenchmark(
             name.c_str(),
             [=](benchmark::State& state) {
-                Chunks chunks(bits, set);
+                Chunks chunks(make());
                 double best = 1;
                 for (auto _ : state) {
                     chunks.renew();
@@ -105,20 +114,37 @@ const bool registered = [] {
             ->Unit(benchmark::kMicrosecond);
     };
     const auto nothing = [](Chunks&) {};
-    for (int bits : {24, 27})
-        for (InstructionSet set : supported_instruction_sets()) {
-            if (set == InstructionSet::kAmx) continue;  // no sibling
-            add(
-                bits, set, "both", [](Chunks& a) { a.all(); }, nothing);
-            add(
-                bits, set, "server_encrypt", [](Chunks& a) { a.make_vectors(); }, nothing);
-            add(
-                bits, set, "server_decrypt", [](Chunks& a) { a.finish(); }, nothing);
-            add(
-                bits, set, "client_prepare", [](Chunks& a) { a.prepare(); }, nothing);
-            add(
-                bits, set, "client_respond", [](Chunks& a) { a.answer(); }, [](Chunks& a) { a.prepare(); });
-        }
+    const auto add_all = [&](const std::string& row, const Maker& make, InstructionSet set) {
+        add(
+            row, make, set, "both", [](Chunks& a) { a.all(); }, nothing);
+        add(
+            row, make, set, "server_encrypt", [](Chunks& a) { a.make_vectors(); }, nothing);
+        add(
+            row, make, set, "server_decrypt", [](Chunks& a) { a.finish(); },
+            [](Chunks& a) {
+                a.make_vectors();
+                a.prepare();
+                a.answer();
+            });
+        add(
+            row, make, set, "client_prepare", [](Chunks& a) { a.prepare(); }, [](Chunks& a) { a.make_vectors(); });
+        add(
+            row, make, set, "client_respond", [](Chunks& a) { a.answer(); },
+            [](Chunks& a) {
+                a.make_vectors();
+                a.prepare();
+            });
+    };
+    for (InstructionSet set : supported_instruction_sets()) {
+        if (set == InstructionSet::kAmx) continue;  // no sibling
+        for (int bits : {24, 27})
+            add_all(
+                std::to_string(bits), [=] { return std::make_unique<SquareSlots>(architecture(bits, {}), set); }, set);
+        for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}})
+            add_all(
+                std::to_string(slots.degree) + "x" + std::to_string(slots.moduli) + "/24",
+                [=] { return std::make_unique<SquareComposite>(architecture(24, slots), set); }, set);
+    }
     return true;
 }();
 

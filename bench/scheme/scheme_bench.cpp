@@ -63,7 +63,7 @@ void encrypt(benchmark::State& state, bool keep_transforms) {
     fastest(
         state, [&] { d.next_key(keep_transforms); },
         [&] {
-            d.key->encrypt({0, d.index++}, d.plain, kSlotParameters[0].plain_modulus, d.rng, d.b);
+            d.key->encrypt({0, d.index++}, LevelledShare{0, d.plain}, d.rng, d.b);
         });
 }
 void BM_DirectEncrypt(benchmark::State& state) { encrypt(state, false); }
@@ -80,7 +80,7 @@ void BM_DirectClientEncryptAndDecrypt(benchmark::State& state) {
     fastest(
         state, [&] { d.next_key(true); },
         [&] {
-            d.key->encrypt({0, d.index++}, d.plain, kSlotParameters[0].plain_modulus, d.rng, d.b);
+            d.key->encrypt({0, d.index++}, LevelledShare{0, d.plain}, d.rng, d.b);
             d.key->decrypt(d.a, d.positions, d.some_b, d.some_rho);
         });
 }

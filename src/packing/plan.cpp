@@ -1,8 +1,10 @@
 #include "packing/plan.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
+#include "packing/levels.h"
 #include "packing/plan_builder.h"
 #include "scheme/parameters.h"
 
@@ -22,11 +24,19 @@ std::vector<std::size_t> Plan::degrees() const {
     return used;
 }
 
+std::vector<KeyName> Plan::keys() const {
+    std::set<KeyName> used;
+    for (const Stream& stream : streams) used.insert(stream.key());
+    return {used.begin(), used.end()};
+}
+
 Plan make_plan(const model::Architecture& architecture) {
     PlanBuilder builder(architecture);
     for (const std::vector<std::size_t>& group : builder.groups())
         builder.plan_group(group, choice_of(architecture, group));
-    return builder.take();
+    Plan plan = builder.take();
+    check_levels(architecture, plan);
+    return plan;
 }
 
 std::vector<std::vector<std::size_t>> layer_groups(const model::Architecture& architecture) {
@@ -89,6 +99,12 @@ void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> v
                                 static_cast<std::size_t>(x)];
         }
     }
+}
+
+scheme::LevelledShare pack(const Stream& stream, int polynomial, const scheme::LevelledShare& share,
+                           std::span<std::uint32_t> out) {
+    pack(stream, polynomial, share.words, out);
+    return {share.depth, out};
 }
 
 namespace {

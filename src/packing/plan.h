@@ -13,7 +13,8 @@
 //     never sent.
 //   * Maps larger than n are cut into bands of output rows; a band's input carries the halo rows it needs.
 // Layers that read the same value with the same stride share one upload ("stream") and therefore one Grid, and one
-// ring: its degree n.
+// ring: its degree n. Where keys have levels (packing/levels.h), only layers of one depth share: each depth has keys of
+// its own, and a value that is read at several depths is uploaded once for each.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 
 #include "lattice/coefficient_tiles.h"
 #include "model/architecture.h"
+#include "scheme/direct.h"
 
 namespace flash::packing {
 
@@ -49,10 +51,23 @@ struct Submap {
     int row = 0, column = 0;  ///< of the map: its first ones
 };
 
+/// A key of the linear layers: those of one depth (or all: scheme::kAllDepths) in one ring.
+struct KeyName {
+    int depth = scheme::kAllDepths;
+    std::size_t degree = model::kDefaultDegree;
+    bool operator==(const KeyName&) const = default;
+    /// By depth; within one in the order of scheme::kDirectRings.
+    bool operator<(const KeyName& other) const {
+        return depth != other.depth ? depth < other.depth
+                                    : scheme::direct_ring_index(degree) < scheme::direct_ring_index(other.degree);
+    }
+};
+
 /// One upload: a value (possibly pooled), split in submaps and packed. The client encrypts its share of it, the server
 /// adds its own.
 struct Stream {
-    int source = 0;  ///< value id
+    int source = 0;                  ///< value id
+    int depth = scheme::kAllDepths;  ///< of the layers that read it, and of its key
     std::optional<model::Window> pool;
     int stride_h = 1, stride_w = 1;
     model::Shape shape;           ///< of the pooled source
@@ -70,6 +85,7 @@ struct Stream {
 
     int polynomials() const { return bands * polynomials_per_band; }
     std::size_t degree() const { return static_cast<std::size_t>(grid.degree); }
+    KeyName key() const { return {depth, degree()}; }
     /// Coefficients that travel of one polynomial.
     std::size_t sent_coefficients() const;
     /// Low bytes of a received coefficient that are zero: (32 - upload_bits) / 8.
@@ -80,6 +96,7 @@ struct Stream {
 
 struct LinearPlan {
     Grid grid;
+    int depth = scheme::kAllDepths;  ///< of the keys of its uploads and of its results
     int bands = 1;
     int polynomials_per_band = 0;   ///< result ciphertexts per band
     std::vector<int> term_streams;  ///< stream of each term
@@ -91,6 +108,7 @@ struct LinearPlan {
 
     int polynomials() const { return bands * polynomials_per_band; }
     std::size_t degree() const { return static_cast<std::size_t>(grid.degree); }
+    KeyName key() const { return {depth, degree()}; }
     const lattice::CoefficientTiles& tiles_of_band(int band) const { return band + 1 == bands ? last_tiles : tiles; }
     /// Words of a band's result polynomials in compact form.
     std::size_t result_words(int band) const {
@@ -101,7 +119,12 @@ struct LinearPlan {
 struct Plan {
     std::vector<Stream> streams;
     std::vector<LinearPlan> layers;
+    std::vector<int> value_depths;  ///< by value id, as model::value_depths
 
+    /// Whether every depth has keys of its own; otherwise one in each ring serves all.
+    bool has_levels() const { return streams.front().depth != scheme::kAllDepths; }
+    /// The keys that some stream is encrypted under, ascending.
+    std::vector<KeyName> keys() const;
     /// Degrees of the rings that some stream is in, in the order of scheme::kDirectRings.
     std::vector<std::size_t> degrees() const;
 };
@@ -122,11 +145,11 @@ inline constexpr std::int64_t kMaxPlanSteps = std::int64_t{1} << 28;  ///< shift
 inline constexpr std::int64_t kMaxPoolAdditions = std::int64_t{1} << 31;  ///< of one stream
 
 /// Plans a validated architecture. Error(kUnsupported) naming the layer if a single row of a map does not fit in a
-/// polynomial or if a cap above is passed; Error(kProtocol) if the layers of a group name different rings or more
-/// channels than fit.
+/// polynomial, if a cap above is passed, or if the picture would be uploaded in a small ring where keys have levels;
+/// Error(kProtocol) if the layers of a group name different rings or more channels than fit.
 Plan make_plan(const model::Architecture& architecture);
 
-/// Whether two terms read the same upload: the same source with the same pooling and stride.
+/// Whether two terms of one layer read the same upload: the same source with the same pooling and stride.
 bool same_stream(const model::Term& a, const model::Term& b);
 /// Layers that share streams, directly or through each other, and so their grid and ring: their indices, ascending;
 /// groups by their first.
@@ -144,6 +167,9 @@ std::vector<Grid> layer_grids(const model::Architecture& architecture);
 /// Packs a (pooled) CHW map, given as residues, into one polynomial of a stream: out has n words, zero where nothing is
 /// packed.
 void pack(const Stream& stream, int polynomial, std::span<const std::uint32_t> values, std::span<std::uint32_t> out);
+/// The same of a share: what is packed has the depth of what it is packed from. The result is a view of `out`.
+scheme::LevelledShare pack(const Stream& stream, int polynomial, const scheme::LevelledShare& share,
+                           std::span<std::uint32_t> out);
 
 /// The results that one result polynomial of a layer carries, by increasing position.
 std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& output, int polynomial);

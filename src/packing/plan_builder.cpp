@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "packing/grid.h"
+#include "packing/levels.h"
 #include "packing/taps.h"
 #include "scheme/parameters.h"
 
@@ -14,18 +15,19 @@ namespace flash::packing {
 
 namespace {
 
-/// What makes an upload: source, stride and pooling.
-using StreamIdentity = std::array<int, 12>;
-StreamIdentity identity_of(const model::Term& term) {
+/// What makes an upload: source, stride, pooling, and the depth of its key.
+using StreamIdentity = std::array<int, 13>;
+StreamIdentity identity_of(const model::Term& term, int depth) {
     const model::Window pool = term.pool.value_or(model::Window{0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
     return {term.source,   term.window.stride_h, term.window.stride_w, pool.kernel_h,
             pool.kernel_w, pool.stride_h,        pool.stride_w,        pool.pad_top,
-            pool.pad_left, pool.pad_bottom,      pool.pad_right,       pool.level ? 1 : 0};
+            pool.pad_left, pool.pad_bottom,      pool.pad_right,       pool.level ? 1 : 0,
+            depth};
 }
 
 }  // namespace
 
-bool same_stream(const model::Term& a, const model::Term& b) { return identity_of(a) == identity_of(b); }
+bool same_stream(const model::Term& a, const model::Term& b) { return identity_of(a, 0) == identity_of(b, 0); }
 
 namespace {
 
@@ -117,15 +119,20 @@ std::vector<lattice::CoefficientRange> result_ranges(const Grid& grid, const mod
 
 }  // namespace
 
-PlanBuilder::PlanBuilder(const model::Architecture& architecture) : architecture_(architecture) {
+PlanBuilder::PlanBuilder(const model::Architecture& architecture)
+    : architecture_(architecture),
+      depths_(key_depths(architecture)) {
     const std::size_t layer_count = architecture.layers.size();
     plan_.layers.resize(layer_count);
+    plan_.value_depths = model::value_depths(architecture);
     Joined joined(layer_count);
     std::map<StreamIdentity, int> known;
     std::vector<std::vector<bool>> known_submaps;
     for (std::size_t l = 0; l < layer_count; ++l) {
+        plan_.layers[l].depth = depths_[l];
         for (const model::Term& term : architecture.layers[l].terms) {
-            const auto [found, is_new] = known.emplace(identity_of(term), static_cast<int>(plan_.streams.size()));
+            const auto [found, is_new] =
+                known.emplace(identity_of(term, depths_[l]), static_cast<int>(plan_.streams.size()));
             if (is_new) {
                 const std::string& name = architecture.layers[l].name;
                 const std::int64_t submaps = std::int64_t{term.window.stride_h} * term.window.stride_w;
@@ -135,6 +142,7 @@ PlanBuilder::PlanBuilder(const model::Architecture& architecture) : architecture
                                                              std::to_string(term.window.stride_w) + " is too large");
                 Stream stream;
                 stream.source = term.source;
+                stream.depth = depths_[l];
                 stream.pool = term.pool;
                 stream.stride_h = term.window.stride_h;
                 stream.stride_w = term.window.stride_w;
@@ -160,6 +168,13 @@ PlanBuilder::PlanBuilder(const model::Architecture& architecture) : architecture
 }
 
 GridBlocks PlanBuilder::fit(const std::vector<std::size_t>& group, int degree) const {
+    // Whoever breaks the small ring once must not get pictures by it.
+    if (degree != model::kDefaultDegree && depths_[group.front()] != scheme::kAllDepths)
+        for (int id : streams_of(group))
+            if (plan_.streams[id].source == 0)
+                throw Error(ErrorKind::kUnsupported, "layer " + architecture_.layers[group.front()].name +
+                                                         ": the picture is uploaded in the ring of degree " +
+                                                         std::to_string(model::kDefaultDegree) + " only");
     std::vector<Demand> demands;
     for (std::size_t l : group)
         for (const model::Term& term : architecture_.layers[l].terms)

@@ -45,6 +45,7 @@ private:
 
     const model::Architecture& architecture_;
     Plan plan_;
+    std::vector<int> depths_;  // of each layer's keys
     std::vector<std::vector<std::size_t>> groups_;
     std::int64_t polynomials_ = 0, steps_ = 0;
 };

@@ -72,29 +72,45 @@ ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, st
 
 void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t number) {
     ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
-    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials are fixed per model, so
-    // a key must never live longer.
     Message message{message_type::kStart, 0, number, {}};
-    for (std::size_t degree : model_.plan.degrees()) {
-        Prng rng(seed_, "client direct key", {degree});
-        const scheme::DirectSecretKey& key = keys_.make(degree, model_.publics->polynomials,
-                                                        scheme::direct_ring(degree), rng, &model_.publics->transforms);
-        append_public_key(message.payload, key.ring(), key.public_b());
-    }
+    make_keys(number, message.payload);
+    const std::vector<std::uint8_t> activation_start = activation_->start();
+    message.payload.insert(message.payload.end(), activation_start.begin(), activation_start.end());
     span.sent(transport::kFrameHeaderBytes + message.payload.size());
     channel_.send(std::move(message));
 
+    const std::vector<std::uint32_t> moduli = model_.architecture.channel_moduli(0);
+    const std::size_t map = input.size() / moduli.size();
     SecretVector<std::uint32_t> picture(input.size());
     for (std::size_t i = 0; i < input.size(); ++i)
-        picture[i] = static_cast<std::uint32_t>(input[i]) +
-                     (model_.architecture.single_modulus() & (0u - static_cast<std::uint32_t>(input[i] < 0)));
-    uploads_ = std::make_unique<UploadProducer>(model_, channel_, seed_, keys_, *activation_, std::move(picture),
-                                                probe_, profile_);
+        picture[i] =
+            static_cast<std::uint32_t>(input[i]) + (moduli[i / map] & (0u - static_cast<std::uint32_t>(input[i] < 0)));
+    uploads_ =
+        std::make_unique<UploadProducer>(model_, channel_, keys_, *activation_, std::move(picture), probe_, profile_);
 
     message = receive_expected(channel_, message_type::kStartReply, 0, number, model_.activation->sizes().setup);
     span.received(transport::kFrameHeaderBytes + message.payload.size());
     activation_->begin(message.payload);
     preparer_ = std::make_unique<AnswerPreparer>(*model_.activation, *activation_, channel_, profile_);
+}
+
+void ClientInference::make_keys(std::uint32_t number, std::vector<std::uint8_t>& payload) {
+    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials of uploads are fixed
+    // per model, so a key must never live longer.
+    scheme::PublicPolynomials& publics = model_.publics->polynomials;
+    scheme::PublicTransforms& transforms = model_.publics->transforms;
+    PublicSeed seed{};
+    if (model_.plan.has_levels()) {
+        PublicSeed nonce;
+        Prng(seed_, "client nonce").fill(nonce);
+        payload.insert(payload.end(), nonce.begin(), nonce.end());
+        seed = key_seed(model_.fingerprint, nonce, model_.session, number);
+    }
+    for (const packing::KeyName& name : model_.plan.keys()) {
+        const ClientKey& key = model_.plan.has_levels() ? keys_.make(name, publics, transforms, name, seed_, seed)
+                                                        : keys_.make(name, publics, transforms, name, seed_);
+        append_public_key(payload, key.secret.ring(), key.secret.public_b());
+    }
 }
 
 /// The tasks of one layer: every linear response is decrypted when it arrives, every chunk of activations is answered
@@ -270,7 +286,7 @@ void ClientInference::decrypt(int layer, int polynomial, const Message& response
     lattice::from_top_bits(a, a_bits);
     lattice::from_top_bits(b, b_bits);
     SecretBuffer<std::uint32_t> phase(count);
-    keys_.at(linear.degree()).decrypt(a, positions, b, phase);
+    keys_.at(linear.key()).secret.decrypt(a, positions, b, phase);
     const std::uint32_t* from = phase.data();
     for (const packing::ResultRun& run : runs) {
         std::uint32_t* to = pre_activations_.data() + run.element;

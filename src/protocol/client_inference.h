@@ -12,9 +12,9 @@
 #include "protocol/client_model.h"
 #include "protocol/flow/ordered_sender.h"
 #include "protocol/flow/send_thread.h"
+#include "protocol/linear/key_set.h"
 #include "protocol/probe.h"
 #include "protocol/steps.h"
-#include "scheme/direct.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
@@ -48,6 +48,8 @@ private:
     ClientResult run_layers(std::span<const std::int32_t> input, std::uint32_t number,
                             const std::function<void(double)>& progress);
     void start(std::span<const std::int32_t> input, std::uint32_t number);
+    /// And appends what the server needs of them.
+    void make_keys(std::uint32_t number, std::vector<std::uint8_t>& payload);
     void run_layer(int layer);
     void decrypt(int layer, int polynomial, const transport::Message& response);
     transport::Message answer(int layer, std::size_t chunk, std::span<const std::uint8_t> vectors);
@@ -60,7 +62,7 @@ private:
     Profile own_profile_{Party::kClient};
     Profile* profile_;  ///< the caller's or the own one
     std::unique_ptr<ActivationClient> activation_;
-    scheme::PerRing<scheme::DirectSecretKey> keys_;  ///< of the rings of the plan
+    ClientKeys keys_;
     std::unique_ptr<UploadProducer> uploads_;
     std::unique_ptr<AnswerPreparer> preparer_;
     SendThread send_thread_;

@@ -41,6 +41,7 @@ struct ClientModel {
 
     model::Architecture architecture;
     Sha256 fingerprint{};
+    PublicSeed session{};  ///< the server's random number of this session, where keys have levels
     packing::Plan plan;
     std::shared_ptr<const Activation> activation;
     InferenceCost cost;

@@ -29,7 +29,13 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
     if (options.expected_fingerprint && *options.expected_fingerprint != fingerprint)
         throw Error(ErrorKind::kProtocol,
                     "the server's model has fingerprint " + to_hex(fingerprint) + ", not the expected one");
-    return ClientModel(model::parse_architecture(reply.architecture), fingerprint);
+    ClientModel model(model::parse_architecture(reply.architecture), fingerprint);
+    if (reply.session.has_value() != model.plan.has_levels())
+        throw Error(ErrorKind::kProtocol,
+                    "the server's hello does not fit its model: the random number of the session");
+    model.session = reply.session.value_or(PublicSeed{});
+    check_policy(model, options.policy);
+    return model;
 }
 
 }  // namespace

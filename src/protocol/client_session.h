@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "protocol/client_inference.h"
+#include "protocol/client_policy.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
@@ -12,6 +13,7 @@ namespace flash::protocol {
 struct ClientSessionOptions {
     std::optional<Sha256> expected_fingerprint;  ///< refuse any other model
     std::chrono::milliseconds timeout{30'000};   ///< for each awaited message
+    ClientPolicy policy;
 };
 
 class ClientSession {

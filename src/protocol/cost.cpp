@@ -33,7 +33,7 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
                       const Activation& activation) {
     InferenceCost cost;
     cost.activation = activation.sizes();
-    cost.start_up = kHeader + start_bytes(plan) + kHeader;
+    cost.start_up = kHeader + start_bytes(plan) + cost.activation.start + kHeader;
     cost.start_down = kHeader + cost.activation.setup;
     cost.round_trips = static_cast<int>(architecture.layers.size());
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {

@@ -39,7 +39,8 @@ LocalResult run_local(const PreparedModel& model, const ClientModel& known, std:
     std::thread server([&, end = server_end.get()] {
         try {
             const transport::Message start = end->receive(message_type::kStart);
-            ServerInference(model, *end, std::move(parties.server_seed), parties.server_probe, parties.server_profile)
+            ServerInference(model, *end, std::move(parties.server_seed), parties.server_probe, parties.server_profile,
+                            known.session)
                 .run(start);
         } catch (...) {
             server_failure = std::current_exception();

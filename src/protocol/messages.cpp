@@ -44,6 +44,7 @@ std::vector<std::uint8_t> encode(const ServerHello& hello) {
     writer.raw(hello.secret_digest);
     writer.u32(static_cast<std::uint32_t>(hello.architecture.size()));
     writer.raw(hello.architecture);
+    if (hello.session) writer.raw(*hello.session);
     return writer.take();
 }
 
@@ -59,6 +60,7 @@ ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
         throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
     const auto bytes = reader.raw(size);
     hello.architecture.assign(bytes.begin(), bytes.end());
+    if (reader.left() > 0) hello.session = reader.array<std::tuple_size_v<PublicSeed>>();
     reader.end();
     return hello;
 }
@@ -110,8 +112,8 @@ void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes) {
 }
 
 std::size_t start_bytes(const packing::Plan& plan) {
-    std::size_t bytes = 0;
-    for (std::size_t degree : plan.degrees()) bytes += public_key_bytes(scheme::direct_ring(degree));
+    std::size_t bytes = plan.has_levels() ? sizeof(PublicSeed) : 0;
+    for (const packing::KeyName& key : plan.keys()) bytes += public_key_bytes(scheme::direct_ring(key.degree));
     return bytes;
 }
 

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/hash.h"
+#include "base/random.h"
 #include "model/architecture.h"
 #include "packing/plan.h"
 #include "scheme/parameters.h"
@@ -21,6 +23,8 @@ inline constexpr std::uint32_t kProtocolVersion = 4;
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
 /// Answers that the client prepares before they are needed.
 inline constexpr std::size_t kPreparedBytes = std::size_t{16} << 20;
+/// Uploads that the client prepares before there is anything to upload.
+inline constexpr std::size_t kPreparedUploadBytes = std::size_t{16} << 20;
 /// Uploads that the client may send before the server answered them, beyond those of the layer at work: bounds the
 /// server's memory.
 inline constexpr std::size_t kUploadAheadBytes = std::size_t{32} << 20;
@@ -38,6 +42,7 @@ struct ServerHello {
     std::uint32_t version = kProtocolVersion;
     Sha256 secret_digest{};  ///< salted digest of the weights; with the architecture it gives the fingerprint
     std::vector<std::uint8_t> architecture;
+    std::optional<PublicSeed> session;  ///< of this session; only where keys have levels (packing/levels.h)
 };
 
 std::vector<std::uint8_t> encode(const ClientHello& hello);
@@ -46,8 +51,8 @@ std::vector<std::uint8_t> encode(const ServerHello& hello);
 ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
 ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
 
-/// The client's public keys: b of each ring that the plan uses, in the order of scheme::kDirectRings, packed at the
-/// bits of its q.
+/// The client's public keys: b of each key of the plan, in the order of Plan::keys(), packed at the bits of its q.
+/// Where keys have levels, the client's nonce comes before them.
 std::size_t public_key_bytes(const scheme::DirectRing& ring);
 void append_public_key(std::vector<std::uint8_t>& out, const scheme::DirectRing& ring,
                        std::span<const std::uint32_t> public_b);
@@ -67,6 +72,7 @@ void decode_upload(std::span<const std::uint8_t> payload, const packing::Stream&
 /// it came.
 void round_to_bytes(std::span<std::uint32_t> words, int zero_low_bytes);
 
+/// Of the keys; the activation's part comes after them.
 std::size_t start_bytes(const packing::Plan& plan);
 /// The b half of one uploaded ciphertext: the coefficients that travel, bit-packed.
 std::size_t upload_bytes(const packing::Stream& stream);

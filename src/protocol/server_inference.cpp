@@ -19,7 +19,7 @@ namespace flash::protocol {
 using transport::Message;
 
 ServerInference::ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed,
-                                 ShareProbe* probe, Profile* profile)
+                                 ShareProbe* probe, Profile* profile, const PublicSeed& session)
     : model_(model),
       channel_(channel),
       seed_(std::move(seed)),
@@ -27,6 +27,7 @@ ServerInference::ServerInference(const PreparedModel& model, transport::Channel&
       profile_(profile),
       masks_(seed_, kResultMaskDomain),
       rerandomisation_(seed_, "server re-randomisation"),
+      session_(session),
       streams_(model.plan().streams.size()),
       values_(model.plan()) {}
 
@@ -54,19 +55,11 @@ void ServerInference::run_layers(const Message& start) {
     {
         ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
         span.received(transport::kFrameHeaderBytes + start.payload.size());
-        if (start.payload.size() != start_bytes(model_.plan()))
-            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(start_bytes(model_.plan())) +
-                                                  " bytes, got " + std::to_string(start.payload.size()));
-        std::span<const std::uint8_t> rest = start.payload;
-        for (std::size_t degree : model_.plan().degrees()) {
-            const scheme::DirectRing& ring = scheme::direct_ring(degree);
-            std::vector<std::uint32_t> public_b(degree);
-            decode_public_key(rest.first(public_key_bytes(ring)), ring, public_b);
-            client_keys_.make(degree, model_.publics(), ring, public_b);
-            rest = rest.subspan(public_key_bytes(ring));
-        }
-
-        activation_ = model_.activation().server(model_.curves(), seed_);
+        const std::size_t expected = start_bytes(model_.plan()) + model_.activation().sizes().start;
+        if (start.payload.size() != expected)
+            throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(expected) + " bytes, got " +
+                                                  std::to_string(start.payload.size()));
+        activation_ = model_.activation().server(model_.curves(), take_keys(start), seed_);
         Message message = make_message(message_type::kStartReply, 0, start.index, activation_->setup());
         span.sent(transport::kFrameHeaderBytes + message.payload.size());
         channel_.send(std::move(message));
@@ -88,8 +81,31 @@ void ServerInference::run_layers(const Message& start) {
     span.received(transport::kFrameHeaderBytes);
 }
 
+std::span<const std::uint8_t> ServerInference::take_keys(const Message& start) {
+    const packing::Plan& plan = model_.plan();
+    std::span<const std::uint8_t> rest = start.payload;
+    PublicSeed seed{};
+    if (plan.has_levels()) {
+        PublicSeed nonce;
+        std::ranges::copy(rest.first(nonce.size()), nonce.begin());
+        seed = key_seed(model_.fingerprint(), nonce, session_, start.index);
+        rest = rest.subspan(nonce.size());
+    }
+    for (const packing::KeyName& name : plan.keys()) {
+        const scheme::DirectRing& ring = scheme::direct_ring(name.degree);
+        scheme::Poly32 public_a(name.degree), public_b(name.degree);
+        if (plan.has_levels())
+            scheme::key_polynomial(seed, name.depth, public_a);
+        else
+            model_.publics().key(public_a);
+        decode_public_key(rest.first(public_key_bytes(ring)), ring, public_b);
+        client_keys_.make(name, ring, public_a, public_b);
+        rest = rest.subspan(public_key_bytes(ring));
+    }
+    return rest;
+}
+
 void ServerInference::receive_uploads(int layer) {
-    const std::uint32_t modulus = model_.architecture().single_modulus();
     std::uint32_t index = 0;
     for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
@@ -108,17 +124,15 @@ void ServerInference::receive_uploads(int layer) {
         // one.
         SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
         b = SecretVector<std::uint32_t>(count * n);
-        SecretVector<std::uint32_t> pooled;
-        const auto share = values_.stream_input(stream, model_.architecture(), pooled);
+        SecretVector<std::uint32_t> scaled;
+        const scheme::LevelledShare share = values_.stream_input(stream, model_.architecture(), scaled);
         tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count, 4), [&](const auto& range) {
             SecretBuffer<std::uint32_t> plain(n);
             for (std::size_t p = range.begin(); p < range.end(); ++p) {
                 const auto words = std::span<std::uint32_t>(b).subspan(p * n, n);
                 decode_upload(messages[p].payload, stream, words);
                 // The server's own share joins the plaintext part. Shares wrap mod T into multiples of q, which vanish.
-                packing::pack(stream, static_cast<int>(p), share, plain);
-                require(lattice::add_scaled(plain, modulus, words), ErrorKind::kInternal,
-                        "a share is not below the plaintext modulus");
+                lattice::add(packing::pack(stream, static_cast<int>(p), share, plain).words, words);
                 round_to_bytes(words, stream.zero_low_bytes());
             }
         });
@@ -186,7 +200,7 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
     SecretBuffer<std::uint32_t> a(n);
     std::ranges::copy(prepared, a.begin());
     Prng rng = rerandomisation_.stream(static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(polynomial));
-    client_keys_.at(n).mask(a, positions, b, rho, rng);
+    client_keys_.at(linear.key()).mask(a, positions, b, rho, rng);
     store_server_shares(runs, rho, description.share_bits, pre_activations_);
 
     const int a_bits = response_a_bits(description.share_bits), b_bits = response_b_bits(description.share_bits);

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "protocol/flow/ordered_sender.h"
 #include "protocol/flow/send_thread.h"
+#include "protocol/linear/key_set.h"
 #include "protocol/linear/value_store.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
@@ -22,9 +23,9 @@ class VectorSender;
 class ServerInference {
 public:
     /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. All keys and masks
-    /// that are derived from it die with this object.
+    /// that are derived from it die with this object. session: the random number that the server's hello told.
     ServerInference(const PreparedModel& model, transport::Channel& channel, SecretSeed seed,
-                    ShareProbe* probe = nullptr, Profile* profile = nullptr);
+                    ShareProbe* probe = nullptr, Profile* profile = nullptr, const PublicSeed& session = {});
     ~ServerInference();
 
     /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable.
@@ -32,6 +33,8 @@ public:
 
 private:
     void run_layers(const transport::Message& start);
+    /// Takes the client's keys of the start message; gives what follows them.
+    std::span<const std::uint8_t> take_keys(const transport::Message& start);
     void receive_uploads(int layer);
     void linear(int layer);
     void respond(int layer, int polynomial, std::span<const std::uint32_t> compact, OrderedSender& sender);
@@ -44,7 +47,8 @@ private:
     ShareProbe* probe_;
     Profile* profile_;
     StreamKey masks_, rerandomisation_;
-    scheme::PerRing<scheme::DirectPublicKey> client_keys_;  ///< of the rings of the plan
+    const PublicSeed session_;
+    ServerKeys client_keys_;
     std::unique_ptr<ActivationServer> activation_;
     std::unique_ptr<VectorSender> vectors_;
     std::vector<SecretVector<std::uint32_t>> streams_;  ///< b halves with the server's share added, per stream

@@ -14,7 +14,8 @@ using transport::Message;
 
 namespace {
 
-void handshake(const PreparedModel& model, transport::Channel& channel) {
+/// Gives the random number of the session that the client was told.
+PublicSeed handshake(const PreparedModel& model, transport::Channel& channel) {
     const Message message = channel.receive(message_type::kClientHello);
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
@@ -28,7 +29,9 @@ void handshake(const PreparedModel& model, transport::Channel& channel) {
     ServerHello reply;
     reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
+    if (model.plan().has_levels()) reply.session = generate_public_seed();
     channel.send({message_type::kServerHello, 0, 0, encode(reply)});
+    return reply.session.value_or(PublicSeed{});
 }
 
 /// The next kStart, or nothing when the client left or the server stops.
@@ -54,7 +57,7 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
     ServerSessionSummary summary;
     try {
         channel.set_limits(server_limits(model.cost(), options.timeout));
-        handshake(model, channel);
+        const PublicSeed session = handshake(model, channel);
         Message start;
         while (await_start(channel, options, start)) {
             if (start.type != message_type::kStart || start.layer != 0 || start.index != summary.inferences)
@@ -63,7 +66,7 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
                                                       name_of(start.type));
             const auto begin = std::chrono::steady_clock::now();
             Profile* const profile = options.profile ? options.profile(summary.inferences) : nullptr;
-            ServerInference(model, channel, SecretSeed::generate(), options.probe, profile).run(start);
+            ServerInference(model, channel, SecretSeed::generate(), options.probe, profile, session).run(start);
             ++summary.inferences;
             if (options.on_inference)
                 options.on_inference(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());

@@ -1,5 +1,7 @@
 #include "protocol/session_limits.h"
 
+#include <algorithm>
+
 #include "protocol/message_types.h"
 #include "protocol/messages.h"
 
@@ -21,6 +23,7 @@ transport::Limits server_limits(const InferenceCost& cost, std::chrono::millisec
     limits.name_of = name_of;
     limits.max_send_queue = kSendQueueBytes;
     limits.max_queued = server_queue_bytes(cost);
+    limits.max_payload = std::max(limits.max_payload, static_cast<std::size_t>(cost.start_up));
     return limits;
 }
 

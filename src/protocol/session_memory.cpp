@@ -11,9 +11,11 @@ namespace flash::protocol {
 namespace {
 
 constexpr std::uint64_t kWord = sizeof(std::uint32_t);
-/// Blocks that the slot scheme uses again, of all threads; keys; the id of each ciphertext of an inference, which is
-/// kept to its end.
+/// Blocks that the slot scheme uses again, of all threads; its keys; the id of each ciphertext of an inference, which
+/// is kept to its end.
 constexpr std::uint64_t kWorkspaces = std::uint64_t{16} << 20, kIdBytes = 64;
+/// Polynomials that a key takes: at the server two factors, each with its quotients, of 64 bits.
+constexpr std::uint64_t kKeyPolynomials = 8;
 
 /// Of so many of a stream's polynomials.
 std::uint64_t polynomial_bytes(const packing::Stream& stream, std::int64_t count) {
@@ -32,17 +34,17 @@ public:
             last = std::max(last, stream.first_layer);
         }
     }
-    /// Shares of the values that this layer or a later one uploads, and one pooled copy.
+    /// Shares of the values that this layer or a later one uploads, and a scaled copy of one, pooled before.
     std::uint64_t shares(int layer) const {
-        std::uint64_t words = 0, pooled = 0;
+        std::uint64_t words = 0, copies = 0;
         for (int value = 0; value <= layer; ++value)
             if (last_upload_[static_cast<std::size_t>(value)] >= layer)
                 words += static_cast<std::uint64_t>(architecture_.value_shape(value).size());
         for (int id : plan_.layers[static_cast<std::size_t>(layer)].uploads) {
             const packing::Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
-            if (stream.pool) pooled = std::max(pooled, static_cast<std::uint64_t>(stream.shape.size()));
+            copies = std::max(copies, (stream.pool ? 2 : 1) * static_cast<std::uint64_t>(stream.shape.size()));
         }
-        return kWord * (words + pooled);
+        return kWord * (words + copies);
     }
     /// Uploaded ciphertexts that this layer or a later one reads.
     std::uint64_t streams(int layer) const {
@@ -88,18 +90,25 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
         chunks += static_cast<std::uint64_t>(bytes.activation_chunks);
         ciphertexts += static_cast<std::uint64_t>(bytes.upload_ciphertexts);
     }
+    std::uint64_t keys = 0;  // transformed, and their public halves
+    for (const packing::KeyName& key : plan.keys()) keys += kKeyPolynomials * key.degree * kWord;
     std::uint64_t transforms = 0;  // of the public polynomials, which the client keeps: twice the words
     for (const packing::Stream& stream : plan.streams) transforms += 2 * polynomial_bytes(stream, stream.polynomials());
+    std::uint64_t prepared_uploads = 0;  // only where shares are not known ahead
+    if (architecture.slots != model::SlotChoice{})
+        for (const packing::Stream& stream : plan.streams)
+            prepared_uploads += polynomial_bytes(stream, stream.polynomials());
     const auto capped = [](std::uint64_t bytes, std::uint64_t most) { return std::min(bytes, most); };
     const std::uint64_t vector_ids = vectors / (transport::kFrameHeaderBytes + cost.activation.vectors) *
                                      static_cast<std::uint64_t>(cost.activation.products);
     SessionMemory memory;
     // The thread that makes vectors ahead holds the shares of its own layer.
-    memory.server = kWorkspaces + server_layer + largest_output + server_queue_bytes(cost) +
+    memory.server = keys + kWorkspaces + server_layer + largest_output + server_queue_bytes(cost) +
                     capped(vectors, kSendQueueBytes) + kSendQueueBytes + vector_ids * kIdBytes;
-    memory.client = kWorkspaces + client_layer + client_queue_bytes(cost) - kAheadBytes + capped(vectors, kAheadBytes) +
-                    capped(uploads, kSendQueueBytes) + kSendQueueBytes +
+    memory.client = keys + kWorkspaces + client_layer + client_queue_bytes(cost) - kAheadBytes +
+                    capped(vectors, kAheadBytes) + capped(uploads, kSendQueueBytes) + kSendQueueBytes +
                     capped(chunks * cost.activation.prepared, kPreparedBytes) +
+                    capped(prepared_uploads, kPreparedUploadBytes) +
                     capped(transforms, ModelPublics::kMaxTransformBytes) + ciphertexts * kIdBytes;
     return memory;
 }

@@ -82,13 +82,29 @@ struct DirectSecretKey::Secret {
     lattice::PreparedFactor s;  // transform of the ternary secret; its coefficients are not kept
 };
 
+namespace {
+
+Poly32 model_key(const PublicPolynomials& publics, const DirectRing& ring) {
+    Poly32 a(ring.degree);
+    publics.key(a);
+    return a;
+}
+
+}  // namespace
+
 DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, const DirectRing& ring, Prng& rng,
                                  PublicTransforms* transforms)
+    : DirectSecretKey(publics, ring, {kAllDepths, model_key(publics, ring)}, rng, transforms) {}
+
+DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, const DirectRing& ring, const KeyPublics& key,
+                                 Prng& rng, PublicTransforms* transforms)
     : publics_(publics),
       ring_(ring),
+      depth_(key.depth),
       transforms_(transforms),
       secret_(std::make_unique<Secret>()),
       public_b_(ring.degree) {
+    check_degree(ring_, key.a.size());
     // Uniform ternary s and an error with sigma >= 3.2 are what the security table assumes for (n, log q) of
     // kDirectRings.
     const lattice::ExactProduct& product = direct_product(ring_.degree);
@@ -96,11 +112,9 @@ DirectSecretKey::DirectSecretKey(const PublicPolynomials& publics, const DirectR
     lattice::sample_ternary(rng, s);
     secret_->s = product.prepare(s);
     // b_pk = -a_pk s + d e: one more RLWE sample, under an a of its own domain that no upload can share.
-    Poly32 a(ring_.degree);
-    publics_.key(a);
     Residues32 memory;
     const auto residues = memory.first(ring_.degree);
-    product.transform(a, residues);
+    product.transform(key.a, residues);
     add_error(ring_, rng, public_b_);
     product.subtract_product(secret_->s, residues, residues, public_b_);
 }
@@ -109,11 +123,7 @@ DirectSecretKey::~DirectSecretKey() = default;
 
 const Poly32& DirectSecretKey::public_b() const { return public_b_; }
 
-void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain, std::uint32_t plain_modulus, Prng& rng,
-                              std::span<std::uint32_t> b) {
-    check_degree(ring_, plain.size());
-    check_degree(ring_, b.size());
-    check_plain_modulus(plain_modulus);
+PreparedUpload DirectSecretKey::prepare(UploadId id, Prng& rng) {
     {
         // Two encryptions under one (a, s) would reveal the difference of their plaintexts up to small noise: refused
         // before anything is computed, so that a failure later on cannot free the pair again.
@@ -129,22 +139,33 @@ void DirectSecretKey::encrypt(UploadId id, std::span<const std::uint32_t> plain,
         a = transforms_->upload(id, residues);
     else
         transform_upload(publics_, id, residues);
+    PreparedUpload prepared(this, ring_.degree);
+    std::ranges::fill(prepared.words_, 0u);
+    add_error(ring_, rng, prepared.words_);
+    direct_product(ring_.degree).subtract_product(secret_->s, a, residues, prepared.words_);
+    return prepared;
+}
 
-    // b holds the noisy, unmasked plaintext for a moment; it is complete only after the last line. On an exception it
-    // is cleared.
-    try {
-        std::ranges::fill(b, 0u);
-        require(lattice::add_scaled(plain, plain_modulus, b), ErrorKind::kInternal,
-                "a plaintext value is not below the plaintext modulus");
-        // In units of d: bits finer than that would be those of the plaintext, in the clear.
-        lattice::round_to_top_bits(b, ring_.modulus_bits);
-        add_error(rng, b);
-        lattice::from_top_bits(b, ring_.modulus_bits);
-        direct_product(ring_.degree).subtract_product(secret_->s, a, residues, b);
-    } catch (...) {
-        wipe(b.data(), b.size_bytes());
-        throw;
-    }
+void DirectSecretKey::check(const LevelledShare& share, std::size_t size) const {
+    check_degree(ring_, share.words.size());
+    check_degree(ring_, size);
+    require(share.depth < depth_, ErrorKind::kInternal,
+            "a value may be uploaded under the keys of deeper layers only: those that nothing it depends on was "
+            "computed with");
+}
+
+void DirectSecretKey::encrypt(PreparedUpload prepared, const LevelledShare& share, std::span<std::uint32_t> b) const {
+    check(share, b.size());
+    require(prepared.key_ == this, ErrorKind::kInternal, "an upload was prepared with another key, or used before");
+    // In units of d: bits finer than that would be those of the plaintext, in the clear. The rounded share waits in
+    // secret memory: b never holds it unmasked.
+    Words memory;
+    const auto rounded = memory.first(ring_.degree);
+    std::ranges::copy(share.words, rounded.begin());
+    lattice::round_to_top_bits(rounded, ring_.modulus_bits);
+    lattice::from_top_bits(rounded, ring_.modulus_bits);
+    lattice::add(prepared.words_, rounded);
+    std::ranges::copy(rounded, b.begin());
 }
 
 void DirectSecretKey::decrypt(std::span<const std::uint32_t> a, std::span<const std::uint16_t> positions,
@@ -165,13 +186,16 @@ struct DirectPublicKey::Transforms {
 
 DirectPublicKey::DirectPublicKey(const PublicPolynomials& publics, const DirectRing& ring,
                                  std::span<const std::uint32_t> public_b)
+    : DirectPublicKey(ring, model_key(publics, ring), public_b) {}
+
+DirectPublicKey::DirectPublicKey(const DirectRing& ring, std::span<const std::uint32_t> public_a,
+                                 std::span<const std::uint32_t> public_b)
     : ring_(ring),
       transforms_(std::make_unique<Transforms>()) {
+    check_degree(ring_, public_a.size());
     require(public_b.size() == ring_.degree, ErrorKind::kProtocol, "the client's public key has the wrong size");
     const lattice::ExactProduct& product = direct_product(ring_.degree);
-    Poly32 a(ring_.degree);
-    publics.key(a);
-    transforms_->a = product.prepare(a);
+    transforms_->a = product.prepare(public_a);
     transforms_->b = product.prepare(public_b);
 }
 

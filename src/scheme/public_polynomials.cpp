@@ -35,6 +35,11 @@ void PublicPolynomials::key(std::span<std::uint32_t> out) const {
     fill_uniform(key_.stream(direct_ring_index(out.size())), out);
 }
 
+void key_polynomial(const PublicSeed& seed, int depth, std::span<std::uint32_t> out) {
+    const StreamKey key(seed, "flash direct key a of a depth");
+    fill_uniform(key.stream(static_cast<std::uint64_t>(depth), direct_ring_index(out.size())), out);
+}
+
 void transform_upload(const PublicPolynomials& publics, UploadId id, std::span<std::uint64_t> out) {
     std::array<std::uint32_t, kMaxDirectDegree> memory;  // public
     require(out.size() <= memory.size(), ErrorKind::kInternal,

@@ -39,6 +39,10 @@ private:
     StreamKey uploads_, key_;
 };
 
+/// a of a public key that is new in every inference: uniform over the ring of out.size() coefficients, expanded from a
+/// seed to which both parties contributed.
+void key_polynomial(const PublicSeed& seed, int depth, std::span<std::uint32_t> out);
+
 /// Keeps the transforms of the `a` halves of uploads between the inferences of one model: 8 n bytes each, the first
 /// ones that are asked for until the bound is reached. Safe to share between threads and keys.
 class PublicTransforms {

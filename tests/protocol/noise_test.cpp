@@ -14,6 +14,7 @@
 #include "scheme/direct.h"
 #include "scheme/direct_noise.h"
 #include "support/random_model.h"
+#include "support/scaled_share.h"
 
 namespace flash::protocol {
 namespace {
@@ -53,7 +54,7 @@ Deviations deviations(const model::Model& model, std::uint64_t seed) {
         for (std::uint32_t p = 0; p < polynomials; ++p) {
             std::vector<std::uint32_t> plain(n), words(n);
             packing::pack(stream, static_cast<int>(p), client, plain);
-            key.encrypt({0, p}, plain, modulus, rng, words);
+            key.encrypt({0, p}, flash::testing::ScaledShare(plain, modulus), rng, words);
             const auto received = std::span(b).subspan(p * n, n);
             decode_upload(encode_upload(words, stream), stream, received);
             packing::pack(stream, static_cast<int>(p), server, plain);

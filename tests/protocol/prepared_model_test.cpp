@@ -39,10 +39,10 @@ TEST(PreparedModel, TransformsStayWithinTheirBudget) {
     }
 }
 
-// Both parties compute their costs first.
-TEST(PreparedModel, SeveralModuliAreRefusedByBothParties) {
+// Both parties make the activation first.
+TEST(PreparedModel, ModuliThatNoActivationRunsAreRefusedByBothParties) {
     model::Model source = flash::testing::random_model(1);
-    source.architecture.slots = {8192, 3};
+    source.architecture.slots = {4096, 2};
     model::validate(source);
     const auto kind_of = [](const auto& make) {
         try {

@@ -9,6 +9,7 @@
 #include "lattice/shifted_product.h"
 #include "lattice/words.h"
 #include "scheme/direct.h"
+#include "support/scaled_share.h"
 
 namespace flash::scheme {
 namespace {
@@ -52,7 +53,7 @@ double measured_deviation(const DirectRing& ring, int upload_bits, int share_bit
                 own[i] = static_cast<std::uint32_t>(random() % kModulus);
                 plain[p * n + i] = (values[i] + own[i]) % kModulus;
             }
-            key.encrypt({round, p}, values, kModulus, rng, words);
+            key.encrypt({round, p}, flash::testing::ScaledShare(values, kModulus), rng, words);
             lattice::round_to_top_bits(words, upload_bits);
             lattice::from_top_bits(words, upload_bits);
             EXPECT_TRUE(lattice::add_scaled(own, kModulus, words));

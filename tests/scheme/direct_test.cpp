@@ -6,13 +6,18 @@
 #include <atomic>
 #include <cmath>
 #include <random>
+#include <set>
 #include <thread>
+#include <type_traits>
 
 #include "base/error.h"
 #include "lattice/sampling.h"
+#include "support/scaled_share.h"
 
 namespace flash::scheme {
 namespace {
+
+using flash::testing::ScaledShare;
 
 /// Everything holds in every ring.
 class Direct : public ::testing::TestWithParam<DirectRing> {
@@ -89,7 +94,7 @@ TEST_P(Direct, DecryptionReturnsThePlaintextWithSmallNoise) {
              {random_values(row.plain_modulus, 5), Poly32(n, row.plain_modulus - 1), Poly32(n, 0)}) {
             Poly32 a(n), b(n), phase(n), expected(n);
             const UploadId id{7, index++};
-            key.encrypt(id, plain, row.plain_modulus, rng, b);
+            key.encrypt(id, ScaledShare(plain, row.plain_modulus), rng, b);
             publics.upload(id, a);
             key.decrypt(a, all_positions(), b, phase);
             for (std::size_t i = 0; i < n; ++i) expected[i] = scale_up(plain[i], row.plain_modulus);
@@ -110,25 +115,21 @@ TEST_P(Direct, NoPairEncryptsTwice) {
     const PublicPolynomials publics(fingerprint(2));
     Prng rng = generator(2);
     DirectSecretKey key(publics, ring, rng);
-    const Poly32 plain(n, 1);
+    const ScaledShare plain(Poly32(n, 1), kSlotParameters[0].plain_modulus);
     Poly32 b(n);
-    const std::uint32_t T = kSlotParameters[0].plain_modulus;
-    key.encrypt({0, 0}, plain, T, rng, b);
-    EXPECT_NO_THROW(key.encrypt({0, 1}, plain, T, rng, b));
-    EXPECT_NO_THROW(key.encrypt({1, 0}, plain, T, rng, b));
+    key.encrypt({0, 0}, plain, rng, b);
+    EXPECT_NO_THROW(key.encrypt({0, 1}, plain, rng, b));
+    EXPECT_NO_THROW(key.encrypt({1, 0}, plain, rng, b));
     try {
-        key.encrypt({0, 0}, plain, T, rng, b);
+        key.encrypt({0, 0}, plain, rng, b);
         FAIL();
     } catch (const Error& error) {
         EXPECT_EQ(error.kind(), ErrorKind::kInternal);
     }
-    // A failed encryption leaves no plaintext behind and does not free the pair.
-    Poly32 bad = plain;
-    bad[9] = T;
-    EXPECT_THROW(key.encrypt({2, 0}, bad, T, rng, b), Error);
-    EXPECT_EQ(b, Poly32(n));
     EXPECT_TRUE(in_ring(key.public_b()));
-    EXPECT_THROW(key.encrypt({2, 0}, plain, T, rng, b), Error);
+    // Preparing takes the pair, whatever becomes of it.
+    EXPECT_NO_THROW(key.prepare({2, 0}, rng));
+    EXPECT_THROW(key.encrypt({2, 0}, plain, rng, b), Error);
     // Under contention exactly one of the attempts on one pair succeeds.
     std::atomic<int> succeeded = 0;
     std::vector<std::thread> threads;
@@ -137,12 +138,69 @@ TEST_P(Direct, NoPairEncryptsTwice) {
             Prng own = generator(100 + t);
             Poly32 out(n);
             for (std::uint32_t i = 0; i < 8; ++i) try {
-                    key.encrypt({3, i}, plain, T, own, out);
+                    key.encrypt({3, i}, plain, own, out);
                     ++succeeded;
                 } catch (const Error&) {}
         });
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(succeeded, 8);
+}
+
+TEST_P(Direct, AKeyOfADepthEncryptsShallowerValuesOnly) {
+    const PublicPolynomials publics(fingerprint(2));
+    const Poly32 a_pk = random_values(0, 1);
+    Prng rng = generator(2);
+    DirectSecretKey key(publics, ring, {3, a_pk}, rng), all(publics, ring, rng);
+    EXPECT_EQ(key.depth(), 3);
+    const Poly32 words = random_values(0, 4);
+    Poly32 b(n);
+    std::uint32_t index = 0;
+    for (const int depth : {0, 1, 2}) EXPECT_NO_THROW(key.encrypt({0, index++}, LevelledShare{depth, words}, rng, b));
+    const Poly32 before = b;
+    for (const int depth : {3, 4, 1000}) {
+        EXPECT_THROW(key.encrypt({0, index++}, LevelledShare{depth, words}, rng, b), Error);
+        EXPECT_THROW(key.encrypt(key.prepare({0, index++}, rng), LevelledShare{depth, words}, b), Error);
+        EXPECT_NO_THROW(all.encrypt({0, index++}, LevelledShare{depth, words}, rng, b));
+    }
+    EXPECT_NE(b, before);
+    // Its public key is one under the a_pk that it was given.
+    Poly32 phase(n);
+    key.decrypt(a_pk, all_positions(), key.public_b(), phase);
+    EXPECT_LE(static_cast<double>(difference(phase, Poly32(n)).largest), unit * lattice::kErrorBits);
+}
+
+TEST_P(Direct, APreparedUploadIsUsedOnceAndWithItsOwnKey) {
+    static_assert(!std::is_copy_constructible_v<PreparedUpload> && !std::is_copy_assignable_v<PreparedUpload>);
+    const PublicPolynomials publics(fingerprint(2));
+    Prng rng = generator(2);
+    DirectSecretKey key(publics, ring, rng), other(publics, ring, rng);
+    const Poly32 words = random_values(0, 4);
+    Poly32 ahead(n), at_once(n);
+    {
+        Prng first = generator(9), second = generator(10), same_first = generator(9), same_second = generator(10);
+        DirectSecretKey a(publics, ring, first), b(publics, ring, same_first);
+        PreparedUpload prepared = a.prepare({0, 0}, second);
+        a.encrypt(std::move(prepared), LevelledShare{0, words}, ahead);
+        b.encrypt({0, 0}, LevelledShare{0, words}, same_second, at_once);
+        EXPECT_EQ(ahead, at_once);
+        EXPECT_THROW(a.encrypt(std::move(prepared), LevelledShare{0, words}, ahead), Error);  // NOLINT: used before
+    }
+    EXPECT_THROW(other.encrypt(key.prepare({0, 0}, rng), LevelledShare{0, words}, ahead), Error);
+}
+
+TEST_P(Direct, PublicPolynomialsOfKeysDifferInSeedDepthAndRing) {
+    std::set<Poly32> seen;
+    PublicSeed seed{};
+    for (const std::uint8_t byte : {0, 1})
+        for (const int depth : {1, 2, 3}) {
+            seed[31] = byte;
+            Poly32 a(n), again(n);
+            key_polynomial(seed, depth, a);
+            key_polynomial(seed, depth, again);
+            EXPECT_EQ(a, again);
+            EXPECT_TRUE(in_ring(a));
+            EXPECT_TRUE(seen.insert(a).second);
+        }
 }
 
 TEST_P(Direct, PublicPolynomialsAreDistinctAndFixed) {
@@ -170,7 +228,8 @@ TEST_P(Direct, KnownAnswers) {
     const bool large = n == 2048;
     EXPECT_EQ(digest(key.public_b()), large ? "b27754f5537a19d6" : "8932e1fff455ef7e");
     Poly32 b(n);
-    key.encrypt({1, 2}, random_values(kSlotParameters[1].plain_modulus, 8), kSlotParameters[1].plain_modulus, rng, b);
+    const std::uint32_t T = kSlotParameters[1].plain_modulus;
+    key.encrypt({1, 2}, ScaledShare(random_values(T, 8), T), rng, b);
     EXPECT_EQ(digest(b), large ? "f2ff6098cdb10bea" : "00900d6a478f8ca8");
     const DirectPublicKey public_key(publics, ring, key.public_b());
     Poly32 a = random_values(0, 1);
@@ -247,12 +306,12 @@ TEST_P(Direct, KeptTransformsChangeNothing) {
             DirectSecretKey plain_key(publics, ring, plain_rng), kept_key(publics, ring, kept_rng, transforms);
             for (std::uint32_t i = 0; i < 4; ++i) {
                 Poly32 expected(n), b(n);
-                plain_key.encrypt({i, i + 1}, random_values(T, i), T, plain_rng, expected);
-                kept_key.encrypt({i, i + 1}, random_values(T, i), T, kept_rng, b);
+                plain_key.encrypt({i, i + 1}, ScaledShare(random_values(T, i), T), plain_rng, expected);
+                kept_key.encrypt({i, i + 1}, ScaledShare(random_values(T, i), T), kept_rng, b);
                 EXPECT_EQ(b, expected);
             }
             Poly32 again(n);
-            EXPECT_THROW(kept_key.encrypt({0, 1}, random_values(T, 0), T, kept_rng, again), Error);
+            EXPECT_THROW(kept_key.encrypt({0, 1}, ScaledShare(random_values(T, 0), T), kept_rng, again), Error);
         }
         EXPECT_EQ(two.bytes(), 2 * bytes_each);
         EXPECT_EQ(none.bytes(), 0u);
@@ -279,8 +338,8 @@ TEST_P(Direct, WrongSizesAreRefused) {
     Prng rng = generator(6);
     DirectSecretKey key(publics, ring, rng);
     Poly32 right(n), wrong(n - 1);
-    EXPECT_THROW(key.encrypt({0, 0}, wrong, 16760833, rng, right), Error);
-    EXPECT_THROW(key.encrypt({0, 0}, right, 16760833, rng, wrong), Error);
+    EXPECT_THROW(key.encrypt({0, 0}, LevelledShare{0, wrong}, rng, right), Error);
+    EXPECT_THROW(key.encrypt({0, 0}, LevelledShare{0, right}, rng, wrong), Error);
     const std::vector<std::uint16_t> outside = {static_cast<std::uint16_t>(n)};
     Poly32 one(1), two(2);
     EXPECT_THROW(key.decrypt(right, outside, one, one), Error);

@@ -53,9 +53,9 @@ TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
     for (const scheme::DirectRing& ring : scheme::kDirectRings) {
         scheme::DirectSecretKey key(publics, ring, rng);
         std::vector<std::uint32_t> plain(ring.degree), b(ring.degree);
-        key.encrypt({1, 2}, plain, model::plain_moduli({}, 24).front(), rng, b);
-        EXPECT_THROW(key.encrypt({1, 2}, plain, model::plain_moduli({}, 24).front(), rng, b), Error);
-        key.encrypt({1, 3}, plain, model::plain_moduli({}, 24).front(), rng, b);
+        key.encrypt({1, 2}, scheme::LevelledShare{0, plain}, rng, b);
+        EXPECT_THROW(key.encrypt({1, 2}, scheme::LevelledShare{0, plain}, rng, b), Error);
+        key.encrypt({1, 3}, scheme::LevelledShare{0, plain}, rng, b);
     }
     static_assert(!std::is_copy_constructible_v<scheme::DirectSecretKey>);
     static_assert(!std::is_copy_constructible_v<SecretSeed>);
@@ -65,8 +65,8 @@ TEST(Freshness, ASecretRefusesToEncryptTwiceUnderOneA) {
 TEST(Freshness, APreparedAnswerIsGivenOutOnce) {
     const protocol::PreparedModel prepared(flash::testing::random_model(4));
     ASSERT_GT(prepared.activation().chunks(0), 0u);
-    const auto server = prepared.activation().server(prepared.curves(), SecretSeed::for_testing(4));
     const auto client = prepared.activation().client(SecretSeed::for_testing(5));
+    const auto server = prepared.activation().server(prepared.curves(), client->start(), SecretSeed::for_testing(4));
     client->begin(server->setup());
     const auto channels = transport::make_loopback();
     protocol::AnswerPreparer preparer(prepared.activation(), *client, *channels.first, nullptr);

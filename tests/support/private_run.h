@@ -15,7 +15,10 @@ namespace flash::testing {
 /// A prepared model and what it was made from, which an audit needs.
 class SourcedModel : public protocol::PreparedModel {
 public:
-    explicit SourcedModel(model::Model source) : PreparedModel(model::Model(source)), source_(std::move(source)) {}
+    /// activation: null for that of make_activation().
+    explicit SourcedModel(model::Model source, std::shared_ptr<const protocol::Activation> activation = nullptr)
+        : PreparedModel(model::Model(source), {}, std::nullopt, lattice::kTransformBudget, std::move(activation)),
+          source_(std::move(source)) {}
     const model::Model& model() const { return source_; }
 
 private:

@@ -6,6 +6,7 @@
 
 #include "model/arithmetic.h"
 #include "packing/choose_packing.h"
+#include "packing/levels.h"
 #include "packing/plan.h"
 #include "packing/upload_bits.h"
 
@@ -24,7 +25,12 @@ using model::Window;
 
 class Builder {
 public:
-    Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits) : rng_(seed), share_bits_(share_bits) {
+    Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits, model::SlotChoice slots = {},
+            bool trust_server = false)
+        : rng_(seed),
+          share_bits_(share_bits) {
+        model_.architecture.slots = slots;
+        model_.architecture.trust_server = trust_server;
         model_.architecture.name = "random";
         model_.architecture.plain_bits = plain_bits;
         model_.architecture.input = input;
@@ -88,7 +94,10 @@ public:
         packing::choose_upload_bits(model_.architecture, model_.weights);
         return std::move(model_);
     }
-    double modulus() const { return model_.architecture.single_modulus(); }
+    double modulus() const {
+        // The least of the moduli.
+        return model::plain_moduli(model_.architecture.slots, model_.architecture.plain_bits).back();
+    }
 
 private:
     TermWeights draw(const Term& term, const Shape& output, double budget) {
@@ -131,13 +140,20 @@ private:
     std::vector<double> bounds_;  ///< largest |Y| per value
 };
 
+/// Whether a layer of the group does.
+bool reads_picture(const model::Architecture& architecture, const std::vector<std::size_t>& group) {
+    return std::ranges::any_of(group, [&](std::size_t layer) {
+        return std::ranges::any_of(architecture.layers[layer].terms, [](const Term& term) { return term.source == 0; });
+    });
+}
+
 }  // namespace
 
 model::Model random_model(std::uint64_t seed, const RandomModelOptions& options) {
     std::mt19937_64 shape_rng(seed * 977 + 5);
     const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(shape_rng); };
     const Shape input{pick(1, 4), pick(3, options.max_extent), pick(3, options.max_extent)};
-    Builder builder(seed, input, options.plain_bits, options.share_bits);
+    Builder builder(seed, input, options.plain_bits, options.share_bits, options.slots, options.trust_server);
     int current = 0;
     for (int l = 0; l < options.layers; ++l) {
         const Shape in = builder.shape(current);
@@ -192,6 +208,7 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     if (options.mixed_rings) {
         const packing::Energies energies = packing::weight_energies(model.architecture, model.weights);
         for (const std::vector<std::size_t>& group : packing::layer_groups(model.architecture)) {
+            if (packing::keys_have_levels(model.architecture) && reads_picture(model.architecture, group)) continue;
             if (!packing::noise_fits(model.architecture, energies, group, {0, 1024}) || pick(0, 1) == 0) continue;
             for (std::size_t layer : group) model.architecture.layers[layer].packing.degree = 1024;
         }

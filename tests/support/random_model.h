@@ -10,6 +10,8 @@
 namespace flash::testing {
 
 struct RandomModelOptions {
+    model::SlotChoice slots;
+    bool trust_server = false;
     int plain_bits = 26;
     int share_bits = 10;
     int layers = 4;  ///< activation layers before the result layer

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -23,6 +24,7 @@ namespace flash::protocol {
 
 /// Bytes of the payloads, and what is kept of them.
 struct ActivationSizes {
+    std::size_t start = 0;             ///< end of the start message, client -> server
     std::size_t setup = 0;             ///< start reply, server -> client
     std::size_t vectors = 0;           ///< one message of server vectors
     std::size_t answer = 0;            ///< of one chunk, client -> server
@@ -59,9 +61,14 @@ public:
     /// Where an element of the layer lies, and how many from it on lie in the same chunk.
     virtual ChunkPart part_at(int layer, std::size_t element) const = 0;
 
-    /// The parties of one inference. curves: of all layers, must outlive the server; seed: secret, the party's only
-    /// randomness.
+    /// log2 of a bound of the probability that a value of one inference is not exactly the activation; minus infinity
+    /// if none ever is. The bound counts the network's real answers.
+    virtual double log2_wrong_inference() const { return -std::numeric_limits<double>::infinity(); }
+
+    /// The parties of one inference. curves: of all layers, must outlive the server; start: what the client's start()
+    /// gave (sizes().start bytes: Error(kProtocol) otherwise); seed: secret, the party's only randomness.
     virtual std::unique_ptr<ActivationServer> server(std::span<const ActivationCurve> curves,
+                                                     std::span<const std::uint8_t> start,
                                                      const SecretSeed& seed) const = 0;
     virtual std::unique_ptr<ActivationClient> client(const SecretSeed& seed) const = 0;
 
@@ -80,7 +87,8 @@ private:
     const std::vector<LayerChunks> layers_;
 };
 
-/// The activation that models of this architecture are served with.
+/// The activation that models of this architecture are served with: that of slots/ for one value in each of 4096 slots,
+/// that of composite/ for all others. Error(kUnsupported) if there is none.
 std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture);
 
 }  // namespace flash::protocol

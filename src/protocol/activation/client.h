@@ -27,6 +27,8 @@ class ActivationClient {
 public:
     virtual ~ActivationClient() = default;
 
+    /// What the server needs to begin (sizes().start bytes). Public.
+    virtual std::vector<std::uint8_t> start() const = 0;
     /// Takes what the server's setup() gave: needed before anything else but shares that are known ahead. Once.
     /// Error(kProtocol) if it is malformed.
     virtual void begin(std::span<const std::uint8_t> setup) = 0;

@@ -1,17 +1,11 @@
-// Prepares the client's answers ahead of need: what of them needs nothing but the server's set-up is made by a thread
-// of its own while the link or a core is idle.
+// Prepares the client's answers ahead of need: what of them needs nothing but the server's set-up.
 #pragma once
 
-#include <condition_variable>
-#include <cstddef>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <vector>
 
 #include "base/profile.h"
 #include "protocol/activation/activation.h"
-#include "protocol/flow/ahead_thread.h"
+#include "protocol/flow/prepared_items.h"
 
 namespace flash::protocol {
 
@@ -21,26 +15,14 @@ public:
     AnswerPreparer(const Activation& activation, const ActivationClient& client, transport::Channel& channel,
                    Profile* profile);
 
-    /// The prepared answer to a chunk; if the thread has not come to it yet, it is made here and now. Error(kInternal)
-    /// if it was taken before, or if the thread has failed.
-    std::unique_ptr<PreparedAnswer> take(int layer, std::size_t chunk);
+    /// The prepared answer to a chunk. As PreparedItems::take(): a second answer from the same streams would reveal the
+    /// difference of two answers.
+    std::unique_ptr<PreparedAnswer> take(int layer, std::size_t chunk) {
+        return items_.take(static_cast<std::size_t>(layer), chunk);
+    }
 
 private:
-    void run(AheadWindow& window);
-    std::unique_ptr<PreparedAnswer> prepare(int layer, std::size_t chunk) const;
-
-    const ActivationClient& client_;
-    Profile* profile_;
-    const std::size_t item_bytes_;
-    /// Number of each layer's first chunk, counted through all layers; one more at the end.
-    std::vector<std::size_t> first_;
-    std::mutex mutex_;
-    std::condition_variable ready_;
-    std::vector<bool> claimed_;  // by the thread or by take()
-    std::vector<bool> taken_;
-    std::map<std::size_t, std::unique_ptr<PreparedAnswer>> made_;  // by the thread, not taken yet
-    bool failed_ = false;
-    AheadThread thread_;  // last: it uses the others
+    PreparedItems<std::unique_ptr<PreparedAnswer>> items_;
 };
 
 }  // namespace flash::protocol

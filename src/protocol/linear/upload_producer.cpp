@@ -18,17 +18,17 @@ constexpr std::size_t kBatch = 16;  // ciphertexts computed in parallel before t
 
 }  // namespace
 
-UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed,
-                               const DirectSecretKeys& keys, const ActivationClient& activation,
-                               SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile)
+UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const ClientKeys& keys,
+                               const ActivationClient& activation, SecretVector<std::uint32_t> picture,
+                               ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
       keys_(keys),
       probe_(probe),
       profile_(profile),
       activation_(activation),
-      encryption_(seed, "client upload"),
       values_(model.plan),
+      prepared_(activation.knows_shares_ahead() ? nullptr : prepare_ahead()),
       thread_(channel, internal_error(Party::kClient), upload_window_bytes(model.cost),
               [this, picture = std::make_shared<SecretVector<std::uint32_t>>(std::move(picture))](AheadWindow& window) {
                   if (probe_) probe_->value(0, *picture);
@@ -64,8 +64,9 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
     std::uint32_t index = 0;
     for (int id : model_.plan.layers[static_cast<std::size_t>(layer)].uploads) {
         const packing::Stream& stream = model_.plan.streams[static_cast<std::size_t>(id)];
-        SecretVector<std::uint32_t> pooled;
-        const auto share = values_.stream_input(stream, model_.architecture, pooled);
+        SecretVector<std::uint32_t> words;
+        const scheme::LevelledShare share = values_.stream_input(stream, model_.architecture, words);
+        const scheme::DirectSecretKey& key = keys_.at(stream.key()).secret;
         const std::size_t count = static_cast<std::size_t>(stream.polynomials());
         for (std::size_t begin = 0; begin < count; begin += kBatch) {
             std::vector<transport::Message> messages(std::min(kBatch, count - begin));
@@ -75,11 +76,9 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
                 for (std::size_t i = range.begin(); i < range.end(); ++i) {
                     ProfileSpan span(profile_, layer, step::kEncrypt);
                     const std::size_t p = begin + i;
-                    packing::pack(stream, static_cast<int>(p), share, plain);
-                    Prng rng = encryption_.stream(static_cast<std::uint64_t>(id), p);
-                    keys_.at(stream.degree())
-                        .encrypt({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(p)}, plain,
-                                 model_.architecture.single_modulus(), rng, b);
+                    const scheme::LevelledShare packed = packing::pack(stream, static_cast<int>(p), share, plain);
+                    key.encrypt(prepared_ ? prepared_->take(static_cast<std::size_t>(id), p) : prepare(id, p), packed,
+                                b);
                     messages[i] = make_message(message_type::kUpload, static_cast<std::uint32_t>(layer),
                                                index + static_cast<std::uint32_t>(i), encode_upload(b, stream));
                 }
@@ -96,6 +95,25 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
     }
     values_.release_after(layer);
     return true;
+}
+
+scheme::PreparedUpload UploadProducer::prepare(int stream, std::size_t polynomial) const {
+    return keys_.at(model_.plan.streams[static_cast<std::size_t>(stream)].key())
+        .prepare({static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(polynomial)});
+}
+
+std::unique_ptr<PreparedItems<scheme::PreparedUpload>> UploadProducer::prepare_ahead() {
+    std::vector<std::size_t> counts, bytes;
+    for (const packing::Stream& stream : model_.plan.streams) {
+        counts.push_back(static_cast<std::size_t>(stream.polynomials()));
+        bytes.push_back(stream.degree() * sizeof(std::uint32_t));
+    }
+    return std::make_unique<PreparedItems<scheme::PreparedUpload>>(
+        channel_, internal_error(Party::kClient), kPreparedUploadBytes, counts, std::move(bytes),
+        [this](std::size_t stream, std::size_t polynomial) {
+            ProfileSpan span(profile_, model_.plan.streams[stream].first_layer, step::kEncrypt);
+            return prepare(static_cast<int>(stream), polynomial);
+        });
 }
 
 SecretVector<std::uint32_t> UploadProducer::draw_share(int layer) {

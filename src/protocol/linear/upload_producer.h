@@ -1,33 +1,32 @@
 // Produces the client's uploads for every layer, in order, on a thread of its own: ahead of need where the client's
 // share of an activation is its own choice, so that Enc(share) needs nothing from the server, and otherwise as soon as
-// the share is there. Only the first upload depends on the picture.
+// the share is there; then everything but the share itself is prepared ahead, by one more thread. Only the first upload
+// depends on the picture.
 #pragma once
 
 #include "base/profile.h"
-#include "base/random.h"
 #include "base/secret.h"
 #include "protocol/client_model.h"
 #include "protocol/flow/ahead_thread.h"
 #include "protocol/flow/handover.h"
+#include "protocol/flow/prepared_items.h"
+#include "protocol/linear/key_set.h"
 #include "protocol/linear/value_store.h"
 #include "protocol/probe.h"
-#include "scheme/direct.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
-
-/// The secret keys of one inference: one in each ring that the plan uses.
-using DirectSecretKeys = scheme::PerRing<scheme::DirectSecretKey>;
 
 /// Chunks whose shares are drawn in one span of the profile (a few more where threads are few).
 inline constexpr std::size_t kDrawnTogether = 4;
 
 class UploadProducer {
 public:
-    /// Starts the thread. picture: the input's integers mod T. All references must outlive this object.
-    UploadProducer(const ClientModel& model, transport::Channel& channel, const SecretSeed& seed,
-                   const DirectSecretKeys& keys, const ActivationClient& activation,
-                   SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile);
+    /// Starts the thread. picture: the input's integers, each channel mod its T. All references must outlive this
+    /// object.
+    UploadProducer(const ClientModel& model, transport::Channel& channel, const ClientKeys& keys,
+                   const ActivationClient& activation, SecretVector<std::uint32_t> picture, ShareProbe* probe,
+                   Profile* profile);
     ~UploadProducer();
 
     /// The client's shares of the next layer with an activation, where they are not known ahead.
@@ -44,17 +43,19 @@ private:
     void run(AheadWindow& window);
     bool upload(int layer, AheadWindow& window);  // false: cancelled
     SecretVector<std::uint32_t> draw_share(int layer);
+    scheme::PreparedUpload prepare(int stream, std::size_t polynomial) const;
+    std::unique_ptr<PreparedItems<scheme::PreparedUpload>> prepare_ahead();
 
     const ClientModel& model_;
     transport::Channel& channel_;
-    const DirectSecretKeys& keys_;
+    const ClientKeys& keys_;
     ShareProbe* probe_;
     Profile* profile_;
     const ActivationClient& activation_;
-    const StreamKey encryption_;
     ValueStore values_;
     Handover<SecretVector<std::uint32_t>> late_shares_;
-    AheadThread thread_;  // last: it uses the others
+    std::unique_ptr<PreparedItems<scheme::PreparedUpload>> prepared_;  // by stream; null if shares are known ahead
+    AheadThread thread_;                                               // last: it uses the others
 };
 
 }  // namespace flash::protocol

@@ -1,13 +1,39 @@
 #include "protocol/linear/value_store.h"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 
 #include "base/error.h"
+#include "lattice/words.h"
 #include "model/arithmetic.h"
 
 namespace flash::protocol {
 
-ValueStore::ValueStore(const packing::Plan& plan) : shares_(plan.layers.size()), last_upload_(plan.layers.size(), -1) {
+namespace {
+
+/// out = round(2^32 / T values), T that of each channel. Shares are secret: that each is below its T follows from how
+/// it was made, and nothing here depends on it.
+void scale_channels(std::span<const std::uint32_t> values, const std::vector<std::uint32_t>& moduli,
+                    std::span<std::uint32_t> out) {
+    constexpr std::size_t kTogether = std::size_t{1} << 14;  // words in one task, at least
+    const std::size_t channels = moduli.size(), map = values.size() / channels;
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, channels, kTogether / map + 1), [&](const auto& range) {
+        for (std::size_t c = range.begin(); c < range.end();) {
+            const std::size_t first = c;
+            while (c < range.end() && moduli[c] == moduli[first]) ++c;
+            const std::size_t at = first * map, count = (c - first) * map;
+            (void)lattice::add_scaled(values.subspan(at, count), moduli[first], out.subspan(at, count));
+        }
+    });
+}
+
+}  // namespace
+
+ValueStore::ValueStore(const packing::Plan& plan)
+    : shares_(plan.layers.size()),
+      depths_(plan.value_depths),
+      last_upload_(plan.layers.size(), -1) {
     for (const packing::Stream& stream : plan.streams) {
         int& last = last_upload_[static_cast<std::size_t>(stream.source)];
         last = std::max(last, stream.first_layer);
@@ -18,17 +44,23 @@ void ValueStore::put(int value, SecretVector<std::uint32_t> share) {
     shares_[static_cast<std::size_t>(value)] = std::move(share);
 }
 
-std::span<const std::uint32_t> ValueStore::stream_input(const packing::Stream& stream,
-                                                        const model::Architecture& architecture,
-                                                        SecretVector<std::uint32_t>& pooled) const {
-    const SecretVector<std::uint32_t>& share = shares_[static_cast<std::size_t>(stream.source)];
+scheme::LevelledShare ValueStore::stream_input(const packing::Stream& stream, const model::Architecture& architecture,
+                                               SecretVector<std::uint32_t>& words) const {
+    const auto source = static_cast<std::size_t>(stream.source);
+    const SecretVector<std::uint32_t>& share = shares_[source];
     const model::Shape& shape = architecture.value_shape(stream.source);
     require(share.size() == static_cast<std::size_t>(shape.size()), ErrorKind::kInternal,
             "a value is needed after it was released");
-    if (!stream.pool) return share;
-    pooled = SecretVector<std::uint32_t>(static_cast<std::size_t>(stream.shape.size()));
-    model::sum_pool(share, shape, *stream.pool, architecture.channel_moduli(stream.source), pooled);
-    return pooled;
+    const std::vector<std::uint32_t> moduli = architecture.channel_moduli(stream.source);
+    words = SecretVector<std::uint32_t>(static_cast<std::size_t>(stream.shape.size()));
+    if (stream.pool) {
+        SecretVector<std::uint32_t> pooled(words.size());
+        model::sum_pool(share, shape, *stream.pool, moduli, pooled);
+        scale_channels(pooled, moduli, words);
+    } else {
+        scale_channels(share, moduli, words);
+    }
+    return {depths_[source], words};
 }
 
 void ValueStore::release_after(int layer) {

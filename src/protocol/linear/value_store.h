@@ -1,4 +1,5 @@
-// One party's additive shares mod T of the network's values, kept while some later layer still reads them.
+// One party's additive shares of the network's values, each channel mod its T, kept while some later layer still reads
+// them.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +16,16 @@ public:
     explicit ValueStore(const packing::Plan& plan);
 
     void put(int value, SecretVector<std::uint32_t> share);
-    /// The share of a stream's source after the stream's pooling (local on shares: a sum mod T). `pooled` is scratch
-    /// that holds the result when there is a pooling; otherwise the stored share itself is returned.
-    std::span<const std::uint32_t> stream_input(const packing::Stream& stream, const model::Architecture& architecture,
-                                                SecretVector<std::uint32_t>& pooled) const;
+    /// What of a stream's source is uploaded: its share after the stream's pooling (local on shares: a sum mod T), in
+    /// units of 2^32, each channel divided by its own T; with the depth of the source. `words` gets it.
+    scheme::LevelledShare stream_input(const packing::Stream& stream, const model::Architecture& architecture,
+                                       SecretVector<std::uint32_t>& words) const;
     /// Wipes the values that no layer after this one uploads.
     void release_after(int layer);
 
 private:
     std::vector<SecretVector<std::uint32_t>> shares_;
+    std::vector<int> depths_;
     std::vector<int> last_upload_;  ///< last layer before which a stream of this value is uploaded
 };
 

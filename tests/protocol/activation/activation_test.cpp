@@ -1,5 +1,5 @@
-// What every activation protocol has to keep: one set of tests for today's and for the stand-in in clear text, and
-// whole inferences with the latter.
+// What every activation protocol has to keep: one set of tests for all implementations, in several shapes of slots, and
+// for the stand-in in clear text; and whole inferences with those that are not make_activation()'s.
 #include "protocol/activation/activation.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/arithmetic.h"
 #include "protocol/activation/clear_activation.h"
+#include "protocol/activation/composite/square_composite.h"
 #include "protocol/activation/slots/square_slots.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -17,6 +18,21 @@ namespace flash::protocol {
 namespace {
 
 using flash::testing::ClearActivation;
+
+/// The composite scheme in slots of this shape.
+template <int kDegree, int kModuli>
+class Composite : public SquareComposite {
+public:
+    using SquareComposite::SquareComposite;
+    static void choose(model::Architecture& architecture) {
+        architecture.slots = {kDegree, kModuli};
+        architecture.plain_bits = 24;
+        // Odd numbers of channels, layers that are smaller than a chunk, and one of more than one.
+        architecture.layers[0].output = {2 * kModuli + 1, 1, kDegree / 2 + 7};
+        architecture.layers[1].output = {1, 1, 1};
+        architecture.layers[2].output = {2, 5, 3};
+    }
+};
 
 template <class Protocol>
 class ActivationTest : public ::testing::Test {
@@ -27,11 +43,19 @@ protected:
         // One with layers of several chunks.
         for (std::uint64_t seed = 8; model_.architecture.layers.empty() || largest_output() < 9000; ++seed)
             model_ = flash::testing::random_model(seed, options);
-        for (const model::LayerWeights& weights : model_.weights.layers)
-            curves_.push_back({weights.kappa, weights.offset});
+        if constexpr (requires { Protocol::choose(model_.architecture); }) Protocol::choose(model_.architecture);
+        std::mt19937 coefficients(7);
+        for (const model::Layer& layer : model_.architecture.layers) {
+            ActivationCurve curve;
+            for (int c = 0; layer.activation && c < layer.output.channels; ++c) {
+                curve.kappa.push_back(static_cast<std::int32_t>(coefficients() % 2001) - 1000);
+                curve.offset.push_back(static_cast<std::int32_t>(coefficients() % 2000001) - 1000000);
+            }
+            curves_.push_back(std::move(curve));
+        }
         activation_ = std::make_unique<Protocol>(model_.architecture);
-        server_ = activation_->server(curves_, SecretSeed::for_testing(1));
         client_ = activation_->client(SecretSeed::for_testing(2));
+        server_ = activation_->server(curves_, client_->start(), SecretSeed::for_testing(1));
         std::mt19937 random(3);
         for (const model::Layer& layer : model_.architecture.layers) {
             const auto limit = static_cast<int>(model::share_limit(layer.share_bits));
@@ -77,7 +101,8 @@ protected:
     std::vector<std::vector<std::uint32_t>> server_shares_, client_shares_;
 };
 
-using Protocols = ::testing::Types<SquareSlots, ClearActivation>;
+using Protocols = ::testing::Types<SquareSlots, Composite<4096, 1>, Composite<8192, 2>, Composite<8192, 3>,
+                                   Composite<16384, 6>, ClearActivation>;
 TYPED_TEST_SUITE(ActivationTest, Protocols);
 
 TYPED_TEST(ActivationTest, ChunksCoverEveryValueOnce) {
@@ -126,7 +151,6 @@ TYPED_TEST(ActivationTest, SharesAddUpToTheActivation) {
         vectors.push_back(this->vectors(number));
         EXPECT_EQ(vectors.back().size(), a.sizes().vectors);
     }
-    const std::uint32_t modulus = this->model_.architecture.single_modulus();
     for (int l = 0; l < a.layers(); ++l) {
         if (a.chunks(l) == 0) continue;
         const auto at = static_cast<std::size_t>(l);
@@ -140,9 +164,11 @@ TYPED_TEST(ActivationTest, SharesAddUpToTheActivation) {
             this->server_->finish(l, chunk, answer, this->server_shares_[at], server);
             if (this->client_->knows_shares_ahead()) this->client_->share_ahead(l, chunk, ahead);
         }
+        const std::vector<std::uint32_t> moduli = this->model_.architecture.channel_moduli(l + 1);
         for (std::size_t i = 0; i < values; ++i) {
             const std::int64_t y =
                 model::activate(this->x_[at][i], this->curves_[at].kappa[i / map], this->curves_[at].offset[i / map]);
+            const std::int64_t modulus = moduli[i / map];
             ASSERT_LT(client[i], modulus);
             ASSERT_LT(server[i], modulus);
             ASSERT_EQ((client[i] + server[i]) % modulus,
@@ -177,27 +203,35 @@ TYPED_TEST(ActivationTest, MalformedMessagesAreRefused) {
     };
     std::vector<std::uint8_t> setup = this->server_->setup();
     setup.pop_back();
+    std::vector<std::uint8_t> start = this->client_->start();
+    EXPECT_EQ(start.size(), this->activation_->sizes().start);
+    start.push_back(0);
+    EXPECT_EQ(kind_of([&] { this->activation_->server(this->curves_, start, SecretSeed::for_testing(1)); }),
+              ErrorKind::kProtocol);
     EXPECT_EQ(kind_of([&] { this->activation_->client(SecretSeed::for_testing(2))->begin(setup); }),
               ErrorKind::kProtocol);
     this->client_->begin(this->server_->setup());
-    std::vector<std::uint8_t> vectors = this->vectors(0);
+    std::vector<std::uint8_t> vectors = this->vectors(0), others = this->vectors(1);
     SecretVector<std::uint32_t> share(this->x_[0].size());
     std::vector<std::uint8_t> answer = this->answer(0, 0, vectors, share);
-    vectors.pop_back();
-    EXPECT_EQ(kind_of([&] { this->answer(0, 0, vectors, share); }), ErrorKind::kProtocol);
+    others.pop_back();
+    EXPECT_EQ(kind_of([&] { this->answer(0, 1, others, share); }), ErrorKind::kProtocol);
     answer.pop_back();
     EXPECT_EQ(kind_of([&] { this->server_->finish(0, 0, answer, this->server_shares_[0], share); }),
               ErrorKind::kProtocol);
 }
 
 TEST(AnotherActivation, ServesWholeInferences) {
+    using Maker = std::function<std::shared_ptr<const Activation>(const model::Architecture&)>;
+    std::vector<Maker> makers{[](const auto& a) { return std::make_shared<SquareComposite>(a); }};
     // Chunks smaller than layers, larger than some, and larger than the network.
     for (const std::size_t values : {std::size_t{37}, std::size_t{500}, std::size_t{100'000}})
+        makers.push_back([values](const auto& a) { return std::make_shared<ClearActivation>(a, values); });
+    for (const Maker& make : makers)
         for (std::uint64_t seed = 0; seed < 4; ++seed) {
             SCOPED_TRACE(seed);
-            const model::Model source = flash::testing::random_model(seed);
-            const PreparedModel model(source, {}, std::nullopt, lattice::kTransformBudget,
-                                      std::make_shared<ClearActivation>(source.architecture, values));
+            const model::Model source = flash::testing::random_model(seed, {.plain_bits = 24});
+            const PreparedModel model(source, {}, std::nullopt, lattice::kTransformBudget, make(source.architecture));
             const model::Twin twin(source);
             Audit audit(source, twin);
             const LocalResult run =

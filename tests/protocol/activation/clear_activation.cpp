@@ -16,7 +16,7 @@ namespace {
 
 using protocol::ActivationCurve;
 
-constexpr std::uint32_t kHello = 0x11223344;
+constexpr std::uint32_t kStart = 0x55667788, kHello = 0x11223344;
 constexpr int kVectors = 2;  // U_s and kappa of each slot
 
 std::vector<ClearActivation::Layer> slots_of(const model::Architecture& architecture) {
@@ -84,8 +84,8 @@ public:
         for (std::size_t i = 0; i < activation_.values_in(layer, chunk); ++i) {
             const std::int64_t offset =
                 curves_[static_cast<std::size_t>(layer)].offset[(first + i) / activation_.layer(layer).map];
-            share[first + i] =
-                static_cast<std::uint32_t>((sent[i] + offset + activation_.modulus()) % activation_.modulus());
+            const std::int64_t modulus = activation_.modulus(layer, first + i);
+            share[first + i] = static_cast<std::uint32_t>((sent[i] + offset + modulus) % modulus);
         }
     }
 
@@ -102,6 +102,7 @@ public:
         : activation_(activation),
           shares_(seed, "clear share") {}
 
+    std::vector<std::uint8_t> start() const override { return bytes_of({{kStart}}); }
     void begin(std::span<const std::uint8_t> setup) override {
         require(words_of(setup, 1, "set-up")[0] == kHello, ErrorKind::kProtocol, "no set-up");
     }
@@ -123,14 +124,16 @@ public:
         const auto received = words_of(vectors, kVectors * slots, "server vectors");
         const ClearActivation::Layer& description = activation_.layer(layer);
         Prng rng = shares_.stream(static_cast<std::uint64_t>(layer), chunk);
-        lattice::sample_residues(rng, activation_.modulus(), share.subspan(first, count));
         std::vector<std::uint32_t> out(slots);
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t at = (description.first_slot + first + i) % slots;
             const std::int64_t x =
                 protocol::reconstruct(pre_activations[first + i], received[at], description.share_bits);
             const std::int64_t y = model::activate(x, static_cast<std::int32_t>(received[slots + at]), 0),
-                               modulus = activation_.modulus();
+                               modulus = activation_.modulus(layer, first + i);
+            // As a share that comes out of the answers does, it depends on the response that it answers.
+            share[first + i] = static_cast<std::uint32_t>((rng.u32() + std::uint64_t{pre_activations[first + i]}) %
+                                                          static_cast<std::uint64_t>(modulus));
             out[i] = static_cast<std::uint32_t>((((y - share[first + i]) % modulus) + modulus) % modulus);
         }
         return bytes_of(out);
@@ -154,7 +157,8 @@ ClearActivation::ClearActivation(const model::Architecture& architecture, std::s
 
 ClearActivation::ClearActivation(const model::Architecture& architecture, std::size_t values_per_chunk,
                                  std::vector<Layer> layers)
-    : Activation({.setup = 4,
+    : Activation({.start = 4,
+                  .setup = 4,
                   .vectors = kVectors * 4 * values_per_chunk,
                   .answer = 4 * values_per_chunk,
                   .prepared = 32,
@@ -172,7 +176,7 @@ ClearActivation::ClearActivation(const model::Architecture& architecture, std::s
                      }
                      return chunks;
                  }()),
-      modulus_(architecture.single_modulus()),
+      architecture_(architecture),
       layers_(std::move(layers)) {}
 
 std::size_t ClearActivation::first_value(int index, std::size_t chunk) const {
@@ -191,7 +195,9 @@ protocol::ChunkPart ClearActivation::part_at(int index, std::size_t element) con
 }
 
 std::unique_ptr<protocol::ActivationServer> ClearActivation::server(std::span<const ActivationCurve> curves,
+                                                                    std::span<const std::uint8_t> start,
                                                                     const SecretSeed&) const {
+    require(words_of(start, 1, "start")[0] == kStart, ErrorKind::kProtocol, "no start");
     return std::make_unique<Server>(*this, curves);
 }
 

@@ -14,6 +14,7 @@ public:
     std::size_t values_in(int layer, std::size_t chunk) const override;
     protocol::ChunkPart part_at(int layer, std::size_t element) const override;
     std::unique_ptr<protocol::ActivationServer> server(std::span<const protocol::ActivationCurve> curves,
+                                                       std::span<const std::uint8_t> start,
                                                        const SecretSeed& seed) const override;
     std::unique_ptr<protocol::ActivationClient> client(const SecretSeed& seed) const override;
 
@@ -24,12 +25,15 @@ public:
     const Layer& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
     /// First value of a chunk within its layer.
     std::size_t first_value(int layer, std::size_t chunk) const;
-    std::uint32_t modulus() const { return modulus_; }
+    /// Of the activation of a value of a layer.
+    std::uint32_t modulus(int index, std::size_t value) const {
+        return architecture_.plain_modulus(index + 1, static_cast<int>(value / layer(index).map));
+    }
 
 private:
     ClearActivation(const model::Architecture& architecture, std::size_t values_per_chunk, std::vector<Layer> layers);
 
-    const std::uint32_t modulus_;
+    const model::Architecture architecture_;
     const std::vector<Layer> layers_;
 };
 

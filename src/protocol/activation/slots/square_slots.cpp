@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "lattice/sampling.h"
 #include "protocol/activation/slots/setup.h"
 #include "protocol/activation/slots/square_shares.h"
@@ -59,7 +60,9 @@ ChunkPart SquareSlots::part_at(int index, std::size_t element) const {
 }
 
 std::unique_ptr<ActivationServer> SquareSlots::server(std::span<const ActivationCurve> curves,
+                                                      std::span<const std::uint8_t> start,
                                                       const SecretSeed& seed) const {
+    require(start.empty(), ErrorKind::kProtocol, "the activation's part of the start message has the wrong size");
     return std::make_unique<SquareSlotsServer>(*this, curves, seed);
 }
 

@@ -17,6 +17,7 @@ public:
     std::size_t values_in(int layer, std::size_t chunk) const override;
     ChunkPart part_at(int layer, std::size_t element) const override;
     std::unique_ptr<ActivationServer> server(std::span<const ActivationCurve> curves,
+                                             std::span<const std::uint8_t> start,
                                              const SecretSeed& seed) const override;
     std::unique_ptr<ActivationClient> client(const SecretSeed& seed) const override;
 

@@ -12,6 +12,7 @@ class SquareSlotsClient : public ActivationClient {
 public:
     SquareSlotsClient(const SquareSlots& activation, const SecretSeed& seed);
 
+    std::vector<std::uint8_t> start() const override { return {}; }
     void begin(std::span<const std::uint8_t> setup) override;
     bool knows_shares_ahead() const override { return true; }
     void share_ahead(int layer, std::size_t chunk, std::span<std::uint32_t> share) const override;

@@ -1,0 +1,102 @@
+#include "protocol/activation/composite/square_composite.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "base/error.h"
+#include "protocol/activation/composite/setup.h"
+#include "protocol/activation/composite/square_composite_client.h"
+#include "protocol/activation/composite/square_composite_server.h"
+#include "protocol/activation/slots/square_shares.h"
+
+namespace flash::protocol {
+
+namespace {
+
+ActivationSizes sizes_for(const scheme::CompositeRing& ring) {
+    ActivationSizes sizes;
+    sizes.start = sizeof(PublicSeed);
+    sizes.setup = setup_bytes(ring);
+    sizes.vectors = kSquareProducts * ring.ciphertext_bytes();
+    sizes.answer = ring.answer_bytes();
+    sizes.prepared = scheme::prepared_answer_bytes(ring);
+    sizes.values_per_chunk = ring.values();
+    sizes.products = kSquareProducts;
+    return sizes;
+}
+
+/// Width of the moduli of all activations.
+int plain_bits_of(const model::Architecture& architecture) {
+    int bits = 0;
+    for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
+        if (!architecture.layers[l].activation) continue;
+        const int own = architecture.plain_bits_of(static_cast<int>(l) + 1);
+        if (bits != 0 && own != bits)
+            throw Error(ErrorKind::kUnsupported,
+                        fmt::format("activations modulo primes of {} and of {} bits in one network", bits, own));
+        bits = own;
+    }
+    return bits != 0 ? bits : architecture.plain_bits;
+}
+
+/// Coefficients of all answers, each of which may be rounded wrongly.
+std::size_t answer_coefficients(const SlotLayout& layout) {
+    return std::max(layout.answers(), std::size_t{1}) * layout.degree();
+}
+
+}  // namespace
+
+scheme::CompositeParameters composite_parameters(const model::Architecture& architecture, const SlotLayout& layout) {
+    const int bits = plain_bits_of(architecture);
+    // Both parties compute the parameters by floating-point arithmetic: a power of two keeps them away from values at
+    // which a last bit matters.
+    const std::size_t coefficients = std::bit_ceil(answer_coefficients(layout));
+    try {
+        return scheme::choose_composite_parameters({layout.degree(), layout.groups()}, bits, kSquareProducts,
+                                                   static_cast<double>(coefficients), kLogWrongInference);
+    } catch (const Error& error) {
+        throw Error(ErrorKind::kUnsupported,
+                    fmt::format("{} answers over slots of degree {} with {} moduli of {} bits: {}", layout.answers(),
+                                layout.degree(), layout.groups(), bits, error.what()));
+    }
+}
+
+SquareComposite::SquareComposite(const model::Architecture& architecture, InstructionSet set)
+    : SquareComposite(SlotLayout(architecture), composite_parameters(architecture, SlotLayout(architecture)), set) {
+    require(std::ranges::equal(ring_->plain_moduli(),
+                               model::plain_moduli(architecture.slots, ring_->parameters().plain_bits)),
+            ErrorKind::kInternal, "the model and the composite scheme differ in their plaintext moduli");
+}
+
+SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set)
+    : Activation(sizes_for(*scheme::CompositeRing::of(parameters, set)),
+                 [&] {
+                     std::vector<LayerChunks> chunks;
+                     for (int l = 0; l < layout.layers(); ++l) {
+                         const SlotLayout::Layer& layer = layout.layer(l);
+                         chunks.push_back({layer.chunks, layer.first_chunk, layer.first_chunk + layer.chunks});
+                     }
+                     return chunks;
+                 }()),
+      layout_(std::move(layout)),
+      ring_(scheme::CompositeRing::of(parameters, set)),
+      log2_wrong_(scheme::log2_wrong_rounding(parameters, static_cast<double>(answer_coefficients(layout_)))) {}
+
+ChunkPart SquareComposite::part_at(int layer, std::size_t element) const {
+    const SlotLayout::Place place = layout_.place_of(layer, element);
+    return {place.chunk, place.count};
+}
+
+std::unique_ptr<ActivationServer> SquareComposite::server(std::span<const ActivationCurve> curves,
+                                                          std::span<const std::uint8_t> start,
+                                                          const SecretSeed& seed) const {
+    return std::make_unique<SquareCompositeServer>(*this, curves, decode_nonce(start), seed);
+}
+
+std::unique_ptr<ActivationClient> SquareComposite::client(const SecretSeed& seed) const {
+    return std::make_unique<SquareCompositeClient>(*this, seed);
+}
+
+}  // namespace flash::protocol

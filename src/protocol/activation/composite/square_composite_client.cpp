@@ -1,0 +1,112 @@
+#include "protocol/activation/composite/square_composite_client.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "protocol/activation/composite/setup.h"
+#include "protocol/activation/slots/square_shares.h"
+
+namespace flash::protocol {
+
+namespace {
+
+struct Prepared : PreparedAnswer {
+    Prepared(int the_layer, std::size_t the_chunk, scheme::PreparedAnswer made)
+        : layer(the_layer),
+          chunk(the_chunk),
+          answer(std::move(made)) {}
+    const int layer;
+    const std::size_t chunk;
+    scheme::PreparedAnswer answer;
+};
+
+/// x + y mod T, in place on x: both below T < 2^28. No comparison, as it could become a branch on a secret.
+void add_mod(std::span<std::uint32_t> x, std::span<const std::uint32_t> y, std::uint32_t modulus) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const std::uint32_t less = x[i] + y[i] - modulus;  // wraps where the sum is below T
+        x[i] = less + (modulus & (0u - (less >> 31)));
+    }
+}
+
+}  // namespace
+
+SquareCompositeClient::SquareCompositeClient(const SquareComposite& activation, const SecretSeed& seed)
+    : activation_(activation),
+      answers_(seed, "client composite answer", {}, activation.ring()->set()),
+      prepared_(activation) {
+    // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the whole
+    // inference.
+    Prng(seed, "client composite nonce").fill(nonce_);
+}
+
+std::vector<std::uint8_t> SquareCompositeClient::start() const { return {nonce_.begin(), nonce_.end()}; }
+
+void SquareCompositeClient::begin(std::span<const std::uint8_t> setup) {
+    require(!evaluator_, ErrorKind::kInternal, "the activation's set-up came twice");
+    const CompositeSetup received = decode_setup(setup, *activation_.ring());
+    evaluator_.emplace(activation_.ring(), scheme::CompositeSeeds{nonce_, received.server_seed}, received.public_key);
+}
+
+void SquareCompositeClient::share_ahead(int, std::size_t, std::span<std::uint32_t>) const {
+    throw Error(ErrorKind::kInternal, "shares of the composite scheme are not known before the answer");
+}
+
+std::unique_ptr<PreparedAnswer> SquareCompositeClient::prepare(int layer, std::size_t chunk) const {
+    require(evaluator_.has_value(), ErrorKind::kInternal, "an answer before the set-up");
+    prepared_.mark(layer, chunk, "an answer was prepared twice, or for a chunk that is none");
+    const std::size_t number = activation_.first_vectors(layer) + chunk;
+    std::array<scheme::CompositeVectorId, kSquareProducts> ids;
+    for (std::uint32_t v = 0; v < kSquareProducts; ++v) ids[v] = {static_cast<std::uint32_t>(number), v};
+    // By layer and chunk: layers that share a chunk must not share u and e1.
+    Prng rng = answers_.stream(static_cast<std::uint64_t>(layer), number);
+    return std::make_unique<Prepared>(layer, chunk, evaluator_->prepare(ids, rng));
+}
+
+std::vector<std::uint8_t> SquareCompositeClient::answer(int layer, std::size_t chunk,
+                                                        std::unique_ptr<PreparedAnswer> prepared,
+                                                        std::span<const std::uint8_t> vectors,
+                                                        std::span<const std::uint32_t> pre_activations,
+                                                        std::span<std::uint32_t> share) const {
+    auto* const made = dynamic_cast<Prepared*>(prepared.get());
+    require(made != nullptr && made->layer == layer && made->chunk == chunk, ErrorKind::kInternal,
+            "an answer was prepared for another chunk, or by another protocol");
+    const scheme::CompositeRing& ring = *activation_.ring();
+    const SlotLayout& layout = activation_.layout();
+    const SlotLayout::Layer& description = layout.layer(layer);
+    require(pre_activations.size() == description.values && share.size() == description.values, ErrorKind::kInternal,
+            "the shares of a whole layer are needed");
+    const std::size_t bytes = ring.ciphertext_bytes();
+    require(vectors.size() == kSquareProducts * bytes, ErrorKind::kProtocol, "server vectors of the wrong size");
+
+    const std::vector<SlotLayout::Piece> pieces = layout.pieces(layer, chunk);
+    std::array<SecretVector<std::uint32_t>, kSquareProducts> own;
+    for (auto& vector : own) vector = SecretVector<std::uint32_t>(ring.values());  // zero beside the layer's slots
+    SecretBuffer<std::uint32_t> squares(ring.values()), half(ring.values()), work(ring.degree());
+    const auto slots_of = [&](const SlotLayout::Piece& piece, std::span<std::uint32_t> slots) {
+        return activation_.slots_of(piece, slots);
+    };
+    {
+        std::array<SecretVector<std::uint32_t>, kSquareProducts> factors;
+        SecretVector<std::uint32_t> addend;
+        for (const SlotLayout::Piece& piece : pieces) {
+            const auto shares = std::span<std::uint32_t>(work).first(piece.count);
+            layout.gather<std::uint32_t>(layer, piece, pre_activations, shares);
+            client_vectors(shares, description.share_bits, activation_.modulus(piece.group), factors, addend,
+                           ring.set());
+            for (std::size_t v = 0; v < kSquareProducts; ++v)
+                std::ranges::copy(factors[v], slots_of(piece, own[v]).begin());
+            std::ranges::copy(addend, slots_of(piece, squares).begin());
+        }
+    }
+    std::array<scheme::CompositeFactor, kSquareProducts> factors;
+    for (std::size_t v = 0; v < kSquareProducts; ++v) factors[v] = {vectors.subspan(v * bytes, bytes), own[v]};
+    std::vector<std::uint8_t> sent = evaluator_->answer(std::move(made->answer), factors, half);
+    for (const SlotLayout::Piece& piece : pieces) {
+        const auto sum = slots_of(piece, half);
+        add_mod(sum, slots_of(piece, squares), activation_.modulus(piece.group));
+        layout.scatter<std::uint32_t>(layer, piece, sum, share);
+    }
+    return sent;
+}
+
+}  // namespace flash::protocol

@@ -1,0 +1,35 @@
+// The client of square_composite.h: prepares and computes the answers, and keeps its half of each as its share.
+#pragma once
+
+#include <optional>
+
+#include "base/random.h"
+#include "protocol/activation/composite/chunk_marks.h"
+#include "protocol/activation/composite/square_composite.h"
+#include "scheme/composite.h"
+
+namespace flash::protocol {
+
+class SquareCompositeClient : public ActivationClient {
+public:
+    SquareCompositeClient(const SquareComposite& activation, const SecretSeed& seed);
+
+    std::vector<std::uint8_t> start() const override;
+    void begin(std::span<const std::uint8_t> setup) override;
+    bool knows_shares_ahead() const override { return false; }
+    void share_ahead(int layer, std::size_t chunk, std::span<std::uint32_t> share) const override;
+    std::unique_ptr<PreparedAnswer> prepare(int layer, std::size_t chunk) const override;
+    std::vector<std::uint8_t> answer(int layer, std::size_t chunk, std::unique_ptr<PreparedAnswer> prepared,
+                                     std::span<const std::uint8_t> vectors,
+                                     std::span<const std::uint32_t> pre_activations,
+                                     std::span<std::uint32_t> share) const override;
+
+private:
+    const SquareComposite& activation_;
+    const StreamKey answers_;
+    PublicSeed nonce_;
+    std::optional<scheme::CompositeEvaluator> evaluator_;  ///< once begun
+    mutable ChunkMarks prepared_;
+};
+
+}  // namespace flash::protocol

@@ -1,0 +1,30 @@
+#include "protocol/client_policy.h"
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace flash::protocol {
+
+namespace {
+
+void check(bool condition, const std::string& sentence) {
+    if (!condition) throw Error(ErrorKind::kUnsupported, sentence);
+}
+
+}  // namespace
+
+void check_policy(const ClientModel& model, const ClientPolicy& policy) {
+    const packing::Plan& plan = model.plan;
+    check(policy.trust_server || !model.architecture.trust_server,
+          "the server's model is private from a server that follows the protocol only; a client that trusts it to do "
+          "so has to say that");
+    check(!policy.large_ring_only || plan.degrees() == std::vector<std::size_t>{model::kDefaultDegree},
+          "the server's model has uploads in the small ring, and the client accepts the large one only");
+    const std::size_t keys = plan.keys().size();
+    check(keys <= kMaxKeys, "the server's model asks for " + std::to_string(keys) + " keys; at most " +
+                                std::to_string(kMaxKeys) + " are accepted");
+}
+
+}  // namespace flash::protocol

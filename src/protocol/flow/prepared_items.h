@@ -1,0 +1,103 @@
+// Things that are made ahead of need, by a thread of its own while the link or a core is idle, and taken once each:
+// lists of items, in the order in which they will be needed. Whatever the thread has not come to is made by whoever
+// takes it.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "protocol/flow/ahead_thread.h"
+
+namespace flash::protocol {
+
+/// T: move-only, so that nothing can be used twice.
+template <class T>
+class PreparedItems {
+public:
+    using Make = std::function<T(std::size_t list, std::size_t index)>;
+
+    /// Starts the thread. counts: items of each list; bytes: of an item of a list, while it waits; no more than
+    /// window_bytes wait at a time. make is called once for each item, by any thread. If it throws on the thread, the
+    /// channel is failed with `sentence`.
+    PreparedItems(transport::Channel& channel, std::string sentence, std::size_t window_bytes,
+                  const std::vector<std::size_t>& counts, std::vector<std::size_t> bytes, Make make)
+        : make_(std::move(make)),
+          bytes_(std::move(bytes)),
+          first_([&] {
+              std::vector<std::size_t> first{0};
+              for (std::size_t count : counts) first.push_back(first.back() + count);
+              return first;
+          }()),
+          claimed_(first_.back(), false),
+          taken_(first_.back(), false),
+          thread_(channel, std::move(sentence), window_bytes, [this](AheadWindow& window) { run(window); }) {}
+
+    /// Error(kInternal) if it was taken before, or if the thread has failed.
+    T take(std::size_t list, std::size_t index) {
+        const std::size_t item = first_[list] + index;
+        std::unique_lock lock(mutex_);
+        // What is made for one use must not be used twice; and nothing would ever come to be taken.
+        require(!taken_[item], ErrorKind::kInternal, "something that was prepared was asked for twice");
+        taken_[item] = true;
+        if (!claimed_[item]) {
+            claimed_[item] = true;
+            lock.unlock();
+            return make_(list, index);
+        }
+        ready_.wait(lock, [&] { return failed_ || made_.contains(item); });
+        require(made_.contains(item), ErrorKind::kInternal, "something could not be prepared");
+        auto node = made_.extract(item);
+        thread_.window().release(bytes_[list]);
+        return std::move(node.mapped());
+    }
+
+private:
+    void run(AheadWindow& window) {
+        try {
+            for (std::size_t list = 0; list + 1 < first_.size(); ++list)
+                for (std::size_t item = first_[list]; item < first_[list + 1]; ++item) {
+                    if (!window.acquire(bytes_[list])) return;
+                    {
+                        const std::lock_guard lock(mutex_);
+                        if (claimed_[item]) {
+                            window.release(bytes_[list]);
+                            continue;
+                        }
+                        claimed_[item] = true;
+                    }
+                    T made = make_(list, item - first_[list]);
+                    const std::lock_guard lock(mutex_);
+                    made_.emplace(item, std::move(made));
+                    ready_.notify_all();
+                }
+        } catch (...) {
+            {
+                const std::lock_guard lock(mutex_);
+                failed_ = true;
+            }
+            ready_.notify_all();
+            throw;
+        }
+    }
+
+    const Make make_;
+    const std::vector<std::size_t> bytes_;
+    /// Number of each list's first item, counted through all lists; one more at the end.
+    const std::vector<std::size_t> first_;
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    std::vector<bool> claimed_;  // by the thread or by take()
+    std::vector<bool> taken_;
+    std::map<std::size_t, T> made_;  // by the thread, not taken yet
+    bool failed_ = false;
+    AheadThread thread_;  // last: it uses the others
+};
+
+}  // namespace flash::protocol
