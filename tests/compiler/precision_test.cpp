@@ -199,6 +199,7 @@ TEST(Precision, SensitivitiesAreTheDerivatives) {
     Chain chain(4, 3);
     const auto images = chain.images(200, 9);
     std::vector<const std::vector<float>*> all;
+    all.reserve(images.size());
     for (const auto& image : images) all.push_back(&image);
     const auto worth = sensitivity(chain.network(), all, {});
     for (std::size_t l : {std::size_t{0}, std::size_t{2}, std::size_t{3}}) {

@@ -69,16 +69,16 @@ void expect_golden(const model::Model& model, const Golden& golden) {
 
 TEST(GoldenTranscript, ALayerOfSeveralChunks) {
     expect_golden(flash::testing::single_convolution({3, 40, 40}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 51),
-                  {.model = "53614e0b6c45a9d6",
-                   .client = {{4, "433e0bd8542dcaf3"},
-                              {6, "cfaa1e54db41f3f9"},
-                              {9, "6dff8f0cf41e7611"},
+                  {.model = "18b29dfc827d322c",
+                   .client = {{4, "e6072b0c5d056529"},
+                              {6, "e9cac898c3ecc531"},
+                              {9, "171719ca865ee339"},
                               {11, "99dbd07a7e49211a"}},
                    .server = {{5, "bbb92cab163a748c"},
-                              {7, "a60768d3aed06e7a"},
+                              {7, "138d4df11ec4f93b"},
                               {8, "668b89ab6ce3b734"},
                               {10, "3b94ecb854dc582e"}},
-                   .result = "7521568cbee23d94"});
+                   .result = "ca844fb18a8dddd3"});
 }
 
 /// A network with layers in both rings, a pool and an identity shortcut.
@@ -101,16 +101,16 @@ model::Model varied_model() {
 }
 
 TEST(GoldenTranscript, ShortcutsPoolsAndBothRings) {
-    expect_golden(varied_model(), {.model = "0dcdfac28b838f19",
-                                   .client = {{4, "bb334ceae67191c0"},
-                                              {6, "ffaae1b1c31c23fe"},
-                                              {9, "ab3b3a9de465bb6e"},
+    expect_golden(varied_model(), {.model = "f16e4b0f9cc59a6b",
+                                   .client = {{4, "d88f5d47a068703c"},
+                                              {6, "4818a41c3d6d00fa"},
+                                              {9, "8afe8157bda756f2"},
                                               {11, "99dbd07a7e49211a"}},
                                    .server = {{5, "fb725aa7a3c3737b"},
-                                              {7, "2d31bcc673530cc3"},
+                                              {7, "dfc802aeb8451fcc"},
                                               {8, "73fcdb733a6fd680"},
                                               {10, "0f06cf3427c186db"}},
-                                   .result = "3e2a8ca2a2bd0294"});
+                                   .result = "132a6dd34ea35a4e"});
 }
 
 TEST(GoldenTranscript, AnotherPlaintextModulus) {
@@ -118,13 +118,13 @@ TEST(GoldenTranscript, AnotherPlaintextModulus) {
     options.plain_bits = 27;
     options.share_bits = 11;
     options.layers = 3;
-    expect_golden(flash::testing::random_model(13, options), {.model = "03d0ab5931cb881b",
-                                                              .client = {{4, "43c78aef2bc0d1b2"},
-                                                                         {6, "e1e9ab341effc896"},
-                                                                         {9, "d4bae3e62e4fb3b9"},
+    expect_golden(flash::testing::random_model(13, options), {.model = "8275ae55e7944143",
+                                                              .client = {{4, "c9f236e95ec3ad54"},
+                                                                         {6, "ba0e669d62ad6597"},
+                                                                         {9, "7c397c017fd2d98f"},
                                                                          {11, "99dbd07a7e49211a"}},
                                                               .server = {{5, "e902444cf2ec90c3"},
-                                                                         {7, "3b23bedd508b831e"},
+                                                                         {7, "1119a6d9650c4e9a"},
                                                                          {8, "a8687ba20b034d62"},
                                                                          {10, "7501a4dcac4c912d"}},
                                                               .result = "d0160c6a926947e5"});

@@ -37,7 +37,7 @@ TEST(Address, SaysWhatIsWrong) {
     refuse("[::1]", "port is missing");
     refuse("[::1]80", "port is missing");
     refuse("[localhost]:80", "brackets are for IPv6");
-    refuse("https://host:80", "needs brackets");
+    refuse("https://host:80", "it is a URL");
     refuse("ho st:80", "cannot have");
     refuse("a/b:80", "cannot have");
 }
