@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <algorithm>
 
 #include <chrono>
 #include <filesystem>
@@ -85,14 +84,13 @@ protected:
     }
     void start_server(const std::vector<std::string>& extra = {}) {
         const std::string file = model();
-        std::vector<std::string> arguments{"serve", file, "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
-        if (std::ranges::find(extra, "--listen") == extra.end())
-            arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
+        std::vector<std::string> arguments{"serve",      file,           "--listen",    listen_,
+                                           "--cert-dir", dir_ / "state", "--port-file", dir_ / "port"};
         arguments.insert(arguments.end(), extra.begin(), extra.end());
         server_ = start(arguments, dir_ / "server.out", dir_ / "server.err");
         for (int i = 0; i < 300 && !fs::exists(dir_ / "port"); ++i) std::this_thread::sleep_for(100ms);
         ASSERT_TRUE(fs::exists(dir_ / "port")) << read_file(dir_ / "server.err");
-        address_ = "127.0.0.1:" + std::to_string(std::stoi(read_file(dir_ / "port")));
+        address_ = listen_.substr(0, listen_.rfind(':') + 1) + std::to_string(std::stoi(read_file(dir_ / "port")));
     }
     int stop_server(int signal) {
         if (server_ <= 0) return -1;
@@ -108,7 +106,7 @@ protected:
     }
 
     fs::path dir_, onnx_, input_;
-    std::string address_;
+    std::string address_, listen_ = "127.0.0.1:0";
     pid_t server_ = -1;
 };
 

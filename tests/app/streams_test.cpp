@@ -189,17 +189,18 @@ TEST_F(Streams, RetriesOnAFreshConnection) {
     const std::vector<std::string> files = first_inputs(40);
     std::vector<std::string> words = infer(files);
     for (const char* word : {"--json-lines", "--retry", "8", "--timeout", "20"}) words.emplace_back(word);
-    const pid_t client = start(words, dir_ / "out", dir_ / "err");
-    for (int i = 0; i < 200 && read_file(dir_ / "out").empty(); ++i) std::this_thread::sleep_for(50ms);
+    const pid_t client = start(words, dir_ / "client.out", dir_ / "client.err");
+    for (int i = 0; i < 200 && read_file(dir_ / "client.out").empty(); ++i) std::this_thread::sleep_for(50ms);
     stop_server(SIGKILL);
-    const std::string before = read_file(dir_ / "out");
+    const std::string before = read_file(dir_ / "client.out");
     EXPECT_FALSE(before.empty()) << "answers come one by one";
     fs::remove(dir_ / "port");
-    start_server({"--listen", address_});
-    EXPECT_EQ(wait_for(client), 0) << read_file(dir_ / "err");
-    const std::string all = read_file(dir_ / "out");
+    listen_ = address_;
+    start_server();
+    EXPECT_EQ(wait_for(client), 0) << read_file(dir_ / "client.err");
+    const std::string all = read_file(dir_ / "client.out");
     EXPECT_EQ(std::ranges::count(all, '\n'), 40);
-    EXPECT_THAT(read_file(dir_ / "err"), testing::AnyOf(testing::HasSubstr("trying again"), testing::IsEmpty()));
+    EXPECT_THAT(read_file(dir_ / "client.err"), testing::AnyOf(testing::HasSubstr("trying again"), testing::IsEmpty()));
 }
 
 TEST_F(Streams, SaysWhereAnInputDoesNotFit) {
@@ -248,19 +249,16 @@ TEST_F(Streams, HostsOfACertificateThatIsThere) {
     start_server();
     stop_server(SIGTERM);
     fs::remove(dir_ / "port");
-    start_server({"--listen", "127.0.0.2:0"});
-    std::string port = address_.substr(address_.find(':'));
-    address_ = "127.0.0.2" + port;
+    listen_ = "127.0.0.2:0";
+    start_server();
     const Outcome refused = flash(infer({input_}));
     EXPECT_EQ(refused.status, 6);
     EXPECT_THAT(refused.err, testing::HasSubstr("it does not name 127.0.0.2 but localhost, 127.0.0.1"));
     EXPECT_THAT(read_file(dir_ / "server.err"), testing::HasSubstr("start with --host 127.0.0.2"));
     stop_server(SIGTERM);
     fs::remove(dir_ / "port");
-    start_server({"--listen", "127.0.0.2:0", "--host", "127.0.0.2"});
+    start_server({"--host", "127.0.0.2"});
     EXPECT_THAT(read_file(dir_ / "server.err"), testing::HasSubstr("made a new self-signed certificate"));
-    port = address_.substr(address_.find(':'));
-    address_ = "127.0.0.2" + port;
     EXPECT_EQ(flash(infer({input_})).status, 0);
 }
 
