@@ -76,6 +76,7 @@ public:
         options_.timeout = command.timeout;
         options_.limits.timeout = command.timeout;
         session_options_.timeout = command.timeout;
+        session_options_.policy.large_ring_only = command.large_ring;
         if (command.model_fingerprint)
             session_options_.expected_fingerprint = parse_fingerprint(*command.model_fingerprint);
     }

@@ -13,9 +13,9 @@ bool Activation::last_use_of_vectors(int layer, std::size_t chunk) const {
     return true;
 }
 
-std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture) {
+std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded) {
     if (architecture.slots == model::SlotChoice{}) return std::make_shared<SquareSlots>(architecture);
-    return std::make_shared<SquareComposite>(architecture);
+    return std::make_shared<SquareComposite>(architecture, best_instruction_set(), guarded);
 }
 
 }  // namespace flash::protocol
