@@ -159,9 +159,6 @@ struct Architecture {
     /// the first term's source.
     std::vector<std::uint32_t> layer_moduli(int layer) const;
     std::uint32_t bias_modulus(int layer) const;
-    /// T of a network whose values all live modulo one prime of 24 to 28 bits, in slots of degree 4096: what the
-    /// activation protocol of this version runs. Error(kUnsupported) if it has others.
-    std::uint32_t single_modulus() const;
     const Shape& output_shape() const { return layers.back().output; }
     /// Activation values per inference.
     std::int64_t activation_values() const;

@@ -1,7 +1,6 @@
 #include "protocol/activation/activation.h"
 
 #include "protocol/activation/composite/square_composite.h"
-#include "protocol/activation/slots/square_slots.h"
 
 namespace flash::protocol {
 
@@ -14,7 +13,6 @@ bool Activation::last_use_of_vectors(int layer, std::size_t chunk) const {
 }
 
 std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture) {
-    if (architecture.slots == model::SlotChoice{}) return std::make_shared<SquareSlots>(architecture);
     return std::make_shared<SquareComposite>(architecture);
 }
 

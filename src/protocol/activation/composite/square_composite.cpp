@@ -9,7 +9,7 @@
 #include "protocol/activation/composite/setup.h"
 #include "protocol/activation/composite/square_composite_client.h"
 #include "protocol/activation/composite/square_composite_server.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
@@ -22,6 +22,13 @@ ActivationSizes sizes_for(const scheme::CompositeRing& ring) {
     sizes.vectors = kSquareProducts * ring.ciphertext_bytes();
     sizes.answer = ring.answer_bytes();
     sizes.prepared = scheme::prepared_answer_bytes(ring);
+    // The parties' arrays of slots: vectors in the making at the server; factors, their slots of a piece, squares and
+    // the share at the client.
+    const scheme::CompositeMemory server = scheme::server_memory(ring), client = scheme::client_memory(ring);
+    sizes.server_kept = server.kept;
+    sizes.client_kept = client.kept;
+    sizes.server_working = server.working + 2 * kSquareProducts * sizeof(std::uint32_t) * ring.values();
+    sizes.client_working = client.working + (2 * kSquareProducts + 3) * sizeof(std::uint32_t) * ring.values();
     sizes.values_per_chunk = ring.values();
     sizes.products = kSquareProducts;
     return sizes;

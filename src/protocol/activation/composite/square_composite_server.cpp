@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "protocol/activation/composite/setup.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
