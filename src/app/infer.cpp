@@ -10,6 +10,7 @@
 
 #include "app/answer.h"
 #include "app/infer_output.h"
+#include "app/key_report.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
 #include "app/warning.h"
@@ -76,6 +77,7 @@ public:
         options_.timeout = command.timeout;
         options_.limits.timeout = command.timeout;
         session_options_.timeout = command.timeout;
+        session_options_.policy.trust_server = command.trust_server;
         if (command.model_fingerprint)
             session_options_.expected_fingerprint = parse_fingerprint(*command.model_fingerprint);
     }
@@ -178,6 +180,7 @@ void run_infer(const InferCommand& command) {
     const model::Architecture& architecture = known.first;
     const std::string& fingerprint = known.second;
     std::optional<Results> results;
+    if (architecture.trust_server) warn(fmt::format("as --trust-server allows, the inference is {}", kTrusting));
     if (command.results) results.emplace(*command.results, fingerprint);
 
     const std::unique_ptr<InferOutput> output = make_output(command, names);

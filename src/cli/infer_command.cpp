@@ -26,6 +26,9 @@ void add_infer(CLI::App& program) {
                     "Fingerprint of the server's certificate, sha256:..., as the server prints it");
     sub->add_option("--model", command.model_fingerprint,
                     "Fingerprint of the model to insist on, as `flash plan` prints it");
+    sub->add_flag("--trust-server", command.trust_server,
+                  "Accept a model that is private from a server that follows the protocol only (semi-honest, and "
+                  "assuming circular security)");
     sub->add_option("--top", command.top, "Classes to show")->capture_default_str()->check(count());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()
