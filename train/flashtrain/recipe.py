@@ -40,6 +40,7 @@ class Recipe:
     shift: int = 4                # pixels
     mirror: str = "alternate"     # from epoch to epoch, or "random", or "none"
     cutout: int = 0               # pixels
+    cutmix: float = 0.0           # share of the batches whose pictures get a rectangle of another, and its label in proportion
     small_side: int = 0           # pixels of a side in the first part of training; 0: the set's own
     small_until: float = 0.0      # fraction until which pictures are small
 

@@ -1,4 +1,4 @@
-"""The training loop: one schedule, a checkpoint and a line of figures after every epoch."""
+"""The training loop: one schedule, a line of figures and a checkpoint after every epoch, or every half minute where epochs are shorter."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from . import quantise, zoo
 from .activation import activations, range_penalty, set_alpha, set_penalty, set_tail
 from .average import Average
 from .data import Images, Source
+from .data.augment import cutmix
 from .data.loader import Loaded
 from .distil import Teacher
 from .errors import UserError
@@ -26,6 +27,7 @@ from .replicas import Replicas
 from .runs import trusted
 
 CALIBRATION = 512  # training images that set ranges and statistics
+SAVE_EVERY = 30.0  # seconds between checkpoints, where epochs are shorter
 
 
 class Progress:
@@ -119,6 +121,7 @@ class Trainer:
         self.epoch, self.seconds, self.reached = 0, 0.0, 0.0
         self.alpha = min(recipe.alphas_at(0.0, 1))
         self.quantised = self.frozen = False
+        self.saved = 0.0
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
             self._resume()
@@ -142,7 +145,10 @@ class Trainer:
         self.reached = saved.get("progress", 0.0)
         print(f"going on after epoch {self.epoch}", flush=True)
 
-    def _save(self) -> None:
+    def _save(self, now: bool = False) -> None:
+        if not now and time.time() - self.saved < SAVE_EVERY:
+            return
+        self.saved = time.time()
         new = self.folder / "checkpoint.new"
         torch.save({"model": self.model.state_dict(), "average": self.average.model.state_dict(),
                     "optimiser": self.optimisers.state_dict(),
@@ -166,6 +172,7 @@ class Trainer:
                 {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
             if self.limit is not None or self.progress.at(self.epoch * len(self.loaded.batches)) >= 1:
                 break
+        self._save(now=True)
         # The last step's alpha; the schedule's own end where it was reached.
         if self.limit is None:
             self.alpha = min(self.recipe.alphas_at(1.0, self.layers))
@@ -184,18 +191,24 @@ class Trainer:
             if index and (now >= 1 or index == self.limit):
                 break
             rate, alpha, weight = self._set_phase(now)
+            images, labels = cutmix(images, labels, self.recipe.cutmix, self.source.classes, self.generator)
             figures = self.replicas.backward(self._sized(images, now), labels, functools.partial(self._loss, weight=weight))
-            norm = nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.grad is not None],
-                                            self.recipe.clip or float("inf"))
-            if torch.isfinite(norm):
+            norm = self._clip()
+            if norm is None or torch.isfinite(norm):
                 self.optimisers.step()
                 if self.lookahead:
                     self.lookahead.update(step, now)
                 self.average.update(self.model, step)
             else:
                 skipped += 1
-            sums.add(**figures, gradient_norm=norm.nan_to_num(0.0, 0.0))
+            sums.add(**figures, **({} if norm is None else {"gradient_norm": norm.nan_to_num(0.0, 0.0)}))
         return {"steps": sums.steps, "rate": rate, "alpha": alpha, **sums.means(), "skipped_steps": skipped}
+
+    def _clip(self) -> Tensor | None:
+        """The gradient's norm before it is clipped; None without clipping: to look at it would make a GPU wait for the CPU in every step."""
+        if not self.recipe.clip:
+            return None
+        return nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.grad is not None], self.recipe.clip)
 
     def _sized(self, images: Tensor, now: float) -> Tensor:
         """Small pictures in the first part of training: most of what is learnt there shows in them too."""
@@ -255,7 +268,8 @@ class Trainer:
         if weight:
             penalty = range_penalty(model)
             total = total + weight * penalty
-        correct = (outputs.argmax(1) == labels).float().mean()
+        hard = labels if labels.dim() == 1 else labels.argmax(1)
+        correct = (outputs.argmax(1) == hard).float().mean()
         return total, {"loss": loss, "range_penalty": penalty, "training_accuracy": correct}
 
     def _precision(self) -> contextlib.AbstractContextManager:

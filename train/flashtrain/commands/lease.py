@@ -4,7 +4,8 @@
 
 Every row that is not finished in FOLDER (or in --done, which holds what earlier leases brought back) is trained in turn, each with its
 own share of the time; the last one gets what is left. A row that would get less than half of its share is left for the next lease.
-FOLDER/NAME then holds run.json, log.csv and the weights in half precision, in files below 15 MiB; FOLDER/lease.csv has a line for each.
+FOLDER/NAME then holds run.json, log.csv and the weights in half precision, in files below 15 MiB; FOLDER/lease.csv has a line for each,
+with the accuracy on the test part, measured once at the end, where that is among the data.
 
     [[row]]
     config = "own-cifar100-sine-gpu"    # a name or a file
@@ -33,7 +34,10 @@ import torch
 
 from .. import config as configs
 from .. import halves, runs
+from ..data import Images
+from ..data.loader import test_images
 from ..errors import UserError
+from ..training import accuracy
 from .everything import call
 
 RESERVE = 0.5    # minutes kept for reading pictures and writing weights
@@ -117,21 +121,33 @@ def _train(row: Row, minutes: float, work: Path, given: argparse.Namespace) -> N
     made = work / row.name
     call(sys.executable, "-m", "flashtrain", "train", configs.find(Path(row.config)), "--data", given.data, "--run", made,
          "--device", given.device, "--minutes", f"{minutes:.2f}", *options)
-    _bring_back(row, made, given.out, (time.monotonic() - started) / 60)
+    _bring_back(row, made, given, (time.monotonic() - started) / 60)
 
 
-def _bring_back(row: Row, made: Path, out: Path, minutes: float) -> None:
-    target = out / row.name
+def _test_accuracy(made: Path, given: argparse.Namespace) -> str:
+    """In percent, or nothing where the test part was not carried."""
+    config, model = runs.trained(made)
+    try:
+        images = test_images(config.source, given.data)
+    except OSError:
+        return ""
+    model.to(given.device, memory_format=torch.channels_last)
+    return f"{100 * accuracy(model, config.source, Images(*(part[:given.limit] for part in images))):.2f}"
+
+
+def _bring_back(row: Row, made: Path, given: argparse.Namespace, minutes: float) -> None:
+    target = given.out / row.name
     target.mkdir(parents=True, exist_ok=True)
     for name in ("log.csv", "run.json"):
         shutil.copy(made / name, target / name)
     halves.save(torch.load(made / "weights.pt", map_location="cpu"), target)
     with (made / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
-    path = out / "lease.csv"
+    test = _test_accuracy(made, given)
+    path = given.out / "lease.csv"
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.writer(file)
         if new:
-            writer.writerow(["row", "epochs", "held_out_accuracy", "minutes"])
-        writer.writerow([row.name, last["epoch"], last["held_out_accuracy"], f"{minutes:.2f}"])
+            writer.writerow(["row", "epochs", "held_out_accuracy", "test_accuracy", "minutes"])
+        writer.writerow([row.name, last["epoch"], last["held_out_accuracy"], test, f"{minutes:.2f}"])

@@ -81,3 +81,22 @@ class Augmented:
         rows, columns = ((span - place).abs() <= self.cutout // 2 for place in at)  # [B, S] each
         hidden = rows.view(count, 1, self.side, 1) & columns.view(count, 1, 1, self.side)
         return images.masked_fill(hidden, 0.0)
+
+
+def cutmix(images: Tensor, labels: Tensor, share: float, classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """In a `share` of all batches a rectangle of every picture comes from another one of the batch (Yun et al., arXiv 1905.04899).
+
+    Its area is uniform between none and all. Labels [B] become probabilities [B, classes] then: each class by its share of the picture.
+    """
+    if not share or torch.rand((), generator=generator) >= share:
+        return images, labels
+    side = images.shape[-1]
+    area, middle = torch.rand((), generator=generator).item(), torch.randint(0, side, (2,), generator=generator).tolist()
+    half = round(side * area ** 0.5 / 2)
+    (top, bottom), (left, right) = ((max(0, at - half), min(side, at + half)) for at in middle)
+    other = torch.randperm(len(labels), generator=generator).to(labels.device)
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images[other, :, top:bottom, left:right]
+    kept = 1 - (bottom - top) * (right - left) / side ** 2
+    hot = F.one_hot(labels, classes).float()
+    return mixed, kept * hot + (1 - kept) * hot[other]
