@@ -33,6 +33,11 @@ void add_infer(CLI::App& program) {
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()
         ->check(seconds());
+    sub->add_option("--parallel", command.parallel,
+                    "Inferences at a time, each on a connection of its own: over a distant link, where one waits most "
+                    "of the time, many inputs are answered that much sooner")
+        ->capture_default_str()
+        ->check(whole_number(1, 64));
     sub->add_option("--retry", command.retries,
                     "Further attempts where the network or the server fails, each on a fresh connection, after a pause")
         ->capture_default_str()

@@ -20,8 +20,7 @@ void check_policy(const ClientModel& model, const ClientPolicy& policy) {
     check(policy.trust_server || !model.architecture.trust_server,
           "the server's model has one key for all depths: it is private from a server that follows the protocol only "
           "(semi-honest, and assuming circular security). Nothing of the input was sent. Whoever trusts this server so "
-          "far says "
-          "--trust-server");
+          "far says --trust-server");
     check(!policy.large_ring_only || plan.degrees() == std::vector<std::size_t>{model::kDefaultDegree},
           "the server's model has uploads in the small ring, and the client accepts the large one only");
     const std::size_t keys = plan.keys().size();
