@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "app/key_report.h"
 #include "app/plan_report.h"
 #include "app/precision_report.h"
 #include "app/probe_pictures.h"
@@ -109,6 +110,8 @@ void run_compile(const CompileCommand& command) {
     require_agreement(command, result.report);
     const std::vector<ProbeOutcome> probes = probe(result.model);
     model::save(result.model, out);
+    const std::string hint = keys_hint(result.model, planner::key_bytes(result.model));
+    if (!hint.empty()) imported.notes.push_back(hint);
 
     const planner::Timing* const timing = options.timing ? &*options.timing : nullptr;
     if (command.json) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/key_report.h"
 #include "base/hash.h"
 #include "base/table.h"
 #include "data/preprocess.h"
@@ -114,7 +115,7 @@ std::string plan_table(const model::Model& model, const planner::Timing* timing)
     table.add_row({"one inference", "", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
                    with_separators(static_cast<long long>(cost.up())),
                    with_separators(static_cast<long long>(cost.down()))});
-    return table.str() +
+    return table.str() + keys_text(model, planner::key_bytes(model)) +
            fmt::format(
                "{}: input {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
                "{}pictures: {}\n"
@@ -170,6 +171,7 @@ nlohmann::json plan_json(const model::Model& model, const planner::Timing* timin
             {"classes", architecture.classes},
             {"pictures", data::describe(architecture.preprocessing)},
             {"layers", layers},
+            {"keys", keys_json(model, planner::key_bytes(model))},
             {"activation_values", architecture.activation_values()},
             {"log2_wrong_inference", wrong ? nlohmann::json(wrong->log2_wrong) : nlohmann::json()},
             {"round_trips", cost.round_trips},

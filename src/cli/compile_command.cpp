@@ -92,6 +92,10 @@ void add_compile(CLI::App& program) {
         ->check(number(0, 120));
     sub->add_flag("!--large-ring", command->options.small_ring,
                   "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");
+    sub->add_flag("--trust-server", command->options.trust_server,
+                  "One key of the linear layers for all depths: fewer bytes where layers read far back (DenseNet), but "
+                  "private from a server that follows the protocol only (semi-honest, and assuming circular "
+                  "security); clients have to accept that");
     auto place = std::make_shared<app::Place>();
     auto* link = sub->add_option("--link", place->link,
                                  "Choose slots and packing for the least time over this link, by this machine's speed: "
