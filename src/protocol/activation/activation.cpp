@@ -12,8 +12,8 @@ bool Activation::last_use_of_vectors(int layer, std::size_t chunk) const {
     return true;
 }
 
-std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture) {
-    return std::make_shared<SquareComposite>(architecture);
+std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded) {
+    return std::make_shared<SquareComposite>(architecture, best_instruction_set(), guarded);
 }
 
 }  // namespace flash::protocol

@@ -69,6 +69,11 @@ public:
     /// if none ever is. The bound counts the network's real answers.
     virtual double log2_wrong_inference() const { return -std::numeric_limits<double>::infinity(); }
 
+    /// Whether the server guards its model against clients that add the vectors of a later layer to the answers of an
+    /// earlier one: then no two layers share vectors, and those of a layer leave when all answers of the layers before
+    /// it have come. The server's choice; both parties must know it (docs/security.md).
+    virtual bool guarded() const { return false; }
+
     /// The parties of one inference. curves: of all layers, must outlive the server; start: what the client's start()
     /// gave (sizes().start bytes: Error(kProtocol) otherwise); seed: secret, the party's only randomness.
     virtual std::unique_ptr<ActivationServer> server(std::span<const ActivationCurve> curves,
@@ -91,7 +96,8 @@ private:
     const std::vector<LayerChunks> layers_;
 };
 
-/// The activation that models of this architecture are served with (composite/). Error(kUnsupported) if there is none.
-std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture);
+/// The activation that models of this architecture are served with (composite/); guarded: its vectors are, see
+/// ServerSessionOptions. Error(kUnsupported) if there is none.
+std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded = false);
 
 }  // namespace flash::protocol

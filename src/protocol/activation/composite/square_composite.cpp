@@ -70,14 +70,16 @@ scheme::CompositeParameters composite_parameters(const model::Architecture& arch
     }
 }
 
-SquareComposite::SquareComposite(const model::Architecture& architecture, InstructionSet set)
-    : SquareComposite(SlotLayout(architecture), composite_parameters(architecture, SlotLayout(architecture)), set) {
+SquareComposite::SquareComposite(const model::Architecture& architecture, InstructionSet set, bool guarded)
+    : SquareComposite(SlotLayout(architecture, !guarded),
+                      composite_parameters(architecture, SlotLayout(architecture, !guarded)), set, guarded) {
     require(std::ranges::equal(ring_->plain_moduli(),
                                model::plain_moduli(architecture.slots, ring_->parameters().plain_bits)),
             ErrorKind::kInternal, "the model and the composite scheme differ in their plaintext moduli");
 }
 
-SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set)
+SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set,
+                                 bool guarded)
     : Activation(sizes_for(*scheme::CompositeRing::of(parameters, set)),
                  [&] {
                      std::vector<LayerChunks> chunks;
@@ -89,7 +91,8 @@ SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParam
                  }()),
       layout_(std::move(layout)),
       ring_(scheme::CompositeRing::of(parameters, set)),
-      log2_wrong_(scheme::log2_wrong_rounding(parameters, static_cast<double>(answer_coefficients(layout_)))) {}
+      log2_wrong_(scheme::log2_wrong_rounding(parameters, static_cast<double>(answer_coefficients(layout_)))),
+      guarded_(guarded) {}
 
 ChunkPart SquareComposite::part_at(int layer, std::size_t element) const {
     const SlotLayout::Place place = layout_.place_of(layer, element);
