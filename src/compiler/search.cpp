@@ -14,10 +14,10 @@ namespace flash::compiler {
 namespace {
 
 constexpr int kMostTries = 8;
-constexpr int kLeastPlainBits = 24;  // of T, if none is asked for
-constexpr double kCloseDb = 0.3;     // a measured SNR that misses the target by less has reached it
-constexpr double kSurplusDb = 1.5;   // beyond the target, with which fewer bytes are tried once
-constexpr double kWorthDb = 0.5;     // that another T must promise beyond what was measured
+constexpr int kLeastPlainBits = 24, kLeastOfSines = 20;  // of T, if none is asked for
+constexpr double kCloseDb = 0.3;                         // a measured SNR that misses the target by less has reached it
+constexpr double kSurplusDb = 1.5;                       // beyond the target, with which fewer bytes are tried once
+constexpr double kWorthDb = 0.5;                         // that another T must promise beyond what was measured
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
 constexpr double kCheckOperations = 2e10;  // multiply-adds that comparing one candidate may take
@@ -93,7 +93,8 @@ private:
     void predict() {
         model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_, options_.slots);
         choices_.resize(0);
-        const int first = options_.plain_bits ? options_.plain_bits : kLeastPlainBits;
+        const bool sines = std::ranges::none_of(network_.layers, &FloatLayer::quadratic);
+        const int first = options_.plain_bits ? options_.plain_bits : sines ? kLeastOfSines : kLeastPlainBits;
         const int last = options_.plain_bits ? options_.plain_bits : model::kMaxPlainBits;
         for (int bits = first; bits <= last; ++bits)
             if (model::has_plain_moduli(options_.slots, bits))
