@@ -145,8 +145,8 @@ class Trainer:
         self.reached = saved.get("progress", 0.0)
         print(f"going on after epoch {self.epoch}", flush=True)
 
-    def _save(self) -> None:
-        if time.time() - self.saved < SAVE_EVERY:
+    def _save(self, now: bool = False) -> None:
+        if not now and time.time() - self.saved < SAVE_EVERY:
             return
         self.saved = time.time()
         new = self.folder / "checkpoint.new"
@@ -172,6 +172,7 @@ class Trainer:
                 {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
             if self.limit is not None or self.progress.at(self.epoch * len(self.loaded.batches)) >= 1:
                 break
+        self._save(now=True)
         # The last step's alpha; the schedule's own end where it was reached.
         if self.limit is None:
             self.alpha = min(self.recipe.alphas_at(1.0, self.layers))

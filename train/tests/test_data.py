@@ -13,7 +13,7 @@ import torch
 
 from flashtrain import data
 from flashtrain.data import SOURCES, folder, memory
-from flashtrain.data.augment import Augmented
+from flashtrain.data.augment import Augmented, cutmix
 from flashtrain.errors import UserError
 
 
@@ -37,6 +37,23 @@ class DataTest(Seeded):
             (place / "data_batch_1.bin").write_bytes(ten[:-1])
             with self.assertRaises(ValueError):
                 data.read(CIFAR10, place, True)
+
+    def test_cutmix_shares_labels_as_it_shares_pixels(self) -> None:
+        count, side = 64, 8
+        pictures = torch.arange(1.0, count + 1).view(-1, 1, 1, 1).expand(count, 3, side, side)
+        labels = torch.arange(count)
+        generator = torch.Generator().manual_seed(1)
+        partly = 0
+        for _ in range(40):
+            mixed, shares = cutmix(pictures, labels, 1.0, count, generator)
+            for picture, share in zip(mixed, shares):
+                pixels = torch.bincount(picture[0].long().flatten() - 1, minlength=count) / side ** 2
+                self.assertTrue(torch.allclose(share, pixels, atol=1e-5))
+            partly += bool((shares.max(1).values < 1).any())
+        self.assertGreater(partly, 20)
+        untouched = cutmix(pictures, labels, 0.0, count, generator)
+        self.assertIs(untouched[0], pictures)
+        self.assertIs(untouched[1], labels)
 
     def test_missing_set_is_named(self) -> None:
         with tempfile.TemporaryDirectory() as name, self.assertRaisesRegex(UserError, "cifar100"):

@@ -94,7 +94,7 @@ class TrainingTest(Seeded):
         self.assertTrue(torch.equal(replicas.models[1].head.bias, model.head.bias))
 
     def test_every_switch(self) -> None:
-        for change in ({"activation": "relu"}, {"blend_by_layer": True}, {"channel_scale": True}, {"cutout": 6},
+        for change in ({"activation": "relu"}, {"blend_by_layer": True}, {"channel_scale": True}, {"cutout": 6}, {"cutmix": 1.0},
                        {"range_weight": 0.0}, {"clip": 0.0}, {"average": 0.0}, {"precision": "bf16"},
                        {"blend_start": 0.0, "blend_end": 0.0}, {}):
             with self.subTest(change), tempfile.TemporaryDirectory() as name:
