@@ -81,8 +81,12 @@ void prove_clips_idle(const Network& network, const std::vector<LayerRange>& ran
 }
 
 std::string margin_text(const std::vector<LayerRange>& ranges, const CompileOptions& options, std::int64_t images) {
-    if (ranges[0].source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
-    if (ranges[0].source == MarginSource::kAssumed)
+    if (std::ranges::all_of(std::span(ranges).first(ranges.size() - 1), &LayerRange::periodic))
+        return fmt::format("sines have no range; the logits have one, with a margin of {:.2f} on {} images",
+                           ranges.back().margin, images);
+    const LayerRange& first = *std::ranges::find_if_not(ranges, &LayerRange::periodic);
+    if (first.source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
+    if (first.source == MarginSource::kAssumed)
         return fmt::format(
             "margin of 2 assumed: {} images are too few to measure how far others reach (100 are needed)", images);
     return fmt::format("margins measured on {} images: about one in {:.0f} like them may leave a range", images,
@@ -103,7 +107,8 @@ std::vector<LayerReport> layer_reports(const Network& network, const Calibration
         layer.scale_low = low;
         layer.scale_high = high;
         layer.range = calibration.largest(i);
-        layer.margin = found.ranges[i].margin;
+        layer.amplitude = model.architecture.layers[i].amplitude;
+        layer.margin = found.ranges[i].periodic ? 0 : found.ranges[i].margin;
         layer.tail = found.ranges[i].tail;
         layer.use = found.proof.use[i];
         for (const model::TermWeights& term : weights.terms) {

@@ -14,10 +14,10 @@ namespace flash::compiler {
 namespace {
 
 constexpr int kMostTries = 8;
-constexpr int kLeastPlainBits = 24;  // of T, if none is asked for
-constexpr double kCloseDb = 0.3;     // a measured SNR that misses the target by less has reached it
-constexpr double kSurplusDb = 1.5;   // beyond the target, with which fewer bytes are tried once
-constexpr double kWorthDb = 0.5;     // that another T must promise beyond what was measured
+constexpr int kLeastPlainBits = 24, kLeastOfSines = 20;  // of T, if none is asked for
+constexpr double kCloseDb = 0.3;                         // a measured SNR that misses the target by less has reached it
+constexpr double kSurplusDb = 1.5;                       // beyond the target, with which fewer bytes are tried once
+constexpr double kWorthDb = 0.5;                         // that another T must promise beyond what was measured
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
 constexpr double kCheckOperations = 2e10;  // multiply-adds that comparing one candidate may take
@@ -56,7 +56,8 @@ std::vector<int> widths(const Network& network, const CompileOptions& options, c
     std::vector<int> result;
     model::Architecture architecture = skeleton(network);
     architecture.slots = slots;
-    const int first = options.plain_bits ? options.plain_bits : kLeastPlainBits;
+    const bool sines = std::ranges::none_of(network.layers, &FloatLayer::quadratic);
+    const int first = options.plain_bits ? options.plain_bits : sines ? kLeastOfSines : kLeastPlainBits;
     const int last = options.plain_bits ? options.plain_bits : model::kMaxPlainBits;
     for (architecture.plain_bits = first; architecture.plain_bits <= last; ++architecture.plain_bits)
         if (planner::can_serve(architecture)) result.push_back(architecture.plain_bits);

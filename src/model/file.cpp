@@ -93,6 +93,8 @@ wire::Architecture to_wire(const Architecture& from) {
         if (layer.packing.degree != 0) out->set_degree(layer.packing.degree);
         out->set_upload_bits(layer.upload_bits);
         if (layer.plain_bits != 0) out->set_plain_bits(layer.plain_bits);
+        if (layer.curve == Curve::kSine) out->set_curve(wire::SINE);
+        if (layer.amplitude != 0) out->set_amplitude(layer.amplitude);
     }
     to.set_output_scale(from.output_scale);
     to.set_input_upload_bits(from.input_upload_bits);
@@ -137,6 +139,10 @@ Architecture from_wire(const wire::Architecture& from) {
         out.packing.degree = layer.degree();
         out.upload_bits = layer.upload_bits();
         out.plain_bits = layer.plain_bits();
+        require(layer.curve() == wire::SQUARE || layer.curve() == wire::SINE, ErrorKind::kProtocol,
+                "model architecture: an activation of a kind that this version does not know");
+        out.curve = layer.curve() == wire::SINE ? Curve::kSine : Curve::kSquare;
+        out.amplitude = layer.amplitude();
     }
     to.output_scale = from.output_scale();
     to.input_upload_bits = from.input_upload_bits();
