@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/epoch_file.h"
+#include "app/key_report.h"
 #include "app/memory.h"
 #include "app/server_identity.h"
 #include "app/threads.h"
@@ -84,6 +85,7 @@ void run_serve(const ServeCommand& command) {
     const auto limit = limit_threads(command.threads);
     // What can be wrong with the command is said before the model is loaded, which may take long.
     const transport::Address listen = transport::parse_address(command.listen);
+    const auto socket = std::make_shared<transport::BoundSocket>(listen);
     if (command.port_file) require_writable(*command.port_file);
     transport::Identity identity = server_identity(command.identity, listen);
 
@@ -109,6 +111,8 @@ void run_serve(const ServeCommand& command) {
                  model.cache().used ? "with" : "without", human_bytes(static_cast<double>(model.memory_bytes())),
                  human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
 
+    if (model.architecture().trust_server)
+        spdlog::warn("clients have to accept this model by --trust-server: it is {}", kTrusting);
     if (command.guard)
         spdlog::info("vectors of a layer leave after the answers of all layers before it: {} a query, in place of {}",
                      human_bytes(static_cast<double>(model.cost().up() + model.cost().down())), [&] {
@@ -127,7 +131,7 @@ void run_serve(const ServeCommand& command) {
     std::atomic<bool> stop{false};
     std::atomic<std::size_t> sessions{0}, inferences{0};
     transport::ServerOptions options;
-    options.listen = listen;
+    options.socket = socket;
     options.identity = std::move(identity);
     options.max_sessions = command.max_sessions;
     options.limits.max_queued = protocol::server_queue_bytes(model.cost());

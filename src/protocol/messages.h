@@ -16,7 +16,7 @@
 
 namespace flash::protocol {
 
-inline constexpr std::uint32_t kProtocolVersion = 4;
+inline constexpr std::uint32_t kProtocolVersion = 5;
 
 // Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
 

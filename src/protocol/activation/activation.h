@@ -24,11 +24,15 @@ namespace flash::protocol {
 
 /// Bytes of the payloads, and what is kept of them.
 struct ActivationSizes {
-    std::size_t start = 0;             ///< end of the start message, client -> server
-    std::size_t setup = 0;             ///< start reply, server -> client
-    std::size_t vectors = 0;           ///< one message of server vectors
-    std::size_t answer = 0;            ///< of one chunk, client -> server
-    std::size_t prepared = 0;          ///< memory of one prepared answer, at the client
+    std::size_t start = 0;        ///< end of the start message, client -> server
+    std::size_t setup = 0;        ///< start reply, server -> client
+    std::size_t vectors = 0;      ///< one message of server vectors
+    std::size_t answer = 0;       ///< of one chunk, client -> server
+    std::size_t prepared = 0;     ///< memory of one prepared answer, at the client
+    std::size_t server_kept = 0;  ///< memory of a party through an inference
+    std::size_t client_kept = 0;
+    std::size_t server_working = 0;  ///< memory of each thread that makes vectors, answers or finishes
+    std::size_t client_working = 0;
     std::size_t values_per_chunk = 0;  ///< at most
     int products = 0;                  ///< vectors in one message: each is multiplied by one of the client's
 };
@@ -92,8 +96,8 @@ private:
     const std::vector<LayerChunks> layers_;
 };
 
-/// The activation that models of this architecture are served with: that of slots/ for one value in each of 4096 slots,
-/// that of composite/ for all others. Error(kUnsupported) if there is none.
+/// The activation that models of this architecture are served with (composite/); guarded: its vectors are, see
+/// ServerSessionOptions. Error(kUnsupported) if there is none.
 std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded = false);
 
 }  // namespace flash::protocol

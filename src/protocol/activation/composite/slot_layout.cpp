@@ -14,6 +14,8 @@ SlotLayout::SlotLayout(const model::Architecture& architecture, bool shared_chun
         l.map = static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
         l.values = static_cast<std::size_t>(layer.output.size());
         l.share_bits = layer.share_bits;
+        l.curve = layer.curve;
+        l.amplitude = layer.amplitude;
         l.first_chunk = chunks;
         if (layer.activation) {
             const std::size_t open = chunks == 0 || !shared_chunks ? chunks * degree_ : (chunks - 1) * degree_;

@@ -34,6 +34,8 @@ public:
         std::size_t values = 0, map = 0;  ///< of the layer, and of one channel
         int value = 0;                    ///< id of what the layer makes
         int channels = 0, share_bits = 0;
+        model::Curve curve = model::Curve::kSquare;
+        int amplitude = 0;  ///< of a sine
         std::array<std::size_t, model::kMaxSlotModuli>
             start{};  ///< slot of the first value of each group in its stream
     };
