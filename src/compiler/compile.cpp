@@ -29,10 +29,13 @@ void check_options(const CompileOptions& options) {
     check_that(options.share_bits == 0 ||
                    (options.share_bits >= model::kMinShareBits && options.share_bits <= model::kMaxShareBits),
                "the share bits m must be 6 to 16");
-    check_that(
-        model::has_plain_moduli(options.slots, options.plain_bits ? options.plain_bits : model::kMaxPlainBits),
-        "the bits of T must be 20 to 28, the slots' degree 4096, 8192 or 16384, the values in a slot 1 to 7, and "
-        "there must be as many primes of these bits");
+    check_that(options.plain_bits == 0 ||
+                   (options.plain_bits >= model::kMinPlainBits && options.plain_bits <= model::kMaxPlainBits),
+               "the bits of T must be 20 to 28");
+    check_that(!options.slots || model::has_plain_moduli(
+                                     *options.slots, options.plain_bits ? options.plain_bits : model::kMaxPlainBits),
+               "the slots' degree must be 4096, 8192 or 16384, the values in a slot 1 to 7, and there must be as many "
+               "primes of the bits of T");
     check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits,
                "the result bits must be 6 to 16");
     check_that(options.margin == 0 || (options.margin >= 1 && options.margin <= 16), "the margin must be 1 to 16");
@@ -145,8 +148,11 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     const std::vector<LayerRange> ranges =
         choose_ranges(network, calibration, {options.margin, options.overflow_rate, options.channel_floor});
     prove_clips_idle(network, ranges);
-    Found found = search(network, calibration, ranges, pixel_bound(imported.preprocessing, calibration.largest_input()),
-                         images, options, report_progress(0.5, 0.9, "comparing parameters"));
+    const double pixels = pixel_bound(imported.preprocessing, calibration.largest_input());
+    const model::SlotChoice slots =
+        options.slots ? *options.slots : predict_slots(network, calibration, ranges, pixels, images, options);
+    Found found = search(network, calibration, ranges, pixels, images, options, slots,
+                         report_progress(0.5, 0.9, "comparing parameters"));
 
     CompileResult result;
     result.model = {std::move(found.quantised.architecture), std::move(found.quantised.weights)};

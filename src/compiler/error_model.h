@@ -32,7 +32,7 @@ class ErrorModel {
 public:
     /// worth: sensitivity(). pixel_bound: no normalised pixel is larger. slots: in which the k moduli are.
     ErrorModel(const Network& network, const Calibration& calibration, const std::vector<std::vector<Worth>>& worth,
-               const std::vector<LayerRange>& ranges, double pixel_bound, const model::SlotChoice& slots = {});
+               const std::vector<LayerRange>& ranges, double pixel_bound, const model::SlotChoice& slots);
 
     /// Power of the error of the logits (common to all classes: not counted), summed over the classes.
     double error(const Precision& precision) const;

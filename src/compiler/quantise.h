@@ -34,7 +34,7 @@ struct Quantised {
 /// bits than `precision` says if its noise asks for it. pixel_bound: no normalised pixel is larger. slots: in which the
 /// moduli are.
 Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
-                   double pixel_bound, const Precision& precision, const model::SlotChoice& slots = {});
+                   double pixel_bound, const Precision& precision, const model::SlotChoice& slots);
 
 /// The layers' shapes, without any choice of integers: m and T have some valid value.
 model::Architecture skeleton(const Network& network);

@@ -202,17 +202,6 @@ std::uint32_t Architecture::bias_modulus(int layer) const {
     return plain_moduli(slots, plain_bits_of(layers[static_cast<std::size_t>(layer)].terms.front().source)).front();
 }
 
-std::uint32_t Architecture::single_modulus() const {
-    const bool one_width = std::ranges::all_of(
-        layers, [&](const Layer& layer) { return layer.plain_bits == 0 || layer.plain_bits == plain_bits; });
-    if (slots != SlotChoice{} || !one_width || plain_bits < scheme::kSlotParameters.front().plain_bits)
-        throw Error(
-            ErrorKind::kUnsupported,
-            "the model's values live modulo several primes, or modulo one that this version cannot run: it runs "
-            "one of 24 to 28 bits in slots of degree 4096; compile the model for these");
-    return plain_moduli(slots, plain_bits).front();
-}
-
 std::int64_t Architecture::activation_values() const {
     std::int64_t values = 0;
     for (const Layer& layer : layers)

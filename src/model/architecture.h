@@ -167,9 +167,6 @@ struct Architecture {
     /// the first term's source.
     std::vector<std::uint32_t> layer_moduli(int layer) const;
     std::uint32_t bias_modulus(int layer) const;
-    /// T of a network whose values all live modulo one prime of 24 to 28 bits, in slots of degree 4096: what the
-    /// activation protocol of this version runs. Error(kUnsupported) if it has others.
-    std::uint32_t single_modulus() const;
     const Shape& output_shape() const { return layers.back().output; }
     /// Whether a layer's X counts mod 2^m: its activation is periodic, so it has no range to leave.
     bool periodic(std::size_t layer) const { return layers[layer].activation && layers[layer].curve == Curve::kSine; }

@@ -185,7 +185,8 @@ struct Planned {
         std::vector<const std::vector<float>*> some;
         for (std::size_t i = 0; i < 16; ++i) some.push_back(&images[i]);
         worth = sensitivity(chain.network(), some, {});
-        model.emplace(chain.network(), calibration, worth, ranges, calibration.largest_input());
+        model.emplace(chain.network(), calibration, worth, ranges, calibration.largest_input(),
+                      model::SlotChoice{8192, 2});
     }
     std::vector<std::vector<float>> images;
     Calibration calibration;

@@ -13,7 +13,7 @@ namespace flash::testing {
 enum class Curves { kSquares, kSines, kBoth };
 
 struct RandomModelOptions {
-    model::SlotChoice slots;
+    model::SlotChoice slots{8192, 2};
     bool trust_server = false;
     int plain_bits = 26;
     int share_bits = 10;

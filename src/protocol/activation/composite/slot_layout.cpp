@@ -2,7 +2,7 @@
 
 namespace flash::protocol {
 
-SlotLayout::SlotLayout(const model::Architecture& architecture)
+SlotLayout::SlotLayout(const model::Architecture& architecture, bool shared_chunks)
     : groups_(architecture.slots.moduli),
       degree_(static_cast<std::size_t>(architecture.slots.degree)) {
     std::array<std::size_t, model::kMaxSlotModuli> next{};  // free slot of each stream
@@ -18,7 +18,7 @@ SlotLayout::SlotLayout(const model::Architecture& architecture)
         l.amplitude = layer.amplitude;
         l.first_chunk = chunks;
         if (layer.activation) {
-            const std::size_t open = chunks == 0 ? 0 : (chunks - 1) * degree_;
+            const std::size_t open = chunks == 0 || !shared_chunks ? chunks * degree_ : (chunks - 1) * degree_;
             std::size_t first_slot = chunks * degree_;
             for (int group = 0; group < groups_; ++group) {
                 const auto g = static_cast<std::size_t>(group);

@@ -18,11 +18,13 @@ class SquareComposite : public Activation {
 public:
     /// Error(kUnsupported) if layers differ in the width of their moduli, or no parameters inside the security table
     /// are right often enough for the network's size. set: of the kernels; all give the same bits.
-    explicit SquareComposite(const model::Architecture& architecture, InstructionSet set = best_instruction_set());
+    explicit SquareComposite(const model::Architecture& architecture, InstructionSet set = best_instruction_set(),
+                             bool guarded = false);
 
     std::size_t values_in(int layer, std::size_t chunk) const override { return layout_.values_in(layer, chunk); }
     ChunkPart part_at(int layer, std::size_t element) const override;
     double log2_wrong_inference() const override { return log2_wrong_; }
+    bool guarded() const override { return guarded_; }
     std::unique_ptr<ActivationServer> server(std::span<const ActivationCurve> curves,
                                              std::span<const std::uint8_t> start,
                                              const SecretSeed& seed) const override;
@@ -41,11 +43,12 @@ public:
     }
 
 private:
-    SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set);
+    SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set, bool guarded);
 
     const SlotLayout layout_;
     const std::shared_ptr<const scheme::CompositeRing> ring_;
     const double log2_wrong_;
+    const bool guarded_;
 };
 
 /// Of the activations of a network: the fewest bits with which an inference is wrong with probability

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "model/sine.h"
 #include "protocol/activation/composite/setup.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
@@ -46,10 +46,6 @@ void SquareCompositeClient::begin(std::span<const std::uint8_t> setup) {
     require(!evaluator_, ErrorKind::kInternal, "the activation's set-up came twice");
     const CompositeSetup received = decode_setup(setup, *activation_.ring());
     evaluator_.emplace(activation_.ring(), scheme::CompositeSeeds{nonce_, received.server_seed}, received.public_key);
-}
-
-void SquareCompositeClient::share_ahead(int, std::size_t, std::span<std::uint32_t>) const {
-    throw Error(ErrorKind::kInternal, "shares of the composite scheme are not known before the answer");
 }
 
 std::unique_ptr<PreparedAnswer> SquareCompositeClient::prepare(int layer, std::size_t chunk) const {

@@ -6,7 +6,7 @@
 #include "model/sine.h"
 #include "protocol/activation/composite/setup.h"
 #include "protocol/activation/composite/sine_shares.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
