@@ -42,8 +42,9 @@ void play(const std::vector<int>& amplitudes, int products) {
         auto &client = client_shares.emplace_back(), &server = server_shares.emplace_back();
         for (std::int64_t i = 0; i < layer.output.size(); ++i) {
             // Of a square, X stays in its range; of a sine it is anything.
-            const std::uint32_t x = layer.amplitude ? random() % 512u : 128u + random() % 200u - 100u;
-            client.push_back(random() % 512u);
+            const auto drawn = static_cast<std::uint32_t>(random());
+            const std::uint32_t x = layer.amplitude ? drawn % 512 : 128 + drawn % 200 - 100;
+            client.push_back(static_cast<std::uint32_t>(random()) % 512);
             server.push_back((x - client.back()) % 512u);
         }
     }
