@@ -168,7 +168,7 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
             const std::size_t channels = sums[value].size(), plane = x.size() / channels;
             const model::Shape& shape = network.value_shape(static_cast<int>(value));
             for (std::size_t c = 0; c < channels; ++c) {
-                const auto y_of = [&](double value) { return curve(c, value); };
+                const auto y_of = [&](double of) { return curve(c, of); };
                 const Sums own = sums_of(&x[c * plane], plane, y_of);
                 // Sums of squares show what is not finite; a maximum does not.
                 if (value > 0 && !(std::isfinite(own.power) && std::isfinite(own.y2)))

@@ -107,13 +107,13 @@ struct Layer {
     Shape output;
     int share_bits = 0;      ///< m: pre-activation shares live mod 2^m
     bool activation = true;  ///< false: the result layer, reconstructed by the client
-    Curve curve = Curve::kSquare;
-    int amplitude = 0;  ///< S of a sine, one of kAmplitudes
     PackingChoice packing;
     int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is
                                        ///< uploaded, at most those of q
     int plain_bits = 0;  ///< width b of the moduli of this layer's activation; 0: that of the architecture. It tells
                          ///< the layer's range to a factor of two
+    Curve curve = Curve::kSquare;  ///< of its activation
+    int amplitude = 0;             ///< S of a sine, one of kAmplitudes
 };
 
 /// A level pooling multiplies the sum of a window that has `rows` x `columns` pixels within the map by
