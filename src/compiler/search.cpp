@@ -142,6 +142,11 @@ private:
             if (choices_[i].precise.fits && choices_[i].precise.snr_db + offset_ >= options_.target_snr_db) return i;
             if (!most || is_worse(choices_[*most].precise, choices_[i].precise)) most = i;
         }
+        // Nearly as much with a smaller T.
+        for (std::size_t i = 0; most && i < *most; ++i)
+            if (!choices_[i].excluded && choices_[i].precise.fits == choices_[*most].precise.fits &&
+                choices_[i].precise.snr_db >= choices_[*most].precise.snr_db - kCloseDb)
+                most = i;
         if (most && best_ && choices_[*most].precise.snr_db + offset_ < reached + kWorthDb) return std::nullopt;
         return most;
     }
@@ -333,17 +338,31 @@ model::SlotChoice predict_slots(const Network& network, const Calibration& calib
     const std::vector<std::vector<Worth>> worth = worth_of(network, images);
     const BitCosts costs = bit_costs(network);
     const PrecisionLimits limits{options.share_bits, options.result_bits};
-    std::optional<planner::TimedSlots> best;
+    struct Shape {
+        model::SlotChoice slots;
+        ErrorModel model;
+        std::vector<PrecisionPlan> plans;  // by increasing T
+    };
+    std::vector<Shape> shapes;
+    std::optional<PrecisionPlan> most;
     for (const scheme::CompositeShape& shape : scheme::kCompositeShapes) {
         const model::SlotChoice slots{static_cast<int>(shape.degree), shape.residues};
-        const ErrorModel model(network, calibration, worth, ranges, pixel_bound, slots);
-        std::optional<PrecisionPlan> chosen;
+        shapes.push_back({slots, ErrorModel(network, calibration, worth, ranges, pixel_bound, slots), {}});
+        Shape& tried = shapes.back();
         for (int bits : widths(network, options, slots)) {
-            const PrecisionPlan plan = most_precise(model, bits, limits);
-            if (!chosen || is_worse(*chosen, plan)) chosen = plan;
-            if (plan.fits && plan.snr_db >= options.target_snr_db) break;
+            tried.plans.push_back(most_precise(tried.model, bits, limits));
+            if (!most || is_worse(*most, tried.plans.back())) most = tried.plans.back();
         }
-        if (!chosen) continue;
+    }
+    // What all shapes have to promise: the target, or nearly as much as the best of all. Each with its least T for
+    // that.
+    const double promise =
+        !most || most->snr_db >= options.target_snr_db ? options.target_snr_db : most->snr_db - kCloseDb;
+    std::optional<planner::TimedSlots> best;
+    for (const auto& [slots, model, plans] : shapes) {
+        const auto chosen = std::ranges::find_if(
+            plans, [&](const PrecisionPlan& plan) { return plan.fits == most->fits && plan.snr_db >= promise; });
+        if (chosen == plans.end()) continue;
         const Precision precision = cheapest(model, *chosen, costs, options.target_snr_db, limits).precision;
         model::Architecture architecture = skeleton(network);
         architecture.slots = slots;

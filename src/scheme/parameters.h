@@ -29,7 +29,7 @@ inline constexpr std::size_t kMaxDirectDegree = 2048;
 
 constexpr bool direct_rings_fit() {
     for (const DirectRing& ring : kDirectRings)
-        if (!lattice::is_secure_2024(ring.degree, ring.modulus_bits) || ring.degree > kMaxDirectDegree) return false;
+        if (!lattice::is_secure(ring.degree, ring.modulus_bits) || ring.degree > kMaxDirectDegree) return false;
     return true;
 }
 static_assert(direct_rings_fit(), "a ring of the linear layers is outside the security table of 2024");
