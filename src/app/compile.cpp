@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "app/dropped.h"
 #include "app/key_report.h"
 #include "app/plan_report.h"
 #include "app/precision_report.h"
@@ -31,17 +32,31 @@ namespace {
 /// Where the compiler chooses, rates are measured with widths that it often takes.
 constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
 
+/// Which picture of the set is the i-th of `used`.
+std::size_t picture_at(std::size_t i, std::size_t used, const data::Dataset& set) { return i * set.size() / used; }
+
+std::string outlier_text(const compiler::Outlier& outlier, const std::string& name) {
+    const std::string why = outlier.reach > 0
+                                ? fmt::format("values on it reach {:.3g} times as far as on most others", outlier.reach)
+                                : std::string("the float network diverges on it");
+    return fmt::format("calibration picture {} is left out: {}. The model answers pictures like it wrongly", name, why);
+}
+
 /// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
 std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count,
                                                  const compiler::ImportedModel& imported) {
     const std::size_t used = std::min(count, set.size());
     require(used > 0, ErrorKind::kInvalidArgument, "the calibration set is empty");
     std::vector<std::vector<float>> pictures(used);
+    Dropped dropped;
     Progress progress("loading calibration pictures", used);
     tbb::parallel_for(std::size_t{0}, used, [&](std::size_t i) {
-        pictures[i] = set.load(i * set.size() / used, imported.preprocessing, imported.input);
+        std::string left_out;
+        pictures[i] = set.load(picture_at(i, used, set), imported.preprocessing, imported.input, left_out);
+        dropped.add(left_out);
         progress.advance();
     });
+    dropped.warn(used);
     return pictures;
 }
 
@@ -105,6 +120,10 @@ void run_compile(const CompileCommand& command) {
     };
     compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
+    for (const compiler::Outlier& outlier : result.report.outliers)
+        imported.notes.push_back(outlier_text(outlier, set->name(picture_at(outlier.image, pictures.size(), *set))));
+    for (std::size_t i = imported.notes.size() - result.report.outliers.size(); i < imported.notes.size(); ++i)
+        warn(imported.notes[i]);
     if (options.timing) planner::pack_for(*options.timing, result.model);
 
     require_agreement(command, result.report);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
+#include "app/dropped.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
 #include "app/warning.h"
@@ -37,11 +38,14 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 void evaluate_twin(const model::Model& model, const model::Twin& twin, const data::Dataset& set, EvalResult& result) {
     std::atomic<std::size_t> labelled{0}, correct{0}, clamped{0};
     std::vector<char> overflowed(result.images, 0);
+    Dropped dropped;
     std::atomic<std::int64_t> overflows{0};
     const auto begin = Clock::now();
     Progress progress("clear-text twin", result.images);
     tbb::parallel_for(std::size_t{0}, result.images, [&](std::size_t i) {
-        const auto pixels = set.load(i, model.architecture.preprocessing, model.architecture.input);
+        std::string left_out;
+        const auto pixels = set.load(i, model.architecture.preprocessing, model.architecture.input, left_out);
+        dropped.add(left_out);
         const model::TwinResult r = twin.run(model::quantise_input(model.architecture, pixels));
         if (const auto label = set.label(i)) {
             ++labelled;
@@ -60,6 +64,8 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
         if (overflowed[i] != 0) result.overflowed.push_back(set.name(i));
     result.images_with_overflow = result.overflowed.size();
     result.images_clamped = clamped;
+    result.dropped = dropped.counts();
+    dropped.warn(result.images);
     result.images_per_minute = 60 * static_cast<double>(result.images) / seconds_since(begin);
 }
 
@@ -119,6 +125,7 @@ nlohmann::json to_json(const EvalResult& r) {
         {"images_with_overflow", r.images_with_overflow},
         {"overflowed", r.overflowed},
         {"images_clamped", r.images_clamped},
+        {"dropped", r.dropped},
         {"images_per_minute", r.images_per_minute}};
     if (r.agreement.runs) {
         const PrivateAgreement& a = r.agreement;

@@ -20,6 +20,6 @@ nlohmann::json keys_json(const model::Model& model, const planner::KeyBytes& byt
 /// What the compiler says where keys of their own for every depth take more than kDearKeys of all bytes; empty if they
 /// do not, or if the model has one key for all.
 std::string keys_hint(const model::Model& model, const planner::KeyBytes& bytes);
-inline constexpr double kDearKeys = 0.25;
+inline constexpr double kDearKeys = 0.1;
 
 }  // namespace flash::app

@@ -88,6 +88,9 @@ std::string precision_text(const compiler::Report& report, const std::string& im
 }
 
 nlohmann::json precision_json(const compiler::Report& report) {
+    nlohmann::json left_out = nlohmann::json::array();
+    for (const compiler::Outlier& outlier : report.outliers)
+        left_out.push_back({{"image", outlier.image}, {"reach", outlier.reach}});
     nlohmann::json layers = nlohmann::json::array(), candidates = nlohmann::json::array(),
                    worst = nlohmann::json::array();
     for (const compiler::LayerReport& l : report.layers)
@@ -125,6 +128,7 @@ nlohmann::json precision_json(const compiler::Report& report) {
             {"agreement", report.agreement},
             {"margin", report.margin},
             {"calibration_images", report.calibration_images},
+            {"left_out", left_out},
             {"check_images", report.check_images},
             {"proof_images", report.proof_images}};
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <utility>
 
+#include "app/epoch_file.h"
 #include "app/key_report.h"
 #include "app/memory.h"
 #include "app/server_identity.h"
@@ -89,6 +90,7 @@ void run_serve(const ServeCommand& command) {
     transport::Identity identity = server_identity(command.identity, listen);
 
     const std::optional<std::filesystem::path> cache = cache_of(command);
+    const protocol::Epoch epoch = epoch_of(command.model, command.rotate);
     const auto begin = std::chrono::steady_clock::now();
     Progress progress("loading the model", 100);
     const protocol::PreparedModel model = [&] {
@@ -98,7 +100,7 @@ void run_serve(const ServeCommand& command) {
         model::LayerSource& source = coarse ? static_cast<model::LayerSource&>(*coarse) : reader;
         return protocol::PreparedModel(
             source, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache,
-            command.transform_bytes, protocol::make_activation(source.architecture(), command.guard));
+            command.transform_bytes, protocol::make_activation(source.architecture(), command.guard), epoch);
     }();
     progress.finish();
     return_freed_memory();
@@ -117,6 +119,9 @@ void run_serve(const ServeCommand& command) {
                          const protocol::InferenceCost cost = protocol::cost_of(model.architecture(), model.plan());
                          return human_bytes(static_cast<double>(cost.up() + cost.down()));
                      }());
+    if (epoch != protocol::Epoch{})
+        spdlog::info("{} epoch {} of its public polynomials", command.rotate ? "begins" : "goes on with",
+                     to_hex(epoch).substr(0, 16));
     if (command.reveal) spdlog::info("results tell {} bits", *command.reveal);
 
     const protocol::SessionMemory memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());

@@ -25,6 +25,7 @@ struct ServeCommand {
     std::chrono::seconds idle_timeout{300};
     int threads = 0;
     bool guard = false;         ///< protocol::Activation::guarded
+    bool rotate = false;        ///< begin a new epoch of the public polynomials
     std::optional<int> reveal;  ///< bits of a result, where they are fewer than the model's
 };
 

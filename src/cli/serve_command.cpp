@@ -51,6 +51,9 @@ void add_serve(CLI::App& program) {
         "--guard", command.guard,
         "Keep the encrypted vectors of a layer until all answers to the layers before it have come, against "
         "clients that deviate from the protocol to read the model's inner layers. Takes longer on slow lines");
+    sub->add_flag("--rotate", command.rotate,
+                  "Begin a new epoch: other public polynomials for the same model and fingerprint, kept in MODEL.epoch "
+                  "for later starts");
     sub->add_option("--reveal", command.reveal,
                     "Bits that each value of a result tells, 6 to 16 (default: the model's). To a client it is another "
                     "model, with a fingerprint of its own")

@@ -145,7 +145,7 @@ double Calibration::logit_power() const {
 }
 
 Calibration calibrate(const Network& network, std::span<const std::vector<float>> images,
-                      const std::function<void(double)>& progress) {
+                      const std::function<void(double)>& progress, std::vector<std::optional<Error>>* failures) {
     check_images(network, images);
     Calibration result;
     result.images = static_cast<std::int64_t>(images.size());
@@ -161,7 +161,7 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
     };  // of an image: they are spread evenly
     tbb::enumerable_thread_specific<std::vector<ChannelSums>> partial(zero);
     std::atomic<std::size_t> done{0};
-    tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t i) {
+    const auto run = [&](std::size_t i) {
         std::vector<ChannelSums>& sums = partial.local();
         const std::vector<double> pixels(images[i].begin(), images[i].end());
         const auto add = [&](std::size_t value, const std::vector<double>& x, const auto& curve) {
@@ -203,6 +203,14 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
                                         "for the 32-bit floats that the client gets. Check the image normalisation "
                                         "and the training",
                                         i, kMostLogit));
+    };
+    tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t i) {
+        try {
+            run(i);
+        } catch (const Error& error) {
+            if (failures == nullptr || error.kind() != ErrorKind::kRange) throw;
+            (*failures)[i].emplace(error);
+        }
         const std::size_t count = ++done;
         if (progress) progress(static_cast<double>(count) / static_cast<double>(images.size()));
     });

@@ -12,6 +12,7 @@
 #include "compiler/calibrate.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/outliers.h"
 #include "compiler/search.h"
 #include "packing/choose_packing.h"
 #include "scheme/direct_noise.h"
@@ -135,7 +136,7 @@ std::vector<std::size_t> worst_layers(const std::vector<LayerReport>& layers) {
 
 }  // namespace
 
-CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> images,
+CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> given,
                       const CompileOptions& options) {
     check_options(options);
     const Network& network = *imported.network;
@@ -144,7 +145,12 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
             if (options.progress) options.progress(from + (to - from) * fraction, phase);
         });
     };
-    const Calibration calibration = calibrate(network, images, report_progress(0, 0.5, "calibrating"));
+    const SoundCalibration sound = calibrate_soundly(network, given, report_progress(0, 0.5, "calibrating"));
+    const Calibration& calibration = sound.calibration;
+    std::vector<std::vector<float>> kept;
+    if (!sound.outliers.empty())
+        for (const std::size_t i : sound.kept) kept.push_back(given[i]);
+    const std::span<const std::vector<float>> images = kept.empty() ? given : kept;
     const std::vector<LayerRange> ranges =
         choose_ranges(network, calibration, {options.margin, options.overflow_rate, options.channel_floor});
     prove_clips_idle(network, ranges);
@@ -178,6 +184,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     report.agreement = static_cast<double>(found.check.agree) / static_cast<double>(found.check.images);
     report.margin = margin_text(ranges, options, calibration.images);
     report.calibration_images = calibration.images;
+    report.outliers = sound.outliers;
     report.check_images = found.check.images;
     report.proof_images = found.proof.images;
     return result;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/outliers.h"
 #include "model/architecture.h"
 
 namespace flash::compiler {
@@ -45,11 +46,12 @@ struct Report {
     std::vector<std::size_t> worst;  ///< up to three layers that make the most of the logits' noise
     double snr_db = 0;               ///< of the logits, of the chosen candidate
     double predicted_snr_db = 0;
-    double agreement = 0;  ///< fraction of the check images whose top class equals the float network's
-    std::string margin;    ///< how the margin was chosen and what that assumes
-    std::int64_t calibration_images = 0;
-    std::int64_t check_images = 0;  ///< spread evenly over the calibration images: SNR and agreement
-    std::int64_t proof_images = 0;  ///< these and those that reach furthest: no value may leave its range on them
+    double agreement = 0;                 ///< fraction of the check images whose top class equals the float network's
+    std::string margin;                   ///< how the margin was chosen and what that assumes
+    std::int64_t calibration_images = 0;  ///< without those that were left out
+    std::vector<Outlier> outliers;        ///< images that were left out
+    std::int64_t check_images = 0;        ///< spread evenly over the calibration images: SNR and agreement
+    std::int64_t proof_images = 0;        ///< these and those that reach furthest: no value may leave its range on them
 };
 
 }  // namespace flash::compiler

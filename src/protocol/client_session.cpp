@@ -31,7 +31,7 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
                     "the server's model has fingerprint " + to_hex(fingerprint) + ", not the expected one");
     model::Architecture architecture = model::parse_architecture(reply.architecture);
     std::shared_ptr<const Activation> activation = make_activation(architecture, reply.guarded);
-    ClientModel model(std::move(architecture), fingerprint, std::move(activation));
+    ClientModel model(std::move(architecture), fingerprint, std::move(activation), reply.epoch);
     if (reply.session.has_value() != model.plan.has_levels())
         throw Error(ErrorKind::kProtocol,
                     "the server's hello does not fit its model: the random number of the session");

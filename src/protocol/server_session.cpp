@@ -30,6 +30,7 @@ PublicSeed handshake(const PreparedModel& model, transport::Channel& channel) {
     reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
     reply.guarded = model.activation().guarded();
+    reply.epoch = model.epoch();
     if (model.plan().has_levels()) reply.session = generate_public_seed();
     channel.send({message_type::kServerHello, 0, 0, encode(reply)});
     return reply.session.value_or(PublicSeed{});

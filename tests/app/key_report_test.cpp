@@ -34,7 +34,7 @@ model::Model chain(bool trust_server) {
 }
 
 TEST(KeyReport, HintsWhereKeysForEachDepthAreDear) {
-    EXPECT_EQ(app::keys_hint(chain(false), {1000, 760}), "");
+    EXPECT_EQ(app::keys_hint(chain(false), {1000, 910}), "");
     const std::string hint = app::keys_hint(chain(false), {1000, 740});
     EXPECT_THAT(hint, HasSubstr("260 of 1,000 bytes (26%)"));
     EXPECT_THAT(hint, HasSubstr("--trust-server"));

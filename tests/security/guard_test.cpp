@@ -109,7 +109,7 @@ TEST(Guard, TheHelloTellsItInOneWay) {
     hello.guarded = true;
     bytes = encode(hello);
     EXPECT_TRUE(decode_server_hello(bytes).guarded);
-    bytes[bytes.size() - 4] = 2;
+    bytes[bytes.size() - 4 - sizeof(Epoch)] = 2;
     EXPECT_THROW(decode_server_hello(bytes), Error);
 }
 
