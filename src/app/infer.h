@@ -16,6 +16,7 @@ struct InferCommand {
     std::optional<std::filesystem::path> ca;       ///< trusted certificates
     std::optional<std::string> model_fingerprint;  ///< refuse any other model
     bool trust_server = false;                     ///< accept models with one key for all depths
+    bool large_ring = false;                       ///< refuse models with uploads in the small ring
     int top = 5;
     bool json = false;
     bool json_lines = false;                       ///< an object a line, as each answer comes

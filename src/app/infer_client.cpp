@@ -41,6 +41,7 @@ InferClient::InferClient(const InferCommand& command) : retries_(command.retries
     options_.limits.timeout = command.timeout;
     session_options_.timeout = command.timeout;
     session_options_.policy.trust_server = command.trust_server;
+    session_options_.policy.large_ring_only = command.large_ring;
     if (command.model_fingerprint) expect(parse_fingerprint(*command.model_fingerprint));
 }
 

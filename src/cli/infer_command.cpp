@@ -29,6 +29,9 @@ void add_infer(CLI::App& program) {
     sub->add_flag("--trust-server", command.trust_server,
                   "Accept a model that is private from a server that follows the protocol only (semi-honest, and "
                   "assuming circular security)");
+    sub->add_flag("--require-large-ring", command.large_ring,
+                  "Refuse models with uploads in the small ring, which is easier to break for whoever has worked on a "
+                  "model's public polynomials for long");
     sub->add_option("--top", command.top, "Classes to show")->capture_default_str()->check(count());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()

@@ -22,7 +22,8 @@ void check_policy(const ClientModel& model, const ClientPolicy& policy) {
           "(semi-honest, and assuming circular security). Nothing of the input was sent. Whoever trusts this server so "
           "far says --trust-server");
     check(!policy.large_ring_only || plan.degrees() == std::vector<std::size_t>{model::kDefaultDegree},
-          "the server's model has uploads in the small ring, and the client accepts the large one only");
+          "the server's model has uploads in the small ring, and the client accepts the large one only; nothing of the "
+          "input was sent");
     const std::size_t keys = plan.keys().size();
     check(keys <= kMaxKeys, "the server's model asks for " + std::to_string(keys) + " keys; at most " +
                                 std::to_string(kMaxKeys) + " are accepted");

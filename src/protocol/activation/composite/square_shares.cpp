@@ -1,10 +1,10 @@
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 #include <cstddef>
 
 #include "base/error.h"
 #include "lattice/pointwise.h"
-#include "protocol/activation/slots/kernels/square_shares.h"
+#include "protocol/activation/composite/kernels/square_shares.h"
 
 namespace flash::protocol {
 

@@ -1,7 +1,7 @@
 // The kernels of square_shares.h, written once on Lanes; each sibling includes its lanes and then this file. Counts
 // are multiples of Lanes::kCount.
 #include "lattice/kernels/wide_prime.h"
-#include "protocol/activation/slots/kernels/square_shares.h"
+#include "protocol/activation/composite/kernels/square_shares.h"
 
 namespace flash::protocol::kernels {
 namespace {

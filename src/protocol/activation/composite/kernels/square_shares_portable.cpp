@@ -1,5 +1,5 @@
 #include "lattice/kernels/lanes_portable.h"
-#include "protocol/activation/slots/kernels/square_shares.inl"
+#include "protocol/activation/composite/kernels/square_shares.inl"
 
 namespace flash::protocol::kernels {
 

@@ -1,5 +1,5 @@
 // The share arithmetic of the activation, over every pair of shares of a small width and at the edges of the wide ones.
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 #include <gtest/gtest.h>
 
