@@ -29,9 +29,6 @@ namespace flash::app {
 
 namespace {
 
-/// Where the compiler chooses, rates are measured with widths that it often takes.
-constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
-
 /// Which picture of the set is the i-th of `used`.
 std::size_t picture_at(std::size_t i, std::size_t used, const data::Dataset& set) { return i * set.size() / used; }
 
@@ -41,6 +38,9 @@ std::string outlier_text(const compiler::Outlier& outlier, const std::string& na
                                 : std::string("the float network diverges on it");
     return fmt::format("calibration picture {} is left out: {}. The model answers pictures like it wrongly", name, why);
 }
+
+/// Where the compiler chooses, rates are measured with widths that it often takes.
+constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
 
 /// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
 std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count,

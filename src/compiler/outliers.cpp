@@ -63,11 +63,13 @@ SoundCalibration calibrate_soundly(const Network& network, std::span<const std::
     }
     if (outliers.size() > most) throw Error(*failures[outliers.begin()->first]);
     const std::map<std::size_t, double> diverging = outliers;
-    for (std::size_t l = 0; l < network.layers.size(); ++l)
+    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        if (network.layers[l].sine()) continue;  // values that go far wrap around, and nothing is lost
         for (const auto& [image, reach] :
              far_images(result.calibration.maxima[l], finite,
                         static_cast<std::size_t>(network.layers[l].output.channels), most - diverging.size()))
             outliers[image] = std::max(outliers[image], reach);
+    }
     if (outliers.size() > most) outliers = diverging;
     for (const auto& [image, reach] : outliers) result.outliers.push_back({image, reach});
     for (std::size_t i = 0; i < images.size(); ++i)
