@@ -2,10 +2,8 @@
 
 #include <tbb/parallel_for.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 namespace flash::app {
@@ -28,10 +26,6 @@ std::vector<RankedClass> rank_classes(std::span<const float> logits, const std::
                           logits[index], weight(logits[index]) / sum});
     }
     return ranked;
-}
-
-int best_class(std::span<const float> logits) {
-    return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 double logit_bound(const model::Twin& twin, std::span<const std::int32_t> input, std::span<const float> logits,

@@ -22,6 +22,7 @@
 #include "data/input.h"
 #include "model/arithmetic.h"
 #include "model/file.h"
+#include "model/ranking.h"
 #include "model/twin.h"
 #include "protocol/audit.h"
 #include "protocol/local_session.h"
@@ -45,7 +46,7 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
         const model::TwinResult r = twin.run(model::quantise_input(model.architecture, pixels));
         if (const auto label = set.label(i)) {
             ++labelled;
-            correct += best_class(r.logits) == *label;
+            correct += model::best_class(r.logits) == *label;
         }
         overflows += r.overflows;
         overflowed[i] = r.overflows > 0;
@@ -96,7 +97,7 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         agreement.largest_rounding_error = std::max(agreement.largest_rounding_error, report.largest_error());
         agreement.wrong_activations += report.wrong_activations();
         const std::vector<float>& expected = clear.logits;
-        agreement.same_class += best_class(expected) == best_class(result.logits);
+        agreement.same_class += model::best_class(expected) == model::best_class(result.logits);
         double difference = 0;
         for (std::size_t k = 0; k < expected.size(); ++k)
             difference = std::max(difference, std::abs(static_cast<double>(expected[k]) - result.logits[k]));

@@ -8,7 +8,6 @@
 #include <set>
 #include <thread>
 
-#include "app/answer.h"
 #include "app/infer_output.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
@@ -21,7 +20,7 @@
 #include "base/standard_output.h"
 #include "data/input.h"
 #include "data/preprocess.h"
-#include "model/arithmetic.h"
+#include "model/ranking.h"
 #include "protocol/client_session.h"
 #include "transport/tls.h"
 
@@ -48,20 +47,6 @@ Sha256 parse_fingerprint(const std::string& text) {
 transport::Traffic difference(const transport::Traffic& now, const transport::Traffic& before) {
     return {now.bytes_sent - before.bytes_sent, now.bytes_received - before.bytes_received,
             now.messages_sent - before.messages_sent, now.messages_received - before.messages_received};
-}
-
-/// Why the result layer's integers cannot be what the network computes; empty if they can. Calibrated values keep a
-/// guard bit; where some layer's value leaves its range, shares wrap around and what follows is noise over the whole
-/// range.
-std::string doubt(const model::Architecture& architecture, const protocol::ClientResult& result) {
-    const std::int64_t limit = model::share_limit(architecture.layers.back().share_bits);
-    for (const float logit : result.logits)
-        if (!std::isfinite(logit)) return "a logit is beyond what a float holds";
-    for (const std::int64_t x : result.x)
-        if (std::abs(x) > limit)
-            return fmt::format("a logit is beyond the calibrated range of {:.4g}",
-                               architecture.output_scale * static_cast<double>(limit));
-    return {};
 }
 
 /// The connection to the server, made anew where an inference on it failed.
@@ -204,8 +189,9 @@ void run_infer(const InferCommand& command) {
             answer.result = session.infer(input.values, show, &profile);
             answer.traffic = difference(session.channel().traffic(), before);
         });
-        answer.ranked = rank_classes(answer.result.logits, architecture.classes, command.top);
-        answer.unreliable = doubt(architecture, answer.result);
+        answer.ranked = model::rank_classes(answer.result.logits, architecture.classes,
+                                            static_cast<std::size_t>(std::max(command.top, 0)));
+        answer.unreliable = model::doubt(architecture, answer.result.x, answer.result.logits);
         if (!answer.unreliable.empty())
             warn(fmt::format("{}: the answer is unreliable: {}", input.name, answer.unreliable));
         tally.unreliable += !answer.unreliable.empty();
