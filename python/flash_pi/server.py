@@ -63,39 +63,22 @@ class ServerProcess:
 
     def __init__(self, model: Path, listen: str, certificate: str | os.PathLike | None, key: str | os.PathLike | None,
                  max_sessions: int) -> None:
-        words = [sys.executable, "-m", "flash_pi.server", model, listen, certificate or "", key or "", max_sessions]
+        words = [sys.executable, "-m", "flash_pi._serve", model, listen, certificate or "", key or "", max_sessions]
         self._process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          text=True)
         kind, _, rest = self._process.stdout.readline().strip().partition(" ")
         if kind != "serving":
-            self._process.wait()
+            self.stop()
             raise Error(rest or "the server process ended", kind or "internal")
         self.address, self.pin = rest.split(" ")
 
     def stop(self) -> None:
         """Ends the sessions and waits for the process."""
-        if self._process.poll() is None:
-            self._process.communicate("")
+        with self._process:
+            self._process.stdin.close()
 
     def __enter__(self) -> "ServerProcess":
         return self
 
     def __exit__(self, *error: object) -> None:
         self.stop()
-
-
-def _main(model: str, listen: str, certificate: str, key: str, max_sessions: str) -> int:
-    """Serves until standard input ends: its parent has gone, or stopped it."""
-    try:
-        server = serve(model, listen, certificate=certificate or None, key=key or None, max_sessions=int(max_sessions))
-    except Error as error:
-        print(error.kind, error, flush=True)
-        return 1
-    with server:
-        print("serving", server.address, server.pin, flush=True)
-        sys.stdin.read()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]))

@@ -1,7 +1,9 @@
 // The public headers, used as a user would: compile, serve, ask, cancel.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <random>
 
 #include "flash/client.h"
