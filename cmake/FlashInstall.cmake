@@ -24,6 +24,8 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/FlashConfigVersion.cmake 
 install(FILES ${PROJECT_BINARY_DIR}/FlashConfig.cmake ${PROJECT_BINARY_DIR}/FlashConfigVersion.cmake
         DESTINATION ${package} COMPONENT library)
 
+# From the folder of the .pc files to the prefix: an installed tree may be moved.
+file(RELATIVE_PATH FLASH_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 # Static libraries in the order in which a linker wants them.
 set(FLASH_PC_COMMON "-lflash_api_common -lflash_data -lflash_protocol -lflash_transport -lflash_packing -lflash_model \
 -lflash_model_proto -lflash_scheme -lflash_lattice -lflash_base")
