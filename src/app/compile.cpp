@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "app/key_report.h"
 #include "app/plan_report.h"
 #include "app/precision_report.h"
 #include "app/probe_pictures.h"
@@ -26,6 +27,9 @@
 namespace flash::app {
 
 namespace {
+
+/// Where the compiler chooses, rates are measured with widths that it often takes.
+constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
 
 /// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
 std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count,
@@ -90,6 +94,10 @@ void run_compile(const CompileCommand& command) {
     const auto pictures = load_calibration(*set, command.calibration_images, imported);
 
     compiler::CompileOptions options = command.options;
+    if (command.place)
+        options.timing = {planner::measure_rates(options.plain_bits ? options.plain_bits : kUsualPlainBits,
+                                                 options.share_bits ? options.share_bits : kUsualShareBits),
+                          setting_of(*command.place)};
     Progress progress("compiling", 1000);
     options.progress = [&](double fraction, const std::string& phase) {
         progress.set_label(phase);
@@ -97,26 +105,28 @@ void run_compile(const CompileCommand& command) {
     };
     compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
-    if (command.place) planner::pack_for(setting_of(*command.place), result.model);
+    if (options.timing) planner::pack_for(*options.timing, result.model);
 
     require_agreement(command, result.report);
     const std::vector<ProbeOutcome> probes = probe(result.model);
     model::save(result.model, out);
+    const std::string hint = keys_hint(result.model, planner::key_bytes(result.model));
+    if (!hint.empty()) imported.notes.push_back(hint);
 
+    const planner::Timing* const timing = options.timing ? &*options.timing : nullptr;
     if (command.json) {
-        nlohmann::json json = plan_json(result.model);
+        nlohmann::json json = plan_json(result.model, timing);
         json["report"] = precision_json(result.report);
         json["probes"] = nlohmann::json::array();
         for (const ProbeOutcome& p : probes)
             json["probes"].push_back({{"picture", p.picture}, {"overflows", p.overflows}});
         json["notes"] = imported.notes;
         json["file"] = out.string();
-        json["notes"] = imported.notes;
         print_result("{}\n", json.dump(2));
         return;
     }
     for (const std::string& note : imported.notes) print_result("note: {}\n", note);
-    print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
+    print_result("{}\n{}", plan_table(result.model, timing), precision_text(result.report, set->description()));
     print_result("{}", probe_text(probes));
     std::error_code no_size;  // a device or a pipe has none
     const auto bytes = std::filesystem::file_size(out, no_size);

@@ -96,6 +96,7 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         }
         agreement.largest_rounding_error = std::max(agreement.largest_rounding_error, report.largest_error());
         agreement.wrong_activations += report.wrong_activations();
+        agreement.largest_sine_use = std::max(agreement.largest_sine_use, report.largest_sine_use());
         const std::vector<float>& expected = clear.logits;
         agreement.same_class += model::best_class(expected) == model::best_class(result.logits);
         double difference = 0;
@@ -130,6 +131,7 @@ nlohmann::json to_json(const EvalResult& r) {
                            {"out_of_range", a.out_of_range},
                            {"outside", a.outside},
                            {"wrong_activations", a.wrong_activations},
+                           {"largest_sine_over_bound", a.largest_sine_use},
                            {"mean_seconds", a.mean_seconds},
                            {"bytes_up", a.bytes_up},
                            {"bytes_down", a.bytes_down},
@@ -190,6 +192,9 @@ void print(const EvalResult& r, const data::Dataset& set) {
                    fmt::format("{:.3f}", a.largest_relative_difference)});
     table.add_row({"pre-activations out of range", with_separators(a.out_of_range)});
     table.add_row({"activations not exact", with_separators(a.wrong_activations)});
+    if (a.largest_sine_use > 0)
+        table.add_row(
+            {"largest distance of a sine from its curve, over its bound", fmt::format("{:.3f}", a.largest_sine_use)});
     table.add_row({"seconds per inference, both parties here", fmt::format("{:.3f}", a.mean_seconds)});
     table.add_row({"bytes up, down", fmt::format("{}, {}", with_separators(static_cast<long long>(a.bytes_up)),
                                                  with_separators(static_cast<long long>(a.bytes_down)))});
@@ -234,7 +239,8 @@ void run_eval(const EvalCommand& command) {
         warn(
             fmt::format("in {} of {} private runs a value left its calibrated range, so that the answer is wrong: {}{}",
                         a.outside.size(), a.runs, a.outside.front(), a.outside.size() > 1 ? " and others" : ""));
-    if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1)
+    if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1 ||
+        a.largest_sine_use > 1)
         throw Error(ErrorKind::kInternal,
                     "a private run differs from the clear-text twin by more than the protocol's rounding explains");
 }

@@ -34,6 +34,8 @@ struct PrivateAgreement {
     std::vector<std::string> outside;  ///< pictures with such values: their answers are wrong, which is not a defect,
                                        ///< and what is above and below is of the others
     std::int64_t wrong_activations = 0;
+    double largest_sine_use =
+        0;  ///< largest distance of a sine from its curve, over its bound; 0 if there are no sines
     double mean_seconds = 0;
     std::uint64_t bytes_up = 0, bytes_down = 0;  ///< of one inference
     int round_trips = 0;

@@ -15,10 +15,13 @@ struct InferCommand {
     std::optional<std::string> pin;                ///< certificate fingerprint
     std::optional<std::filesystem::path> ca;       ///< trusted certificates
     std::optional<std::string> model_fingerprint;  ///< refuse any other model
+    bool trust_server = false;                     ///< accept models with one key for all depths
+    bool large_ring = false;                       ///< refuse models with uploads in the small ring
     int top = 5;
     bool json = false;
     bool json_lines = false;                       ///< an object a line, as each answer comes
     std::optional<std::filesystem::path> results;  ///< such lines are appended here, and inputs that it has are skipped
+    int parallel = 1;                              ///< inferences at a time, each on a connection of its own
     int retries = 0;                               ///< further attempts at an input, each on a fresh connection
     bool profile = false;                          ///< time and bytes by layer and phase, in the tables or the JSON
     std::optional<std::filesystem::path> trace;    ///< where to write trace events (app/profile_report.h)

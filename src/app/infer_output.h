@@ -23,7 +23,7 @@ struct Answer {
     transport::Traffic traffic;
     double clamped = 0;      ///< share of the input's values that the model's range cut off
     std::string unreliable;  ///< why the answer must not be trusted; empty if nothing speaks against it
-    const Profile* profile = nullptr;
+    std::shared_ptr<const Profile> profile;
 };
 
 nlohmann::json answer_json(const Answer& answer, bool with_profile);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <utility>
 
+#include "app/key_report.h"
 #include "app/memory.h"
 #include "app/server_identity.h"
 #include "app/threads.h"
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/table.h"
+#include "model/coarse_result.h"
 #include "model/reader.h"
 #include "protocol/server_session.h"
 #include "protocol/session_memory.h"
@@ -63,7 +65,9 @@ const char* wait_for_end(Signals& signals, const std::function<void()>& report) 
 std::optional<std::filesystem::path> cache_of(const ServeCommand& command) {
     if (!command.use_cache) return std::nullopt;
     if (!command.cache.empty()) return command.cache;
-    return command.model.string() + ".cache";
+    // Of another architecture: not to overwrite the model's own.
+    const std::string coarse = command.reveal ? fmt::format(".reveal-{}", *command.reveal) : "";
+    return command.model.string() + coarse + ".cache";
 }
 
 void report(const protocol::CacheOutcome& outcome, const std::filesystem::path& cache) {
@@ -80,6 +84,7 @@ void run_serve(const ServeCommand& command) {
     const auto limit = limit_threads(command.threads);
     // What can be wrong with the command is said before the model is loaded, which may take long.
     const transport::Address listen = transport::parse_address(command.listen);
+    const auto socket = std::make_shared<transport::BoundSocket>(listen);
     if (command.port_file) require_writable(*command.port_file);
     transport::Identity identity = server_identity(command.identity, listen);
 
@@ -88,9 +93,12 @@ void run_serve(const ServeCommand& command) {
     Progress progress("loading the model", 100);
     const protocol::PreparedModel model = [&] {
         model::Reader reader(command.model);
+        std::optional<model::CoarseResult> coarse;
+        if (command.reveal) coarse.emplace(reader, *command.reveal);
+        model::LayerSource& source = coarse ? static_cast<model::LayerSource&>(*coarse) : reader;
         return protocol::PreparedModel(
-            reader, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache,
-            command.transform_bytes);
+            source, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache,
+            command.transform_bytes, protocol::make_activation(source.architecture(), command.guard));
     }();
     progress.finish();
     return_freed_memory();
@@ -101,6 +109,16 @@ void run_serve(const ServeCommand& command) {
                  model.cache().used ? "with" : "without", human_bytes(static_cast<double>(model.memory_bytes())),
                  human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
 
+    if (model.architecture().trust_server)
+        spdlog::warn("clients have to accept this model by --trust-server: it is {}", kTrusting);
+    if (command.guard)
+        spdlog::info("vectors of a layer leave after the answers of all layers before it: {} a query, in place of {}",
+                     human_bytes(static_cast<double>(model.cost().up() + model.cost().down())), [&] {
+                         const protocol::InferenceCost cost = protocol::cost_of(model.architecture(), model.plan());
+                         return human_bytes(static_cast<double>(cost.up() + cost.down()));
+                     }());
+    if (command.reveal) spdlog::info("results tell {} bits", *command.reveal);
+
     const protocol::SessionMemory memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());
     spdlog::info("a session holds up to {} beside that, {} sessions at a time",
                  human_bytes(static_cast<double>(memory.server)), command.max_sessions);
@@ -108,7 +126,7 @@ void run_serve(const ServeCommand& command) {
     std::atomic<bool> stop{false};
     std::atomic<std::size_t> sessions{0}, inferences{0};
     transport::ServerOptions options;
-    options.listen = listen;
+    options.socket = socket;
     options.identity = std::move(identity);
     options.max_sessions = command.max_sessions;
     options.limits.max_queued = protocol::server_queue_bytes(model.cost());

@@ -24,6 +24,8 @@ struct ServeCommand {
     std::chrono::seconds timeout{30};
     std::chrono::seconds idle_timeout{300};
     int threads = 0;
+    bool guard = false;         ///< protocol::Activation::guarded
+    std::optional<int> reveal;  ///< bits of a result, where they are fewer than the model's
 };
 
 /// Serves until SIGINT, SIGTERM or SIGHUP; SIGUSR1 and SIGUSR2 have it log what it is doing. Throws Error if it cannot

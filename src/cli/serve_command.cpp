@@ -4,6 +4,7 @@
 #include "app/serve.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "model/architecture.h"
 
 namespace flash::cli {
 
@@ -46,6 +47,14 @@ void add_serve(CLI::App& program) {
     sub->add_option("--idle-timeout", options->idle_timeout, "Seconds that a client may be idle between inferences")
         ->capture_default_str()
         ->check(seconds());
+    sub->add_flag(
+        "--guard", command.guard,
+        "Keep the encrypted vectors of a layer until all answers to the layers before it have come, against "
+        "clients that deviate from the protocol to read the model's inner layers. Takes longer on slow lines");
+    sub->add_option("--reveal", command.reveal,
+                    "Bits that each value of a result tells, 6 to 16 (default: the model's). To a client it is another "
+                    "model, with a fingerprint of its own")
+        ->check(whole_number(model::kMinShareBits, model::kMaxShareBits));
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->footer("Example:\n  flash serve resnet.flash --listen 0.0.0.0:7400");
     sub->callback([options] {

@@ -10,7 +10,7 @@
 
 namespace flash::compiler {
 
-/// Of one channel of a layer's pre-activation x and of its activation y = a x^2 + b x + c, over all images and
+/// Of one channel of a layer's pre-activation x and of its activation y, over all images and
 /// positions.
 struct ChannelStatistics {
     double largest = 0;   ///< |x|

@@ -93,6 +93,7 @@ Tail fit_tail(std::vector<double> reach, double rate) {
 }  // namespace
 
 void LayerRange::widen(double factor) {
+    if (periodic) return;
     for (double& range : channels) range *= factor;
     margin *= factor;
 }
@@ -100,7 +101,15 @@ void LayerRange::widen(double factor) {
 std::vector<LayerRange> choose_ranges(const Network& network, const Calibration& calibration,
                                       const MarginOptions& options) {
     std::vector<LayerRange> result;
+    const auto ranged = std::ranges::count_if(network.layers, [](const FloatLayer& layer) { return !layer.sine(); });
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        if (const Sine* sine = network.layers[l].sine()) {
+            LayerRange& range = result.emplace_back();
+            for (std::size_t c = 0; c < sine->channels(); ++c) range.channels.push_back(period(*sine, c) / 4);
+            range.margin = 1;
+            range.periodic = true;
+            continue;
+        }
         const std::vector<ChannelStatistics>& seen = calibration.layers[l];
         const std::size_t channels = seen.size();
         const double largest = calibration.largest(l);
@@ -117,8 +126,8 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
                                       whole = natural_ranges(network, calibration, l, peaks);
             for (std::size_t c = 0; c < channels; ++c)
                 scale[c] = std::max({scale[c], floor * natural[c], kLeastScale * whole[c]});
-            const Tail tail = fit_tail(reaches(calibration.maxima[l], scale),
-                                       options.overflow_rate / static_cast<double>(network.layers.size()));
+            const Tail tail =
+                fit_tail(reaches(calibration.maxima[l], scale), options.overflow_rate / static_cast<double>(ranged));
             range.tail = tail.gamma;
             for (std::size_t c = 0; c < channels; ++c)
                 range.channels.push_back(std::clamp(tail.quantile * scale[c], kLeastMargin * seen[c].largest,
@@ -148,6 +157,7 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
 std::vector<std::size_t> furthest_images(const Calibration& calibration, const std::vector<LayerRange>& ranges) {
     std::vector<double> furthest(static_cast<std::size_t>(calibration.images), 0.0);
     for (std::size_t l = 0; l < ranges.size(); ++l) {
+        if (ranges[l].periodic) continue;
         const std::vector<double> reach = reaches(calibration.maxima[l], ranges[l].channels);
         for (std::size_t i = 0; i < reach.size(); ++i) furthest[i] = std::max(furthest[i], reach[i]);
     }

@@ -1,9 +1,9 @@
 // The public half of a compiled model: what both parties know. Layer shapes, share widths, public scales, packing,
 // the image preprocessing and the class names; no weight, no per-channel scale, no activation coefficient.
 //
-// A network is a chain of layers in execution order. A layer is a linear map of earlier values followed by a quadratic
-// activation (all layers but the last) or by the reconstruction of the result at the client (the last one).
-// Value 0 is the network input; value i + 1 is the activation output of layer i. Maps are CHW, row-major.
+// A network is a chain of layers in execution order. A layer is a linear map of earlier values followed by an
+// activation, a square or a sine (all layers but the last), or by the reconstruction of the result at the client (the
+// last one). Value 0 is the network input; value i + 1 is the activation output of layer i. Maps are CHW, row-major.
 #pragma once
 
 #include <array>
@@ -69,6 +69,12 @@ struct Window {
     int out_width(int width) const;
 };
 
+/// What an activation computes of X; docs/protocol.md has both.
+enum class Curve {
+    kSquare,  ///< X^2 + kappa X + offset
+    kSine,    ///< S^2 sin(2 pi X / 2^m) + offset
+};
+
 enum class TermKind {
     kConvolution,  ///< convolution with int8 weights, dense or in groups; a fully connected layer is one whose kernel
                    ///< is the map
@@ -101,6 +107,8 @@ struct Layer {
     Shape output;
     int share_bits = 0;      ///< m: pre-activation shares live mod 2^m
     bool activation = true;  ///< false: the result layer, reconstructed by the client
+    Curve curve = Curve::kSquare;
+    int amplitude = 0;  ///< S of a sine, one of kAmplitudes
     PackingChoice packing;
     int upload_bits = kMaxUploadBits;  ///< of a coefficient of the ciphertexts in which this layer's activation is
                                        ///< uploaded, at most those of q
@@ -159,10 +167,9 @@ struct Architecture {
     /// the first term's source.
     std::vector<std::uint32_t> layer_moduli(int layer) const;
     std::uint32_t bias_modulus(int layer) const;
-    /// T of a network whose values all live modulo one prime of 24 to 28 bits, in slots of degree 4096: what the
-    /// activation protocol of this version runs. Error(kUnsupported) if it has others.
-    std::uint32_t single_modulus() const;
     const Shape& output_shape() const { return layers.back().output; }
+    /// Whether a layer's X counts mod 2^m: its activation is periodic, so it has no range to leave.
+    bool periodic(std::size_t layer) const { return layers[layer].activation && layers[layer].curve == Curve::kSine; }
     /// Activation values per inference.
     std::int64_t activation_values() const;
 };

@@ -15,7 +15,7 @@
 
 namespace flash::protocol {
 
-inline constexpr std::uint32_t kProtocolVersion = 4;
+inline constexpr std::uint32_t kProtocolVersion = 5;
 
 // Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
 
@@ -42,6 +42,7 @@ struct ServerHello {
     std::uint32_t version = kProtocolVersion;
     Sha256 secret_digest{};  ///< salted digest of the weights; with the architecture it gives the fingerprint
     std::vector<std::uint8_t> architecture;
+    bool guarded = false;               ///< Activation::guarded
     std::optional<PublicSeed> session;  ///< of this session; only where keys have levels (packing/levels.h)
 };
 

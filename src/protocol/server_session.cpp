@@ -29,6 +29,7 @@ PublicSeed handshake(const PreparedModel& model, transport::Channel& channel) {
     ServerHello reply;
     reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
+    reply.guarded = model.activation().guarded();
     if (model.plan().has_levels()) reply.session = generate_public_seed();
     channel.send({message_type::kServerHello, 0, 0, encode(reply)});
     return reply.session.value_or(PublicSeed{});

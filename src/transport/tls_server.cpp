@@ -35,7 +35,7 @@ private:
     using ConnectionPtr = std::shared_ptr<TlsConnection>;
 
     void configure();
-    void bind();
+    void listen();
     void run_io();
     void accept();
     void on_accept(tcp::socket socket);
@@ -72,7 +72,7 @@ TlsServer::Impl::Impl(ServerOptions options, Handler handler)
     require(options_.max_sessions > 0 && options_.io_threads > 0, ErrorKind::kInvalidArgument,
             "a server needs at least one session and one I/O thread");
     configure();
-    bind();
+    listen();
     accept();
     for (std::size_t i = 0; i < options_.io_threads; ++i) io_threads_.emplace_back([this] { run_io(); });
 }
@@ -97,37 +97,18 @@ void TlsServer::Impl::configure() {
                                       (code ? code.message() : std::string("they do not belong together")));
 }
 
-void TlsServer::Impl::bind() {
-    const std::string wanted = to_string(options_.listen);
+void TlsServer::Impl::listen() {
+    const std::shared_ptr<BoundSocket> socket =
+        options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen);
+    address_ = socket->address();
     const auto check = [&](const asio::error_code& code) {
-        if (code) throw Error(ErrorKind::kNetwork, "cannot listen on " + wanted + ": " + code.message());
+        if (code) throw Error(ErrorKind::kNetwork, "cannot listen on " + to_string(address_) + ": " + code.message());
     };
     asio::error_code code;
-    tcp::endpoint endpoint(tcp::v6(), options_.listen.port);
-    if (!options_.listen.host.empty()) {
-        tcp::resolver resolver(io_);
-        const auto found = resolver.resolve(options_.listen.host, std::to_string(options_.listen.port),
-                                            tcp::resolver::passive | tcp::resolver::numeric_service, code);
-        check(code);
-        endpoint = found.begin()->endpoint();
-    }
-    acceptor_.open(endpoint.protocol(), code);
-    if (code && options_.listen.host.empty()) {
-        endpoint = tcp::endpoint(tcp::v4(), options_.listen.port);  // a machine without IPv6
-        acceptor_.open(endpoint.protocol(), code);
-    }
-    check(code);
-    acceptor_.set_option(tcp::acceptor::reuse_address(true), code);
-    if (options_.listen.host.empty() && endpoint.protocol() == tcp::v6()) {
-        acceptor_.set_option(asio::ip::v6_only(false), code);
-    }
-    acceptor_.bind(endpoint, code);
+    acceptor_.assign(socket->ipv6() ? tcp::v6() : tcp::v4(), socket->release(), code);
     check(code);
     acceptor_.listen(asio::socket_base::max_listen_connections, code);
     check(code);
-    const auto bound = acceptor_.local_endpoint(code);
-    check(code);
-    address_ = {bound.address().to_string(), bound.port()};
 }
 
 void TlsServer::Impl::run_io() {

@@ -72,6 +72,15 @@ TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
     EXPECT_EQ(stop_server(SIGTERM), 0) << read_file(dir_ / "server.err");
 }
 
+TEST_F(Command, ServeFindsABusyPortBeforeItLoadsTheModel) {
+    start_server();
+    const Outcome o = flash({"serve", dir_ / "none.flash", "--listen", address_, "--cert-dir", dir_ / "other"});
+    EXPECT_EQ(o.status, 6);
+    EXPECT_THAT(o.err, ::testing::HasSubstr("cannot listen on " + address_));
+    EXPECT_FALSE(fs::exists(dir_ / "other")) << "no certificate is made for a server that does not start";
+    EXPECT_EQ(flash(infer({input_})).status, 0) << "the other server is not disturbed";
+}
+
 TEST_F(Command, ServeKeepsACacheBesideTheModel) {
     const fs::path cache = dir_ / "net.flash.cache";
     const auto serve_once = [&](const std::vector<std::string>& extra) {

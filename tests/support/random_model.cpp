@@ -25,7 +25,7 @@ using model::Window;
 
 class Builder {
 public:
-    Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits, model::SlotChoice slots = {},
+    Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits, model::SlotChoice slots = {8192, 2},
             bool trust_server = false)
         : rng_(seed),
           share_bits_(share_bits) {

@@ -10,7 +10,7 @@
 namespace flash::testing {
 
 struct RandomModelOptions {
-    model::SlotChoice slots;
+    model::SlotChoice slots{8192, 2};
     bool trust_server = false;
     int plain_bits = 26;
     int share_bits = 10;
