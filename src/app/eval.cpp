@@ -23,6 +23,7 @@
 #include "data/input.h"
 #include "model/arithmetic.h"
 #include "model/file.h"
+#include "model/ranking.h"
 #include "model/twin.h"
 #include "protocol/audit.h"
 #include "protocol/local_session.h"
@@ -49,7 +50,7 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
         const model::TwinResult r = twin.run(model::quantise_input(model.architecture, pixels));
         if (const auto label = set.label(i)) {
             ++labelled;
-            correct += best_class(r.logits) == *label;
+            correct += model::best_class(r.logits) == *label;
         }
         overflows += r.overflows;
         overflowed[i] = r.overflows > 0;
@@ -103,7 +104,7 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         agreement.wrong_activations += report.wrong_activations();
         agreement.largest_sine_use = std::max(agreement.largest_sine_use, report.largest_sine_use());
         const std::vector<float>& expected = clear.logits;
-        agreement.same_class += best_class(expected) == best_class(result.logits);
+        agreement.same_class += model::best_class(expected) == model::best_class(result.logits);
         double difference = 0;
         for (std::size_t k = 0; k < expected.size(); ++k)
             difference = std::max(difference, std::abs(static_cast<double>(expected[k]) - result.logits[k]));

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "app/answer.h"
 #include "app/infer_client.h"
 #include "app/infer_output.h"
 #include "app/infer_pool.h"
@@ -24,25 +23,11 @@
 #include "base/standard_output.h"
 #include "data/input.h"
 #include "data/preprocess.h"
-#include "model/arithmetic.h"
+#include "model/ranking.h"
 
 namespace flash::app {
 
 namespace {
-
-/// Why the result layer's integers cannot be what the network computes; empty if they can. Calibrated values keep a
-/// guard bit; where some layer's value leaves its range, shares wrap around and what follows is noise over the whole
-/// range.
-std::string doubt(const model::Architecture& architecture, const protocol::ClientResult& result) {
-    const std::int64_t limit = model::share_limit(architecture.layers.back().share_bits);
-    for (const float logit : result.logits)
-        if (!std::isfinite(logit)) return "a logit is beyond what a float holds";
-    for (const std::int64_t x : result.x)
-        if (std::abs(x) > limit)
-            return fmt::format("a logit is beyond the calibrated range of {:.4g}",
-                               architecture.output_scale * static_cast<double>(limit));
-    return {};
-}
 
 /// The file of results that grows from run to run, and what it holds.
 class Results {
@@ -132,8 +117,9 @@ void run_infer(const InferCommand& command) {
 
     const auto show = [&](Answer answer, double clamped) {
         answer.clamped = clamped;
-        answer.ranked = rank_classes(answer.result.logits, architecture.classes, command.top);
-        answer.unreliable = doubt(architecture, answer.result);
+        answer.ranked = model::rank_classes(answer.result.logits, architecture.classes,
+                                            static_cast<std::size_t>(std::max(command.top, 0)));
+        answer.unreliable = model::doubt(architecture, answer.result.x, answer.result.logits);
         if (!answer.unreliable.empty())
             warn(fmt::format("{}: the answer is unreliable: {}", answer.input, answer.unreliable));
         tally.unreliable += !answer.unreliable.empty();

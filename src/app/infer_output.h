@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/answer.h"
+#include "model/ranking.h"
 #include "base/profile.h"
 #include "protocol/client_inference.h"
 #include "transport/channel.h"
@@ -18,7 +18,7 @@ struct InferCommand;
 /// One answer, and what it cost.
 struct Answer {
     std::string input;
-    std::vector<RankedClass> ranked;
+    std::vector<model::RankedClass> ranked;
     protocol::ClientResult result;
     transport::Traffic traffic;
     double clamped = 0;      ///< share of the input's values that the model's range cut off

@@ -1,13 +1,13 @@
-#include "app/answer.h"
+#include "model/ranking.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace flash::app {
+namespace flash::model {
 namespace {
 
-TEST(Answer, RanksByLogitWithProbabilities) {
+TEST(Ranking, RanksByLogitWithProbabilities) {
     const std::vector<float> logits{1.f, 3.f, 2.f, 3.f};
     const auto ranked = rank_classes(logits, {"a", "b"}, 3);
     ASSERT_EQ(ranked.size(), 3u);
@@ -21,4 +21,4 @@ TEST(Answer, RanksByLogitWithProbabilities) {
 }
 
 }  // namespace
-}  // namespace flash::app
+}  // namespace flash::model
