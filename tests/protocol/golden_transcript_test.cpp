@@ -101,13 +101,13 @@ model::Model varied_model() {
 }
 
 TEST(GoldenTranscript, ShortcutsPoolsAndBothRings) {
-    expect_golden(varied_model(), {.model = "e1c88d97207bcf8f",
-                                   .client = {{4, "bd3ab6de24f0d404"},
-                                              {6, "fae13332ce6c7409"},
-                                              {9, "b028a88c47763d11"},
+    expect_golden(varied_model(), {.model = "0463bf74cc18ccf4",
+                                   .client = {{4, "86ee4613b33a05a7"},
+                                              {6, "a0629d77efad1ebe"},
+                                              {9, "75f9d864c6a8b866"},
                                               {11, "99dbd07a7e49211a"}},
                                    .server = {{5, "03eff587ceed2c30"},
-                                              {7, "e56d14caa0ac61e8"},
+                                              {7, "727854582e4b12b6"},
                                               {8, "7d6e19358a40604e"},
                                               {10, "0f06cf3427c186db"}},
                                    .result = "4037e216a23f9fd5"});
@@ -118,16 +118,16 @@ TEST(GoldenTranscript, AnotherPlaintextModulus) {
     options.plain_bits = 27;
     options.share_bits = 11;
     options.layers = 3;
-    expect_golden(flash::testing::random_model(13, options), {.model = "4ead5d5ad70f325e",
-                                                              .client = {{4, "145866d3c2797556"},
-                                                                         {6, "461a7d4cb6cb23db"},
-                                                                         {9, "c44ec69cb7eaa1a8"},
+    expect_golden(flash::testing::random_model(13, options), {.model = "2e43a8a59921f78d",
+                                                              .client = {{4, "6f8cecb64e410ec7"},
+                                                                         {6, "922a78b249801bb2"},
+                                                                         {9, "abe31a634cb49c7a"},
                                                                          {11, "99dbd07a7e49211a"}},
                                                               .server = {{5, "87638005ce817057"},
-                                                                         {7, "db4e071d077d07d8"},
+                                                                         {7, "ec50d951a9ca62e1"},
                                                                          {8, "43c131070430fed1"},
                                                                          {10, "7501a4dcac4c912d"}},
-                                                              .result = "8487f5111d910a28"});
+                                                              .result = "678e2fcee11a3c66"});
 }
 
 }  // namespace
