@@ -15,20 +15,6 @@ namespace {
 
 constexpr std::chrono::seconds kLongestPause{30};  // between two attempts
 
-Sha256 parse_fingerprint(const std::string& text) {
-    Sha256 out{};
-    const auto digit = [&](char c) -> int {
-        if (c >= '0' && c <= '9') return c - '0';
-        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-        throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    };
-    if (text.size() != 64) throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    for (std::size_t i = 0; i < 32; ++i)
-        out[i] = static_cast<std::uint8_t>(digit(text[2 * i]) * 16 + digit(text[2 * i + 1]));
-    return out;
-}
-
 }  // namespace
 
 InferClient::InferClient(const InferCommand& command) : retries_(command.retries) {
@@ -42,7 +28,12 @@ InferClient::InferClient(const InferCommand& command) : retries_(command.retries
     session_options_.timeout = command.timeout;
     session_options_.policy.trust_server = command.trust_server;
     session_options_.policy.large_ring_only = command.large_ring;
-    if (command.model_fingerprint) expect(parse_fingerprint(*command.model_fingerprint));
+    if (command.model_fingerprint) {
+        Sha256 fingerprint{};
+        if (!from_hex(*command.model_fingerprint, fingerprint))
+            throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
+        expect(fingerprint);
+    }
 }
 
 void InferClient::connect() {
