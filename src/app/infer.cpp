@@ -23,6 +23,7 @@
 #include "data/preprocess.h"
 #include "model/arithmetic.h"
 #include "protocol/client_session.h"
+#include "transport/refusal.h"
 #include "transport/tls.h"
 
 namespace flash::app {
@@ -30,6 +31,8 @@ namespace flash::app {
 namespace {
 
 constexpr std::chrono::seconds kLongestPause{30};  // between two attempts
+constexpr std::chrono::seconds kLongestObeyed{
+    3'600};  // that a server may ask for; beyond it there is no use in waiting
 
 Sha256 parse_fingerprint(const std::string& text) {
     Sha256 out{};
@@ -76,8 +79,11 @@ public:
         options_.timeout = command.timeout;
         options_.limits.timeout = command.timeout;
         session_options_.timeout = command.timeout;
-        if (command.model_fingerprint)
-            session_options_.expected_fingerprint = parse_fingerprint(*command.model_fingerprint);
+        // Names are shorter than fingerprints.
+        if (command.model && command.model->size() >= 2 * std::tuple_size_v<Sha256>)
+            session_options_.expected_fingerprint = parse_fingerprint(*command.model);
+        else if (command.model)
+            session_options_.model = *command.model;
     }
 
     /// Runs `use` on a session. What the network or the other party is to blame for is tried again, after a pause that
@@ -93,7 +99,10 @@ public:
                 const bool passing = error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kTimeout ||
                                      error.kind() == ErrorKind::kRemote;
                 if (!passing || attempt >= retries_) throw;
-                const auto pause = std::min(std::chrono::seconds(1 << std::min(attempt, 5)), kLongestPause);
+                const auto asked = transport::retry_after(error.what());
+                if (asked && *asked > kLongestObeyed) throw;
+                const auto pause =
+                    asked ? *asked : std::min(std::chrono::seconds(1 << std::min(attempt, 5)), kLongestPause);
                 warn(fmt::format("{}; trying again in {} s", error.what(), pause.count()));
                 std::this_thread::sleep_for(pause);
             }

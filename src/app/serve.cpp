@@ -3,22 +3,20 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <functional>
+#include <memory>
 #include <utility>
 
-#include "app/memory.h"
 #include "app/server_identity.h"
 #include "app/threads.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/heap.h"
 #include "base/progress.h"
 #include "base/table.h"
-#include "model/reader.h"
-#include "protocol/server_session.h"
-#include "protocol/session_memory.h"
-#include "transport/tls.h"
 
 namespace flash::app {
 
@@ -37,40 +35,46 @@ public:
         }
         pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     }
-    int wait() {
+    /// 0 if none came within the time; without a time, waits for one.
+    int wait(std::chrono::seconds time) {
         int signal = 0;
-        sigwait(&set_, &signal);
-        return signal;
+        if (time.count() == 0) {
+            sigwait(&set_, &signal);
+            return signal;
+        }
+        const timespec limit{time.count(), 0};
+        while ((signal = sigtimedwait(&set_, nullptr, &limit)) < 0 && errno == EINTR) {}
+        return std::max(signal, 0);
     }
 
 private:
     sigset_t set_;
 };
 
-/// Waits until the server is to stop; answers SIGUSR1 and SIGUSR2 by a line in the log. Why it is to stop.
-const char* wait_for_end(Signals& signals, const std::function<void()>& report) {
+/// Waits until the server is to stop, and does what signals and time ask for until then. Why it is to stop.
+const char* wait_for_end(Signals& signals, const ServeCommand& command, service::ModelStore& models,
+                         const service::Server& server) {
+    const auto reload = [&] {
+        if (!models.reload()) spdlog::info("no model has changed");
+        return_freed_memory();
+    };
     while (true) {
-        switch (signals.wait()) {
+        switch (signals.wait(command.watch)) {
             case SIGINT: return "interrupted";
             case SIGTERM: return "terminated";
-            case SIGHUP: return "its terminal was closed";
-            default: report();
+            case SIGHUP: reload(); break;
+            case 0:
+                if (models.has_changed()) reload();
+                break;
+            default: {
+                const service::ServerReport report = server.report();
+                spdlog::info(
+                    "serving {} clients; {} inferences since the start, {} running; {} failed, {} clients were "
+                    "refused",
+                    report.sessions, report.inferences, report.running, report.failures, report.refusals);
+            }
         }
     }
-}
-
-/// Where the `a` halves are kept, if at all.
-std::optional<std::filesystem::path> cache_of(const ServeCommand& command) {
-    if (!command.use_cache) return std::nullopt;
-    if (!command.cache.empty()) return command.cache;
-    return command.model.string() + ".cache";
-}
-
-void report(const protocol::CacheOutcome& outcome, const std::filesystem::path& cache) {
-    const std::string name = printable(cache.string());
-    if (!outcome.not_used.empty()) spdlog::warn("cache {} ignored: {}", name, printable(outcome.not_used));
-    if (!outcome.not_written.empty()) spdlog::warn("no cache for the next start: {}", printable(outcome.not_written));
-    if (outcome.written) spdlog::info("wrote the cache {}: as secret as the model, readable by its owner only", name);
 }
 
 }  // namespace
@@ -78,71 +82,41 @@ void report(const protocol::CacheOutcome& outcome, const std::filesystem::path& 
 void run_serve(const ServeCommand& command) {
     Signals signals;  // first: threads inherit the blocked mask
     const auto limit = limit_threads(command.threads);
-    // What can be wrong with the command is said before the model is loaded, which may take long.
-    const transport::Address listen = transport::parse_address(command.listen);
+    // What can be wrong with the command is said before the models are loaded, which may take long.
+    if (command.model.empty() == command.models.empty())
+        throw Error(ErrorKind::kInvalidArgument, "give one compiled model, or a folder of them with --models");
+    service::ServerSettings settings = command.settings;
+    settings.listen = transport::parse_address(command.listen);
+    settings.session_memory =
+        command.session_memory_mib > 0 ? std::uint64_t{command.session_memory_mib} << 20 : available_memory() / 4 * 3;
     if (command.port_file) require_writable(*command.port_file);
-    transport::Identity identity = server_identity(command.identity, listen);
+    transport::Identity identity = server_identity(command.identity, settings.listen);
 
-    const std::optional<std::filesystem::path> cache = cache_of(command);
-    const auto begin = std::chrono::steady_clock::now();
-    Progress progress("loading the model", 100);
-    const protocol::PreparedModel model = [&] {
-        model::Reader reader(command.model);
-        return protocol::PreparedModel(
-            reader, [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); }, cache,
-            command.transform_bytes);
-    }();
-    progress.finish();
+    service::LoadOptions load = command.load;
+    load.session_bytes = settings.session_memory;
+    std::unique_ptr<Progress> progress;  // at the start only: later loads happen beside other work
+    load.progress = [&](const std::filesystem::path&, double fraction) {
+        if (progress) progress->set(static_cast<std::uint64_t>(100 * fraction));
+    };
+    service::ModelStore models(command.model.empty() ? command.models : command.model, std::move(load));
+    progress = std::make_unique<Progress>("loading", 100);
+    models.load_first();
+    progress->finish();
+    progress.reset();
     return_freed_memory();
-    const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - begin;
-    if (cache) report(model.cache(), *cache);
-    spdlog::info("model {}: {} layers, loaded in {:.3f} s {} the cache, {} in memory ({} transforms), fingerprint {}",
-                 printable(model.architecture().name), model.architecture().layers.size(), loading.count(),
-                 model.cache().used ? "with" : "without", human_bytes(static_cast<double>(model.memory_bytes())),
-                 human_bytes(static_cast<double>(model.transform_bytes())), to_hex(model.fingerprint()));
+    spdlog::info("{} for sessions, {} at a time, {} of them from one address",
+                 human_bytes(static_cast<double>(settings.session_memory)), settings.max_sessions,
+                 settings.max_sessions_per_address);
 
-    const protocol::SessionMemory memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());
-    spdlog::info("a session holds up to {} beside that, {} sessions at a time",
-                 human_bytes(static_cast<double>(memory.server)), command.max_sessions);
-
-    std::atomic<bool> stop{false};
-    std::atomic<std::size_t> sessions{0}, inferences{0};
-    transport::ServerOptions options;
-    options.listen = listen;
-    options.identity = std::move(identity);
-    options.max_sessions = command.max_sessions;
-    options.limits.max_queued = protocol::server_queue_bytes(model.cost());
-    options.limits.timeout = command.timeout;
-    transport::TlsServer server(
-        std::move(options), [&](std::unique_ptr<transport::Channel> channel, const std::string& peer) {
-            protocol::ServerSessionOptions session;
-            session.timeout = command.timeout;
-            session.idle_timeout = command.idle_timeout;
-            session.stop = &stop;
-            session.on_inference = [&](double seconds) {
-                ++inferences;
-                spdlog::info("{}: inference in {:.3f} s", peer, seconds);
-            };
-            ++sessions;
-            spdlog::info("{}: connected", peer);
-            try {
-                const auto summary = protocol::serve_session(model, *channel, session);
-                spdlog::info("{}: left after {} inferences", peer, summary.inferences);
-            } catch (const Error& error) {
-                spdlog::warn("{}: {}: {}", peer, to_string(error.kind()), printable(error.what()));
-            }
-            // While others are being served, what this one has used serves them.
-            if (--sessions == 0) return_freed_memory();
-        });
+    service::Server server(std::move(settings), std::move(identity), models);
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
     if (command.port_file)
         write_file(*command.port_file, fmt::format("{}\n", server.address().port), Access::kEveryone);
 
-    const char* why = wait_for_end(signals, [&] {
-        spdlog::info("serving {} clients; {} inferences since the start", sessions.load(), inferences.load());
-    });
+    const char* why = wait_for_end(signals, command, models, server);
     spdlog::info("stopping ({})", why);
-    stop = true;
+    if (!server.drain(command.drain))
+        spdlog::warn("{} inferences did not end within {} s", server.report().running, command.drain.count());
     server.stop();
 }
 

@@ -24,8 +24,10 @@ void add_infer(CLI::App& program) {
     sub->add_option("--ca", command.ca, "Trusted certificates (PEM), e.g. the server's own server.crt");
     sub->add_option("--pin", command.pin,
                     "Fingerprint of the server's certificate, sha256:..., as the server prints it");
-    sub->add_option("--model", command.model_fingerprint,
-                    "Fingerprint of the model to insist on, as `flash plan` prints it");
+    sub->add_option(
+        "--model", command.model,
+        "Which of the server's models, NAME or NAME/VERSION, as `flash models` lists them; or the fingerprint "
+        "to insist on, as `flash plan` prints it");
     sub->add_option("--top", command.top, "Classes to show")->capture_default_str()->check(count());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()

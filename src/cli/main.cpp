@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <sstream>
 
-#include "app/memory.h"
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/standard_output.h"
 #include "base/table.h"
 #include "base/temporary_file.h"
@@ -41,7 +41,7 @@ int run(CLI::App& program, int argc, char** argv) {
 int main(int argc, char** argv) {
     flash::guard_standard_streams();
     flash::remove_temporary_files_on_signals();
-    flash::app::keep_freed_memory();
+    flash::keep_freed_memory();
     // Results go to standard output, everything else to standard error.
     spdlog::set_default_logger(spdlog::stderr_color_mt("flash"));
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");
@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
     flash::cli::add_plan(program);
     flash::cli::add_serve(program);
     flash::cli::add_infer(program);
+    flash::cli::add_models(program);
     flash::cli::add_eval(program);
     flash::cli::add_bench(program);
     try {
