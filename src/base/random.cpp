@@ -5,13 +5,26 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/stream_observer.h"
 
 namespace flash {
+
+namespace {
+
+std::atomic<StreamObserver*> stream_observer = nullptr;
+
+Sha256 digest_of(const kernels::AesKey& key) { return sha256(std::span(key.bytes).first<32>()); }
+
+}  // namespace
+
+void observe_streams(StreamObserver* observer) { stream_observer = observer; }
 
 // Words are little-endian in the stream; a big-endian machine would have to swap.
 static_assert(std::endian::native == std::endian::little);
@@ -36,12 +49,14 @@ StreamKey::StreamKey(const SecretSeed& seed, std::string_view domain, std::initi
     : key_{},
       set_(set) {
     derive(seed.bytes(), domain, indices);
+    if (StreamObserver* const observer = stream_observer) observer->derived(digest_of(key_), domain, true);
 }
 StreamKey::StreamKey(const PublicSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices,
                      InstructionSet set)
     : key_{},
       set_(set) {
     derive(seed, domain, indices);
+    if (StreamObserver* const observer = stream_observer) observer->derived(digest_of(key_), domain, false);
 }
 
 Prng StreamKey::stream(std::uint64_t a, std::uint64_t b) const {
@@ -49,7 +64,10 @@ Prng StreamKey::stream(std::uint64_t a, std::uint64_t b) const {
     return Prng(*this, a << 32 | b);
 }
 
-Prng::Prng(const StreamKey& key, std::uint64_t index) : key_(key.key_), index_(index), set_(key.set_) {}
+Prng::Prng(const StreamKey& key, std::uint64_t index) : key_(key.key_), index_(index), set_(key.set_) {
+    if (StreamObserver* const observer = stream_observer)
+        observer->opened(digest_of(key_), static_cast<std::uint32_t>(index >> 32), static_cast<std::uint32_t>(index));
+}
 Prng::Prng(const SecretSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices)
     : Prng(StreamKey(seed, domain, indices), 0) {}
 Prng::Prng(const PublicSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices)

@@ -10,7 +10,7 @@
 namespace flash::packing {
 
 /// Whether the noise of every layer of a group (one of layer_groups()) stays within its bound under a choice,
-/// with uploads as fine as q. More results in a polynomial mean more noise, and the small ring has 32 times as large
+/// with uploads as fine as q. More results in a polynomial mean more noise, and the small ring has 64 times as large
 /// errors.
 bool noise_fits(const model::Architecture& architecture, const Energies& energies,
                 const std::vector<std::size_t>& group, const model::PackingChoice& choice);

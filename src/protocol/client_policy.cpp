@@ -25,6 +25,13 @@ void check_policy(const ClientModel& model, const ClientPolicy& policy) {
     const std::size_t keys = plan.keys().size();
     check(keys <= kMaxKeys, "the server's model asks for " + std::to_string(keys) + " keys; at most " +
                                 std::to_string(kMaxKeys) + " are accepted");
+    const std::int64_t results = model.architecture.output_shape().size();
+    check(results <= kMaxResults, "the server's model has " + std::to_string(results) + " results; at most " +
+                                      std::to_string(kMaxResults) + " are accepted");
+    const std::uint64_t bytes = model.cost.up() + model.cost.down();
+    check(bytes <= kMaxInferenceBytes, "an inference of the server's model takes " + std::to_string(bytes >> 20) +
+                                           " MiB; at most " + std::to_string(kMaxInferenceBytes >> 20) +
+                                           " are accepted");
 }
 
 }  // namespace flash::protocol

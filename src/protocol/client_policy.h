@@ -16,7 +16,9 @@ struct ClientPolicy {
 /// and moduli: model::validate; the depths of keys and the ring of the picture: packing::make_plan.)
 void check_policy(const ClientModel& model, const ClientPolicy& policy);
 
-/// Keys of one inference, at most.
+/// Of one inference, at most: keys, results, and bytes in both directions together.
 inline constexpr std::size_t kMaxKeys = 1024;
+inline constexpr std::int64_t kMaxResults = std::int64_t{1} << 20;
+inline constexpr std::uint64_t kMaxInferenceBytes = std::uint64_t{1} << 34;
 
 }  // namespace flash::protocol

@@ -25,15 +25,15 @@ struct DirectRing {
 
 /// The first one has room for everything; the second sends half of the bytes for a ciphertext that holds half as much,
 /// which is less in all where many small maps are packed, and leaves less room for noise (scheme/direct_noise.h).
-inline constexpr std::array<DirectRing, 2> kDirectRings{{{2048, 32}, {1024, 27}}};
+inline constexpr std::array<DirectRing, 2> kDirectRings{{{2048, 32}, {1024, 26}}};
 inline constexpr std::size_t kMaxDirectDegree = 2048;
 
 constexpr bool direct_rings_fit() {
     for (const DirectRing& ring : kDirectRings)
-        if (!lattice::is_secure(ring.degree, ring.modulus_bits) || ring.degree > kMaxDirectDegree) return false;
+        if (!lattice::is_secure_2024(ring.degree, ring.modulus_bits) || ring.degree > kMaxDirectDegree) return false;
     return true;
 }
-static_assert(direct_rings_fit(), "a ring of the linear layers is outside the 128-bit security table");
+static_assert(direct_rings_fit(), "a ring of the linear layers is outside the security table of 2024");
 
 /// Where the ring of this degree stands in kDirectRings; Error(kInternal) if there is none.
 std::size_t direct_ring_index(std::size_t degree);

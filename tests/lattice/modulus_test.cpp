@@ -125,6 +125,7 @@ TEST(Security, TableOf2024IsEnforced) {
     EXPECT_THROW(require_secure_2024(512, 10), Error);
     EXPECT_THROW(require_secure_2024(3000, 10), Error);
     static_assert(is_secure_2024(8192, 214) && !is_secure_2024(8192, 215));
+    static_assert(is_secure_2024(1024, 26) && !is_secure_2024(1024, 27));
 }
 
 }  // namespace

@@ -79,13 +79,13 @@ TEST(Groups, AllInTheSmallRing) {
     const Plan plan = make_plan(a);
     EXPECT_EQ(plan.degrees(), std::vector<std::size_t>{1024});
     for (const Stream& stream : plan.streams) {
-        EXPECT_LE(stream.upload_bits, 27) << "there are no more bits in q";
+        EXPECT_LE(stream.upload_bits, 26) << "there are no more bits in q";
         for (const lattice::CoefficientRange& range : stream.sent) EXPECT_LE(range.end, 1024u);
     }
     for (const LinearPlan& layer : plan.layers)
         for (std::uint16_t position : layer.positions) EXPECT_LT(position, 1024);
     // The input's upload keeps all bits of its ring.
-    EXPECT_EQ(plan.streams[0].upload_bits, 27);
+    EXPECT_EQ(plan.streams[0].upload_bits, 26);
     EXPECT_EQ(make_plan(residual()).streams[0].upload_bits, 32);
 }
 

@@ -21,7 +21,7 @@ TEST(UploadBits, AreTheFewestWithinTheBound) {
 
 TEST(UploadBits, AreNoMoreThanQHas) {
     const scheme::DirectRing& small = scheme::kDirectRings[1];
-    EXPECT_EQ(least_upload_bits(1e12, 12, small), 27);
+    EXPECT_EQ(least_upload_bits(1e12, 12, small), 26);
     for (double energy : {1.0, 1e3, 1e5, 3e6})
         EXPECT_LE(least_upload_bits(energy, 9), least_upload_bits(energy, 9, small));
 }

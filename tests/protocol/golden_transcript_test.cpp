@@ -101,16 +101,16 @@ model::Model varied_model() {
 }
 
 TEST(GoldenTranscript, ShortcutsPoolsAndBothRings) {
-    expect_golden(varied_model(), {.model = "f16e4b0f9cc59a6b",
-                                   .client = {{4, "d88f5d47a068703c"},
-                                              {6, "4818a41c3d6d00fa"},
-                                              {9, "8afe8157bda756f2"},
+    expect_golden(varied_model(), {.model = "cdee58849619adc4",
+                                   .client = {{4, "9f3ccbcfabcc3616"},
+                                              {6, "2b70c2834a5838d4"},
+                                              {9, "68be437b77117173"},
                                               {11, "99dbd07a7e49211a"}},
                                    .server = {{5, "fb725aa7a3c3737b"},
-                                              {7, "dfc802aeb8451fcc"},
+                                              {7, "c7781aa6e50c6587"},
                                               {8, "73fcdb733a6fd680"},
                                               {10, "0f06cf3427c186db"}},
-                                   .result = "132a6dd34ea35a4e"});
+                                   .result = "159aa47bfbd45919"});
 }
 
 TEST(GoldenTranscript, AnotherPlaintextModulus) {
@@ -118,16 +118,16 @@ TEST(GoldenTranscript, AnotherPlaintextModulus) {
     options.plain_bits = 27;
     options.share_bits = 11;
     options.layers = 3;
-    expect_golden(flash::testing::random_model(13, options), {.model = "8275ae55e7944143",
-                                                              .client = {{4, "c9f236e95ec3ad54"},
-                                                                         {6, "ba0e669d62ad6597"},
-                                                                         {9, "7c397c017fd2d98f"},
+    expect_golden(flash::testing::random_model(13, options), {.model = "92388d9106028eb6",
+                                                              .client = {{4, "d4f46069616a1a53"},
+                                                                         {6, "5322b6ef688b0ef2"},
+                                                                         {9, "26a5564ea72f26c0"},
                                                                          {11, "99dbd07a7e49211a"}},
                                                               .server = {{5, "e902444cf2ec90c3"},
-                                                                         {7, "1119a6d9650c4e9a"},
+                                                                         {7, "13d3d637a29a2ec3"},
                                                                          {8, "a8687ba20b034d62"},
                                                                          {10, "7501a4dcac4c912d"}},
-                                                              .result = "d0160c6a926947e5"});
+                                                              .result = "19dcb22c3f5fb863"});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // that gets them ends with a clear error within its time limit; nothing crashes or hangs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <set>
@@ -332,6 +333,62 @@ TEST(Handshake, HostileArchitectures) {
             EXPECT_TRUE(error.kind() == ErrorKind::kProtocol || error.kind() == ErrorKind::kUnsupported)
                 << error.what();
         }
+    }
+}
+
+TEST(Handshake, RingsOutsideTheSecurityTableAreRefusedBeforeAnythingIsSent) {
+    const model::Architecture good = small_model().architecture();
+    std::vector<model::Architecture> hostile;
+    // Rings of the linear layers that are in no table, or in another one.
+    for (const int degree : {1, 512, 1023, 1536, 4096, 8192}) {
+        hostile.push_back(good);
+        hostile.back().layers.front().packing.degree = degree;
+    }
+    // Slots whose q would be too large for their degree, or that do not exist.
+    for (const model::SlotChoice slots : {model::SlotChoice{4096, 2},
+                                          {4096, 3},
+                                          {8192, 4},
+                                          {8192, 5},
+                                          {8192, 7},
+                                          {1024, 1},
+                                          {2048, 1},
+                                          {16384, 8},
+                                          {32768, 1}}) {
+        hostile.push_back(good);
+        hostile.back().slots = slots;
+        hostile.back().plain_bits = 28;
+    }
+    for (const model::Architecture& architecture : hostile) {
+        SCOPED_TRACE(::testing::Message() << "degree " << architecture.layers.front().packing.degree << ", slots "
+                                          << architecture.slots.degree << " x " << architecture.slots.moduli);
+        transport::LoopbackOptions loopback = quick();
+        std::vector<MessageType> sent;
+        loopback.first_to_second = [&](Message message) {
+            sent.push_back(message.type);
+            return std::optional<Message>(std::move(message));
+        };
+        auto [client_end, server_end] = transport::make_loopback(std::move(loopback));
+        std::thread server([end = server_end.get(), &architecture] {
+            ServerHello hello;
+            hello.architecture = model::serialize(architecture);
+            hello.session = PublicSeed{};
+            try {
+                end->receive(message_type::kClientHello);
+                end->send({message_type::kServerHello, 0, 0, encode(hello)});
+                end->receive(message_type::kStart);
+            } catch (const Error&) {}
+        });
+        try {
+            ClientSession session(std::move(client_end));
+            ADD_FAILURE() << "accepted";
+        } catch (const Error& error) {
+            EXPECT_TRUE(error.kind() == ErrorKind::kProtocol || error.kind() == ErrorKind::kUnsupported)
+                << error.what();
+        }
+        server.join();
+        ASSERT_FALSE(sent.empty());
+        EXPECT_EQ(sent.front(), message_type::kClientHello);
+        EXPECT_EQ(std::ranges::count(sent, message_type::kStart), 0);
     }
 }
 

@@ -114,7 +114,7 @@ TEST(LayerNoise, IsWhatTheBoundSays) {
     for (const model::Shape& input : {model::Shape{12, 5, 5}, model::Shape{6, 3, 3}, model::Shape{4, 12, 12}})
         for (int degree : model::kDegrees)
             for (int channels_per_input : {1, 2, 6})
-                for (int upload_bits : {27, 21}) {
+                for (int upload_bits : {26, 21}) {
                     SCOPED_TRACE(::testing::Message()
                                  << input.channels << "x" << input.height << ", n = " << degree
                                  << ", g1 = " << channels_per_input << ", " << upload_bits << " bits");

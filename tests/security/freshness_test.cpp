@@ -121,7 +121,7 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     std::size_t pieces_seen = 0;
     for (const Message& m : seen) {
         if (m.type != protocol::message_type::kStart) continue;
-        ASSERT_EQ(m.payload.size(), 2048u * 4 + 1024u * 27 / 8);
+        ASSERT_EQ(m.payload.size(), 2048u * 4 + 1024u * 26 / 8);
         for (std::size_t at = 0; at + 64 <= m.payload.size(); at += 64, ++pieces_seen)
             pieces.insert({m.payload.begin() + static_cast<std::ptrdiff_t>(at),
                            m.payload.begin() + static_cast<std::ptrdiff_t>(at) + 64});
