@@ -74,6 +74,7 @@ public:
         const transport::Address address = transport::parse_address(command.server);
         options_.host = address.host;
         options_.port = address.port;
+        options_.protocol = protocol::kProtocolName;
         options_.pinned_fingerprint = command.pin;
         options_.ca_file = command.ca;
         options_.timeout = command.timeout;

@@ -18,6 +18,7 @@ void run_models(const ModelsCommand& command) {
     transport::ClientOptions options;
     options.host = address.host;
     options.port = address.port;
+    options.protocol = protocol::kProtocolName;
     options.pinned_fingerprint = command.pin;
     options.ca_file = command.ca;
     options.timeout = command.timeout;

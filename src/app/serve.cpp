@@ -82,6 +82,8 @@ const char* wait_for_end(Signals& signals, const ServeCommand& command, service:
 void run_serve(const ServeCommand& command) {
     Signals signals;  // first: threads inherit the blocked mask
     const auto limit = limit_threads(command.threads);
+    service::set_log_format(command.log_format);
+    spdlog::set_level(spdlog::level::from_str(command.log_level));
     // What can be wrong with the command is said before the models are loaded, which may take long.
     if (command.model.empty() == command.models.empty())
         throw Error(ErrorKind::kInvalidArgument, "give one compiled model, or a folder of them with --models");
@@ -89,7 +91,9 @@ void run_serve(const ServeCommand& command) {
     settings.listen = transport::parse_address(command.listen);
     settings.session_memory =
         command.session_memory_mib > 0 ? std::uint64_t{command.session_memory_mib} << 20 : available_memory() / 4 * 3;
+    if (!command.http.empty()) settings.http = transport::parse_address(command.http);
     if (command.port_file) require_writable(*command.port_file);
+    if (command.http_port_file) require_writable(*command.http_port_file);
     transport::Identity identity = server_identity(command.identity, settings.listen);
 
     service::LoadOptions load = command.load;
@@ -108,10 +112,21 @@ void run_serve(const ServeCommand& command) {
                  human_bytes(static_cast<double>(settings.session_memory)), settings.max_sessions,
                  settings.max_sessions_per_address);
 
+    if (command.check) {
+        spdlog::info("all is well: {} models, nothing was served", models.list().size());
+        return;
+    }
+
     service::Server server(std::move(settings), std::move(identity), models);
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
     if (command.port_file)
         write_file(*command.port_file, fmt::format("{}\n", server.address().port), Access::kEveryone);
+
+    if (const auto http = server.http_address()) {
+        spdlog::info("HTTP without TLS on {}", transport::to_string(*http));
+        if (command.http_port_file)
+            write_file(*command.http_port_file, fmt::format("{}\n", http->port), Access::kEveryone);
+    }
 
     const char* why = wait_for_end(signals, command, models, server);
     spdlog::info("stopping ({})", why);

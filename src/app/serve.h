@@ -8,6 +8,7 @@
 #include <string>
 
 #include "app/server_identity.h"
+#include "service/log.h"
 #include "service/model_store.h"
 #include "service/server.h"
 
@@ -24,6 +25,11 @@ struct ServeCommand {
     std::size_t session_memory_mib = 0;              ///< 0: three quarters of what the machine has to give
     std::chrono::seconds watch{0};                   ///< how often changed models are looked for; 0: on SIGHUP only
     std::chrono::seconds drain{30};                  ///< that running inferences have once the server is to end
+    std::string http;                                ///< ADDR:PORT of HTTP without TLS; empty: none
+    std::optional<std::filesystem::path> http_port_file;
+    service::LogFormat log_format = service::LogFormat::kText;
+    std::string log_level = "info";
+    bool check = false;  ///< look at everything that can be wrong, load the models, and end
     int threads = 0;
 };
 

@@ -1,5 +1,8 @@
 #include <CLI/CLI.hpp>
+#include <cctype>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "app/serve.h"
 #include "cli/checks.h"
@@ -71,9 +74,28 @@ void add_serve(CLI::App& program) {
     sub->add_option("--drain", options->drain, "Seconds that running inferences have once SIGTERM or SIGINT came")
         ->capture_default_str()
         ->check(whole_number(0, 86'400));
+    sub->add_option("--http", command.http,
+                    "ADDR:PORT for health, models and metrics over HTTP without TLS: for the operator only");
+    sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready");
+    sub->add_flag("--public-metrics", command.settings.public_metrics,
+                  "Answer /metrics to whoever connects to --listen, too");
+    sub->add_option("--log-format", command.log_format, "text or json")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, service::LogFormat>{
+            {"text", service::LogFormat::kText}, {"json", service::LogFormat::kJson}}));
+    sub->add_option("--log-level", command.log_level, "debug, info, warning or error")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+    sub->add_flag("--check", command.check, "Check the options and load the models, and do not serve");
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->footer(
         "Examples:\n  flash serve resnet.flash --listen 0.0.0.0:7400\n  flash serve --models /srv/flash --watch 10");
+    sub->fallthrough();  // --config, also behind the command
+    for (CLI::Option* option : sub->get_options()) {
+        if (option->get_lnames().empty()) continue;
+        std::string name = "FLASH_SERVE_" + option->get_lnames().front();
+        for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        option->envname(name);
+    }
     sub->callback([options] {
         app::ServeCommand& ready = options->command;
         service::ServerSettings& settings = ready.settings;

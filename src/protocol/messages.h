@@ -17,6 +17,8 @@
 namespace flash::protocol {
 
 inline constexpr std::uint32_t kProtocolVersion = 5;
+/// What TLS calls it (ALPN).
+inline constexpr const char* kProtocolName = "flash/5";
 
 // Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
 

@@ -6,11 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/seldom.h"
 #include "service/memory_budget.h"
+#include "service/metrics.h"
 #include "service/model_store.h"
+#include "service/plain_http.h"
 #include "service/watchdog.h"
 #include "transport/tls.h"
 
@@ -25,6 +28,8 @@ struct ServerSettings {
     std::chrono::seconds timeout{30};             ///< for each message within an inference
     std::chrono::seconds idle_timeout{300};       ///< between inferences
     std::chrono::seconds inference_timeout{600};  ///< for a whole inference
+    bool public_metrics = false;                  ///< /metrics also for whoever connects to `listen`
+    std::optional<transport::Address> http;       ///< HTTP without TLS, with /metrics, for the operator
 };
 
 /// What a server has done and does, in numbers.
@@ -44,6 +49,8 @@ public:
     transport::Address address() const { return tls_->address(); }
     std::string fingerprint() const { return tls_->fingerprint(); }
     ServerReport report() const;
+    /// Of ServerSettings::http, with the real port.
+    std::optional<transport::Address> http_address() const;
     /// Whether it takes new inferences.
     bool ready() const { return !draining_; }
 
@@ -56,15 +63,22 @@ public:
 private:
     class Session;
 
+    HttpSite site(bool with_metrics) const;
+    std::string metrics_text() const;
+
     const ServerSettings settings_;
     const ModelStore& models_;
     MemoryBudget memory_;
     Watchdog watchdog_;
+    Metrics metrics_;
+    const std::chrono::system_clock::time_point certificate_end_;
     std::atomic<bool> draining_{false};
     std::atomic<std::size_t> sessions_{0}, running_{0};
     std::atomic<std::uint64_t> inferences_{0}, failures_{0}, refusals_{0};
     Seldom stranger_log_;
-    std::unique_ptr<transport::TlsServer> tls_;  // last: its sessions use the members above
+    std::atomic<const transport::TlsServer*> counted_{nullptr};
+    std::unique_ptr<transport::TlsServer> tls_;  // last: their sessions use the members above
+    std::unique_ptr<PlainHttp> http_;
 };
 
 }  // namespace flash::service

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "transport/address.h"
+#include "transport/byte_session.h"
 #include "transport/certificate.h"
 #include "transport/channel.h"
 
@@ -25,6 +26,7 @@ struct ClientOptions {
     /// PEM file of trusted certificates: the server's chain must end in one of them and name `host`. Without this and
     /// without a pin, the system's trust store takes its place.
     std::optional<std::filesystem::path> ca_file;
+    std::string protocol;                       ///< to ask for by ALPN, e.g. "flash/5"; empty: none
     std::chrono::milliseconds timeout{10'000};  ///< for resolving, connecting and the TLS handshake together
     Limits limits{};                            ///< of the channel
 };
@@ -44,7 +46,10 @@ struct ServerOptions {
     std::size_t max_handshakes_per_address = 16;
     std::chrono::milliseconds handshake_timeout{5'000};
     std::chrono::seconds retry_after{2};  ///< what a client is told that finds no place
-    std::size_t io_threads = 2;           ///< carry the sockets of all sessions
+    /// Answers connections that ask for http/1.1 by ALPN. Empty: there is no HTTP here. All others speak frames,
+    /// whatever version of flash/N they name: the handshake of the protocol says better what does not fit.
+    MakeByteSession http;
+    std::size_t io_threads = 2;  ///< carry the sockets of all sessions
 };
 
 /// Who is at the other end of a session.

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <list>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/error.h"
 #include "base/seldom.h"
 #include "transport/address_group.h"
+#include "transport/byte_connection.h"
 #include "transport/listener.h"
 #include "transport/refusal.h"
 #include "transport/tls.h"
@@ -26,6 +28,34 @@ namespace flash::transport {
 using asio::ip::tcp;
 
 namespace {
+
+constexpr std::string_view kHttp = "http/1.1", kFrames = "flash/";
+constexpr std::chrono::seconds kHttpPatience{10};
+
+/// OpenSSL's callback: frames before HTTP. with_http: whether there is any.
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+                    void* with_http) {
+    std::string_view offers(reinterpret_cast<const char*>(in), in_size), http;
+    while (!offers.empty()) {
+        const std::size_t size = static_cast<unsigned char>(offers.front());
+        const std::string_view offer = offers.substr(1, size);
+        if (offer.starts_with(kFrames) || (offer == kHttp && http.empty() && with_http != nullptr)) {
+            *out = reinterpret_cast<const unsigned char*>(offer.data());
+            *out_size = static_cast<unsigned char>(offer.size());
+            if (offer.starts_with(kFrames)) return SSL_TLSEXT_ERR_OK;
+            http = offer;
+        }
+        offers.remove_prefix(std::min(size + 1, offers.size()));
+    }
+    return http.empty() ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
+}
+
+bool speaks_http(TlsConnection& connection) {
+    const unsigned char* chosen = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(connection.stream().native_handle(), &chosen, &size);
+    return std::string_view(reinterpret_cast<const char*>(chosen), size) == kHttp;
+}
 
 tcp::endpoint endpoint_of(const sockaddr_storage& remote) {
     tcp::endpoint endpoint;
@@ -125,6 +155,7 @@ void TlsServer::Impl::configure() {
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(context, 0);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, options_.http ? this : nullptr);
     asio::error_code code;
     const auto& identity = options_.identity;
     context_.use_certificate_chain(asio::buffer(identity.certificate_pem), code);
@@ -220,6 +251,10 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
         return;
     }
     visitors_.shook_hands(visitor);
+    if (speaks_http(*connection)) {
+        std::make_shared<ByteConnection>(connection, options_.http(visitor->group), kHttpPatience)->start();
+        return;
+    }
     connection->start();
     start_session(connection, visitor);
 }

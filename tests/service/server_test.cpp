@@ -164,6 +164,7 @@ TEST_F(Service, HonestClientsFinishBesideSilentSlowAndBabblingOnes) {
 TEST_F(Service, NothingLargeBeforeTheFirstUpload) {
     serve();
     const auto started = begin("127.0.0.1", false);
+    for (int i = 0; i < 90 && server_->report().running == 0; ++i) std::this_thread::sleep_for(10ms);
     EXPECT_EQ(server_->report().running, 1u);
     EXPECT_THAT(told(*started, protocol::message_type::kStartReply),
                 ::testing::HasSubstr("the first upload did not come in time"));
