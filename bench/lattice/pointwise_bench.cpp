@@ -12,7 +12,7 @@ namespace {
 
 struct Arrays {
     Pointwise arithmetic;
-    AlignedVector<std::uint64_t> x, w, quotients, out;
+    AlignedVector<std::uint64_t> x, w, quotients, out, out_of_others;
     std::vector<std::span<const std::uint64_t>> left, right;
 
     explicit Arrays(InstructionSet set)
@@ -20,7 +20,8 @@ struct Arrays {
           x(4096, 123456789),
           w(4096, 987654321),
           quotients(4096),
-          out(4096) {
+          out(4096),
+          out_of_others(4096) {
         arithmetic.quotients(w, quotients);
         left.assign(3, x);
         right.assign(3, w);
@@ -42,8 +43,8 @@ const bool registered = [] {
     };
     add("quotients", [](Arrays& a) { a.arithmetic.quotients(a.w, a.quotients); });
     add("multiply", [](Arrays& a) { a.arithmetic.multiply(a.x, a.w, a.quotients, a.out); });
-    add("subtract_product", [](Arrays& a) { a.arithmetic.subtract_product(a.x, a.w, a.quotients, a.out); });
-    add("add_three_products", [](Arrays& a) { a.arithmetic.add_products(a.left, a.right, a.out); });
+    add("pair_of_three_products",
+        [](Arrays& a) { a.arithmetic.product_pair(a.left, a.left, a.right, a.out, a.out_of_others); });
     return true;
 }();
 

@@ -1,7 +1,6 @@
 // Samplers, per polynomial of 4096 coefficients, one row for each instruction set that has a kernel.
 #include <benchmark/benchmark.h>
 
-#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -29,26 +28,14 @@ void add(const std::string& name, const std::function<void(Prng&, InstructionSet
 
 const bool kRegistered = [] {
     static std::vector<std::int8_t> small(n);
-    static std::vector<std::uint32_t> words(n);
-    static std::array<std::vector<std::uint64_t>, 3> residues;
-    for (auto& part : residues) part.resize(n);
+    static std::vector<std::uint64_t> residues(n);
     add("Sample/ternary", [](Prng& rng, InstructionSet set) { sample_ternary(rng, small, set); });
     add("Sample/error", [](Prng& rng, InstructionSet set) { sample_error(rng, small, set); });
-    add("Sample/residues/24bit", [](Prng& rng, InstructionSet set) { sample_residues(rng, 16760833, words, set); });
     for (int bits : {36, 50}) {
         const Modulus p(largest_prime_below(1ull << bits, 8192));
         add("Sample/uniform/" + std::to_string(bits) + "bit",
-            [p](Prng& rng, InstructionSet set) { sample_uniform(rng, p, residues[0], set); });
+            [p](Prng& rng, InstructionSet set) { sample_uniform(rng, p, residues, set); });
     }
-    const Modulus p(largest_prime_below(1ull << 50, 8192)), q(largest_prime_below(p.value(), 8192)),
-        r(largest_prime_below(1ull << 36, 8192));
-    add("Sample/flooding/2primes", [=](Prng& rng, InstructionSet set) {
-        sample_flooding(rng, 74, std::array{p, q}, std::array{std::span(residues[0]), std::span(residues[1])}, set);
-    });
-    add("Sample/flooding/3primes", [=](Prng& rng, InstructionSet set) {
-        sample_flooding(rng, 74, std::array{p, q, r},
-                        std::array{std::span(residues[0]), std::span(residues[1]), std::span(residues[2])}, set);
-    });
     return true;
 }();
 

@@ -1,7 +1,6 @@
 // The whole activation of one full chunk on one core, through the interfaces of protocol/activation/: the server's
-// vectors, the answer (what can be prepared ahead, and the rest), the end at the server. Rows Activation/<bits of
-// T>/<part>/<instruction set> of the slot scheme, Activation/<n>x<k>/<bits of T>/<part>/<instruction set> of the
-// composite one; ns_per_value is the fastest of all runs, bytes_per_value what both parties send.
+// vectors, the answer (what can be prepared ahead, and the rest), the end at the server. Rows Activation/<n>x<k>/<bits
+// of T>/<part>/<instruction set>; ns_per_value is the fastest of all runs, bytes_per_value what both parties send.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include <string>
 
 #include "protocol/activation/composite/square_composite.h"
-#include "protocol/activation/slots/square_slots.h"
 
 namespace flash::protocol {
 namespace {
@@ -51,11 +49,7 @@ public:
     }
     void prepare() { prepared_ = client_->prepare(0, chunk_); }
     /// Consumes what prepare() made.
-    void answer() {
-        const auto share =
-            client_->knows_shares_ahead() ? std::span<std::uint32_t>() : std::span<std::uint32_t>(client_result_);
-        answer_ = client_->answer(0, chunk_, std::move(prepared_), vectors_, shares_, share);
-    }
+    void answer() { answer_ = client_->answer(0, chunk_, std::move(prepared_), vectors_, shares_, client_result_); }
     void finish() { server_->finish(0, chunk_, answer_, shares_, result_); }
     void all() {
         make_vectors();
@@ -137,9 +131,6 @@ const bool registered = [] {
     };
     for (InstructionSet set : supported_instruction_sets()) {
         if (set == InstructionSet::kAmx) continue;  // no sibling
-        for (int bits : {24, 27})
-            add_all(
-                std::to_string(bits), [=] { return std::make_unique<SquareSlots>(architecture(bits, {}), set); }, set);
         for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}})
             add_all(
                 std::to_string(slots.degree) + "x" + std::to_string(slots.moduli) + "/24",

@@ -1,5 +1,5 @@
-// The activations' cryptography for one chunk of values, on one thread: the composite scheme beside the slots of one
-// value each. ns_per_value is the fastest run.
+// The activations' cryptography for one chunk of values, on one thread, in every shape of slots: ns a value of each
+// step, the fastest run.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -8,7 +8,6 @@
 #include <string>
 
 #include "scheme/composite.h"
-#include "scheme/slots.h"
 
 namespace flash::scheme {
 namespace {
@@ -64,39 +63,6 @@ struct CompositeChunk : Chunk {
     void decrypt() override { key.decrypt(sent, share); }
 };
 
-struct SlotChunk : Chunk {
-    const SlotParameters& parameters = slot_parameters_for_bits(24);
-    SlotSecretKey key{parameters, PublicSeed{}, rng};
-    std::unique_ptr<SlotEvaluator> evaluator;
-    std::vector<std::uint32_t> plain = std::vector<std::uint32_t>(kSlotDegree, 123456), mask = plain, share = plain;
-    std::vector<std::vector<std::uint8_t>> ciphertexts{3};
-    std::vector<std::uint8_t> sent;
-    PreparedResponse prepared;
-
-    SlotChunk() {
-        std::vector<std::uint8_t> public_key;
-        key.append_public_key(public_key);
-        evaluator = std::make_unique<SlotEvaluator>(parameters, PublicSeed{}, public_key);
-    }
-    std::size_t values() const override { return kSlotDegree; }
-    void encrypt() override {
-        ++number;
-        for (std::uint32_t k = 0; k < 3; ++k) {
-            ciphertexts[k].clear();
-            key.encrypt({0, number, k}, plain, rng, ciphertexts[k]);
-        }
-    }
-    void prepare() override {
-        const SlotVectorId ids[] = {{0, number, 0}, {0, number, 1}, {0, number, 2}};
-        prepared = evaluator->prepare(ids, mask, rng);
-    }
-    void answer() override {
-        const SlotFactor factors[] = {{ciphertexts[0], plain}, {ciphertexts[1], plain}, {ciphertexts[2], plain}};
-        sent = evaluator->respond(std::move(prepared), factors, plain);
-    }
-    void decrypt() override { key.decrypt(sent, share); }
-};
-
 void run(benchmark::State& state, Chunk& chunk) {
     using Clock = std::chrono::steady_clock;
     const char* names[] = {"encrypt", "prepare", "answer", "decrypt"};
@@ -120,15 +86,10 @@ void run(benchmark::State& state, Chunk& chunk) {
     state.counters["both"] = (best[0] + best[1] + best[2] + best[3]) * scale;
 }
 
-void BM_ActivationSlots(benchmark::State& state) {
-    SlotChunk chunk;
-    run(state, chunk);
-}
 void BM_ActivationComposite(benchmark::State& state) {
     CompositeChunk chunk({static_cast<std::size_t>(state.range(0)), static_cast<int>(state.range(1))});
     run(state, chunk);
 }
-BENCHMARK(BM_ActivationSlots)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(BM_ActivationComposite)
     ->Args({4096, 1})
     ->Args({8192, 2})

@@ -1,4 +1,4 @@
-// The operations of both schemes, one polynomial or one response at a time on one thread.
+// The operations of the linear layers' scheme, one polynomial or one response at a time on one thread.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "scheme/direct.h"
-#include "scheme/slots.h"
 
 namespace flash::scheme {
 namespace {

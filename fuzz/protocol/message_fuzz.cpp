@@ -5,10 +5,9 @@
 #include "base/error.h"
 #include "model/file.h"
 #include "packing/plan.h"
-#include "protocol/activation/slots/setup.h"
+#include "protocol/activation/composite/setup.h"
 #include "protocol/cost.h"
 #include "protocol/messages.h"
-#include "scheme/slots.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace flash;
@@ -19,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } catch (const Error&) {}
     };
     attempt([&] { protocol::decode_client_hello(bytes); });
-    attempt([&] { protocol::decode_setup(bytes, scheme::slot_parameters_for_bits(24)); });
+    static const auto ring = scheme::CompositeRing::of(scheme::choose_composite_parameters({8192, 2}, 24, 3, 1 << 16));
+    attempt([&] { protocol::decode_setup(bytes, *ring); });
+    attempt([&] { protocol::decode_nonce(bytes); });
     attempt([&] {
         const auto hello = protocol::decode_server_hello(bytes);
         const auto architecture = model::parse_architecture(hello.architecture);

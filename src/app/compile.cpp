@@ -7,6 +7,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "app/dropped.h"
+#include "app/key_report.h"
 #include "app/plan_report.h"
 #include "app/precision_report.h"
 #include "app/probe_pictures.h"
@@ -27,17 +29,34 @@ namespace flash::app {
 
 namespace {
 
+/// Which picture of the set is the i-th of `used`.
+std::size_t picture_at(std::size_t i, std::size_t used, const data::Dataset& set) { return i * set.size() / used; }
+
+std::string outlier_text(const compiler::Outlier& outlier, const std::string& name) {
+    const std::string why = outlier.reach > 0
+                                ? fmt::format("values on it reach {:.3g} times as far as on most others", outlier.reach)
+                                : std::string("the float network diverges on it");
+    return fmt::format("calibration picture {} is left out: {}. The model answers pictures like it wrongly", name, why);
+}
+
+/// Where the compiler chooses, rates are measured with widths that it often takes.
+constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
+
 /// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
 std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count,
                                                  const compiler::ImportedModel& imported) {
     const std::size_t used = std::min(count, set.size());
     require(used > 0, ErrorKind::kInvalidArgument, "the calibration set is empty");
     std::vector<std::vector<float>> pictures(used);
+    Dropped dropped;
     Progress progress("loading calibration pictures", used);
     tbb::parallel_for(std::size_t{0}, used, [&](std::size_t i) {
-        pictures[i] = set.load(i * set.size() / used, imported.preprocessing, imported.input);
+        std::string left_out;
+        pictures[i] = set.load(picture_at(i, used, set), imported.preprocessing, imported.input, left_out);
+        dropped.add(left_out);
         progress.advance();
     });
+    dropped.warn(used);
     return pictures;
 }
 
@@ -90,6 +109,10 @@ void run_compile(const CompileCommand& command) {
     const auto pictures = load_calibration(*set, command.calibration_images, imported);
 
     compiler::CompileOptions options = command.options;
+    if (command.place)
+        options.timing = {planner::measure_rates(options.plain_bits ? options.plain_bits : kUsualPlainBits,
+                                                 options.share_bits ? options.share_bits : kUsualShareBits),
+                          setting_of(*command.place)};
     Progress progress("compiling", 1000);
     options.progress = [&](double fraction, const std::string& phase) {
         progress.set_label(phase);
@@ -97,26 +120,32 @@ void run_compile(const CompileCommand& command) {
     };
     compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
-    if (command.place) planner::pack_for(setting_of(*command.place), result.model);
+    for (const compiler::Outlier& outlier : result.report.outliers)
+        imported.notes.push_back(outlier_text(outlier, set->name(picture_at(outlier.image, pictures.size(), *set))));
+    for (std::size_t i = imported.notes.size() - result.report.outliers.size(); i < imported.notes.size(); ++i)
+        warn(imported.notes[i]);
+    if (options.timing) planner::pack_for(*options.timing, result.model);
 
     require_agreement(command, result.report);
     const std::vector<ProbeOutcome> probes = probe(result.model);
     model::save(result.model, out);
+    const std::string hint = keys_hint(result.model, planner::key_bytes(result.model));
+    if (!hint.empty()) imported.notes.push_back(hint);
 
+    const planner::Timing* const timing = options.timing ? &*options.timing : nullptr;
     if (command.json) {
-        nlohmann::json json = plan_json(result.model);
+        nlohmann::json json = plan_json(result.model, timing);
         json["report"] = precision_json(result.report);
         json["probes"] = nlohmann::json::array();
         for (const ProbeOutcome& p : probes)
             json["probes"].push_back({{"picture", p.picture}, {"overflows", p.overflows}});
         json["notes"] = imported.notes;
         json["file"] = out.string();
-        json["notes"] = imported.notes;
         print_result("{}\n", json.dump(2));
         return;
     }
     for (const std::string& note : imported.notes) print_result("note: {}\n", note);
-    print_result("{}\n{}", plan_table(result.model), precision_text(result.report, set->description()));
+    print_result("{}\n{}", plan_table(result.model, timing), precision_text(result.report, set->description()));
     print_result("{}", probe_text(probes));
     std::error_code no_size;  // a device or a pipe has none
     const auto bytes = std::filesystem::file_size(out, no_size);

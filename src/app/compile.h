@@ -36,7 +36,7 @@ struct CompileCommand {
     bool json = false;
     int threads = 0;
     PictureOptions pictures;
-    std::optional<Place> place;  ///< pack for the least time there; empty: for the fewest bytes
+    std::optional<Place> place;  ///< slots and packing for the least time there; empty: for the fewest bytes
     compiler::CompileOptions options;
 };
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/answer.h"
+#include "app/dropped.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
 #include "app/warning.h"
@@ -22,6 +23,7 @@
 #include "data/input.h"
 #include "model/arithmetic.h"
 #include "model/file.h"
+#include "model/ranking.h"
 #include "model/twin.h"
 #include "protocol/audit.h"
 #include "protocol/local_session.h"
@@ -37,15 +39,18 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 void evaluate_twin(const model::Model& model, const model::Twin& twin, const data::Dataset& set, EvalResult& result) {
     std::atomic<std::size_t> labelled{0}, correct{0}, clamped{0};
     std::vector<char> overflowed(result.images, 0);
+    Dropped dropped;
     std::atomic<std::int64_t> overflows{0};
     const auto begin = Clock::now();
     Progress progress("clear-text twin", result.images);
     tbb::parallel_for(std::size_t{0}, result.images, [&](std::size_t i) {
-        const auto pixels = set.load(i, model.architecture.preprocessing, model.architecture.input);
+        std::string left_out;
+        const auto pixels = set.load(i, model.architecture.preprocessing, model.architecture.input, left_out);
+        dropped.add(left_out);
         const model::TwinResult r = twin.run(model::quantise_input(model.architecture, pixels));
         if (const auto label = set.label(i)) {
             ++labelled;
-            correct += best_class(r.logits) == *label;
+            correct += model::best_class(r.logits) == *label;
         }
         overflows += r.overflows;
         overflowed[i] = r.overflows > 0;
@@ -60,6 +65,8 @@ void evaluate_twin(const model::Model& model, const model::Twin& twin, const dat
         if (overflowed[i] != 0) result.overflowed.push_back(set.name(i));
     result.images_with_overflow = result.overflowed.size();
     result.images_clamped = clamped;
+    result.dropped = dropped.counts();
+    dropped.warn(result.images);
     result.images_per_minute = 60 * static_cast<double>(result.images) / seconds_since(begin);
 }
 
@@ -95,8 +102,9 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
         }
         agreement.largest_rounding_error = std::max(agreement.largest_rounding_error, report.largest_error());
         agreement.wrong_activations += report.wrong_activations();
+        agreement.largest_sine_use = std::max(agreement.largest_sine_use, report.largest_sine_use());
         const std::vector<float>& expected = clear.logits;
-        agreement.same_class += best_class(expected) == best_class(result.logits);
+        agreement.same_class += model::best_class(expected) == model::best_class(result.logits);
         double difference = 0;
         for (std::size_t k = 0; k < expected.size(); ++k)
             difference = std::max(difference, std::abs(static_cast<double>(expected[k]) - result.logits[k]));
@@ -118,6 +126,7 @@ nlohmann::json to_json(const EvalResult& r) {
         {"images_with_overflow", r.images_with_overflow},
         {"overflowed", r.overflowed},
         {"images_clamped", r.images_clamped},
+        {"dropped", r.dropped},
         {"images_per_minute", r.images_per_minute}};
     if (r.agreement.runs) {
         const PrivateAgreement& a = r.agreement;
@@ -129,6 +138,7 @@ nlohmann::json to_json(const EvalResult& r) {
                            {"out_of_range", a.out_of_range},
                            {"outside", a.outside},
                            {"wrong_activations", a.wrong_activations},
+                           {"largest_sine_over_bound", a.largest_sine_use},
                            {"mean_seconds", a.mean_seconds},
                            {"bytes_up", a.bytes_up},
                            {"bytes_down", a.bytes_down},
@@ -189,6 +199,9 @@ void print(const EvalResult& r, const data::Dataset& set) {
                    fmt::format("{:.3f}", a.largest_relative_difference)});
     table.add_row({"pre-activations out of range", with_separators(a.out_of_range)});
     table.add_row({"activations not exact", with_separators(a.wrong_activations)});
+    if (a.largest_sine_use > 0)
+        table.add_row(
+            {"largest distance of a sine from its curve, over its bound", fmt::format("{:.3f}", a.largest_sine_use)});
     table.add_row({"seconds per inference, both parties here", fmt::format("{:.3f}", a.mean_seconds)});
     table.add_row({"bytes up, down", fmt::format("{}, {}", with_separators(static_cast<long long>(a.bytes_up)),
                                                  with_separators(static_cast<long long>(a.bytes_down)))});
@@ -233,7 +246,8 @@ void run_eval(const EvalCommand& command) {
         warn(
             fmt::format("in {} of {} private runs a value left its calibrated range, so that the answer is wrong: {}{}",
                         a.outside.size(), a.runs, a.outside.front(), a.outside.size() > 1 ? " and others" : ""));
-    if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1)
+    if (a.wrong_activations || a.largest_rounding_error > kUnitTolerance || a.largest_relative_difference > 1 ||
+        a.largest_sine_use > 1)
         throw Error(ErrorKind::kInternal,
                     "a private run differs from the clear-text twin by more than the protocol's rounding explains");
 }

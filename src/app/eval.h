@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ struct PrivateAgreement {
     std::vector<std::string> outside;  ///< pictures with such values: their answers are wrong, which is not a defect,
                                        ///< and what is above and below is of the others
     std::int64_t wrong_activations = 0;
+    double largest_sine_use =
+        0;  ///< largest distance of a sine from its curve, over its bound; 0 if there are no sines
     double mean_seconds = 0;
     std::uint64_t bytes_up = 0, bytes_down = 0;  ///< of one inference
     int round_trips = 0;
@@ -44,8 +47,9 @@ struct EvalResult {
     std::size_t images = 0, labelled = 0, correct = 0;
     std::int64_t overflows = 0;  ///< values of the twin that left their range
     std::size_t images_with_overflow = 0;
-    std::vector<std::string> overflowed;  ///< their names
-    std::size_t images_clamped = 0;       ///< with values beyond the model's range of inputs
+    std::vector<std::string> overflowed;         ///< their names
+    std::size_t images_clamped = 0;              ///< with values beyond the model's range of inputs
+    std::map<std::string, std::size_t> dropped;  ///< what was left out of pictures' files, and of how many
     double images_per_minute = 0;
     PrivateAgreement agreement;
 };

@@ -4,12 +4,14 @@
 
 #include <cmath>
 #include <deque>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <thread>
 
-#include "app/answer.h"
+#include "app/infer_client.h"
 #include "app/infer_output.h"
+#include "app/infer_pool.h"
+#include "app/key_report.h"
 #include "app/profile_report.h"
 #include "app/threads.h"
 #include "app/warning.h"
@@ -21,105 +23,11 @@
 #include "base/standard_output.h"
 #include "data/input.h"
 #include "data/preprocess.h"
-#include "model/arithmetic.h"
-#include "protocol/client_session.h"
-#include "transport/refusal.h"
-#include "transport/tls.h"
+#include "model/ranking.h"
 
 namespace flash::app {
 
 namespace {
-
-constexpr std::chrono::seconds kLongestPause{30};  // between two attempts
-constexpr std::chrono::seconds kLongestObeyed{
-    3'600};  // that a server may ask for; beyond it there is no use in waiting
-
-Sha256 parse_fingerprint(const std::string& text) {
-    Sha256 out{};
-    const auto digit = [&](char c) -> int {
-        if (c >= '0' && c <= '9') return c - '0';
-        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-        throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    };
-    if (text.size() != 64) throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    for (std::size_t i = 0; i < 32; ++i)
-        out[i] = static_cast<std::uint8_t>(digit(text[2 * i]) * 16 + digit(text[2 * i + 1]));
-    return out;
-}
-
-transport::Traffic difference(const transport::Traffic& now, const transport::Traffic& before) {
-    return {now.bytes_sent - before.bytes_sent, now.bytes_received - before.bytes_received,
-            now.messages_sent - before.messages_sent, now.messages_received - before.messages_received};
-}
-
-/// Why the result layer's integers cannot be what the network computes; empty if they can. Calibrated values keep a
-/// guard bit; where some layer's value leaves its range, shares wrap around and what follows is noise over the whole
-/// range.
-std::string doubt(const model::Architecture& architecture, const protocol::ClientResult& result) {
-    const std::int64_t limit = model::share_limit(architecture.layers.back().share_bits);
-    for (const float logit : result.logits)
-        if (!std::isfinite(logit)) return "a logit is beyond what a float holds";
-    for (const std::int64_t x : result.x)
-        if (std::abs(x) > limit)
-            return fmt::format("a logit is beyond the calibrated range of {:.4g}",
-                               architecture.output_scale * static_cast<double>(limit));
-    return {};
-}
-
-/// The connection to the server, made anew where an inference on it failed.
-class Client {
-public:
-    explicit Client(const InferCommand& command) : retries_(command.retries) {
-        const transport::Address address = transport::parse_address(command.server);
-        options_.host = address.host;
-        options_.port = address.port;
-        options_.protocol = protocol::kProtocolName;
-        options_.pinned_fingerprint = command.pin;
-        options_.ca_file = command.ca;
-        options_.timeout = command.timeout;
-        options_.limits.timeout = command.timeout;
-        session_options_.timeout = command.timeout;
-        // Names are shorter than fingerprints.
-        if (command.model && command.model->size() >= 2 * std::tuple_size_v<Sha256>)
-            session_options_.expected_fingerprint = parse_fingerprint(*command.model);
-        else if (command.model)
-            session_options_.model = *command.model;
-    }
-
-    /// Runs `use` on a session. What the network or the other party is to blame for is tried again, after a pause that
-    /// doubles, on a fresh connection.
-    template <class Use>
-    auto with_session(Use&& use) {
-        for (int attempt = 0;; ++attempt) {
-            try {
-                if (!session_) connect();
-                return use(*session_);
-            } catch (const Error& error) {
-                session_.reset();
-                const bool passing = error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kTimeout ||
-                                     error.kind() == ErrorKind::kRemote;
-                if (!passing || attempt >= retries_) throw;
-                const auto asked = transport::retry_after(error.what());
-                if (asked && *asked > kLongestObeyed) throw;
-                const auto pause =
-                    asked ? *asked : std::min(std::chrono::seconds(1 << std::min(attempt, 5)), kLongestPause);
-                warn(fmt::format("{}; trying again in {} s", error.what(), pause.count()));
-                std::this_thread::sleep_for(pause);
-            }
-        }
-    }
-
-private:
-    void connect() {
-        session_.emplace(transport::connect_tls(options_), session_options_);
-        session_options_.expected_fingerprint = session_->model().fingerprint;  // the same model on every connection
-    }
-    int retries_;
-    transport::ClientOptions options_;
-    protocol::ClientSessionOptions session_options_;
-    std::optional<protocol::ClientSession> session_;
-};
 
 /// The file of results that grows from run to run, and what it holds.
 class Results {
@@ -169,6 +77,14 @@ struct Tally {
     }
 };
 
+/// An input whose answer is not shown yet.
+struct Pending {
+    std::string name;
+    std::future<Answer> answer;
+    double clamped = 0;
+    std::optional<Error> failure;  ///< it could not be read
+};
+
 }  // namespace
 
 void run_infer(const InferCommand& command) {
@@ -181,49 +97,36 @@ void run_infer(const InferCommand& command) {
     for (const std::string& word : command.inputs)
         for (std::string& name : data::find_inputs(word)) names.push_back(std::move(name));
     if (command.trace) require_writable(*command.trace);
-    Client client(command);
-    const auto known = client.with_session([](const protocol::ClientSession& session) {
-        return std::pair(session.model().architecture, to_hex(session.model().fingerprint));
+    InferClient first(command);
+    const auto [architecture, digest] = first.with_session([](const protocol::ClientSession& session) {
+        return std::pair(session.model().architecture, session.model().fingerprint);
     });
-    const model::Architecture& architecture = known.first;
-    const std::string& fingerprint = known.second;
+    const std::string fingerprint = to_hex(digest);
+    if (architecture.trust_server) warn(fmt::format("as --trust-server allows, the inference is {}", kTrusting));
     std::optional<Results> results;
     if (command.results) results.emplace(*command.results, fingerprint);
 
     const std::unique_ptr<InferOutput> output = make_output(command, names);
     output->begin(architecture, fingerprint);
     Tally tally;
-    std::deque<Profile> profiles;  // of each inference, for the trace
-    const auto infer = [&](const data::Input& input) {
-        Answer answer;
-        answer.input = input.name;
-        answer.clamped = data::clamped_share(architecture, input.values);
-        if (answer.clamped > 0)
-            warn(
-                fmt::format("{}: {:.3g}% of its values are beyond the range that the model was calibrated on and are "
-                            "clamped to it{}",
-                            input.name, 100 * answer.clamped,
-                            answer.clamped > 0.05 ? "; are they scaled and normalised as the model wants?" : ""));
-        profiles.emplace_back(Party::kClient);
-        client.with_session([&](protocol::ClientSession& session) {
-            profiles.pop_back();  // of the attempt before
-            Profile& profile = profiles.emplace_back(Party::kClient);
-            const transport::Traffic before = session.channel().traffic();
-            Progress progress("private inference on " + input.name, 100);
-            const auto show = [&](double fraction) { progress.set(static_cast<std::uint64_t>(100 * fraction)); };
-            answer.result = session.infer(input.values, show, &profile);
-            answer.traffic = difference(session.channel().traffic(), before);
-        });
-        answer.ranked = rank_classes(answer.result.logits, architecture.classes, command.top);
-        answer.unreliable = doubt(architecture, answer.result);
+    std::vector<std::shared_ptr<const Profile>> profiles;  // of each inference, for the trace
+    const auto sessions = static_cast<std::size_t>(command.parallel);
+    InferPool pool(command, std::move(first), sessions, sessions == 1);
+    std::optional<Progress> progress;
+    if (sessions > 1) progress.emplace("private inferences", names.size());
+
+    const auto show = [&](Answer answer, double clamped) {
+        answer.clamped = clamped;
+        answer.ranked = model::rank_classes(answer.result.logits, architecture.classes,
+                                            static_cast<std::size_t>(std::max(command.top, 0)));
+        answer.unreliable = model::doubt(architecture, answer.result.x, answer.result.logits);
         if (!answer.unreliable.empty())
-            warn(fmt::format("{}: the answer is unreliable: {}", input.name, answer.unreliable));
+            warn(fmt::format("{}: the answer is unreliable: {}", answer.input, answer.unreliable));
         tally.unreliable += !answer.unreliable.empty();
         ++tally.answers;
-        answer.profile = &profiles.back();
         output->answer(answer);
         if (results) results->add(answer_json(answer, command.profile));
-        if (!command.trace) profiles.clear();
+        if (command.trace) profiles.push_back(answer.profile);
     };
     const auto report = [&](const std::string& name, const Error& error) {
         warn(fmt::format("{}: {}", name, error.what()));
@@ -231,32 +134,56 @@ void run_infer(const InferCommand& command) {
         ++tally.failures;
         if (!tally.first) tally.first.emplace(error);
         // What is wrong with one input is no reason to leave the others; a server that does not answer is.
-        tally.broken = error.kind() != ErrorKind::kFile && error.kind() != ErrorKind::kInvalidArgument &&
-                       error.kind() != ErrorKind::kUnsupported;
+        tally.broken =
+            tally.broken || (error.kind() != ErrorKind::kFile && error.kind() != ErrorKind::kInvalidArgument &&
+                             error.kind() != ErrorKind::kUnsupported);
+        if (tally.broken) pool.abandon();
     };
+    // Answers are shown in the order of the inputs, as soon as those before them are there. Where several inferences
+    // run at a time, a few more wait, so that no session does.
+    std::deque<Pending> pending;
+    const auto settle = [&](std::size_t left) {
+        for (; pending.size() > left; pending.pop_front()) {
+            Pending& next = pending.front();
+            if (progress) progress->advance();
+            try {
+                if (next.failure) throw Error(*next.failure);
+                show(next.answer.get(), next.clamped);
+            } catch (const OutputError&) {
+                throw;  // nobody hears any more
+            } catch (const Error& error) {
+                report(next.name, error);
+            } catch (const std::future_error&) {}  // not tried
+        }
+    };
+    const std::size_t window = sessions == 1 ? 1 : 2 * sessions;
     for (const std::string& name : names) {
         if (tally.broken) break;
         std::vector<data::Input> inputs;
         try {
             inputs = data::load_inputs(name, architecture.preprocessing, architecture.input);
         } catch (const Error& error) {
-            report(name, error);
+            pending.push_back({name, {}, 0, error});
+            settle(window - 1);
             continue;
         }
-        for (const data::Input& input : inputs) {
+        for (data::Input& input : inputs) {
             if (tally.broken) break;
             if (results && results->has(input.name)) continue;
             if (!input.dropped.empty()) warn(fmt::format("{}: left out {}", input.name, input.dropped));
-            try {
-                infer(input);
-            } catch (const OutputError&) {
-                throw;  // nobody hears any more
-            } catch (const Error& error) {
-                if (!command.trace) profiles.clear();
-                report(input.name, error);
-            }
+            const double clamped = data::clamped_share(architecture, input.values);
+            if (clamped > 0)
+                warn(fmt::format(
+                    "{}: {:.3g}% of its values are beyond the range that the model was calibrated on and are clamped "
+                    "to it{}",
+                    input.name, 100 * clamped,
+                    clamped > 0.05 ? "; are they scaled and normalised as the model wants?" : ""));
+            const std::string input_name = input.name;
+            pending.push_back({input_name, pool.run(std::move(input)), clamped, std::nullopt});
+            settle(window - 1);
         }
     }
+    settle(0);
     output->end();
     if (command.trace)  // last: its failure must not cost the answers
         write_file(*command.trace, profile_trace_text(profiles), Access::kEveryone);

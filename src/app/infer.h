@@ -10,15 +10,18 @@
 namespace flash::app {
 
 struct InferCommand {
-    std::string server;                       ///< ADDR:PORT
-    std::vector<std::string> inputs;          ///< PNG, JPEG or .npy, folders of them, "-" for standard input
-    std::optional<std::string> pin;           ///< certificate fingerprint
-    std::optional<std::filesystem::path> ca;  ///< trusted certificates
-    std::optional<std::string> model;         ///< its name at the server, or the fingerprint to insist on
+    std::string server;                            ///< ADDR:PORT
+    std::vector<std::string> inputs;               ///< PNG, JPEG or .npy, folders of them, "-" for standard input
+    std::optional<std::string> pin;                ///< certificate fingerprint
+    std::optional<std::filesystem::path> ca;       ///< trusted certificates
+    std::optional<std::string> model;              ///< its name at the server, or the fingerprint to insist on
+    bool trust_server = false;                     ///< accept models with one key for all depths
+    bool large_ring = false;                       ///< refuse models with uploads in the small ring
     int top = 5;
     bool json = false;
     bool json_lines = false;                       ///< an object a line, as each answer comes
     std::optional<std::filesystem::path> results;  ///< such lines are appended here, and inputs that it has are skipped
+    int parallel = 1;                              ///< inferences at a time, each on a connection of its own
     int retries = 0;                               ///< further attempts at an input, each on a fresh connection
     bool profile = false;                          ///< time and bytes by layer and phase, in the tables or the JSON
     std::optional<std::filesystem::path> trace;    ///< where to write trace events (app/profile_report.h)

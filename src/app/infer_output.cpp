@@ -108,7 +108,7 @@ public:
              std::string(widths_[3], '-')});
     }
     void answer(const Answer& answer) override {
-        const std::vector<RankedClass>& ranked = answer.ranked;
+        const std::vector<model::RankedClass>& ranked = answer.ranked;
         for (std::size_t i = 0; i < ranked.size(); ++i)
             row({i == 0 ? answer.input : "", ranked[i].name, fmt::format("{:.1f}%", 100 * ranked[i].probability),
                  fmt::format("{:.3f}", ranked[i].logit)},
@@ -155,7 +155,7 @@ private:
 
 nlohmann::json answer_json(const Answer& answer, bool with_profile) {
     nlohmann::json top = nlohmann::json::array();
-    for (const RankedClass& c : answer.ranked)
+    for (const model::RankedClass& c : answer.ranked)
         top.push_back({{"index", c.index}, {"class", c.name}, {"logit", c.logit}, {"probability", c.probability}});
     const protocol::StepSeconds& s = answer.result.seconds;
     nlohmann::json json = {{"input", answer.input},

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/answer.h"
+#include "model/ranking.h"
 #include "base/profile.h"
 #include "protocol/client_inference.h"
 #include "transport/channel.h"
@@ -18,12 +18,12 @@ struct InferCommand;
 /// One answer, and what it cost.
 struct Answer {
     std::string input;
-    std::vector<RankedClass> ranked;
+    std::vector<model::RankedClass> ranked;
     protocol::ClientResult result;
     transport::Traffic traffic;
     double clamped = 0;      ///< share of the input's values that the model's range cut off
     std::string unreliable;  ///< why the answer must not be trusted; empty if nothing speaks against it
-    const Profile* profile = nullptr;
+    std::shared_ptr<const Profile> profile;
 };
 
 nlohmann::json answer_json(const Answer& answer, bool with_profile);

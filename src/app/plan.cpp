@@ -106,21 +106,24 @@ nlohmann::json time_json(const planner::TimedPlan& timed) {
     nlohmann::json layers = nlohmann::json::array(), groups = nlohmann::json::array();
     for (std::size_t l = 0; l < timed.work.size(); ++l) {
         const planner::LayerWork& w = timed.work[l];
-        layers.push_back(
-            {{"seconds", timed.prediction.layers[l].seconds},
-             {"waits_for", bound_text(timed.prediction.layers[l].bound)},
-             {"client_s",
-              {{"encrypt", w.encrypt}, {"decrypt", w.decrypt}, {"prepare", w.prepare}, {"respond", w.respond}}},
-             {"server_s",
-              {{"add_share", w.add_share},
-               {"product", w.product},
-               {"shifts", w.shifts},
-               {"mask", w.mask},
-               {"keys", w.keys},
-               {"finish", w.finish}}},
-             {"transforms", w.transforms},
-             {"weight_memory", w.weight_memory},
-             {"half_memory", w.half_memory}});
+        layers.push_back({{"seconds", timed.prediction.layers[l].seconds},
+                          {"waits_for", bound_text(timed.prediction.layers[l].bound)},
+                          {"client_s",
+                           {{"prepare_upload", w.prepare_upload},
+                            {"encrypt", w.encrypt},
+                            {"decrypt", w.decrypt},
+                            {"prepare", w.prepare},
+                            {"respond", w.respond}}},
+                          {"server_s",
+                           {{"add_share", w.add_share},
+                            {"product", w.product},
+                            {"shifts", w.shifts},
+                            {"mask", w.mask},
+                            {"keys", w.keys},
+                            {"finish", w.finish}}},
+                          {"transforms", w.transforms},
+                          {"weight_memory", w.weight_memory},
+                          {"half_memory", w.half_memory}});
     }
     for (const planner::GroupChoice& choice : timed.choices) {
         nlohmann::json list = nlohmann::json::array();
@@ -169,8 +172,9 @@ void run_plan(const PlanCommand& command) {
             print_result("wrote {}: {:.1f} ms instead of {:.1f} ms\n\n", command.replan.string(),
                          1e3 * timed.prediction.seconds(), 1e3 * before);
     }
+    const planner::Timing timing{timed.rates, setting};
     if (command.json) {
-        nlohmann::json json = plan_json(model);
+        nlohmann::json json = plan_json(model, &timing);
         json["time"] = time_json(timed);
         print_result("{}\n", json.dump(2));
         return;
@@ -179,7 +183,7 @@ void run_plan(const PlanCommand& command) {
         "{}\n{}\nPredicted for {}; work of one thread in the columns of the parties.\nThe next best packing (channels "
         "an upload x channels a response, degree of the ring) changes the time and bytes of its "
         "layers together by so much.\n",
-        plan_table(model), time_table(model.architecture, timed), setting_text(timed.setting));
+        plan_table(model, &timing), time_table(model.architecture, timed), setting_text(timed.setting));
 }
 
 }  // namespace flash::app

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/key_report.h"
 #include "base/hash.h"
 #include "base/table.h"
 #include "data/preprocess.h"
@@ -33,9 +34,51 @@ std::string packing_text(const packing::LinearPlan& linear) {
                        linear.bands > 1 ? fmt::format(", {} bands", linear.bands) : std::string());
 }
 
+/// The model's slots among all that could serve it; null if it cannot be served.
+const planner::TimedSlots* own(const model::Architecture& architecture,
+                               const std::vector<planner::TimedSlots>& ranked) {
+    const auto found = std::ranges::find(ranked, architecture.slots, &planner::TimedSlots::slots);
+    return found == ranked.end() ? nullptr : &*found;
+}
+
+std::string slots_name(const model::SlotChoice& slots) { return fmt::format("{},{}", slots.degree, slots.moduli); }
+
+/// What they are, how often an answer is wrong, and the best of the others.
+std::string slots_text(const model::Architecture& architecture, const planner::Timing* timing) {
+    const std::span<const std::uint32_t> moduli = model::plain_moduli(architecture.slots, architecture.plain_bits);
+    std::string text = fmt::format("activations: slots {}, T of {} bits ({}{})", slots_name(architecture.slots),
+                                   architecture.plain_bits, moduli.front(),
+                                   moduli.size() > 1 ? fmt::format(" to {}", moduli.back()) : std::string());
+    const std::vector<planner::TimedSlots> ranked = planner::rank_slots(architecture, timing);
+    const planner::TimedSlots* mine = own(architecture, ranked);
+    const auto other = std::ranges::find_if(ranked, [&](const planner::TimedSlots& s) { return &s != mine; });
+    if (mine && other != ranked.end()) {
+        text += fmt::format("; next best {}: ", slots_name(other->slots));
+        if (timing) text += fmt::format("{:+.1f} ms, ", 1e3 * (other->seconds - mine->seconds));
+        text += fmt::format("{:+} bytes", static_cast<long long>(other->bytes) - static_cast<long long>(mine->bytes));
+    }
+    text += '\n';
+    if (mine) text += fmt::format("an inference is wrong by a rounding at most once in 2^{:.1f}\n", -mine->log2_wrong);
+    return text;
+}
+
+nlohmann::json slots_json(const model::Architecture& architecture, const planner::Timing* timing) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const planner::TimedSlots& slots : planner::rank_slots(architecture, timing)) {
+        nlohmann::json entry{{"degree", slots.slots.degree},
+                             {"values", slots.slots.moduli},
+                             {"chosen", slots.slots == architecture.slots},
+                             {"log2_wrong_inference", slots.log2_wrong},
+                             {"bytes", slots.bytes}};
+        if (timing) entry["seconds"] = slots.seconds;
+        list.push_back(std::move(entry));
+    }
+    return list;
+}
+
 }  // namespace
 
-std::string plan_table(const model::Model& model) {
+std::string plan_table(const model::Model& model, const planner::Timing* timing) {
     const model::Architecture& architecture = model.architecture;
     const packing::Plan plan = packing::make_plan(architecture);
     const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
@@ -72,24 +115,26 @@ std::string plan_table(const model::Model& model) {
     table.add_row({"one inference", "", "", "", "", "", "", "", "", with_separators(architecture.activation_values()),
                    with_separators(static_cast<long long>(cost.up())),
                    with_separators(static_cast<long long>(cost.down()))});
-    return table.str() +
+    return table.str() + keys_text(model, planner::key_bytes(model)) +
            fmt::format(
-               "{}: input {}, T = {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
-               "pictures: {}\n"
+               "{}: input {}, {} round trips, {} both ways ({:.1f} bytes per activation value)\n"
+               "{}pictures: {}\n"
                "a session holds up to {} at the server, beside the model, and {} at the client\nfingerprint {}\n",
-               printable(architecture.name), shape_text(architecture.input), architecture.single_modulus(),
-               cost.round_trips, human_bytes(static_cast<double>(cost.up() + cost.down())),
+               printable(architecture.name), shape_text(architecture.input), cost.round_trips,
+               human_bytes(static_cast<double>(cost.up() + cost.down())),
                static_cast<double>(cost.up() + cost.down()) /
                    static_cast<double>(std::max<std::int64_t>(1, architecture.activation_values())),
-               data::describe(architecture.preprocessing), human_bytes(static_cast<double>(memory.server)),
-               human_bytes(static_cast<double>(memory.client)), to_hex(model::fingerprint(model)));
+               slots_text(architecture, timing), data::describe(architecture.preprocessing),
+               human_bytes(static_cast<double>(memory.server)), human_bytes(static_cast<double>(memory.client)),
+               to_hex(model::fingerprint(model)));
 }
 
-nlohmann::json plan_json(const model::Model& model) {
+nlohmann::json plan_json(const model::Model& model, const planner::Timing* timing) {
     const model::Architecture& architecture = model.architecture;
     const packing::Plan plan = packing::make_plan(architecture);
     const protocol::InferenceCost cost = protocol::cost_of(architecture, plan);
     const protocol::SessionMemory memory = protocol::session_memory(architecture, plan, cost);
+    const std::optional<planner::TimedSlots> wrong = planner::weigh_slots(architecture, nullptr);
     nlohmann::json layers = nlohmann::json::array();
     for (std::size_t l = 0; l < architecture.layers.size(); ++l) {
         const model::Layer& layer = architecture.layers[l];
@@ -120,12 +165,15 @@ nlohmann::json plan_json(const model::Model& model) {
     }
     return {{"name", architecture.name},
             {"fingerprint", to_hex(model::fingerprint(model))},
-            {"plain_modulus", architecture.single_modulus()},
+            {"plain_moduli", model::plain_moduli(architecture.slots, architecture.plain_bits)},
+            {"slots", slots_json(architecture, timing)},
             {"input", {architecture.input.channels, architecture.input.height, architecture.input.width}},
             {"classes", architecture.classes},
             {"pictures", data::describe(architecture.preprocessing)},
             {"layers", layers},
+            {"keys", keys_json(model, planner::key_bytes(model))},
             {"activation_values", architecture.activation_values()},
+            {"log2_wrong_inference", wrong ? nlohmann::json(wrong->log2_wrong) : nlohmann::json()},
             {"round_trips", cost.round_trips},
             {"session_bytes", {{"server", memory.server}, {"client", memory.client}}},
             {"bytes_up", cost.up()},

@@ -25,6 +25,7 @@ std::string layer_table(const compiler::Report& report) {
                  {"largest", Align::kRight},
                  {"margin", Align::kRight},
                  {"used", Align::kRight},
+                 {"S", Align::kRight},
                  {"weights", Align::kRight},
                  {"noise", Align::kRight},
                  {"limit", Align::kRight},
@@ -34,14 +35,16 @@ std::string layer_table(const compiler::Report& report) {
         table.add_row({shortened(l.name), std::to_string(l.share_bits),
                        l.scale_low == l.scale_high ? fmt::format("{:.2g}", l.scale_low)
                                                    : fmt::format("{:.1g}..{:.1g}", l.scale_low, l.scale_high),
-                       fmt::format("{:.3g}", l.range), fmt::format("{:.2f}", l.margin),
-                       fmt::format("{:.0f}%", 100 * l.use),
+                       fmt::format("{:.3g}", l.range), l.amplitude ? "-" : fmt::format("{:.2f}", l.margin),
+                       l.amplitude ? "-" : fmt::format("{:.0f}%", 100 * l.use),
+                       l.amplitude ? std::to_string(l.amplitude) : "-",
                        l.max_weight ? fmt::format("{:.1f}b x{}", std::log2(2.0 * l.max_weight + 1), l.multiplier)
                                     : std::string("-"),
                        fmt::format("{:.1f}", l.noise_bits), fmt::format("{:.1f}", l.noise_limit),
                        fmt::format("{:.1f} dB", l.snr_db), fmt::format("{:.0f}%", 100 * l.error_share)});
     return table.str() +
-           "margin: what fits over the largest x seen; used: of T/4; weights: bits and multiplier; noise: log2 of ten "
+           "margin: what fits over the largest x seen; used: of T/4; S: amplitude of a sine; weights: bits and "
+           "multiplier; noise: log2 of ten "
            "sigma;\n"
            "share: of the logits' quantisation noise, predicted\n";
 }
@@ -85,11 +88,15 @@ std::string precision_text(const compiler::Report& report, const std::string& im
 }
 
 nlohmann::json precision_json(const compiler::Report& report) {
+    nlohmann::json left_out = nlohmann::json::array();
+    for (const compiler::Outlier& outlier : report.outliers)
+        left_out.push_back({{"image", outlier.image}, {"reach", outlier.reach}});
     nlohmann::json layers = nlohmann::json::array(), candidates = nlohmann::json::array(),
                    worst = nlohmann::json::array();
     for (const compiler::LayerReport& l : report.layers)
         layers.push_back({{"name", l.name},
                           {"share_bits", l.share_bits},
+                          {"amplitude", l.amplitude},
                           {"x_scale_min", l.scale_low},
                           {"x_scale_max", l.scale_high},
                           {"range", l.range},
@@ -121,6 +128,7 @@ nlohmann::json precision_json(const compiler::Report& report) {
             {"agreement", report.agreement},
             {"margin", report.margin},
             {"calibration_images", report.calibration_images},
+            {"left_out", left_out},
             {"check_images", report.check_images},
             {"proof_images", report.proof_images}};
 }

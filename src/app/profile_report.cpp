@@ -135,4 +135,10 @@ std::string profile_trace_text(const std::deque<Profile>& profiles) {
     return profile_trace(pointers).dump() + "\n";
 }
 
+std::string profile_trace_text(const std::vector<std::shared_ptr<const Profile>>& profiles) {
+    std::vector<const Profile*> pointers;
+    for (const auto& profile : profiles) pointers.push_back(profile.get());
+    return profile_trace(pointers).dump() + "\n";
+}
+
 }  // namespace flash::app

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -26,5 +27,6 @@ nlohmann::json profile_json(const Profile& profile);
 nlohmann::json profile_trace(std::span<const Profile* const> profiles);
 /// The same as text for a file.
 std::string profile_trace_text(const std::deque<Profile>& profiles);
+std::string profile_trace_text(const std::vector<std::shared_ptr<const Profile>>& profiles);
 
 }  // namespace flash::app

@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "app/key_report.h"
 #include "app/server_identity.h"
 #include "app/threads.h"
 #include "base/error.h"
@@ -17,6 +18,8 @@
 #include "base/heap.h"
 #include "base/progress.h"
 #include "base/table.h"
+#include "protocol/cost.h"
+#include "service/model_name.h"
 
 namespace flash::app {
 
@@ -77,6 +80,25 @@ const char* wait_for_end(Signals& signals, const ServeCommand& command, service:
     }
 }
 
+/// What is special about a model, for whoever reads the log.
+void describe(const service::ServedModel& served, const service::LoadOptions& load) {
+    const protocol::PreparedModel& model = *served.prepared;
+    const std::string name = service::to_string(served.name, served.version);
+    if (model.architecture().trust_server)
+        spdlog::warn("{}: clients have to accept this model by --trust-server: it is {}", name, kTrusting);
+    if (load.guard) {
+        const protocol::InferenceCost plain = protocol::cost_of(model.architecture(), model.plan());
+        spdlog::info(
+            "{}: vectors of a layer leave after the answers of all layers before it: {} a query, in place of {}", name,
+            human_bytes(static_cast<double>(model.cost().up() + model.cost().down())),
+            human_bytes(static_cast<double>(plain.up() + plain.down())));
+    }
+    if (model.epoch() != protocol::Epoch{})
+        spdlog::info("{}: {} epoch {} of its public polynomials", name, load.rotate ? "begins" : "goes on with",
+                     to_hex(model.epoch()).substr(0, 16));
+    if (load.reveal) spdlog::info("{}: results tell {} bits", name, *load.reveal);
+}
+
 }  // namespace
 
 void run_serve(const ServeCommand& command) {
@@ -88,13 +110,15 @@ void run_serve(const ServeCommand& command) {
     if (command.model.empty() == command.models.empty())
         throw Error(ErrorKind::kInvalidArgument, "give one compiled model, or a folder of them with --models");
     service::ServerSettings settings = command.settings;
-    settings.listen = transport::parse_address(command.listen);
+    const transport::Address listen = transport::parse_address(command.listen);
+    settings.socket = std::make_shared<transport::BoundSocket>(listen);
     settings.session_memory =
         command.session_memory_mib > 0 ? std::uint64_t{command.session_memory_mib} << 20 : available_memory() / 4 * 3;
-    if (!command.http.empty()) settings.http = transport::parse_address(command.http);
+    if (!command.http.empty())
+        settings.http = std::make_shared<transport::BoundSocket>(transport::parse_address(command.http));
     if (command.port_file) require_writable(*command.port_file);
     if (command.http_port_file) require_writable(*command.http_port_file);
-    transport::Identity identity = server_identity(command.identity, settings.listen);
+    transport::Identity identity = server_identity(command.identity, listen);
 
     service::LoadOptions load = command.load;
     load.session_bytes = settings.session_memory;
@@ -108,6 +132,7 @@ void run_serve(const ServeCommand& command) {
     progress->finish();
     progress.reset();
     return_freed_memory();
+    for (const service::ServedModelPtr& model : models.list()) describe(*model, command.load);
     spdlog::info("{} for sessions, {} at a time, {} of them from one address",
                  human_bytes(static_cast<double>(settings.session_memory)), settings.max_sessions,
                  settings.max_sessions_per_address);

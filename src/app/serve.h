@@ -21,7 +21,7 @@ struct ServeCommand {
     std::string listen = "127.0.0.1:7400";
     IdentityRequest identity;                        ///< the certificate
     std::optional<std::filesystem::path> port_file;  ///< the bound port is written here, for scripts
-    service::ServerSettings settings;                ///< limits; `listen` is set from the word above
+    service::ServerSettings settings;                ///< limits; its sockets are made of the addresses
     std::size_t session_memory_mib = 0;              ///< 0: three quarters of what the machine has to give
     std::chrono::seconds watch{0};                   ///< how often changed models are looked for; 0: on SIGHUP only
     std::chrono::seconds drain{30};                  ///< that running inferences have once the server is to end

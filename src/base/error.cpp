@@ -12,6 +12,7 @@ const char* to_string(ErrorKind kind) {
         case ErrorKind::kTimeout: return "timeout";
         case ErrorKind::kProtocol: return "protocol";
         case ErrorKind::kRemote: return "remote";
+        case ErrorKind::kCancelled: return "cancelled";
         case ErrorKind::kInternal: return "internal";
     }
     return "unknown";
@@ -27,6 +28,7 @@ int exit_code(ErrorKind kind) {
         case ErrorKind::kTimeout: return 7;
         case ErrorKind::kProtocol: return 8;
         case ErrorKind::kRemote: return 9;
+        case ErrorKind::kCancelled: return 10;
         case ErrorKind::kInternal: return 70;
     }
     return 70;

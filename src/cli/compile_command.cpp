@@ -1,10 +1,15 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "app/compile.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "data/dataset.h"
+#include "scheme/composite_parameters.h"
 
 namespace flash::cli {
 
@@ -17,6 +22,26 @@ CLI::Validator margin() {
             if (text != "auto") return number(1, 16)(text);
             text = "0";
             return std::string();
+        },
+        "", "");
+}
+
+/// None if there is no such shape.
+std::optional<model::SlotChoice> shape_named(const std::string& name) {
+    for (const scheme::CompositeShape& shape : scheme::kCompositeShapes)
+        if (name == fmt::format("{},{}", shape.degree, shape.residues))
+            return model::SlotChoice{static_cast<int>(shape.degree), shape.residues};
+    return std::nullopt;
+}
+
+CLI::Validator slot_shape() {
+    return CLI::Validator(
+        [](std::string& text) {
+            if (shape_named(text)) return std::string();
+            std::string names;
+            for (const scheme::CompositeShape& shape : scheme::kCompositeShapes)
+                names += fmt::format("{}{},{}", names.empty() ? "" : " ", shape.degree, shape.residues);
+            return fmt::format("'{}' is not one of {}", text, names);
         },
         "", "");
 }
@@ -57,17 +82,25 @@ void add_compile(CLI::App& program) {
     sub->add_option("--plain-bits", command->options.plain_bits,
                     "Bits of the plaintext modulus T, 24 to 28 (default: chosen)")
         ->check(whole_number(24, 28));
+    auto slots = std::make_shared<std::string>();
+    sub->add_option("--slots", *slots,
+                    "Slots of the activations as N,K: degree of the ring and values in a slot (default: chosen)")
+        ->check(slot_shape());
     sub->add_option("--target-snr", command->options.target_snr_db,
                     "Logit signal to quantisation noise that is good enough, in dB")
         ->capture_default_str()
         ->check(number(0, 120));
     sub->add_flag("!--large-ring", command->options.small_ring,
                   "All linear layers in the ring of degree 2048, also where the one of 1024 sends less");
+    sub->add_flag("--trust-server", command->options.trust_server,
+                  "One key of the linear layers for all depths: fewer bytes where layers read far back (DenseNet), but "
+                  "private from a server that follows the protocol only (semi-honest, and assuming circular "
+                  "security); clients have to accept that");
     auto place = std::make_shared<app::Place>();
-    auto* link = sub->add_option(
-        "--link", place->link,
-        "Pack for the least time over this link, by this machine's speed: lan, wan, or BANDWIDTH,RTT like 400M,40ms; "
-        "none: loopback (default: pack for the fewest bytes)");
+    auto* link = sub->add_option("--link", place->link,
+                                 "Choose slots and packing for the least time over this link, by this machine's speed: "
+                                 "lan, wan, or BANDWIDTH,RTT "
+                                 "like 400M,40ms; none: loopback (default: for the fewest bytes)");
     sub->add_option("--cores", place->cores, "With --link: cores of each party (default: as many as this machine has)")
         ->check(threads())
         ->needs(link);
@@ -82,8 +115,9 @@ void add_compile(CLI::App& program) {
         "Examples:\n  flash compile resnet.onnx --calib cifar10:/data --out resnet.flash\n  flash compile resnet.onnx "
         "--calib cifar10:/data --link wan\n  flash compile other.onnx --calib images:/data --resize 256 --mean "
         "0.485,0.456,0.406 --std 0.229,0.224,0.225 --classes classes.txt");
-    sub->callback([command, place, link] {
+    sub->callback([command, place, link, slots] {
         if (link->count() > 0) command->place = *place;
+        command->options.slots = shape_named(*slots);
         app::run_compile(*command);
     });
 }

@@ -28,10 +28,21 @@ void add_infer(CLI::App& program) {
         "--model", command.model,
         "Which of the server's models, NAME or NAME/VERSION, as `flash models` lists them; or the fingerprint "
         "to insist on, as `flash plan` prints it");
+    sub->add_flag("--trust-server", command.trust_server,
+                  "Accept a model that is private from a server that follows the protocol only (semi-honest, and "
+                  "assuming circular security)");
+    sub->add_flag("--require-large-ring", command.large_ring,
+                  "Refuse models with uploads in the small ring, which is easier to break for whoever has worked on a "
+                  "model's public polynomials for long");
     sub->add_option("--top", command.top, "Classes to show")->capture_default_str()->check(count());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()
         ->check(seconds());
+    sub->add_option("--parallel", command.parallel,
+                    "Inferences at a time, each on a connection of its own: over a distant link, where one waits most "
+                    "of the time, many inputs are answered that much sooner")
+        ->capture_default_str()
+        ->check(whole_number(1, 64));
     sub->add_option("--retry", command.retries,
                     "Further attempts where the network or the server fails, each on a fresh connection, after a pause")
         ->capture_default_str()

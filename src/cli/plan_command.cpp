@@ -23,9 +23,10 @@ void add_plan(CLI::App& program) {
                   "Both parties on the same cores, as in flash bench; always so without a link");
     auto* bytes = sub->add_flag("--bytes-only", command->bytes_only,
                                 "Only what follows from the model: measure nothing, predict no time");
-    sub->add_option(
-           "--replan", command->replan,
-           "Write the model packed anew for this link and these cores to this file; its weights stay as they are")
+    sub->add_option("--replan", command->replan,
+                    "Write the model packed anew for this link and these cores to this file; its weights, and the "
+                    "slots that they are "
+                    "made for, stay as they are")
         ->excludes(bytes);
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer(

@@ -7,6 +7,7 @@
 #include "app/serve.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "model/architecture.h"
 
 namespace flash::cli {
 
@@ -86,6 +87,17 @@ void add_serve(CLI::App& program) {
         ->capture_default_str()
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
     sub->add_flag("--check", command.check, "Check the options and load the models, and do not serve");
+    sub->add_flag(
+        "--guard", command.load.guard,
+        "Keep the encrypted vectors of a layer until all answers to the layers before it have come, against "
+        "clients that deviate from the protocol to read the model's inner layers. Takes longer on slow lines");
+    sub->add_flag("--rotate", command.load.rotate,
+                  "Begin a new epoch: other public polynomials for the same model and fingerprint, kept in MODEL.epoch "
+                  "for later starts");
+    sub->add_option("--reveal", command.load.reveal,
+                    "Bits that each value of a result tells, 6 to 16 (default: the model's). To a client it is another "
+                    "model, with a fingerprint of its own")
+        ->check(whole_number(model::kMinShareBits, model::kMaxShareBits));
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->footer(
         "Examples:\n  flash serve resnet.flash --listen 0.0.0.0:7400\n  flash serve --models /srv/flash --watch 10");

@@ -94,7 +94,10 @@ model::Model one_layer_model(const LayerShape& shape, std::uint64_t seed, int de
     model::Model model;
     model::Architecture& architecture = model.architecture;
     architecture.name = shape.text();
+    architecture.slots = {8192, 2};
     architecture.plain_bits = 24;
+    // Where keys have levels, the input of a network is uploaded in the large ring only.
+    architecture.trust_server = degree != 0 && degree != model::kDefaultDegree;
     architecture.input = shape.input;
     architecture.input_scale = 0.01;
     architecture.input_limit = 500;

@@ -20,6 +20,7 @@
 #include "comparison/report.h"
 #include "compiler/compile.h"
 #include "model/file.h"
+#include "model/ranking.h"
 #include "model/twin.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
@@ -67,7 +68,7 @@ public:
         const std::vector<float>& logits = outcome.result.logits;
         ConnectionResult::Check& check = result_.checks[turn];
         ++check.runs;
-        check.same_class += app::best_class(logits) == app::best_class(picture.logits);
+        check.same_class += model::best_class(logits) == model::best_class(picture.logits);
         for (std::size_t i = 0; i < logits.size(); ++i)
             check.largest_logit_difference =
                 std::max(check.largest_logit_difference,

@@ -56,6 +56,12 @@ private:
             last_is_convolution = true;
         }
         if (!layer.activation) return *result;
+        if (layer.curve == model::Curve::kSine) {
+            const std::vector<double> one(static_cast<std::size_t>(layer.output.channels), 1.0);
+            result =
+                append({Kind::kSine, {*result}, layer.output, {}, 1, {}, {}, {}, compiler::Sine{one, one, one, one}});
+            return *result;
+        }
         // x^2 + x = (x + 1/2)^2 - 1/4, the half being part of the bias.
         if (last_is_convolution)
             graph_.nodes.back().activation = everywhere(layer.output.channels, 1, 0, -0.25);

@@ -11,9 +11,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -28,6 +26,7 @@ struct Recording {
     std::uint64_t server_seed = 0;
     std::vector<transport::Message> client;
     std::vector<transport::Message> server;
+    std::vector<std::size_t> first_vectors;  ///< of each layer, as protocol::Activation has them
     protocol::ClientResult result;
 };
 
@@ -65,7 +64,8 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::map<transport::MessageType, std::deque<transport::Message>> waiting_;
-    std::set<std::pair<std::uint32_t, std::uint32_t>> vectors_sent_;  ///< layer and chunk
+    std::vector<std::size_t> first_vectors_;
+    std::size_t vectors_sent_ = 0;  ///< they are sent in the order of their numbers
     std::map<transport::MessageType, Times> times_;
     std::function<void(const transport::Message&)> on_send_;
     transport::Traffic traffic_;

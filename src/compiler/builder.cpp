@@ -52,7 +52,7 @@ Tensor Builder::from_linear(Linear expression) {
 
 Tensor Builder::affine(Tensor tensor, const std::vector<double>& scale, const std::vector<double>& shift) const {
     for_each_part(tensor.parts, [&](Part& part, std::size_t first) {
-        rescale(part.poly, std::span(scale).subspan(first, part.channels()),
+        rescale(part, std::span(scale).subspan(first, part.channels()),
                 std::span(shift).subspan(first, part.channels()));
     });
     return tensor;
@@ -67,7 +67,7 @@ Tensor Builder::normalise(const Tensor& tensor, const std::vector<double>& scale
     for_each_part(result.parts, [&](Part& part, std::size_t first) {
         const std::vector<double> own_scale = slice(scale, first, part.channels()),
                                   own_shift = slice(shift, first, part.channels());
-        if (quadratic(part.poly)) return rescale(part.poly, own_scale, own_shift);
+        if (part.curved()) return rescale(part, own_scale, own_shift);
         Linear expression = linear(part, true, node);
         scale_channels(expression, own_scale, own_shift);
         if (expression.name.empty()) expression.name = node;
@@ -76,9 +76,9 @@ Tensor Builder::normalise(const Tensor& tensor, const std::vector<double>& scale
     return result;
 }
 
-int Builder::add_layer(const Base& from, Linear linear, const Quadratic& poly, const std::string& node) {
+int Builder::add_layer(const Base& from, Linear linear, const Curve& curve, const std::string& node) {
     layers_.push_back({from.linear.name.empty() ? node : from.linear.name, std::move(linear.terms),
-                       std::move(linear.bias), linear.shape, poly});
+                       std::move(linear.bias), linear.shape, curve});
     return static_cast<int>(layers_.size());
 }
 
@@ -91,14 +91,25 @@ void Builder::refuse_linear_activation(int base, const Quadratic& poly, const st
                                      bases_[static_cast<std::size_t>(base)].linear.name, c));
 }
 
-int Builder::materialise(int base, const Quadratic& poly, const std::string& node) {
-    Base& from = bases_[static_cast<std::size_t>(base)];
+int Builder::materialise(const Part& part, const std::string& node) {
+    Base& from = bases_[static_cast<std::size_t>(part.base)];
     for (const auto& [known, value] : from.values)
-        if (known == poly) return value;
-    refuse_linear_activation(base, poly, node);
-    const int value = add_layer(from, from.linear, poly, node);
-    from.values.emplace_back(poly, value);
+        if (known == part.curve) return value;
+    if (!part.sine()) refuse_linear_activation(part.base, part.poly(), node);
+    const int value = add_layer(from, from.linear, part.curve, node);
+    from.values.emplace_back(part.curve, value);
     return value;
+}
+
+/// A curved part becomes a value, or a linear function of one that is there: something is to be done with it that its
+/// curve has no room for.
+void Builder::make_value(Part& part, const std::string& node) {
+    Part origin = part;
+    for (const auto& [known, value] : bases_[static_cast<std::size_t>(part.base)].values)
+        if (relate(part.curve, known)) origin.curve = known;
+    const Relation relation = *relate(part.curve, origin.curve);
+    const int value = materialise(origin, node);
+    part = {base_of_value(origin, value), relation.line()};
 }
 
 /// The polynomial of an expression x as one of u = b x + c, its normalised form.
@@ -116,7 +127,7 @@ Quadratic Builder::in_normalised(const Base& base, const Quadratic& poly) const 
 std::optional<Linear> Builder::combine(const Part& part, const std::string& node) {
     Base& from = bases_[static_cast<std::size_t>(part.base)];
     const std::size_t channels = part.channels();
-    const Quadratic poly = in_normalised(from, part.poly);
+    const Quadratic poly = in_normalised(from, part.poly());
     if (!from.span) {
         for (double a : poly.a)
             if (a == 0) return std::nullopt;
@@ -152,11 +163,10 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
     return result;
 }
 
-int Builder::base_of_value(int base, const Quadratic& poly, int value) {
+int Builder::base_of_value(const Part& origin, int value) {
     for (std::size_t i = 0; i < bases_.size(); ++i)
-        if (bases_[i].origin && *bases_[i].origin == Part{base, poly}) return static_cast<int>(i);
-    bases_.push_back(
-        {identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, Part{base, poly}, 0, {}, {}});
+        if (bases_[i].origin && *bases_[i].origin == origin) return static_cast<int>(i);
+    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, origin, 0, {}, {}});
     return static_cast<int>(bases_.size()) - 1;
 }
 
@@ -166,7 +176,9 @@ void Builder::align(Part& left, Part& right) const {
 
 Part Builder::add(Part& left, Part& right, double sign, const std::string& node) {
     align(left, right);
-    if (left.base == right.base) return {left.base, compiler::add(left.poly, right.poly, sign)};
+    if (left.base == right.base)
+        if (std::optional<Curve> curve = compiler::add(left.curve, right.curve, sign))
+            return {left.base, std::move(*curve)};
     Linear sum = compiler::add(linear(left, true, node), linear(right, true, node), sign);
     sum.name = node;
     return from_linear(std::move(sum)).parts[0];
@@ -191,21 +203,15 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
         refuse(node,
                "it multiplies two different tensors. Flash multiplies a tensor by itself (the activation x*x + x) and "
                "by constants per channel");
-    std::optional<Quadratic> product = compiler::multiply(left.poly, right.poly);
+    std::optional<Quadratic> product;
+    if (!left.sine() && !right.sine()) product = compiler::multiply(left.poly(), right.poly());
     if (!product) {
         // A square of something that is itself an activation: that activation becomes a value, and both operands are
         // rewritten as linear functions of it. An existing value that differs by a factor and a constant will do.
-        Quadratic target = right.poly;
-        for (const auto& [known, value] : bases_[static_cast<std::size_t>(right.base)].values)
-            if (relate(right.poly, known)) target = known;
-        if (quadratic(left.poly) && quadratic(right.poly) && relate(left.poly, target)) {
-            const int value = materialise(right.base, target, node);
-            const int base = base_of_value(right.base, target, value);
-            for (Part* part : {&left, &right}) {
-                if (part->base == base) continue;  // both operands are one part
-                *part = {base, relate(part->poly, target)->line()};
-            }
-            product = compiler::multiply(left.poly, right.poly);
+        if (left.curved() && right.curved() && relate(left.curve, right.curve)) {
+            make_value(right, node);
+            if (left.curved()) make_value(left, node);  // else both operands are one part
+            product = compiler::multiply(left.poly(), right.poly());
         }
         if (!product)
             refuse(node,
@@ -214,9 +220,9 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
                    "linear layer between two of them");
     }
     std::optional<Quadratic>& normalised = bases_[static_cast<std::size_t>(left.base)].normalised;
-    const bool usable = std::ranges::all_of(left.poly.a, [](double a) { return a == 0; }) &&
-                        std::ranges::none_of(left.poly.b, [](double b) { return b == 0; });
-    if (!normalised && usable) normalised = left.poly;
+    const bool usable = std::ranges::all_of(left.poly().a, [](double a) { return a == 0; }) &&
+                        std::ranges::none_of(left.poly().b, [](double b) { return b == 0; });
+    if (!normalised && usable) normalised = left.poly();
     return {left.base, std::move(*product)};
 }
 
@@ -225,6 +231,14 @@ Tensor Builder::multiply(Tensor& left, Tensor& right, const std::string& node) {
     Tensor result = left;
     for (std::size_t p = 0; p < left.parts.size(); ++p) result.parts[p] = multiply(left.parts[p], right.parts[p], node);
     return result;
+}
+
+Tensor Builder::sine(Tensor tensor, bool cosine, const std::string& node) {
+    for (Part& part : tensor.parts) {
+        if (part.curved()) make_value(part, node);
+        part = {part.base, sine_of(part.poly(), cosine)};
+    }
+    return tensor;
 }
 
 Tensor Builder::concatenate(const std::vector<Tensor>& tensors) const {
@@ -300,24 +314,24 @@ Tensor Builder::clip(Tensor tensor, double low, double high, const std::string& 
 
 Linear Builder::linear(const Part& part, bool allow_bias, const std::string& node) {
     Base& base = bases_[static_cast<std::size_t>(part.base)];
-    if (!quadratic(part.poly)) {
+    if (!part.curved()) {
         Linear result = base.linear;
-        scale_channels(result, part.poly.b, part.poly.c);
+        scale_channels(result, part.poly().b, part.poly().c);
         return result;
     }
-    if (allow_bias && spanned_.contains(part.base))
+    if (!part.sine() && allow_bias && spanned_.contains(part.base))
         if (std::optional<Linear> combination = combine(part, node)) return *combination;
     for (const auto& [known, value] : base.values) {
-        if (known == part.poly) break;
-        const std::optional<Relation> relation = relate(part.poly, known);
+        if (known == part.curve) break;
+        const std::optional<Relation> relation = relate(part.curve, known);
         if (!relation || (relation->shifted() && !allow_bias)) continue;
         Linear result = identity(value, base.linear.shape);
         scale_channels(result, relation->scale, relation->shift);
         return result;
     }
     const std::size_t before = base.values.size();
-    const int value = materialise(part.base, part.poly, node);
-    if (allow_bias && base.values.size() > before) ++base.combinable;
+    const int value = materialise(part, node);
+    if (!part.sine() && allow_bias && base.values.size() > before) ++base.combinable;
     return identity(value, base.linear.shape);
 }
 
@@ -344,24 +358,35 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
         // The layer whose linear result the clipped tensor is a polynomial of.
         Part part = clip.part;
         const Base* base = &bases_[static_cast<std::size_t>(part.base)];
-        if (base->origin && !quadratic(part.poly)) {
-            Quadratic poly = base->origin->poly;
-            rescale(poly, part.poly.b, part.poly.c);
-            part = {base->origin->base, poly};
+        if (base->origin && !part.curved()) {
+            Part origin = *base->origin;
+            rescale(origin, part.poly().b, part.poly().c);
+            part = std::move(origin);
             base = &bases_[static_cast<std::size_t>(part.base)];
         }
+        if (const auto* sine = std::get_if<Sine>(&part.curve)) {
+            for (std::size_t c = 0; c < sine->channels(); ++c)
+                if (sine->constant[c] - sine->amplitude[c] < clip.low ||
+                    sine->constant[c] + sine->amplitude[c] > clip.high)
+                    refuse(clip.node, fmt::format("it limits a sine of {:.4g} .. {:.4g} to {:.4g} .. {:.4g}. Private "
+                                                  "inference cannot limit values: train the network without it",
+                                                  sine->constant[c] - sine->amplitude[c],
+                                                  sine->constant[c] + sine->amplitude[c], clip.low, clip.high));
+            continue;
+        }
+        Quadratic limited = part.poly();
         int layer = 0;
-        for (const auto& [poly, value] : base->values)
+        for (const auto& [curve, value] : base->values)
             layer = std::max(layer, renumbered[static_cast<std::size_t>(value)]);
         if (base->span && renumbered[static_cast<std::size_t>(base->span->second)] > 0) {
             layer = renumbered[static_cast<std::size_t>(base->span->second)];
-            part.poly = in_normalised(*base, part.poly);
+            limited = in_normalised(*base, limited);
         }
-        if (layer == 0 && part.base == last.base && !quadratic(last.poly)) {
+        if (layer == 0 && part.base == last.base && !last.curved()) {
             // The result layer computes last.poly of it.
-            const std::optional<Relation> relation = relate(part.poly, last.poly);
+            const std::optional<Relation> relation = relate(limited, last.poly());
             if (relation) {
-                part.poly = relation->line();
+                limited = relation->line();
                 layer = renumbered.back();
             }
         }
@@ -369,7 +394,7 @@ std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbe
             refuse(clip.node,
                    "no activation follows it, so its range is not calibrated. Remove it, or put the activation x*x + x "
                    "behind it");
-        result.push_back({clip.node, static_cast<std::size_t>(layer) - 1, part.poly, clip.low, clip.high});
+        result.push_back({clip.node, static_cast<std::size_t>(layer) - 1, limited, clip.low, clip.high});
     }
     return result;
 }
@@ -396,6 +421,12 @@ Network Builder::finish(const Tensor& result, const std::string& node) {
     if (network.layers.size() > static_cast<std::size_t>(model::kMaxLayers))
         refuse(node, fmt::format("the network has more than {} layers", model::kMaxLayers));
     network.clips = left_out_clips(renumbered, result.parts.back());
+    for (const LeftOutClip& clip : network.clips)
+        if (network.layers[clip.layer].sine())
+            refuse(
+                clip.node,
+                "a sine follows it, whose values have no range that they could be held to. Train the network without "
+                "it");
     network.prepare();
     return network;
 }

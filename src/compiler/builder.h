@@ -1,6 +1,7 @@
-// Symbolic evaluation of a network: every tensor is a per-channel polynomial of degree at most two of one linear
-// expression, or a concatenation of such parts. Batch norms, constants and the activation in any algebraic shape reduce
-// to it; a polynomial of degree two becomes a layer (a value) when something linear is applied to it.
+// Symbolic evaluation of a network: every tensor is, channel by channel, a polynomial of degree at most two or a sine
+// of one linear expression, or a concatenation of such parts. Batch norms, constants and the activation in any
+// algebraic shape reduce to it; a polynomial of degree two and a sine become a layer (a value) when something linear is
+// applied to them.
 #pragma once
 
 #include <optional>
@@ -9,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/curve.h"
 #include "compiler/linear.h"
-#include "compiler/quadratic.h"
 
 namespace flash::compiler {
 
@@ -41,6 +42,8 @@ public:
     /// base.
     Tensor add(Tensor& left, Tensor& right, double sign, const std::string& node);
     Tensor multiply(Tensor& left, Tensor& right, const std::string& node);
+    /// sin(tensor) or cos(tensor).
+    Tensor sine(Tensor tensor, bool cosine, const std::string& node);
     /// Tensors of equal height and width, one after the other along the channels.
     Tensor concatenate(const std::vector<Tensor>& tensors) const;
     /// Convolution with weights [out][in / groups][kernel_h][kernel_w]; over a concatenation it is a sum over the
@@ -53,7 +56,7 @@ public:
     /// The tensor itself, with a note that it must stay within these bounds.
     Tensor clip(Tensor tensor, double low, double high, const std::string& node);
 
-    /// The tensor as a linear expression of values; a polynomial of degree two becomes a value. With allow_bias, a
+    /// The tensor as a linear expression of values; a curve becomes a value. With allow_bias, a
     /// value that differs from an existing one by a factor and a constant is expressed through it.
     Linear linear(const Tensor& tensor, bool allow_bias, const std::string& node);
     /// The network that ends in this tensor, without layers that it does not need.
@@ -64,10 +67,10 @@ public:
 private:
     struct Base {
         Linear linear;
-        std::vector<std::pair<Quadratic, int>> values;  // activations of this expression that are values
-        std::optional<Part> origin;                     // this expression is a value: that polynomial of that base
-        int combinable = 0;                             // of the values, those whose readers bear a constant
-        std::optional<Quadratic> normalised;            // the first linear function of it that was squared
+        std::vector<std::pair<Curve, int>> values;  // activations of this expression that are values
+        std::optional<Part> origin;                 // this expression is a value: that curve of that base
+        int combinable = 0;                         // of the values, those whose readers bear a constant
+        std::optional<Quadratic> normalised;        // the first linear function of it that was squared
         std::optional<std::pair<Quadratic, int>>
             span;  // both activations of every channel, as polynomials of that function, and their value
     };
@@ -79,10 +82,11 @@ private:
     Linear linear(const Part& part, bool allow_bias, const std::string& node);
     Quadratic in_normalised(const Base& base, const Quadratic& poly) const;
     std::optional<Linear> combine(const Part& part, const std::string& node);
-    int materialise(int base, const Quadratic& poly, const std::string& node);
+    int materialise(const Part& part, const std::string& node);
+    void make_value(Part& part, const std::string& node);
     void refuse_linear_activation(int base, const Quadratic& poly, const std::string& node) const;
-    int add_layer(const Base& from, Linear linear, const Quadratic& poly, const std::string& node);
-    int base_of_value(int base, const Quadratic& poly, int value);
+    int add_layer(const Base& from, Linear linear, const Curve& curve, const std::string& node);
+    int base_of_value(const Part& origin, int value);
     void align(Part& left, Part& right) const;
     Part add(Part& left, Part& right, double sign, const std::string& node);
     Part multiply(Part& left, Part& right, const std::string& node);

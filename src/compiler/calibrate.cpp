@@ -44,24 +44,26 @@ std::size_t random_place(std::size_t value, std::size_t sample, std::size_t plac
 }
 
 /// Mean of y over a place and its neighbours.
-float neighbourhood(const double* x, const model::Shape& shape, std::size_t place, double a, double b, double c) {
+template <class F>
+float neighbourhood(const double* x, const model::Shape& shape, std::size_t place, const F& y_of) {
     const int row = static_cast<int>(place) / shape.width, column = static_cast<int>(place) % shape.width;
     double sum = 0, count = 0;
     for (int y = std::max(row - 1, 0); y <= std::min(row + 1, shape.height - 1); ++y)
         for (int z = std::max(column - 1, 0); z <= std::min(column + 1, shape.width - 1); ++z, ++count) {
             const double value =
                 x[static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width) + static_cast<std::size_t>(z)];
-            sum += (a * value + b) * value + c;
+            sum += y_of(value);
         }
     return static_cast<float>(sum / count);
 }
 
 using ChannelSums = std::vector<Sums>;
 
-Sums sums_of(const double* x, std::size_t count, double a, double b, double c) {
+template <class F>
+Sums sums_of(const double* x, std::size_t count, const F& y_of) {
     Sums sums;
     for (std::size_t p = 0; p < count; ++p) {
-        const double y = (a * x[p] + b) * x[p] + c;
+        const double y = y_of(x[p]);
         sums.largest = std::max(sums.largest, std::abs(x[p]));
         sums.power += x[p] * x[p];
         sums.y += y;
@@ -143,7 +145,7 @@ double Calibration::logit_power() const {
 }
 
 Calibration calibrate(const Network& network, std::span<const std::vector<float>> images,
-                      const std::function<void(double)>& progress) {
+                      const std::function<void(double)>& progress, std::vector<std::optional<Error>>* failures) {
     check_images(network, images);
     Calibration result;
     result.images = static_cast<std::int64_t>(images.size());
@@ -159,16 +161,15 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
     };  // of an image: they are spread evenly
     tbb::enumerable_thread_specific<std::vector<ChannelSums>> partial(zero);
     std::atomic<std::size_t> done{0};
-    tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t i) {
+    const auto run = [&](std::size_t i) {
         std::vector<ChannelSums>& sums = partial.local();
         const std::vector<double> pixels(images[i].begin(), images[i].end());
-        const auto add = [&](std::size_t value, const std::vector<double>& x, const Quadratic* activation) {
+        const auto add = [&](std::size_t value, const std::vector<double>& x, const auto& curve) {
             const std::size_t channels = sums[value].size(), plane = x.size() / channels;
             const model::Shape& shape = network.value_shape(static_cast<int>(value));
             for (std::size_t c = 0; c < channels; ++c) {
-                const Sums own =
-                    activation ? sums_of(&x[c * plane], plane, activation->a[c], activation->b[c], activation->c[c])
-                               : sums_of(&x[c * plane], plane, 0, 1, 0);
+                const auto y_of = [&](double of) { return curve(c, of); };
+                const Sums own = sums_of(&x[c * plane], plane, y_of);
                 // Sums of squares show what is not finite; a maximum does not.
                 if (value > 0 && !(std::isfinite(own.power) && std::isfinite(own.y2)))
                     throw Error(
@@ -180,15 +181,20 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
                 sums[value][c].add(own);
                 if (value > 0) result.maxima[value - 1][i * channels + c] = static_cast<float>(own.largest);
                 for (std::size_t n = first_sample(i); n < first_sample(i + 1); ++n)
-                    result.samples[value].of(c)[n] = neighbourhood(
-                        &x[c * plane], shape, random_place(value, n, plane), activation ? activation->a[c] : 0,
-                        activation ? activation->b[c] : 1, activation ? activation->c[c] : 0);
+                    result.samples[value].of(c)[n] =
+                        neighbourhood(&x[c * plane], shape, random_place(value, n, plane), y_of);
             }
         };
-        add(0, pixels, nullptr);
+        const auto itself = [](std::size_t, double x) { return x; };
+        add(0, pixels, itself);
         result.logits[i] = network.evaluate(images[i], [&](std::size_t layer, const std::vector<double>& x) {
-            const std::optional<Quadratic>& activation = network.layers[layer].activation;
-            add(layer + 1, x, activation ? &*activation : nullptr);
+            const std::optional<Curve>& activation = network.layers[layer].activation;
+            if (!activation) return add(layer + 1, x, itself);
+            std::visit(
+                [&](const auto& curve) {
+                    add(layer + 1, x, [&](std::size_t c, double of) { return value_at(curve, c, of); });
+                },
+                *activation);
         });
         for (double logit : result.logits[i])
             if (!(std::abs(logit) < kMostLogit))
@@ -197,6 +203,14 @@ Calibration calibrate(const Network& network, std::span<const std::vector<float>
                                         "for the 32-bit floats that the client gets. Check the image normalisation "
                                         "and the training",
                                         i, kMostLogit));
+    };
+    tbb::parallel_for(std::size_t{0}, images.size(), [&](std::size_t i) {
+        try {
+            run(i);
+        } catch (const Error& error) {
+            if (failures == nullptr || error.kind() != ErrorKind::kRange) throw;
+            (*failures)[i].emplace(error);
+        }
         const std::size_t count = ++done;
         if (progress) progress(static_cast<double>(count) / static_cast<double>(images.size()));
     });

@@ -3,14 +3,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "compiler/network.h"
 
 namespace flash::compiler {
 
-/// Of one channel of a layer's pre-activation x and of its activation y = a x^2 + b x + c, over all images and
+/// Of one channel of a layer's pre-activation x and of its activation y, over all images and
 /// positions.
 struct ChannelStatistics {
     double largest = 0;   ///< |x|
@@ -61,7 +63,9 @@ struct Calibration {
 
 /// Runs the images on all cores. progress: fraction in 0..1, from any thread. Error(kInvalidArgument): no image, or an
 /// image of the wrong size; Error(kRange): one that drives the network to values that are not finite, or too large.
+/// failures: of each image, takes such errors instead; what is found on all images together is then of no use.
 Calibration calibrate(const Network& network, std::span<const std::vector<float>> images,
-                      const std::function<void(double)>& progress);
+                      const std::function<void(double)>& progress,
+                      std::vector<std::optional<Error>>* failures = nullptr);
 
 }  // namespace flash::compiler

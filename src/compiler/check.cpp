@@ -102,8 +102,11 @@ Check check_layers(const Network& network, const model::Model& model, const std:
             const std::vector<std::int32_t>& integers = run.layers[i].x;
             const std::vector<double>& scale = model.weights.layers[i].x_scale;
             const std::size_t plane = x.size() / scale.size();
+            const bool periodic = model.architecture.periodic(i);
+            const int bits = model.architecture.layers[i].share_bits;
             for (std::size_t p = 0; p < x.size(); ++p) {
-                const double error = scale[p / plane] * (integers[p] - shift[i][p / plane]) - x[p];
+                double error = scale[p / plane] * (integers[p] - shift[i][p / plane]) - x[p];
+                if (periodic) error = std::remainder(error, std::ldexp(scale[p / plane], bits));
                 out.layers[i].signal += x[p] * x[p];
                 out.layers[i].error += error * error;
             }

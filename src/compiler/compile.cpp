@@ -12,6 +12,7 @@
 #include "compiler/calibrate.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
+#include "compiler/outliers.h"
 #include "compiler/search.h"
 #include "packing/choose_packing.h"
 #include "scheme/direct_noise.h"
@@ -29,10 +30,13 @@ void check_options(const CompileOptions& options) {
     check_that(options.share_bits == 0 ||
                    (options.share_bits >= model::kMinShareBits && options.share_bits <= model::kMaxShareBits),
                "the share bits m must be 6 to 16");
-    check_that(
-        model::has_plain_moduli(options.slots, options.plain_bits ? options.plain_bits : model::kMaxPlainBits),
-        "the bits of T must be 20 to 28, the slots' degree 4096, 8192 or 16384, the values in a slot 1 to 7, and "
-        "there must be as many primes of these bits");
+    check_that(options.plain_bits == 0 ||
+                   (options.plain_bits >= model::kMinPlainBits && options.plain_bits <= model::kMaxPlainBits),
+               "the bits of T must be 20 to 28");
+    check_that(!options.slots || model::has_plain_moduli(
+                                     *options.slots, options.plain_bits ? options.plain_bits : model::kMaxPlainBits),
+               "the slots' degree must be 4096, 8192 or 16384, the values in a slot 1 to 7, and there must be as many "
+               "primes of the bits of T");
     check_that(options.result_bits >= model::kMinShareBits && options.result_bits <= model::kMaxShareBits,
                "the result bits must be 6 to 16");
     check_that(options.margin == 0 || (options.margin >= 1 && options.margin <= 16), "the margin must be 1 to 16");
@@ -78,8 +82,12 @@ void prove_clips_idle(const Network& network, const std::vector<LayerRange>& ran
 }
 
 std::string margin_text(const std::vector<LayerRange>& ranges, const CompileOptions& options, std::int64_t images) {
-    if (ranges[0].source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
-    if (ranges[0].source == MarginSource::kAssumed)
+    if (std::ranges::all_of(std::span(ranges).first(ranges.size() - 1), &LayerRange::periodic))
+        return fmt::format("sines have no range; the logits have one, with a margin of {:.2f} on {} images",
+                           ranges.back().margin, images);
+    const LayerRange& first = *std::ranges::find_if_not(ranges, &LayerRange::periodic);
+    if (first.source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
+    if (first.source == MarginSource::kAssumed)
         return fmt::format(
             "margin of 2 assumed: {} images are too few to measure how far others reach (100 are needed)", images);
     return fmt::format("margins measured on {} images: about one in {:.0f} like them may leave a range", images,
@@ -100,7 +108,8 @@ std::vector<LayerReport> layer_reports(const Network& network, const Calibration
         layer.scale_low = low;
         layer.scale_high = high;
         layer.range = calibration.largest(i);
-        layer.margin = found.ranges[i].margin;
+        layer.amplitude = model.architecture.layers[i].amplitude;
+        layer.margin = found.ranges[i].periodic ? 0 : found.ranges[i].margin;
         layer.tail = found.ranges[i].tail;
         layer.use = found.proof.use[i];
         for (const model::TermWeights& term : weights.terms) {
@@ -127,7 +136,7 @@ std::vector<std::size_t> worst_layers(const std::vector<LayerReport>& layers) {
 
 }  // namespace
 
-CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> images,
+CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> given,
                       const CompileOptions& options) {
     check_options(options);
     const Network& network = *imported.network;
@@ -136,12 +145,20 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
             if (options.progress) options.progress(from + (to - from) * fraction, phase);
         });
     };
-    const Calibration calibration = calibrate(network, images, report_progress(0, 0.5, "calibrating"));
+    const SoundCalibration sound = calibrate_soundly(network, given, report_progress(0, 0.5, "calibrating"));
+    const Calibration& calibration = sound.calibration;
+    std::vector<std::vector<float>> kept;
+    if (!sound.outliers.empty())
+        for (const std::size_t i : sound.kept) kept.push_back(given[i]);
+    const std::span<const std::vector<float>> images = kept.empty() ? given : kept;
     const std::vector<LayerRange> ranges =
         choose_ranges(network, calibration, {options.margin, options.overflow_rate, options.channel_floor});
     prove_clips_idle(network, ranges);
-    Found found = search(network, calibration, ranges, pixel_bound(imported.preprocessing, calibration.largest_input()),
-                         images, options, report_progress(0.5, 0.9, "comparing parameters"));
+    const double pixels = pixel_bound(imported.preprocessing, calibration.largest_input());
+    const model::SlotChoice slots =
+        options.slots ? *options.slots : predict_slots(network, calibration, ranges, pixels, images, options);
+    Found found = search(network, calibration, ranges, pixels, images, options, slots,
+                         report_progress(0.5, 0.9, "comparing parameters"));
 
     CompileResult result;
     result.model = {std::move(found.quantised.architecture), std::move(found.quantised.weights)};
@@ -167,6 +184,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     report.agreement = static_cast<double>(found.check.agree) / static_cast<double>(found.check.images);
     report.margin = margin_text(ranges, options, calibration.images);
     report.calibration_images = calibration.images;
+    report.outliers = sound.outliers;
     report.check_images = found.check.images;
     report.proof_images = found.proof.images;
     return result;

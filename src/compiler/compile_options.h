@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "model/plain_moduli.h"
+#include "planner/choose_slots.h"
 
 namespace flash::compiler {
 
@@ -16,9 +18,11 @@ struct CompileOptions {
     double channel_floor = 0.5;   ///< a channel's range is taken to be at least this fraction of its layer's largest
     int share_bits = 0;           ///< m of all layers, 6..16; 0: chosen for each
     int plain_bits = 0;           ///< T are the largest suitable primes below 2^plain_bits, 20..28; 0: chosen of 24..28
-    model::SlotChoice slots;      ///< degree of the rings of the activations, and values in a slot
-    bool trust_server = false;    ///< of the architecture
-    int result_bits = 16;         ///< m of the result layer
+    std::optional<model::SlotChoice> slots;  ///< degree of the rings of the activations, and values in a slot; none:
+                                             ///< chosen of scheme::kCompositeShapes
+    std::optional<planner::Timing> timing;   ///< slots are chosen for the least time; none: for the fewest bytes
+    bool trust_server = false;               ///< of the architecture
+    int result_bits = 16;                    ///< m of the result layer
     bool small_ring =
         true;  ///< linear layers may be in the small ring, where that sends less (packing/choose_packing.h)
     double target_snr_db = 30;  ///< signal to quantisation noise of the logits that is good enough

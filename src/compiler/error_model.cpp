@@ -19,7 +19,9 @@ constexpr double kFar = 0.5;    // in a pooling window
 double square(double x) { return x * x; }
 
 /// Share of an accumulator's range that X can hold: unit_o is 4 R_o / T times this.
-double stretch(int share_bits) { return std::ldexp(1.0, share_bits - 2) / positions(share_bits); }
+double stretch(int share_bits, bool periodic) {
+    return std::ldexp(1.0, share_bits - 2) / positions(share_bits, periodic);
+}
 
 double mix(double share, double a, double b) { return share * a + (1 - share) * b; }
 
@@ -69,25 +71,35 @@ ErrorModel::ErrorModel(const Network& network, const Calibration& calibration,
         const std::size_t channels = range.size();
         Layer& layer = layers_.emplace_back();
         layer.activation = from.activation.has_value();
+        layer.periodic = from.sine() != nullptr;
         for (std::size_t o = 0; o < channels; ++o) {
             layer.rounding += worth[l][o].white * square(range[o]) / 6;
-            if (!from.activation || from.activation->a[o] == 0) continue;
-            const double a = std::abs(from.activation->a[o]);
-            layer.kappa = std::max(layer.kappa, std::abs(from.activation->b[o]) / (a * range[o]));
-            layer.offset = std::max(layer.offset, std::abs(from.activation->c[o]) / (a * square(range[o])));
+            if (const Quadratic* poly = from.quadratic(); poly && poly->a[o] != 0) {
+                const double a = std::abs(poly->a[o]);
+                layer.kappa = std::max(layer.kappa, std::abs(poly->b[o]) / (a * range[o]));
+                layer.offset = std::max(layer.offset, std::abs(poly->c[o]) / (a * square(range[o])));
+            }
+            if (const Sine* sine = from.sine(); sine && !constant_in(*sine, o)) {
+                layer.factors += worth[l][o].output * square(sine->amplitude[o]) / 6;
+                layer.offset = std::max(layer.offset, std::abs(sine->constant[o]) / sine->amplitude[o]);
+            }
         }
         for (const FloatTerm& term : from.terms) {
             const auto source = static_cast<std::size_t>(term.source);
             const Coverage cover = coverage(network, from, term);
             std::vector<double> unit(static_cast<std::size_t>(network.value_shape(term.source).channels),
-                                     1.0);  // what Y is worth where m gives X one position
+                                     1.0);  // what Y is worth where m gives X one position, and S is one
             std::vector<double> smooth(unit.size()), common(unit.size());  // power of pooled Y
             const double correlated = mix(kFar, square(cover.sum), cover.independent);
             for (std::size_t c = 0; c < unit.size(); ++c) {
                 const ChannelStatistics& y = source > 0 ? calibration.layers[source - 1][c] : calibration.input[c];
-                if (source > 0)
-                    unit[c] =
-                        std::abs(network.layers[source - 1].activation->a[c]) * square(ranges[source - 1].channels[c]);
+                if (source > 0) {
+                    const FloatLayer& read = network.layers[source - 1];
+                    if (const Sine* sine = read.sine())
+                        unit[c] = constant_in(*sine, c) ? std::abs(value_at(*sine, c, 0)) : sine->amplitude[c];
+                    else
+                        unit[c] = std::abs(read.quadratic()->a[c]) * square(ranges[source - 1].channels[c]);
+                }
                 if (unit[c] == 0) continue;
                 smooth[c] = y.variance * correlated / square(unit[c]);
                 common[c] = y.common * square(cover.sum) / square(unit[c]);
@@ -130,14 +142,17 @@ double ErrorModel::input_scale(const Precision& precision) const {
     for (std::size_t l = 0; l < layers_.size(); ++l)
         for (const Term& term : layers_[l].terms)
             if (term.source == 0 && !term.scale)
-                most = std::max(most, term.peak * modulus(precision) / (4 * stretch(precision.share_bits[l])));
+                most = std::max(
+                    most, term.peak * modulus(precision) / (4 * stretch(precision.share_bits[l], layers_[l].periodic)));
     return choose_input_scale(most, pixel_bound_);
 }
 
 double ErrorModel::weight_scale(const Precision& precision, std::size_t layer, const Term& term) const {
-    const double unit = 4 * stretch(precision.share_bits[layer]) / modulus(precision);
+    const double unit = 4 * stretch(precision.share_bits[layer], layers_[layer].periodic) / modulus(precision);
     if (term.source == 0) return input_scale(precision) / unit;
-    return 1 / (unit * square(positions(precision.share_bits[static_cast<std::size_t>(term.source) - 1])));
+    const std::size_t source = static_cast<std::size_t>(term.source) - 1;
+    return 1 / (unit * square(layers_[source].periodic ? precision.amplitude[source]
+                                                       : positions(precision.share_bits[source])));
 }
 
 double ErrorModel::multiplier(double scale, const Term& term) const {
@@ -148,7 +163,8 @@ std::vector<double> ErrorModel::layer_errors(const Precision& precision) const {
     std::vector<double> errors;
     for (std::size_t l = 0; l < layers_.size(); ++l) {
         const int m = precision.share_bits[l];
-        double error = layers_[l].rounding / square(positions(m));
+        double error = layers_[l].rounding / square(positions(m, layers_[l].periodic));
+        if (layers_[l].periodic) error += layers_[l].factors / square(precision.amplitude[l]);
         for (const Term& term : layers_[l].terms) {
             const double scale = weight_scale(precision, l, term);
             error += term.rounding * square(multiplier(scale, term) / scale) / 12;
@@ -185,7 +201,11 @@ double ErrorModel::misfit(const Precision& precision) const {
         const Layer& layer = layers_[l];
         const int m = precision.share_bits[l];
         const double pos = positions(m);
-        if (layer.activation)
+        if (layer.periodic) {
+            const double s = precision.amplitude[l], largest = s * (s + 2);
+            sum += excess(largest + s * s * layer.offset, half) + excess(s * s * layer.offset, half / 2) +
+                   excess(largest, half / 2);
+        } else if (layer.activation)
             sum += excess(pos * pos * (1 + layer.kappa + layer.offset), half) + excess(pos * layer.kappa, half / 2) +
                    excess(pos * pos * layer.offset, half / 2);
         for (const Term& term : layer.terms) {

@@ -7,13 +7,14 @@
 //   multiplier.
 //                    Y_c = y_c / (a_c delta_c^2), so it grows as 16^m of the source's m; g shrinks as 4^-m until it
 //                    is 1.
-// Derivatives of the float network say what an error of x_o is worth at the logits (compiler/sensitivity.h). The
-// rounding of X is independent from place to place. That of a weight acts wherever its operand is not zero: on what an
-// image's activations have in common, which pooling does not average out, and on what varies slowly over the map.
-// Errors are taken to be independent of each other and of the values that they act on: the sum of all is the predicted
-// error of the logits. The rounding of pixels is left out, it is small. T is T_1: the
-// weights on channels whose prime is smaller are smaller by as much, so that their part of the error is larger by a
-// tenth of a dB for each per cent.
+// Of a layer of sines R_o is a quarter of the period of channel o, pos = 2^(m-2), and Y_c = y_c S^2 / amplitude_c; and
+// the rounding of the four factors leaves an error of y_c of the power amplitude_c^2 / (6 S^2). Derivatives of the
+// float network say what an error of x_o is worth at the logits (compiler/sensitivity.h). The rounding of X is
+// independent from place to place. That of a weight acts wherever its operand is not zero: on what an image's
+// activations have in common, which pooling does not average out, and on what varies slowly over the map. Errors are
+// taken to be independent of each other and of the values that they act on: the sum of all is the predicted error of
+// the logits. The rounding of pixels is left out, it is small. T is T_1: the weights on channels whose prime is smaller
+// are smaller by as much, so that their part of the error is larger by a tenth of a dB for each per cent.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class ErrorModel {
 public:
     /// worth: sensitivity(). pixel_bound: no normalised pixel is larger. slots: in which the k moduli are.
     ErrorModel(const Network& network, const Calibration& calibration, const std::vector<std::vector<Worth>>& worth,
-               const std::vector<LayerRange>& ranges, double pixel_bound, const model::SlotChoice& slots = {});
+               const std::vector<LayerRange>& ranges, double pixel_bound, const model::SlotChoice& slots);
 
     /// Power of the error of the logits (common to all classes: not counted), summed over the classes.
     double error(const Precision& precision) const;
@@ -49,6 +50,7 @@ public:
     /// ciphertexts.
     double weight_energy(const Precision& precision, std::size_t layer) const;
     std::size_t layers() const { return layers_.size(); }
+    bool periodic(std::size_t layer) const { return layers_[layer].periodic; }
     /// Value ids that a layer reads.
     std::vector<int> sources(std::size_t layer) const;
 
@@ -62,10 +64,11 @@ private:
         double rounding = 0;  // sum over all weights of what their unit errors are worth for Y of one position
     };
     struct Layer {
-        bool activation = true;
+        bool activation = true, periodic = false;
         double rounding = 0;  // sum over the channels of worth_o R_o^2 / 6
+        double factors = 0;   // sum over the channels of what an error of y_o is worth times amplitude_o^2 / 6
         double kappa = 0;     // largest |b / (a R)|
-        double offset = 0;    // largest |c / (a R^2)|
+        double offset = 0;    // largest |c / (a R^2)|, or |constant / amplitude|
         std::vector<Term> terms;
     };
     /// W of a weight whose part that depends on no choice is one.

@@ -20,6 +20,7 @@ struct GraphNode {
         kConcatenation,  ///< along the channels
         kSum,            ///< of two maps
         kQuadratic,      ///< a x^2 + b x + c, channel by channel
+        kSine,           ///< a sine, channel by channel
     };
     Kind kind = Kind::kConvolution;
     std::vector<int> inputs;  ///< values: 0 is the network's input, i + 1 the result of node i
@@ -29,7 +30,8 @@ struct GraphNode {
     std::vector<float> weights;  ///< kConvolution: [out][in / groups][kernel_h][kernel_w]; empty: they do not matter
     std::vector<float> bias;     ///< kConvolution: one per channel; empty: they do not matter
     std::optional<Quadratic>
-        activation;  ///< kQuadratic: always. kConvolution: a x^2 + c of the biased sum, if there; b is zero
+        activation;              ///< kQuadratic: always. kConvolution: a x^2 + c of the biased sum, if there; b is zero
+    std::optional<Sine> sine{};  ///< kSine: always
 };
 
 struct FloatGraph {

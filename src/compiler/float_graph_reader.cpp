@@ -1,16 +1,16 @@
-// From the operations of an ONNX graph to a FloatGraph. A tensor is a polynomial of degree two of one value, channel by
-// channel, until something other than arithmetic with constants reads it: so the many ways to write a batch norm or an
-// activation all become one node.
+// From the operations of an ONNX graph to a FloatGraph. A tensor is a polynomial of degree two or a sine of one value,
+// channel by channel, until something other than arithmetic with constants reads it: so the many ways to write a batch
+// norm or an activation all become one node.
 #include <algorithm>
 #include <map>
 #include <string>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "compiler/curve.h"
 #include "compiler/float_graph.h"
 #include "compiler/onnx/node.h"
 #include "compiler/onnx/reader.h"
-#include "compiler/quadratic.h"
 
 namespace flash::compiler {
 namespace {
@@ -46,14 +46,19 @@ private:
         return {append(std::move(node)), unit(channels)};
     }
 
-    /// The number of a part's value; a polynomial becomes a node, once.
+    /// The number of a part's value; a curve becomes a node, once.
     int value_of(const Part& of, const model::Shape& shape) {
-        if (of.poly == unit(shape.channels)) return of.base;
-        auto& known = polynomials_[of.base];
-        for (const auto& [poly, value] : known)
-            if (poly == of.poly) return value;
-        const int value = append({Kind::kQuadratic, {of.base}, shape, {}, 1, {}, {}, of.poly});
-        known.emplace_back(of.poly, value);
+        if (of.curve == Curve(unit(shape.channels))) return of.base;
+        auto& known = curves_[of.base];
+        for (const auto& [curve, value] : known)
+            if (curve == of.curve) return value;
+        GraphNode node{of.sine() ? Kind::kSine : Kind::kQuadratic, {of.base}, shape, {}, 1, {}, {}, {}, {}};
+        if (of.sine())
+            node.sine = std::get<Sine>(of.curve);
+        else
+            node.activation = of.poly();
+        const int value = append(std::move(node));
+        known.emplace_back(of.curve, value);
         origins_.emplace(value, of);
         return value;
     }
@@ -83,16 +88,17 @@ private:
     }
     Part apply(const Affine& what, const Operation&) {
         Part result = part(what.of);
-        rescale(result.poly, what.scale, what.shift);
+        rescale(result, what.scale, what.shift);
         return result;
     }
     Part apply(const Sum& what, const Operation& operation) {
         Part &left = part(what.left), &right = part(what.right);
         align(left, right);
-        if (left.base == right.base) return {left.base, add(left.poly, right.poly, what.sign)};
+        if (left.base == right.base)
+            if (std::optional<Curve> curve = add(left.curve, right.curve, what.sign))
+                return {left.base, std::move(*curve)};
         Part summand = right;
-        rescale(summand.poly, std::vector<double>(right.channels(), what.sign),
-                std::vector<double>(right.channels(), 0.0));
+        rescale(summand, std::vector<double>(right.channels(), what.sign), std::vector<double>(right.channels(), 0.0));
         const int first = value_of(left, operation.output), second = value_of(summand, operation.output);
         return append_linear({Kind::kSum, {first, second}, operation.output, {}, 1, {}, {}, {}});
     }
@@ -100,16 +106,23 @@ private:
         Part &left = part(what.left), &right = part(what.right);
         align(left, right);
         if (left.base != right.base) unsupported(operation.node, "it multiplies two different maps");
-        std::optional<Quadratic> product = multiply(left.poly, right.poly);
+        const auto polynomials = [&] { return left.base == right.base && !left.sine() && !right.sine(); };
+        std::optional<Quadratic> product;
+        if (polynomials()) product = multiply(left.poly(), right.poly());
         if (!product) {
             // An activation of an activation: the inner one becomes a value.
             const int value = value_of(right, operation.output);
             rebase(left, value, origin(value));
             rebase(right, value, origin(value));
-            if (left.base == right.base) product = multiply(left.poly, right.poly);
+            if (polynomials()) product = multiply(left.poly(), right.poly());
         }
         if (!product) unsupported(operation.node, "it makes a polynomial of degree three or more");
         return {left.base, std::move(*product)};
+    }
+    Part apply(const SineOf& what, const Operation& operation) {
+        const Part& of = part(what.of);
+        if (!of.curved()) return {of.base, sine_of(of.poly(), what.cosine)};
+        return {value_of(of, operation.output), sine_of(unit(operation.output.channels), what.cosine)};
     }
     Part apply(const Concatenate& what, const Operation& operation) {
         if (what.of.size() == 1) return part(what.of[0]);
@@ -120,9 +133,9 @@ private:
     Part apply(const Clip&, const Operation& operation) { unsupported(operation.node, advice("Clip")); }
 
     const OperationGraph& operations_;
-    std::vector<Part> parts_;                                            ///< of the operations' values
-    std::map<int, std::vector<std::pair<Quadratic, int>>> polynomials_;  ///< of a value: those that are nodes
-    std::map<int, Part> origins_;                                        ///< the other way round
+    std::vector<Part> parts_;                                   ///< of the operations' values
+    std::map<int, std::vector<std::pair<Curve, int>>> curves_;  ///< of a value: those that are nodes
+    std::map<int, Part> origins_;                               ///< the other way round
     FloatGraph result_;
 };
 

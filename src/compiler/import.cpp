@@ -46,6 +46,9 @@ private:
     Tensor apply(const Product& what, const Operation& operation) {
         return builder_.multiply(tensor(what.left), tensor(what.right), operation.node);
     }
+    Tensor apply(const SineOf& what, const Operation& operation) {
+        return builder_.sine(tensor(what.of), what.cosine, operation.node);
+    }
     Tensor apply(const Concatenate& what, const Operation&) {
         std::vector<Tensor> parts;
         for (int value : what.of) parts.push_back(tensor(value));

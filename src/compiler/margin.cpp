@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "compiler/tail.h"
 #include "compiler/term_walk.h"
 
 namespace flash::compiler {
@@ -11,36 +12,9 @@ namespace {
 
 constexpr std::int64_t kTailImages = 100;
 constexpr double kAssumedMargin = 2, kLeastMargin = 1.25, kMostMargin = 8;
-constexpr double kChannelQuantile = 0.98;
 constexpr double kBiasRoom =
     0.6;  // a bias alone must fit T/2, that is twice the range, whatever the terms take away from it
-constexpr double kLeastScale = 1e-3;   // of a channel, beside its layer's largest value
-constexpr double kTailShare = 0.1;     // of the images, from which the tail is fitted
-constexpr double kConfidence = 1.645;  // standard errors
-
-/// Largest |x| of every channel on every image, [image * channels + channel], as those of one channel.
-std::vector<double> quantiles(const std::vector<float>& maxima, std::size_t channels) {
-    const std::size_t images = maxima.size() / channels;
-    const auto at = static_cast<std::size_t>(kChannelQuantile * static_cast<double>(images - 1));
-    std::vector<double> result;
-    std::vector<float> channel(images);
-    for (std::size_t c = 0; c < channels; ++c) {
-        for (std::size_t i = 0; i < images; ++i) channel[i] = maxima[i * channels + c];
-        std::ranges::nth_element(channel, channel.begin() + static_cast<std::ptrdiff_t>(at));
-        result.push_back(static_cast<double>(channel[at]));
-    }
-    return result;
-}
-
-/// How far every image reaches: the largest over the channels of |x| / scale.
-std::vector<double> reaches(const std::vector<float>& maxima, const std::vector<double>& scale) {
-    const std::size_t channels = scale.size(), images = maxima.size() / channels;
-    std::vector<double> result(images, 0.0);
-    for (std::size_t i = 0; i < images; ++i)
-        for (std::size_t c = 0; c < channels; ++c)
-            result[i] = std::max(result[i], static_cast<double>(maxima[i * channels + c]) / scale[c]);
-    return result;
-}
+constexpr double kLeastScale = 1e-3;  // of a channel, beside its layer's largest value
 
 /// The range that a channel would have if it reached as far, in units of its spread, as the channel of its layer that
 /// reaches furthest; at most the layer's. The spread follows from the weights and from how much their operands vary: a
@@ -71,28 +45,10 @@ std::vector<double> natural_ranges(const Network& network, const Calibration& ca
     return result;
 }
 
-struct Tail {
-    double gamma = 0, quantile = 0;
-};
-
-/// rate: of images beyond the quantile.
-Tail fit_tail(std::vector<double> reach, double rate) {
-    std::ranges::sort(reach);
-    const auto count =
-        std::max<std::size_t>(10, static_cast<std::size_t>(kTailShare * static_cast<double>(reach.size())));
-    const std::size_t first = reach.size() - count;
-    const double threshold = std::max(reach[first - 1], kLeastScale * reach.back());
-    double gamma = 0;
-    for (std::size_t i = first; i < reach.size(); ++i)
-        gamma += std::log(std::max(reach[i] / threshold, 1.0)) / static_cast<double>(count);
-    gamma *= 1 + kConfidence / std::sqrt(static_cast<double>(count));
-    const double share = static_cast<double>(count) / static_cast<double>(reach.size());
-    return {gamma, threshold * std::pow(std::max(1.0, share / rate), gamma)};
-}
-
 }  // namespace
 
 void LayerRange::widen(double factor) {
+    if (periodic) return;
     for (double& range : channels) range *= factor;
     margin *= factor;
 }
@@ -100,7 +56,15 @@ void LayerRange::widen(double factor) {
 std::vector<LayerRange> choose_ranges(const Network& network, const Calibration& calibration,
                                       const MarginOptions& options) {
     std::vector<LayerRange> result;
+    const auto ranged = std::ranges::count_if(network.layers, [](const FloatLayer& layer) { return !layer.sine(); });
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        if (const Sine* sine = network.layers[l].sine()) {
+            LayerRange& range = result.emplace_back();
+            for (std::size_t c = 0; c < sine->channels(); ++c) range.channels.push_back(period(*sine, c) / 4);
+            range.margin = 1;
+            range.periodic = true;
+            continue;
+        }
         const std::vector<ChannelStatistics>& seen = calibration.layers[l];
         const std::size_t channels = seen.size();
         const double largest = calibration.largest(l);
@@ -117,8 +81,8 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
                                       whole = natural_ranges(network, calibration, l, peaks);
             for (std::size_t c = 0; c < channels; ++c)
                 scale[c] = std::max({scale[c], floor * natural[c], kLeastScale * whole[c]});
-            const Tail tail = fit_tail(reaches(calibration.maxima[l], scale),
-                                       options.overflow_rate / static_cast<double>(network.layers.size()));
+            const Tail tail =
+                fit_tail(reaches(calibration.maxima[l], scale), options.overflow_rate / static_cast<double>(ranged));
             range.tail = tail.gamma;
             for (std::size_t c = 0; c < channels; ++c)
                 range.channels.push_back(std::clamp(tail.quantile * scale[c], kLeastMargin * seen[c].largest,
@@ -148,6 +112,7 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
 std::vector<std::size_t> furthest_images(const Calibration& calibration, const std::vector<LayerRange>& ranges) {
     std::vector<double> furthest(static_cast<std::size_t>(calibration.images), 0.0);
     for (std::size_t l = 0; l < ranges.size(); ++l) {
+        if (ranges[l].periodic) continue;
         const std::vector<double> reach = reaches(calibration.maxima[l], ranges[l].channels);
         for (std::size_t i = 0; i < reach.size(); ++i) furthest[i] = std::max(furthest[i], reach[i]);
     }

@@ -11,7 +11,8 @@
 //   larger: 95% one-sided confidence. q     = u (0.1 layers / rate)^gamma: one image in 1/rate leaves some range of the
 //   network
 // and channel o gets the range q S_o, at least 1.25 times what was seen, at most 8 times.
-// With fewer images nothing is fitted: the range is twice what was seen.
+// With fewer images nothing is fitted: the range is twice what was seen. Layers of sines have no range and do not
+// count.
 #pragma once
 
 #include "compiler/calibrate.h"
@@ -35,6 +36,8 @@ struct LayerRange {
     double margin = 0;             ///< the smallest of the channels' range over the largest |x| seen
     double tail = 0;               ///< gamma; 0 unless measured
     MarginSource source = MarginSource::kGiven;
+    bool periodic =
+        false;  ///< of sines: nothing has to fit, `channels` are quarters of the periods, and the margin is 1
 
     void widen(double factor);
 };

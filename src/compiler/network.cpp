@@ -91,11 +91,14 @@ std::vector<double> Network::evaluate(std::span<const float> image,
         for (std::size_t v = 0; v <= i; ++v)
             if (last_use[v] == i) std::vector<double>().swap(values[v]);
         if (!layer.activation) continue;
-        const Quadratic& q = *layer.activation;
         std::vector<double>& y = values[i + 1];
         y.resize(x.size());
-        for (std::size_t o = 0; o < channels; ++o)
-            for (std::size_t p = o * plane; p < (o + 1) * plane; ++p) y[p] = (q.a[o] * x[p] + q.b[o]) * x[p] + q.c[o];
+        std::visit(
+            [&](const auto& curve) {
+                for (std::size_t o = 0; o < channels; ++o)
+                    for (std::size_t p = o * plane; p < (o + 1) * plane; ++p) y[p] = value_at(curve, o, x[p]);
+            },
+            *layer.activation);
     }
     return x;
 }

@@ -1,5 +1,6 @@
 // The folded float network: the same chain of layers as model::Architecture, with real weights.
-// Value 0 is the input; value i + 1 is  a x^2 + b x + c  of layer i's linear result x, per channel.
+// Value 0 is the input; value i + 1 is the activation of layer i's linear result x: a x^2 + b x + c or a sine, per
+// channel.
 #pragma once
 
 #include <functional>
@@ -9,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/quadratic.h"
+#include "compiler/curve.h"
 #include "model/architecture.h"
 #include "model/convolution.h"
 
@@ -30,7 +31,11 @@ struct FloatLayer {
     std::vector<FloatTerm> terms;
     std::vector<double> bias;  ///< per output channel
     model::Shape output;
-    std::optional<Quadratic> activation;  ///< absent for the result layer
+    std::optional<Curve> activation;  ///< absent for the result layer
+
+    /// Null where the activation is another one.
+    const Quadratic* quadratic() const { return activation ? std::get_if<Quadratic>(&*activation) : nullptr; }
+    const Sine* sine() const { return activation ? std::get_if<Sine>(&*activation) : nullptr; }
 };
 
 /// A Clip that was left out. That is right as long as poly(x), channel by channel of the layer's first channels, stays

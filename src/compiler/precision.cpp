@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compiler/quantise.h"
+#include "model/sine.h"
 #include "packing/plan.h"
 #include "packing/upload_bits.h"
 #include "scheme/parameters.h"
@@ -11,8 +12,9 @@
 namespace flash::compiler {
 namespace {
 
-constexpr int kLeastChosen = 7, kMostChosen = 14;
-constexpr double kSlackDb = 0.1;  // that the cheapest choice may lose where the target is out of reach
+constexpr int kLeastChosen = 7, kLeastPeriodic = 6, kMostChosen = 14;
+constexpr std::size_t kFirstAmplitude = 7;  // of kAmplitudes, where the search for S begins
+constexpr double kSlackDb = 0.1;            // that the cheapest choice may lose where the target is out of reach
 
 struct Judged {
     double misfit = 0, error = 0;
@@ -48,12 +50,28 @@ bool allowed(const ErrorModel& model, const PrecisionLimits& limits, std::size_t
     if (layer + 1 == model.layers())
         return bits <= limits.result_bits && bits >= std::min(limits.result_bits, kLeastChosen);
     if (limits.share_bits) return bits <= limits.share_bits && bits >= std::min(limits.share_bits, kLeastChosen);
-    return bits >= kLeastChosen && bits <= kMostChosen;
+    return bits >= (model.periodic(layer) ? kLeastPeriodic : kLeastChosen) && bits <= kMostChosen;
 }
 
 /// m that was asked for goes down only where the layer does not fit otherwise.
 bool fixed(const ErrorModel& model, const PrecisionLimits& limits, std::size_t layer) {
     return layer + 1 == model.layers() || limits.share_bits != 0;
+}
+
+/// A larger S rounds the factors less and leaves the weights that read them fewer integers. Whether something changed.
+bool choose_amplitude(const ErrorModel& model, std::size_t layer, Precision& best, Judged& judged) {
+    if (!model.periodic(layer)) return false;
+    bool changed = false;
+    for (int amplitude : model::kAmplitudes) {
+        Precision other = best;
+        other.amplitude[layer] = amplitude;
+        const Judged result = judge(model, other);
+        if (!result.better_than(judged)) continue;
+        best = std::move(other);
+        judged = result;
+        changed = true;
+    }
+    return changed;
 }
 
 }  // namespace
@@ -77,11 +95,14 @@ BitCosts bit_costs(const Network& network) {
 PrecisionPlan most_precise(const ErrorModel& model, int plain_bits, const PrecisionLimits& limits) {
     Precision best{plain_bits, std::vector<int>(model.layers(), limits.share_bits ? limits.share_bits : 9)};
     best.share_bits.back() = limits.result_bits;
+    for (std::size_t l = 0; l < model.layers(); ++l)
+        best.amplitude.push_back(model.periodic(l) ? model::kAmplitudes[kFirstAmplitude] : 0);
     Judged judged = judge(model, best);
     // One layer after the other, until none can be improved. What is fixed moves only to fit.
     for (bool changed = true; changed;) {
         changed = false;
-        for (std::size_t l = 0; l < model.layers(); ++l)
+        for (std::size_t l = 0; l < model.layers(); ++l) {
+            changed |= choose_amplitude(model, l, best, judged);
             for (int step : {1, -1})
                 for (;;) {
                     Precision other = best;
@@ -95,6 +116,7 @@ PrecisionPlan most_precise(const ErrorModel& model, int plain_bits, const Precis
                     judged = result;
                     changed = true;
                 }
+        }
     }
     return plan_of(model, std::move(best));
 }

@@ -1,4 +1,4 @@
-// Chooses m of every layer for one T: as many bits as the logits need, as few bytes as that leaves.
+// Chooses m of every layer, and S of sines, for one T: as many bits as the logits need, as few bytes as that leaves.
 #pragma once
 
 #include <optional>

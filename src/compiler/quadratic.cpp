@@ -72,12 +72,4 @@ std::optional<Relation> relate(const Quadratic& p, const Quadratic& q) {
     return relation;
 }
 
-bool rebase(Part& part, int target, const std::optional<Part>& origin) {
-    if (!origin || origin->base != part.base) return false;
-    const std::optional<Relation> relation = relate(part.poly, origin->poly);
-    if (!relation) return false;
-    part = {target, relation->line()};
-    return true;
-}
-
 }  // namespace flash::compiler

@@ -37,24 +37,4 @@ struct Relation {
 /// The relation between two polynomials of the same x, if there is one.
 std::optional<Relation> relate(const Quadratic& p, const Quadratic& q);
 
-/// Some consecutive channels of a tensor:  poly(x), where x is the expression with this number.
-struct Part {
-    int base = 0;
-    Quadratic poly;
-    std::size_t channels() const { return poly.channels(); }
-    bool operator==(const Part&) const = default;
-};
-
-/// Rewrites a part as a linear function of the expression `target`, of which `origin` says what it is: possible where
-/// that is a polynomial of the part's own expression, and the part differs from it by a factor and a constant.
-bool rebase(Part& part, int target, const std::optional<Part>& origin);
-
-/// Two parts as polynomials of the same expression, if one's expression is a polynomial of the other's. origin_of(base)
-/// gives the origin of an expression, or nothing.
-template <class Origins>
-void align(Part& left, Part& right, Origins&& origin_of) {
-    if (left.base != right.base && !rebase(left, right.base, origin_of(right.base)))
-        rebase(right, left.base, origin_of(left.base));
-}
-
 }  // namespace flash::compiler

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.h"
 #include "compiler/term_walk.h"
 #include "model/arithmetic.h"
+#include "model/sine.h"
 #include "packing/upload_bits.h"
 #include "packing/weight_energy.h"
 #include "scheme/direct_noise.h"
@@ -64,7 +66,7 @@ class LayerQuantiser {
 public:
     /// architecture: shapes and moduli of all layers.
     LayerQuantiser(const Network& network, std::size_t index, const Calibration& calibration, const LayerRange& range,
-                   const model::Architecture& architecture, int share_bits)
+                   const model::Architecture& architecture, int share_bits, int amplitude)
         : network_(network),
           layer_(network.layers[index]),
           index_(index),
@@ -73,8 +75,9 @@ public:
           architecture_(architecture),
           modulus_(architecture.bias_modulus(static_cast<int>(index))),
           m_(share_bits),
+          amplitude_(amplitude),
           channels_(static_cast<std::size_t>(layer_.output.channels)) {
-        for (double r : range.channels) delta_.push_back(r / positions(m_));
+        for (double r : range.channels) delta_.push_back(r / positions(m_, range.periodic));
     }
 
     /// What one unit of the accumulator of channel o is worth, in that of T_1.
@@ -82,7 +85,8 @@ public:
 
     /// Channel o's activation does not depend on x: it then computes nothing.
     bool constant(std::size_t o) const {
-        return layer_.activation && layer_.activation->a[o] == 0 && layer_.activation->b[o] == 0;
+        return layer_.activation &&
+               std::visit([&](const auto& curve) { return constant_in(curve, o); }, *layer_.activation);
     }
 
     /// T_c / T_1 of each channel of a term's source.
@@ -239,34 +243,64 @@ private:
             return static_cast<std::int32_t>(std::round(value));
         };
         for (std::size_t o = 0; o < channels_; ++o) {
-            double moved = 0, kappa = 0, offset = 0, y_scale = kTinyScale;
-            if (constant(o)) {
-                if (layer_.activation->c[o] != 0) {
-                    y_scale = std::abs(layer_.activation->c[o]) / kConstantUnits;
-                    offset = layer_.activation->c[o] / y_scale;
-                }
-            } else if (layer_.activation) {
-                const double a = layer_.activation->a[o], b = layer_.activation->b[o], c = layer_.activation->c[o];
-                const double exact = b / (a * delta_[o]);
-                kappa = std::round(exact);
-                moved = (exact - kappa) / 2;
-                y_scale = a * delta_[o] * delta_[o];
-                offset = moved * (moved - exact) + c / y_scale;
-            }
-            out.bias.push_back(
-                constant(o) ? 0
-                            : bounded(layer_.bias[o] / unit(o) + moved * steps + correction[o], most_bias, "a bias"));
-            shift.push_back(moved);
+            Integers of{.bias = constant(o) ? 0 : layer_.bias[o] / unit(o) + correction[o]};
+            if (layer_.quadratic())
+                square(*layer_.quadratic(), o, of);
+            else if (layer_.sine())
+                sine(*layer_.sine(), o, of);
+            if (!constant(o)) of.bias += of.shift * steps;
+            if (layer_.sine())  // what is whole periods away is the same
+                of.bias = std::clamp(std::remainder(of.bias, modulus_), 1 - most_bias, most_bias - 1);
+            out.bias.push_back(bounded(of.bias, most_bias, "a bias"));
+            shift.push_back(of.shift);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;
             const double quarter = moduli[o] / 4;
-            out.kappa.push_back(bounded(kappa, quarter, "a linear coefficient of the activation"));
-            out.offset.push_back(bounded(offset, quarter, "a constant of the activation"));
-            out.y_scale.push_back(y_scale);
-            excess.push_back(out.offset.back() - offset + (constant(o) ? 0 : kRoundingVariance));
+            if (layer_.quadratic())
+                out.kappa.push_back(bounded(of.kappa, quarter, "a linear coefficient of the activation"));
+            out.offset.push_back(bounded(of.offset, quarter, "a constant of the activation"));
+            out.y_scale.push_back(of.y_scale);
+            excess.push_back(out.offset.back() - of.offset +
+                             (layer_.quadratic() && !constant(o) ? kRoundingVariance : 0));
             const double x = static_cast<double>(model::share_limit(m_));
-            bounded(x * x + std::abs(kappa) * x + std::abs(offset), 2 * quarter, "an activation");
+            const double largest = layer_.sine() ? amplitude_ * (amplitude_ + 2.0) : x * x + std::abs(of.kappa) * x;
+            bounded(largest + std::abs(of.offset), 2 * quarter, "an activation");
         }
+    }
+
+    /// What a channel's curve comes to, in units of its integers.
+    struct Integers {
+        double bias = 0, shift = 0, kappa = 0, offset = 0, y_scale = kTinyScale;
+    };
+
+    void square(const Quadratic& poly, std::size_t o, Integers& out) const {
+        const double a = poly.a[o], c = poly.c[o];
+        if (constant(o)) {
+            if (c == 0) return;
+            out.y_scale = std::abs(c) / kConstantUnits;
+            out.offset = c / out.y_scale;
+            return;
+        }
+        const double exact = poly.b[o] / (a * delta_[o]);
+        out.kappa = std::round(exact);
+        out.shift = (exact - out.kappa) / 2;
+        out.y_scale = a * delta_[o] * delta_[o];
+        out.offset = out.shift * (out.shift - exact) + c / out.y_scale;
+    }
+
+    /// The phase is a shift of X, of any size. What is constant is as large as a sine, whose rounding stays beside it.
+    void sine(const Sine& curve, std::size_t o, Integers& out) const {
+        const double square = static_cast<double>(amplitude_) * amplitude_;
+        if (constant(o)) {
+            const double value = value_at(curve, o, 0);
+            if (value == 0) return;
+            out.y_scale = std::abs(value) / square;
+            out.offset = value / out.y_scale;
+            return;
+        }
+        out.shift = curve.phase[o] / (2 * std::numbers::pi) * std::ldexp(1.0, m_);
+        out.y_scale = curve.amplitude[o] / square;
+        out.offset = curve.constant[o] / out.y_scale;
     }
 
     void check_noise(const model::Layer& public_layer, const LayerWeights& out) const {
@@ -288,6 +322,7 @@ private:
     const model::Architecture& architecture_;
     std::uint32_t modulus_;  // T_1
     int m_;
+    int amplitude_;  // S of a sine
     std::size_t channels_;
     std::vector<double> delta_;        // per channel
     std::vector<double> multipliers_;  // per term
@@ -299,7 +334,8 @@ double largest_on_pixels(const Network& network, const Calibration& calibration,
     double most = 0;
     const std::vector<double> one(static_cast<std::size_t>(network.input.channels), 1.0);
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
-        const LayerQuantiser layer(network, i, calibration, ranges[i], architecture, precision.share_bits[i]);
+        const LayerQuantiser layer(network, i, calibration, ranges[i], architecture, precision.share_bits[i],
+                                   precision.amplitude[i]);
         for (const FloatTerm& term : network.layers[i].terms)
             if (term.source == 0 && term.kind == TermKind::kConvolution)
                 for (double weight : layer.largest(term, one)) most = std::max(most, weight);
@@ -323,6 +359,7 @@ model::Architecture skeleton(const Network& network) {
         out.output = layer.output;
         out.share_bits = model::kMinShareBits;
         out.activation = layer.activation.has_value();
+        if (layer.sine()) out.curve = model::Curve::kSine, out.amplitude = model::kAmplitudes.front();
     }
     return a;
 }
@@ -334,6 +371,7 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
     model::Architecture& a = result.architecture;
     a.slots = slots;
     a.plain_bits = precision.plain_bits;
+    for (std::size_t i = 0; i < network.layers.size(); ++i) a.layers[i].amplitude = precision.amplitude[i];
     a.input_scale = choose_input_scale(largest_on_pixels(network, calibration, ranges, precision, a), pixel_bound);
     a.input_limit = static_cast<std::int32_t>(std::ceil(pixel_bound / a.input_scale));
 
@@ -348,7 +386,7 @@ Quantised quantise(const Network& network, const Calibration& calibration, const
                 weights = {};
                 shift.clear();
                 excess.clear();
-                LayerQuantiser(network, i, calibration, ranges[i], a, m)
+                LayerQuantiser(network, i, calibration, ranges[i], a, m, precision.amplitude[i])
                     .run(a.layers[i], values, weights, shift, excess);
                 break;
             } catch (const NoiseError&) {

@@ -10,7 +10,7 @@ constexpr double kMinInputLimit = 1 << 10, kMaxInputLimit = 1 << 14;  // of the 
 
 }  // namespace
 
-double positions(int share_bits) { return std::ldexp(1.0, share_bits - 2) - 3.5; }
+double positions(int share_bits, bool periodic) { return std::ldexp(1.0, share_bits - 2) - (periodic ? 0 : 3.5); }
 
 double choose_multiplier(double largest) { return std::max(1.0, std::ceil(largest / kMaxInt8 - 1e-9)); }
 

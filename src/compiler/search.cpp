@@ -14,10 +14,10 @@ namespace flash::compiler {
 namespace {
 
 constexpr int kMostTries = 8;
-constexpr int kLeastPlainBits = 24;  // of T, if none is asked for
-constexpr double kCloseDb = 0.3;     // a measured SNR that misses the target by less has reached it
-constexpr double kSurplusDb = 1.5;   // beyond the target, with which fewer bytes are tried once
-constexpr double kWorthDb = 0.5;     // that another T must promise beyond what was measured
+constexpr int kLeastPlainBits = 24, kLeastOfSines = 20;  // of T, if none is asked for
+constexpr double kCloseDb = 0.3;                         // a measured SNR that misses the target by less has reached it
+constexpr double kSurplusDb = 1.5;                       // beyond the target, with which fewer bytes are tried once
+constexpr double kWorthDb = 0.5;                         // that another T must promise beyond what was measured
 constexpr std::size_t kMostProved = 256;
 constexpr std::size_t kLeastChecked = 24, kMostChecked = 1024;
 constexpr double kCheckOperations = 2e10;  // multiply-adds that comparing one candidate may take
@@ -42,10 +42,37 @@ std::vector<std::size_t> spread(std::size_t count, std::size_t of) {
     return result;
 }
 
+std::vector<std::vector<Worth>> worth_of(const Network& network, std::span<const std::vector<float>> images) {
+    std::vector<const std::vector<float>*> derived;
+    for (std::size_t i : spread(std::clamp(static_cast<std::size_t>(kDeriveOperations / multiply_adds(network)),
+                                           kLeastDerived, kMostDerived),
+                                images.size()))
+        derived.push_back(&images[i]);
+    return sensitivity(network, derived, {});
+}
+
+/// Widths of T that are looked at: those with which these slots can serve the network.
+std::vector<int> widths(const Network& network, const CompileOptions& options, const model::SlotChoice& slots) {
+    std::vector<int> result;
+    model::Architecture architecture = skeleton(network);
+    architecture.slots = slots;
+    const bool sines = std::ranges::none_of(network.layers, &FloatLayer::quadratic);
+    const int first = options.plain_bits ? options.plain_bits : sines ? kLeastOfSines : kLeastPlainBits;
+    const int last = options.plain_bits ? options.plain_bits : model::kMaxPlainBits;
+    for (architecture.plain_bits = first; architecture.plain_bits <= last; ++architecture.plain_bits)
+        if (planner::can_serve(architecture)) result.push_back(architecture.plain_bits);
+    return result;
+}
+
+/// Whether a choice promises less than another.
+bool is_worse(const PrecisionPlan& a, const PrecisionPlan& b) {
+    return a.fits != b.fits ? b.fits : a.snr_db < b.snr_db;
+}
+
 class Search {
 public:
     Search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound,
-           std::span<const std::vector<float>> images, const CompileOptions& options,
+           std::span<const std::vector<float>> images, const CompileOptions& options, const model::SlotChoice& slots,
            const std::function<void(double)>& progress)
         : network_(network),
           calibration_(calibration),
@@ -53,17 +80,22 @@ public:
           pixel_bound_(pixel_bound),
           images_(images),
           options_(options),
+          slots_(slots),
+          widths_(widths(network, options, slots)),
           progress_(progress),
           costs_(bit_costs(network)),
           limits_{options.share_bits, options.result_bits} {
         const auto affordable = static_cast<std::size_t>(kCheckOperations / multiply_adds(network));
         checked_ = spread(std::clamp(affordable, kLeastChecked, kMostChecked), images.size());
-        std::vector<const std::vector<float>*> derived;
-        for (std::size_t i : spread(std::clamp(static_cast<std::size_t>(kDeriveOperations / multiply_adds(network)),
-                                               kLeastDerived, kMostDerived),
-                                    images.size()))
-            derived.push_back(&images[i]);
-        worth_ = sensitivity(network, derived, {});
+        if (widths_.empty())
+            throw Error(
+                ErrorKind::kUnsupported,
+                fmt::format("slots of degree {} with {} values each cannot serve this network with a T of {}: its "
+                            "answers would be wrong more often than once in 2^30 inferences. Choose others, or "
+                            "leave the choice to the compiler",
+                            slots.degree, slots.moduli,
+                            options.plain_bits ? fmt::format("{} bits", options.plain_bits) : "24 bits or more"));
+        worth_ = worth_of(network, images);
         predict();
     }
 
@@ -91,14 +123,10 @@ private:
     };
 
     void predict() {
-        model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_, options_.slots);
+        model_.emplace(network_, calibration_, worth_, ranges_, pixel_bound_, slots_);
         choices_.resize(0);
-        const int first = options_.plain_bits ? options_.plain_bits : kLeastPlainBits;
-        const int last = options_.plain_bits ? options_.plain_bits : model::kMaxPlainBits;
-        for (int bits = first; bits <= last; ++bits)
-            if (model::has_plain_moduli(options_.slots, bits))
-                choices_.push_back(
-                    {bits, most_precise(*model_, bits, limits_), std::ranges::count(excluded_, bits) > 0});
+        for (int bits : widths_)
+            choices_.push_back({bits, most_precise(*model_, bits, limits_), std::ranges::count(excluded_, bits) > 0});
     }
 
     /// The cheapest T that promises the target; else the one that promises most, if that is more than was measured.
@@ -112,11 +140,13 @@ private:
         for (std::size_t i = 0; i < choices_.size(); ++i) {
             if (choices_[i].excluded) continue;
             if (choices_[i].precise.fits && choices_[i].precise.snr_db + offset_ >= options_.target_snr_db) return i;
-            const auto worse = [&](const PrecisionPlan& a, const PrecisionPlan& b) {
-                return a.fits != b.fits ? b.fits : a.snr_db < b.snr_db;
-            };
-            if (!most || worse(choices_[*most].precise, choices_[i].precise)) most = i;
+            if (!most || is_worse(choices_[*most].precise, choices_[i].precise)) most = i;
         }
+        // Nearly as much with a smaller T.
+        for (std::size_t i = 0; most && i < *most; ++i)
+            if (!choices_[i].excluded && choices_[i].precise.fits == choices_[*most].precise.fits &&
+                choices_[i].precise.snr_db >= choices_[*most].precise.snr_db - kCloseDb)
+                most = i;
         if (most && best_ && choices_[*most].precise.snr_db + offset_ < reached + kWorthDb) return std::nullopt;
         return most;
     }
@@ -146,7 +176,7 @@ private:
         };
         try {
             Found found;
-            found.quantised = quantise(network_, calibration_, ranges_, pixel_bound_, plan.precision, options_.slots);
+            found.quantised = quantise(network_, calibration_, ranges_, pixel_bound_, plan.precision, slots_);
             model::Model model{found.quantised.architecture, found.quantised.weights};
             model.weights.salt.assign(32, 0);  // for the twin, which has no secrets to hide
             found.check = check_logits(model, calibration_, images_, checked_, part(0, 0.4));
@@ -265,7 +295,7 @@ private:
                                 best_->check.logits.db(), options_.least_snr_db, l, network_.layers[l].name,
                                 *std::ranges::max_element(best_->ranges[l].channels), calibration_.largest(l),
                                 best_->precision.share_bits[l],
-                                model::plain_moduli(options_.slots, best_->precision.plain_bits).front(), share));
+                                model::plain_moduli(slots_, best_->precision.plain_bits).front(), share));
     }
 
     const Network& network_;
@@ -274,6 +304,8 @@ private:
     double pixel_bound_;
     std::span<const std::vector<float>> images_;
     const CompileOptions& options_;
+    const model::SlotChoice slots_;
+    const std::vector<int> widths_;
     const std::function<void(double)>& progress_;
     BitCosts costs_;
     PrecisionLimits limits_;
@@ -295,9 +327,52 @@ private:
 }  // namespace
 
 Found search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound,
-             std::span<const std::vector<float>> images, const CompileOptions& options,
+             std::span<const std::vector<float>> images, const CompileOptions& options, const model::SlotChoice& slots,
              const std::function<void(double)>& progress) {
-    return Search(network, calibration, std::move(ranges), pixel_bound, images, options, progress).run();
+    return Search(network, calibration, std::move(ranges), pixel_bound, images, options, slots, progress).run();
+}
+
+model::SlotChoice predict_slots(const Network& network, const Calibration& calibration,
+                                const std::vector<LayerRange>& ranges, double pixel_bound,
+                                std::span<const std::vector<float>> images, const CompileOptions& options) {
+    const std::vector<std::vector<Worth>> worth = worth_of(network, images);
+    const BitCosts costs = bit_costs(network);
+    const PrecisionLimits limits{options.share_bits, options.result_bits};
+    struct Shape {
+        model::SlotChoice slots;
+        ErrorModel model;
+        std::vector<PrecisionPlan> plans;  // by increasing T
+    };
+    std::vector<Shape> shapes;
+    std::optional<PrecisionPlan> most;
+    for (const scheme::CompositeShape& shape : scheme::kCompositeShapes) {
+        const model::SlotChoice slots{static_cast<int>(shape.degree), shape.residues};
+        shapes.push_back({slots, ErrorModel(network, calibration, worth, ranges, pixel_bound, slots), {}});
+        Shape& tried = shapes.back();
+        for (int bits : widths(network, options, slots)) {
+            tried.plans.push_back(most_precise(tried.model, bits, limits));
+            if (!most || is_worse(*most, tried.plans.back())) most = tried.plans.back();
+        }
+    }
+    // What all shapes have to promise: the target, or nearly as much as the best of all. Each with its least T for
+    // that.
+    const double promise =
+        !most || most->snr_db >= options.target_snr_db ? options.target_snr_db : most->snr_db - kCloseDb;
+    std::optional<planner::TimedSlots> best;
+    for (const auto& [slots, model, plans] : shapes) {
+        const auto chosen = std::ranges::find_if(
+            plans, [&](const PrecisionPlan& plan) { return plan.fits == most->fits && plan.snr_db >= promise; });
+        if (chosen == plans.end()) continue;
+        const Precision precision = cheapest(model, *chosen, costs, options.target_snr_db, limits).precision;
+        model::Architecture architecture = skeleton(network);
+        architecture.slots = slots;
+        architecture.plain_bits = precision.plain_bits;
+        for (std::size_t l = 0; l < architecture.layers.size(); ++l)
+            architecture.layers[l].share_bits = precision.share_bits[l];
+        const auto weighed = planner::weigh_slots(architecture, options.timing ? &*options.timing : nullptr);
+        if (weighed && (!best || planner::is_better(*weighed, *best))) best = weighed;
+    }
+    return best ? best->slots : model::SlotChoice{};
 }
 
 }  // namespace flash::compiler

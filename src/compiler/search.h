@@ -31,10 +31,16 @@ struct Found {
     std::vector<CandidateReport> candidates;
 };
 
-/// progress: fraction in 0..1. Error(kRange) if nothing fits or too little is kept, naming the layer, its range and
-/// what to do.
+/// slots: of the moduli. progress: fraction in 0..1. Error(kRange) if nothing fits or too little is kept, naming the
+/// layer, its range and what to do.
 Found search(const Network& network, const Calibration& calibration, std::vector<LayerRange> ranges, double pixel_bound,
-             std::span<const std::vector<float>> images, const CompileOptions& options,
+             std::span<const std::vector<float>> images, const CompileOptions& options, const model::SlotChoice& slots,
              const std::function<void(double)>& progress);
+
+/// The shape of slots that costs least (planner::is_better), each with the T and m that are predicted for it. Some
+/// shape serves every network; if none did, the first of the table.
+model::SlotChoice predict_slots(const Network& network, const Calibration& calibration,
+                                const std::vector<LayerRange>& ranges, double pixel_bound,
+                                std::span<const std::vector<float>> images, const CompileOptions& options);
 
 }  // namespace flash::compiler

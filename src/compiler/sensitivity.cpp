@@ -169,9 +169,17 @@ std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<co
             std::vector<double> own = std::move(by_value[l + 1]);  // by x
             own.resize(x[l].size(), 0.0);
             const std::size_t channels = total[l].size(), plane = own.size() / channels;
-            for (std::size_t c = 0; layer.activation && c < channels; ++c)
-                for (std::size_t p = c * plane; p < (c + 1) * plane; ++p)
-                    own[p] *= 2 * layer.activation->a[c] * x[l][p] + layer.activation->b[c];
+            std::vector<double> output(channels, 0.0);  // sums of squares of the derivatives by y
+            if (layer.activation)
+                std::visit(
+                    [&](const auto& curve) {
+                        for (std::size_t c = 0; c < channels; ++c)
+                            for (std::size_t p = c * plane; p < (c + 1) * plane; ++p) {
+                                output[c] += own[p] * own[p];
+                                own[p] *= slope_at(curve, c, x[l][p]);
+                            }
+                    },
+                    *layer.activation);
             std::vector<double>().swap(x[l]);
             {
                 const std::lock_guard lock(mutex);
@@ -181,6 +189,7 @@ std::vector<std::vector<Worth>> sensitivity(const Network& network, std::span<co
                     total[l][c].white += worth.white / count;
                     total[l][c].smooth += worth.smooth / count;
                     total[l][c].common += worth.common / count;
+                    total[l][c].output += output[c] / count;
                 }
             }
             for (std::size_t t = 0; t < layer.terms.size(); ++t) {

@@ -9,12 +9,13 @@
 
 namespace flash::compiler {
 
-/// Power of the logits' error, summed over the classes, for errors of unit power at every place of one channel. What is
-/// common to all classes changes none and does not count.
+/// Power of the logits' error, summed over the classes, for errors of x of unit power at every place of one channel.
+/// What is common to all classes changes none and does not count.
 struct Worth {
     double white = 0;   ///< errors that are independent from place to place
     double smooth = 0;  ///< errors that are the same within 4 x 4 places
     double common = 0;  ///< one error at all places
+    double output = 0;  ///< errors of y, independent from place to place; nothing for the result
 };
 
 /// [layer][channel], means over the images. Every image takes one derivative, of a random combination of the logits:

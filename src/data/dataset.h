@@ -30,8 +30,13 @@ public:
     /// CHW floats as the network takes them. Pictures are preprocessed as the metadata says, except that CIFAR pictures
     /// which have the input's size already are neither resized nor cropped; arrays are normalised already.
     /// Throws Error(kFile) if the item is damaged, Error(kInvalidArgument) if it does not fit the input shape.
-    virtual std::vector<float> load(std::size_t index, const model::Preprocessing& how,
-                                    const model::Shape& input) const = 0;
+    /// dropped: what of the picture's file was left out (data/image.h); nothing where the set has no such files.
+    virtual std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input,
+                                    std::string& dropped) const = 0;
+    std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input) const {
+        std::string dropped;
+        return load(index, how, input, dropped);
+    }
 };
 
 /// Opens

@@ -101,8 +101,8 @@ public:
         return fmt::format("{}[{}]", fs::path(file->path()).filename().string(), offset / record_bytes_);
     }
 
-    std::vector<float> load(std::size_t index, const model::Preprocessing& how,
-                            const model::Shape& input) const override {
+    std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input,
+                            std::string&) const override {
         const auto [file, offset] = locate(index);
         std::array<std::uint8_t, kPixelBytes> planes;
         file->read_at(offset + label_offset_ + 1, planes);

@@ -41,8 +41,8 @@ public:
     const std::vector<std::string>& classes() const override { return classes_; }
     std::optional<int> label(std::size_t index) const override;
     std::string name(std::size_t index) const override;
-    std::vector<float> load(std::size_t index, const model::Preprocessing& how,
-                            const model::Shape& input) const override;
+    std::vector<float> load(std::size_t index, const model::Preprocessing& how, const model::Shape& input,
+                            std::string& dropped) const override;
 
 private:
     std::string description_;

@@ -41,7 +41,8 @@ public:
         return count_ == 1 ? file : fmt::format("{}[{}]", file, index);
     }
 
-    std::vector<float> load(std::size_t index, const model::Preprocessing&, const model::Shape& input) const override {
+    std::vector<float> load(std::size_t index, const model::Preprocessing&, const model::Shape& input,
+                            std::string&) const override {
         check_index(index, count_);
         const auto channels = static_cast<std::size_t>(input.channels), height = static_cast<std::size_t>(input.height),
                    width = static_cast<std::size_t>(input.width);

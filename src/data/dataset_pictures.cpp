@@ -27,11 +27,13 @@ std::string PictureFiles::name(std::size_t index) const {
     return items_[index].path.lexically_relative(root_).string();
 }
 
-std::vector<float> PictureFiles::load(std::size_t index, const model::Preprocessing& how,
-                                      const model::Shape& input) const {
+std::vector<float> PictureFiles::load(std::size_t index, const model::Preprocessing& how, const model::Shape& input,
+                                      std::string& dropped) const {
     check_index(index, size());
     const std::string path = items_[index].path.string();
-    return preprocess(read_image(path), how, input, path);
+    const Image image = read_image(path);
+    dropped = image.dropped;
+    return preprocess(image, how, input, path);
 }
 
 std::vector<fs::path> list_pictures(const fs::path& directory, bool recursive) {

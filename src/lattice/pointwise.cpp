@@ -49,12 +49,6 @@ void Pointwise::multiply(std::span<const std::uint64_t> x, std::span<const std::
     kernels_.multiply(modulus_, x.data(), factor.data(), quotients.data(), out.data(), out.size());
 }
 
-void Pointwise::subtract_product(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
-                                 std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const {
-    check_sizes(out.size(), {x.size(), factor.size(), quotients.size()});
-    kernels_.subtract_product(modulus_, x.data(), factor.data(), quotients.data(), out.data(), out.size());
-}
-
 namespace {
 
 struct Factors {
@@ -69,13 +63,6 @@ struct Factors {
 };
 
 }  // namespace
-
-void Pointwise::add_products(std::span<const std::span<const std::uint64_t>> x,
-                             std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const {
-    require(x.size() == y.size(), ErrorKind::kInternal, "a sum of products without all of their factors");
-    const Factors left(x, out.size()), right(y, out.size());
-    kernels_.add_products(modulus_, left.pointers, right.pointers, x.size(), out.data(), out.size());
-}
 
 void Pointwise::product_pair(std::span<const std::span<const std::uint64_t>> x,
                              std::span<const std::span<const std::uint64_t>> z,

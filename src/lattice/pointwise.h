@@ -32,15 +32,8 @@ public:
     /// out = x factor for any x < 2^52; in place is allowed.
     void multiply(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
                   std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const;
-    /// out -= x factor for any x < 2^52.
-    void subtract_product(std::span<const std::uint64_t> x, std::span<const std::uint64_t> factor,
-                          std::span<const std::uint64_t> quotients, std::span<std::uint64_t> out) const;
-    /// out += x[0] y[0] + x[1] y[1] + ..., at most four products, with one reduction; y as NttTables::forward_lazy
-    /// gives it.
-    void add_products(std::span<const std::span<const std::uint64_t>> x,
-                      std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out) const;
-
-    /// out_x = x[0] y[0] + x[1] y[1] + ..., out_z = z[0] y[0] + z[1] y[1] + ..., one to four products each.
+    /// out_x = x[0] y[0] + x[1] y[1] + ..., out_z = z[0] y[0] + z[1] y[1] + ..., one to four products each, with one
+    /// reduction; y as NttTables::forward_lazy gives it.
     void product_pair(std::span<const std::span<const std::uint64_t>> x,
                       std::span<const std::span<const std::uint64_t>> z,
                       std::span<const std::span<const std::uint64_t>> y, std::span<std::uint64_t> out_x,

@@ -17,11 +17,6 @@ namespace flash::lattice {
 void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> out,
                     InstructionSet set = best_instruction_set());
 
-/// Secret uniform residues in [0, bound), 2 <= bound <= 2^31: 32-bit words masked to the bits of bound - 1, by
-/// rejection.
-void sample_residues(Prng& rng, std::uint32_t bound, std::span<std::uint32_t> out,
-                     InstructionSet set = best_instruction_set());
-
 /// Secret, uniform over {-1, 0, 1}: four base-3 digits of a 64-bit fraction per word; the joint distribution of the
 /// four is within 3^4 / 2^64 < 2^-57 of uniform.
 void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set = best_instruction_set());
@@ -31,11 +26,5 @@ inline constexpr int kErrorBits = 21;
 
 /// Secret RLWE error: the difference of the numbers of ones among 21 and 21 random bits, in [-21, 21]; six bytes each.
 void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set = best_instruction_set());
-
-/// Secret flooding noise: independent integers, uniform in [-2^log_bound, 2^log_bound) with 0 <= log_bound <= 126, as
-/// residues: out[k] gets them mod moduli[k]. All of out have the same size. The AVX-512 kernel serves primes below 2^50
-/// and log_bound < 96.
-void sample_flooding(Prng& rng, int log_bound, std::span<const Modulus> moduli,
-                     std::span<const std::span<std::uint64_t>> out, InstructionSet set = best_instruction_set());
 
 }  // namespace flash::lattice

@@ -6,11 +6,6 @@ namespace flash::lattice {
 
 void require_secure(std::size_t n, int modulus_bits) {
     require(is_secure(n, modulus_bits), ErrorKind::kInvalidArgument,
-            "this ring dimension and modulus size are not in the 128-bit security table");
-}
-
-void require_secure_2024(std::size_t n, int modulus_bits) {
-    require(is_secure_2024(n, modulus_bits), ErrorKind::kInvalidArgument,
             "this ring dimension and modulus size are not in the 128-bit security table of 2024");
 }
 

@@ -1,6 +1,6 @@
 // Largest log2(q) per ring dimension for 128-bit classical security with a uniform ternary secret and sigma = 3.2:
-// HomomorphicEncryption.org standard (Albrecht et al., 2018), table 1. Parameters outside it do not compile or
-// construct.
+// "Security Guidelines for Implementing Homomorphic Encryption" (Bossuat et al., eprint 2024/463), table of ternary
+// secrets. Parameters outside it do not compile or construct.
 #pragma once
 
 #include <cstddef>
@@ -10,27 +10,8 @@ namespace flash::lattice {
 inline constexpr int kSecurityBits = 128;
 inline constexpr double kErrorSigma = 3.2;
 
-/// Largest modulus size in bits for ring dimension n; 0 where the standard has no row.
+/// Largest modulus size in bits for ring dimension n; 0 where the table has no row.
 constexpr int max_modulus_bits(std::size_t n) {
-    switch (n) {
-        case 1024: return 27;
-        case 2048: return 54;
-        case 4096: return 109;
-        case 8192: return 218;
-        case 16384: return 438;
-        case 32768: return 881;
-        default: return 0;
-    }
-}
-
-constexpr bool is_secure(std::size_t n, int modulus_bits) {
-    return modulus_bits > 0 && modulus_bits <= max_modulus_bits(n);
-}
-
-/// The same after "Security Guidelines for Implementing Homomorphic Encryption" (Bossuat et al., eprint 2024/463),
-/// table of ternary secrets, which allows for what attacks have gained since; the activations' composite scheme follows
-/// it.
-constexpr int max_modulus_bits_2024(std::size_t n) {
     switch (n) {
         case 1024: return 26;
         case 2048: return 53;
@@ -41,14 +22,11 @@ constexpr int max_modulus_bits_2024(std::size_t n) {
     }
 }
 
-constexpr bool is_secure_2024(std::size_t n, int modulus_bits) {
-    return modulus_bits > 0 && modulus_bits <= max_modulus_bits_2024(n);
+constexpr bool is_secure(std::size_t n, int modulus_bits) {
+    return modulus_bits > 0 && modulus_bits <= max_modulus_bits(n);
 }
 
 /// Throws Error(kInvalidArgument) unless (n, modulus_bits) is in the table of 2024.
-void require_secure_2024(std::size_t n, int modulus_bits);
-
-/// Throws Error(kInvalidArgument) unless (n, modulus_bits) is in the table.
 void require_secure(std::size_t n, int modulus_bits);
 
 }  // namespace flash::lattice

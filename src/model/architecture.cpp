@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/sine.h"
 
 namespace flash::model {
 namespace {
@@ -93,6 +94,20 @@ void check_term(const Architecture& architecture, const Layer& layer, const Term
     check(term.window.out_height(pooled.height) == layer.output.height &&
               term.window.out_width(pooled.width) == layer.output.width,
           what + ": the window does not lead from the source's shape to the output's");
+}
+
+void check_curve(const Architecture& architecture, const Layer& layer, int index, const std::string& what) {
+    if (layer.curve == Curve::kSquare) {
+        check(layer.amplitude == 0, what + ": a square has no amplitude");
+        return;
+    }
+    check(layer.curve == Curve::kSine && layer.activation, what + ": an unknown activation");
+    check(std::ranges::count(kAmplitudes, layer.amplitude) == 1,
+          fmt::format("{}: the amplitude of its sine is not one that this program knows", what));
+    // With an offset below T/4 in size, Y stays below T/2.
+    const std::int64_t largest = std::int64_t{layer.amplitude} * (layer.amplitude + 2),
+                       least = plain_moduli(architecture.slots, architecture.plain_bits_of(index + 1)).back();
+    check(largest <= least / 4, fmt::format("{}: its sine does not fit its plaintext moduli", what));
 }
 
 void check_preprocessing(const Architecture& architecture) {
@@ -187,17 +202,6 @@ std::uint32_t Architecture::bias_modulus(int layer) const {
     return plain_moduli(slots, plain_bits_of(layers[static_cast<std::size_t>(layer)].terms.front().source)).front();
 }
 
-std::uint32_t Architecture::single_modulus() const {
-    const bool one_width = std::ranges::all_of(
-        layers, [&](const Layer& layer) { return layer.plain_bits == 0 || layer.plain_bits == plain_bits; });
-    if (slots != SlotChoice{} || !one_width || plain_bits < scheme::kSlotParameters.front().plain_bits)
-        throw Error(
-            ErrorKind::kUnsupported,
-            "the model's values live modulo several primes, or modulo one that this version cannot run: it runs "
-            "one of 24 to 28 bits in slots of degree 4096; compile the model for these");
-    return plain_moduli(slots, plain_bits).front();
-}
-
 std::int64_t Architecture::activation_values() const {
     std::int64_t values = 0;
     for (const Layer& layer : layers)
@@ -236,6 +240,7 @@ void validate(const Architecture& architecture) {
               what + ": the width of its uploads is out of range");
         check(layer.plain_bits == 0 || layer.activation, what + ": a result has no plaintext moduli");
         if (layer.plain_bits != 0) check_plain_bits(architecture, layer.plain_bits, what);
+        check_curve(architecture, layer, index, what);
         check(in_range(static_cast<std::int64_t>(layer.terms.size()), 1, kMaxTerms),
               fmt::format("{}: there must be 1 to {} terms", what, kMaxTerms));
         for (const Term& term : layer.terms) check_term(architecture, layer, term, index, what);

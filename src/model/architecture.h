@@ -1,9 +1,9 @@
 // The public half of a compiled model: what both parties know. Layer shapes, share widths, public scales, packing,
 // the image preprocessing and the class names; no weight, no per-channel scale, no activation coefficient.
 //
-// A network is a chain of layers in execution order. A layer is a linear map of earlier values followed by a quadratic
-// activation (all layers but the last) or by the reconstruction of the result at the client (the last one).
-// Value 0 is the network input; value i + 1 is the activation output of layer i. Maps are CHW, row-major.
+// A network is a chain of layers in execution order. A layer is a linear map of earlier values followed by an
+// activation, a square or a sine (all layers but the last), or by the reconstruction of the result at the client (the
+// last one). Value 0 is the network input; value i + 1 is the activation output of layer i. Maps are CHW, row-major.
 #pragma once
 
 #include <array>
@@ -69,6 +69,12 @@ struct Window {
     int out_width(int width) const;
 };
 
+/// What an activation computes of X; docs/protocol.md has both.
+enum class Curve {
+    kSquare,  ///< X^2 + kappa X + offset
+    kSine,    ///< S^2 sin(2 pi X / 2^m) + offset
+};
+
 enum class TermKind {
     kConvolution,  ///< convolution with int8 weights, dense or in groups; a fully connected layer is one whose kernel
                    ///< is the map
@@ -106,6 +112,8 @@ struct Layer {
                                        ///< uploaded, at most those of q
     int plain_bits = 0;  ///< width b of the moduli of this layer's activation; 0: that of the architecture. It tells
                          ///< the layer's range to a factor of two
+    Curve curve = Curve::kSquare;  ///< of its activation
+    int amplitude = 0;             ///< S of a sine, one of kAmplitudes
 };
 
 /// A level pooling multiplies the sum of a window that has `rows` x `columns` pixels within the map by
@@ -159,10 +167,9 @@ struct Architecture {
     /// the first term's source.
     std::vector<std::uint32_t> layer_moduli(int layer) const;
     std::uint32_t bias_modulus(int layer) const;
-    /// T of a network whose values all live modulo one prime of 24 to 28 bits, in slots of degree 4096: what the
-    /// activation protocol of this version runs. Error(kUnsupported) if it has others.
-    std::uint32_t single_modulus() const;
     const Shape& output_shape() const { return layers.back().output; }
+    /// Whether a layer's X counts mod 2^m: its activation is periodic, so it has no range to leave.
+    bool periodic(std::size_t layer) const { return layers[layer].activation && layers[layer].curve == Curve::kSine; }
     /// Activation values per inference.
     std::int64_t activation_values() const;
 };

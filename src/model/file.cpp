@@ -41,7 +41,7 @@ void put(const Window& from, wire::Window* to) {
     if (from.level) to->set_level(true);
 }
 
-/// Fields that are 1 where they are absent, as in files from before there was a choice.
+/// Fields that are 1 where they are absent.
 int one_if_absent(int field) { return field == 0 ? 1 : field; }
 
 Window get(const wire::Window& from) {
@@ -93,34 +93,20 @@ wire::Architecture to_wire(const Architecture& from) {
         if (layer.packing.degree != 0) out->set_degree(layer.packing.degree);
         out->set_upload_bits(layer.upload_bits);
         if (layer.plain_bits != 0) out->set_plain_bits(layer.plain_bits);
+        if (layer.curve == Curve::kSine) out->set_curve(wire::SINE);
+        if (layer.amplitude != 0) out->set_amplitude(layer.amplitude);
     }
     to.set_output_scale(from.output_scale);
     to.set_input_upload_bits(from.input_upload_bits);
     return to;
 }
 
-/// Files from before there was a choice do not have the field.
-int read_upload_bits(int field) { return field == 0 ? kMaxUploadBits : field; }
-
-/// Files of version 1 name one T for all values, the largest of 24 to 28 bits for slots of degree 4096.
-int only_width(const wire::Architecture& from) {
-    require(from.slot_degree() == 0 && from.slot_moduli() == 0 && from.plain_bits() == 0, ErrorKind::kProtocol,
-            "model architecture: it names its plaintext moduli twice");
-    for (int bits = 24; bits <= kMaxPlainBits; ++bits)
-        if (plain_moduli({}, bits).front() == from.plain_modulus()) return bits;
-    throw Error(ErrorKind::kProtocol, "model architecture: its plaintext modulus is not one that this program knows");
-}
-
 /// Not yet validated. Error(kProtocol) for an unknown term kind.
 Architecture from_wire(const wire::Architecture& from) {
     Architecture to;
     to.name = from.name();
-    if (from.plain_modulus() != 0) {
-        to.plain_bits = only_width(from);
-    } else {
-        to.slots = {from.slot_degree(), from.slot_moduli()};
-        to.plain_bits = from.plain_bits();
-    }
+    to.slots = {from.slot_degree(), from.slot_moduli()};
+    to.plain_bits = from.plain_bits();
     to.trust_server = from.trust_server();
     to.input = get(from.input());
     to.input_scale = from.input_scale();
@@ -151,11 +137,15 @@ Architecture from_wire(const wire::Architecture& from) {
         out.activation = layer.activation();
         out.packing.channels_per_input = layer.channels_per_input();
         out.packing.degree = layer.degree();
-        out.upload_bits = read_upload_bits(layer.upload_bits());
+        out.upload_bits = layer.upload_bits();
         out.plain_bits = layer.plain_bits();
+        require(layer.curve() == wire::SQUARE || layer.curve() == wire::SINE, ErrorKind::kProtocol,
+                "model architecture: an activation of a kind that this version does not know");
+        out.curve = layer.curve() == wire::SINE ? Curve::kSine : Curve::kSquare;
+        out.amplitude = layer.amplitude();
     }
     to.output_scale = from.output_scale();
-    to.input_upload_bits = read_upload_bits(from.input_upload_bits());
+    to.input_upload_bits = from.input_upload_bits();
     return to;
 }
 

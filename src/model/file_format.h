@@ -8,7 +8,7 @@
 namespace flash::model {
 
 inline constexpr char kFileMagic[8] = {'F', 'L', 'A', 'S', 'H', 'M', 'D', 'L'};
-inline constexpr std::uint32_t kFileVersion = 2;
+inline constexpr std::uint32_t kFileVersion = 3;
 inline constexpr std::size_t kChecksumAt = 28, kFileHeaderBytes = 60;
 inline constexpr std::uint64_t kMaxSectionBytes = std::numeric_limits<std::int32_t>::max();  ///< protobuf's own limit
 

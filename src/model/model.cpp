@@ -33,7 +33,8 @@ void validate_layer(const Architecture& architecture, std::size_t index, const L
     std::vector<std::int64_t> quarters;  // of the moduli of what the layer activates
     if (layer.activation)
         for (std::uint32_t modulus : architecture.channel_moduli(id + 1)) quarters.push_back(modulus / 4);
-    check_channels(weights.kappa, quarters, what + ", activation");
+    check_channels(weights.kappa, layer.curve == Curve::kSine ? std::vector<std::int64_t>{} : quarters,
+                   what + ", activation");
     check_channels(weights.offset, quarters, what + ", offset");
     check(weights.terms.size() == layer.terms.size(), what + ": wrong number of terms");
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {

@@ -6,6 +6,8 @@
 //   X[o]     = 2^m * sum over i of acc_i[o] / T_i, rounded (by at most one unit);   the sum is below 1/4, so that X
 //              keeps one guard bit
 //   Y[o]     = X^2 + kappa[o] * X + offset[o], the activation, an exact integer: |Y| < T/2 with the T of its channel
+// or, of a layer with Curve::kSine, for which X counts mod 2^m and the sum of acc_i / T_i may be anything,
+//   Y[o]     = S^2 sin(2 pi X / 2^m) + offset[o], rounded as model/sine.h says; the phase of the curve is in bias[o]
 // The T_i are layer_moduli() of the architecture; with one value in a slot there is one T.
 #pragma once
 
@@ -34,14 +36,14 @@ struct TermWeights {
 struct LayerWeights {
     std::vector<TermWeights> terms;    ///< one per term of the architecture's layer
     std::vector<std::int32_t> bias;    ///< per output channel, added to acc_1 at every output position, |.| < T_1/2
-    std::vector<std::int32_t> kappa;   ///< per channel; empty for the result layer
+    std::vector<std::int32_t> kappa;   ///< per channel; empty for the result layer and for sines
     std::vector<std::int32_t> offset;  ///< per channel, |.| < T/4 of the channel; empty for the result layer
     // What the compiler found, for reports only (never sent to the client).
     std::vector<double>
-        x_scale;  ///< x = x_scale[o] * (X - shift), the shift of at most a quarter unit is in bias and offset
+        x_scale;  ///< x = x_scale[o] * (X - shift), mod a period for sines; the shift is in bias and offset
     std::vector<double> y_scale;  ///< y = y_scale[o] * Y
-    double calibrated_use = 0;    ///< largest |sum of acc_i / T_i| seen in calibration, as a fraction of 1/4
-    double noise_bits = 0;        ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m
+    double calibrated_use = 0;  ///< largest |sum of acc_i / T_i| seen in calibration, as a fraction of 1/4; 0 for sines
+    double noise_bits = 0;      ///< log2 of the ten-sigma noise of the layer's phase, to be below 32 - m
 };
 
 struct SecretWeights {

@@ -89,10 +89,13 @@ void Reader::open(std::uint64_t size) {
     if (found.size() < kFileHeaderBytes) fail("the model file is truncated within its header");
     const auto version = get_le<std::uint32_t>(header, 8);
     if (version > kFileVersion)
-        fail(fmt::format("the model file has format version {}; this program reads up to version {}: use a newer flash",
+        fail(fmt::format("the model file has format version {}; this program reads version {}: use a newer flash",
                          version, kFileVersion));
-    // Version 1 differs in the architecture only, whose reader tells the two apart.
-    if (version == 0) fail(fmt::format("the model file has an unknown format version ({})", version));
+    if (version < kFileVersion)
+        fail(
+            fmt::format("the model file has format version {}, which is no longer served: compile the model again from "
+                        "its ONNX file with `flash compile`",
+                        version));
     const auto open_size = get_le<std::uint64_t>(header, 12), secret_size = get_le<std::uint64_t>(header, 20);
     if (open_size > kMaxSectionBytes || secret_size > kMaxSectionBytes)
         fail("the model file declares impossible section sizes");

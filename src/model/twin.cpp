@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "model/arithmetic.h"
+#include "model/sine.h"
 #include "model/term_parts.h"
 
 namespace flash::model {
@@ -42,6 +43,13 @@ std::uint64_t mix(std::uint64_t x) {  // splitmix64: statistical quality is all 
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
     return x ^ (x >> 31);
+}
+
+/// Its low bits are the client's share; the high ones were used to round X.
+std::int64_t sine_of_random_shares(std::int64_t x, int share_bits, int amplitude, std::uint64_t random) {
+    const std::uint32_t mask = (std::uint32_t{1} << share_bits) - 1, client = static_cast<std::uint32_t>(random) & mask,
+                        sum = static_cast<std::uint32_t>(x) + (std::uint32_t{1} << (share_bits - 2));
+    return sine_of_shares(client, (sum - client) & mask, share_bits, amplitude);
 }
 
 }  // namespace
@@ -162,9 +170,11 @@ TwinResult Twin::run(std::span<const std::int32_t> input, Rounding rounding, boo
         double largest = 0;
         std::vector<std::int32_t> xs(acc.size());
         std::vector<std::int64_t> ys(layer.activation ? acc.size() : 0);
+        const bool periodic = architecture.periodic(i);
+        const std::int64_t period_mask = (std::int64_t{1} << m) - 1;
         const std::size_t plane = acc.size() / static_cast<std::size_t>(layer.output.channels);
         for (std::size_t o = 0, p = 0; o < static_cast<std::size_t>(layer.output.channels); ++o) {
-            const std::int64_t kappa = layer.activation ? weights.kappa[o] : 0,
+            const std::int64_t kappa = layer.activation && !periodic ? weights.kappa[o] : 0,
                                offset = layer.activation ? weights.offset[o] : 0,
                                modulus = layer.activation ? layers_[i].of_output[o] : 0;
             for (const std::size_t end = p + plane; p < end; ++p) {
@@ -174,7 +184,15 @@ TwinResult Twin::run(std::span<const std::int32_t> input, Rounding rounding, boo
                 std::int64_t x = rounding.mode == Rounding::Mode::kNearest
                                      ? round_nearest(phase, m)
                                      : round_stochastic(phase, m, static_cast<std::uint32_t>(mix(stream + p) >> 32));
-                x = ((x + guard) & ((std::int64_t{1} << m) - 1)) - guard;
+                if (periodic) {
+                    x &= period_mask;
+                    xs[p] = static_cast<std::int32_t>(x);
+                    ys[p] = offset + (rounding.mode == Rounding::Mode::kNearest
+                                          ? sine_curve(x, m, layer.amplitude)
+                                          : sine_of_random_shares(x, m, layer.amplitude, mix(stream + p)));
+                    continue;
+                }
+                x = ((x + guard) & period_mask) - guard;
                 const double use = std::abs(acc.use(p));
                 largest = std::max(largest, use);
                 bool overflow = use >= 1 || std::abs(x) > limit;

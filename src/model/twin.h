@@ -12,11 +12,12 @@
 
 namespace flash::model {
 
-/// How 2^m times the sum of acc_i / T_i becomes the integer X.
+/// How 2^m times the sum of acc_i / T_i becomes the integer X, and the sine of X an integer.
 struct Rounding {
     enum class Mode {
-        kNearest,     ///< deterministic
-        kStochastic,  ///< floor or ceiling, unbiased: what the two-party truncation does
+        kNearest,     ///< deterministic; a sine is sine_curve()
+        kStochastic,  ///< floor or ceiling, unbiased: what the two-party truncation does; a sine is sine_of_shares()
+                      ///< with uniform shares
     };
     Mode mode = Mode::kNearest;
     std::uint64_t seed = 0;  ///< for kStochastic
@@ -24,18 +25,18 @@ struct Rounding {
 
 struct TwinLayer {
     Accumulators acc;             ///< exact, CHW
-    std::vector<std::int32_t> x;  ///< X
+    std::vector<std::int32_t> x;  ///< X; of sines 0 <= X < 2^m
     std::vector<std::int64_t> y;  ///< Y; empty for the result layer
 };
 
 struct TwinResult {
     std::vector<std::int32_t> output;  ///< X of the last layer
     std::vector<float> logits;         ///< output_scale * output
-    /// Values with |sum of acc_i / T_i| >= 1/4, X outside the guard range, or |Y| >= T/2 of its channel: there the
-    /// private run would be wrong. The twin goes on with X wrapped into [-2^(m-2), 3 * 2^(m-2)), one of the two values
-    /// that the protocol may give.
+    /// Values with |sum of acc_i / T_i| >= 1/4, X outside the guard range, or |Y| >= T/2 of its channel; none in layers
+    /// of sines, which have no range. There the private run would be wrong. The twin goes on with X wrapped into
+    /// [-2^(m-2), 3 * 2^(m-2)), one of the two values that the protocol may give.
     std::int64_t overflows = 0;
-    std::vector<double> use;        ///< per layer: largest |sum of acc_i / T_i| / (1/4)
+    std::vector<double> use;        ///< per layer: largest |sum of acc_i / T_i| / (1/4); 0 for sines
     std::vector<TwinLayer> layers;  ///< filled only when asked for
 };
 

@@ -150,10 +150,14 @@ bool noise_fits(const model::Architecture& architecture, const Energies& energie
     return fits(architecture, energies, group, grid_of(architecture, group, choice));
 }
 
-void choose_packing(model::Architecture& architecture, model::SecretWeights& weights, bool small_ring) {
-    const Energies energies = weight_energies(architecture, weights);
+void choose_packing(model::Architecture& architecture, const Energies& energies, bool small_ring) {
     choose_upload_bits(architecture, energies);
     Chooser(architecture, energies, small_ring).run();
+    choose_upload_bits(architecture, energies);
+}
+
+void choose_packing(model::Architecture& architecture, model::SecretWeights& weights, bool small_ring) {
+    choose_packing(architecture, weight_energies(architecture, weights), small_ring);
     choose_upload_bits(architecture, weights);
 }
 

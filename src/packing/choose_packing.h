@@ -19,5 +19,7 @@ bool noise_fits(const model::Architecture& architecture, const Energies& energie
 /// ring that is named, if one is; in the large one only without small_ring), the one that sends the fewest bytes with
 /// the upload bits that it takes. Then choose_upload_bits(). A group that fits nowhere keeps what it has.
 void choose_packing(model::Architecture& architecture, model::SecretWeights& weights, bool small_ring = true);
+/// The same without a note of each layer's noise. energies: as weight_energies().
+void choose_packing(model::Architecture& architecture, const Energies& energies, bool small_ring = true);
 
 }  // namespace flash::packing

@@ -4,9 +4,7 @@
 
 namespace flash::packing {
 
-bool keys_have_levels(const model::Architecture& architecture) {
-    return architecture.slots != model::SlotChoice{} && !architecture.trust_server;
-}
+bool keys_have_levels(const model::Architecture& architecture) { return !architecture.trust_server; }
 
 std::vector<int> key_depths(const model::Architecture& architecture) {
     std::vector<int> depths(architecture.layers.size(), scheme::kAllDepths);

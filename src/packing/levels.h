@@ -9,9 +9,8 @@
 
 namespace flash::packing {
 
-/// Whether an architecture's keys have levels. Not where a model asks its clients to trust the server
-/// (Architecture::trust_server), nor in the slots of degree 4096 with one modulus, whose activation has uploads ahead
-/// of the answers.
+/// Whether an architecture's keys have levels: everywhere but where a model asks its clients to trust the server
+/// (Architecture::trust_server).
 bool keys_have_levels(const model::Architecture& architecture);
 
 /// Depth of the keys of each layer: its own (model::value_depths), or scheme::kAllDepths where keys have none.

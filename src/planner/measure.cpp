@@ -19,7 +19,7 @@
 #include "planner/rates.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
-#include "protocol/linear/upload_producer.h"
+#include "protocol/activation/activation.h"
 #include "protocol/local_parties.h"
 #include "protocol/message_types.h"
 #include "protocol/prepared_model.h"
@@ -47,6 +47,7 @@ model::Model sample_network(int plain_bits, int share_bits, int layers, int chan
     model::Model model;
     model::Architecture& a = model.architecture;
     a.name = "sample";
+    a.slots = {8192, 2};  // it serves every T
     a.plain_bits = plain_bits;
     a.input = {channels, extent, extent};
     a.input_scale = 0.01;
@@ -249,6 +250,53 @@ double measure_shift() {
     return median(std::move(seconds)) / static_cast<double>(kInputs * kDegree);
 }
 
+/// The four steps of full chunks of a network of 2^18 coefficients or more, one after the other. Zeros where these
+/// slots have no parameters for this T.
+ChunkRates measure_chunks(const scheme::CompositeShape& shape, int plain_bits, int share_bits) {
+    constexpr std::size_t kTimes = 5;
+    model::Architecture architecture;
+    architecture.slots = {static_cast<int>(shape.degree), shape.residues};
+    architecture.plain_bits = plain_bits;
+    model::Layer& layer = architecture.layers.emplace_back();
+    const int chunks = (1 << 18) / architecture.slots.degree;
+    layer.output = {chunks * shape.residues, architecture.slots.degree / 64, 64};
+    layer.share_bits = share_bits;
+    layer.activation = true;
+    std::shared_ptr<const protocol::Activation> activation;
+    try {
+        activation = protocol::make_activation(architecture);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::kUnsupported && error.kind() != ErrorKind::kInvalidArgument) throw;
+        return {};
+    }
+    const auto channels = static_cast<std::size_t>(layer.output.channels);
+    const std::vector<protocol::ActivationCurve> curves{
+        {std::vector<std::int32_t>(channels, 1), std::vector<std::int32_t>(channels, 0)}};
+    const auto client = activation->client(SecretSeed::for_testing(1));
+    const auto server = activation->server(curves, client->start(), SecretSeed::for_testing(2));
+    client->begin(server->setup());
+    const std::vector<std::uint32_t> shares(static_cast<std::size_t>(layer.output.size()), 1);
+    SecretVector<std::uint32_t> client_result(shares.size()), server_result(shares.size());
+    const auto seconds_of = [](const auto& step) {
+        const auto begin = Clock::now();
+        step();
+        return std::chrono::duration<double>(Clock::now() - begin).count();
+    };
+    std::array<std::vector<double>, 4> seconds;
+    for (std::size_t chunk = 0; chunk <= kTimes; ++chunk) {
+        std::vector<std::uint8_t> vectors, answer;
+        std::unique_ptr<protocol::PreparedAnswer> prepared;
+        const std::array<double, 4> taken{
+            seconds_of([&] { prepared = client->prepare(0, chunk); }), seconds_of([&] {
+                vectors = server->make_vectors(chunk, [&](int) { return std::span<const std::uint32_t>(shares); });
+            }),
+            seconds_of([&] { answer = client->answer(0, chunk, std::move(prepared), vectors, shares, client_result); }),
+            seconds_of([&] { server->finish(0, chunk, answer, shares, server_result); })};
+        for (std::size_t i = 0; chunk > 0 && i < taken.size(); ++i) seconds[i].push_back(taken[i]);  // warm
+    }
+    return {median(seconds[0]), median(seconds[2]), median(seconds[1]), median(seconds[3])};
+}
+
 /// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network
 /// of small layers and one of large ones, both on all cores.
 void measure_overheads(int plain_bits, int share_bits, Rates& rates) {
@@ -291,13 +339,10 @@ Rates measure_work(int plain_bits, int share_bits) {
     const Sample large(sample_network(plain_bits, share_bits, 2, 16, 44, 0));
     const Sample small(sample_network(plain_bits, share_bits, 2, 32, 8, 28));
 
+    for (std::size_t i = 0; i < rates.chunk.size(); ++i)
+        rates.chunk[i] = measure_chunks(scheme::kCompositeShapes[i], plain_bits, share_bits);
+    rates.prepare_upload = large.client(step::kPrepareUpload);
     rates.encrypt = large.client(step::kEncrypt);
-    rates.draw_value = large.client(step::kShare) /
-                       static_cast<double>(protocol::kDrawnTogether * large.model.cost().activation.values_per_chunk);
-    rates.prepare = large.client(step::kPrepare);
-    rates.respond = large.client(step::kRespond);
-    rates.keys = large.server(step::kServerVectors);
-    rates.finish = large.server(step::kDecrypt);
     rates.setup = large.client(step::kSetup);  // the client waits for the server in it
     const double many = large.results_of_response(), few = small.results_of_response();
     const auto line = [&](double at_many, double at_few, double& fixed, double& each) {

@@ -23,6 +23,8 @@ TimedPlan time_plan(const model::Model& model, const Rates& rates, const Setting
     timed.work = planned_work(architecture, plan, protocol::cost_of(architecture, plan), rates);
     timed.prediction = predict(timed.work, rates, setting);
     timed.choices = alternatives(architecture, rates, setting, &energies);
+    const Timing timing{rates, setting};
+    timed.slots = rank_slots(architecture, &timing);
     return timed;
 }
 
@@ -47,6 +49,9 @@ void repack(const std::vector<GroupChoice>& choices, model::Model& model) {
     }
 }
 
-void pack_for(const Setting& setting, model::Model& model) { repack(time_plan(model, setting).choices, model); }
+void pack_for(const Timing& timing, model::Model& model) {
+    const packing::Energies energies = packing::weight_energies(model.architecture, model.weights);
+    repack(alternatives(model.architecture, timing.rates, timing.setting, &energies), model);
+}
 
 }  // namespace flash::planner

@@ -5,6 +5,7 @@
 
 #include "model/model.h"
 #include "planner/choose.h"
+#include "planner/choose_slots.h"
 #include "planner/rates.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
@@ -18,6 +19,7 @@ struct TimedPlan {
     std::vector<LayerWork> work;
     Prediction prediction;
     std::vector<GroupChoice> choices;
+    std::vector<TimedSlots> slots;  ///< the best first; the model's own are among them
 };
 
 /// rates: of the machines of both parties.
@@ -30,7 +32,7 @@ TimedPlan time_plan(const model::Model& model, const Setting& setting);
 /// would compute wrong values.
 void repack(const std::vector<GroupChoice>& choices, model::Model& model);
 
-/// Packs a model's layers so that an inference between machines like this one takes the least time. Errors as repack.
-void pack_for(const Setting& setting, model::Model& model);
+/// Packs a model's layers so that an inference takes the least time. Errors as repack.
+void pack_for(const Timing& timing, model::Model& model);
 
 }  // namespace flash::planner

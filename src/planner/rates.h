@@ -1,28 +1,37 @@
 // The constants of the time model: what one thread of this machine takes for each piece of a private inference.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "lattice/product_choice.h"
+#include "model/plain_moduli.h"
+#include "scheme/composite_parameters.h"
 
 namespace flash::planner {
 
-/// Seconds, of one thread. A ciphertext is one of the linear layers with n = 2048, a chunk 4096 activation values.
+/// What a chunk of activation values takes, whatever part of its slots is in use. Seconds, of one thread.
+struct ChunkRates {
+    double prepare = 0;  ///< client: what of an answer does not depend on the server's vectors
+    double respond = 0;  ///< client: the rest of it
+    double vectors = 0;  ///< server: encrypt the vectors
+    double finish = 0;   ///< server: decrypt an answer and finish the server's share
+};
+
+/// Seconds, of one thread. A ciphertext is one of the linear layers with n = 2048.
 struct Rates {
     // Client.
-    double encrypt = 0;        ///< pack, encrypt and encode one upload
-    double draw_value = 0;     ///< draw the client's share of one activation value
-    double decrypt = 0;        ///< decode and decrypt one linear response ...
-    double decrypt_value = 0;  ///< ... and this for each of its results
-    double prepare = 0;        ///< what of a chunk's answer does not depend on the keys
-    double respond = 0;        ///< the rest of it
+    double prepare_upload = 0;  ///< what of an upload does not depend on the share
+    double encrypt = 0;         ///< the rest: pack the share, add it and encode
+    double decrypt = 0;         ///< decode and decrypt one linear response ...
+    double decrypt_value = 0;   ///< ... and this for each of its results
     // Server.
-    double add_share = 0;          ///< decode one upload and add the server's share
-    double mask = 0;               ///< re-randomise, mask and encode one linear response ...
-    double mask_value = 0;         ///< ... and this for each of its results
-    double keys = 0;               ///< encrypt the keys of a chunk
-    double finish = 0;             ///< decrypt a chunk's answer and finish the server's share
-    double shift_coefficient = 0;  ///< one scaled shift (shortcut, depthwise), for each result coefficient
+    double add_share = 0;   ///< decode one upload and add the server's share
+    double mask = 0;        ///< re-randomise, mask and encode one linear response ...
+    double mask_value = 0;  ///< ... and this for each of its results
+    // Both, by shape of the slots. Zero for shapes that have no parameters for the T that was measured.
+    std::array<ChunkRates, std::size(scheme::kCompositeShapes)> chunk{};
+    double shift_coefficient = 0;  ///< server: one scaled shift (shortcut, depthwise), for each result coefficient
     lattice::ProductRates product{};
     // Both.
     double setup = 0;       ///< keys of both parties and the first exchange, once for each inference
@@ -32,10 +41,14 @@ struct Rates {
     double tls_turn = 0;  ///< what a layer takes beyond its work, without any link
     double memory_byte = 0;
     double memory_turn = 0;
+
+    /// Of these slots; of the next larger ones in rings of this degree where the table does not have them.
+    const ChunkRates& chunk_of(const model::SlotChoice& slots) const;
 };
 
 /// Measures this machine in about a second: small private inferences between two parties in this process, and a TLS
-/// connection to itself. plain_bits, share_bits: of the model that is planned; they decide about primes and bits.
+/// connection to itself. plain_bits, share_bits: of the model that is planned; they decide about primes and bits. Its
+/// slots do not matter: chunks of all shapes are measured.
 Rates measure_rates(int plain_bits, int share_bits);
 
 }  // namespace flash::planner

@@ -66,10 +66,10 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
     const double cores = setting.cores > 1 ? setting.cores * rates.efficiency : 1;
     // Processor seconds of each party, half of the connection's work for each end.
     const auto client_ahead = [&](const LayerWork& w) {
-        return w.encrypt + w.prepare + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes);
+        return w.prepare_upload + w.prepare + byte_work / 2 * static_cast<double>(w.key_bytes);
     };
     const auto server_ahead = [&](const LayerWork& w) {
-        return w.keys + byte_work / 2 * static_cast<double>(w.upload + w.key_bytes);
+        return w.keys + byte_work / 2 * static_cast<double>(w.key_bytes);
     };
     const auto client_now = [&](const LayerWork& w) {
         return w.decrypt + w.respond + byte_work / 2 * static_cast<double>(w.response + w.answer);
@@ -77,13 +77,16 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
     const auto server_now = [&](const LayerWork& w) {
         return w.mask + w.finish + byte_work / 2 * static_cast<double>(w.response + w.answer);
     };
-    const auto server_product = [](const LayerWork& w) { return w.add_share + w.product + w.shifts; };
+    const auto client_upload = [&](const LayerWork& w) {
+        return w.encrypt + byte_work / 2 * static_cast<double>(w.upload);
+    };
+    const auto server_product = [&](const LayerWork& w) {
+        return w.add_share + w.product + w.shifts + byte_work / 2 * static_cast<double>(w.upload);
+    };
 
     Ahead client_work(column(work, client_ahead), kUnbounded), server_work(column(work, server_ahead), kUnbounded);
     Ahead key_bytes(column(work, [](const LayerWork& w) { return w.key_bytes; }),
                     static_cast<double>(protocol::kAheadBytes));
-    Ahead uploads(column(work, [](const LayerWork& w) { return w.upload; }),
-                  static_cast<double>(protocol::kUploadAheadBytes));
     const double parties = setting.shared_cores ? 1 : 2;  // pools of cores
 
     Prediction prediction;
@@ -98,41 +101,38 @@ Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const
         const double client_seconds = (client + fewer * w.respond) / cores,
                      server_seconds = (server + fewer * w.finish) / cores;
         const double down = (static_cast<double>(w.response) + key_bytes.missing(l)) / bytes_per_second;
-        const double up = (static_cast<double>(w.answer) + uploads.missing(l)) / bytes_per_second;
+        const double up = static_cast<double>(w.answer) / bytes_per_second,
+                     upload_up = static_cast<double>(w.upload) / bytes_per_second,
+                     upload_seconds = client_upload(w) / cores;
         LayerTime time;
         // A pipeline of stages: the slowest decides, and the first piece has to go through the others.
-        const auto pipeline = [&](std::initializer_list<double> stages) {
+        const auto pipeline = [](std::initializer_list<double> stages, double pieces) {
             double sum = 0;
             for (double stage : stages) sum += stage;
             const double slowest = std::max(stages);
-            return slowest + (sum - slowest) / w.pieces;
+            return slowest + (sum - slowest) / pieces;
         };
         const double processors =
             setting.shared_cores ? client_seconds + server_seconds : std::max(client_seconds, server_seconds);
-        const double streamed = setting.shared_cores ? pipeline({processors, down, up})
-                                                     : pipeline({client_seconds, server_seconds, down, up});
-        time.seconds = turn + product / cores + streamed;
-        const double most = std::max({product / cores + processors, down, up, turn});
-        time.bound = most == turn   ? LayerTime::Bound::kTurn
-                     : most == down ? LayerTime::Bound::kDown
-                     : most == up   ? LayerTime::Bound::kUp
-                                    : LayerTime::Bound::kProcessor;
+        const double streamed = setting.shared_cores ? pipeline({processors, down, up}, w.pieces)
+                                                     : pipeline({client_seconds, server_seconds, down, up}, w.pieces);
+        time.seconds = turn + pipeline({upload_seconds, upload_up}, w.upload_pieces) + product / cores + streamed;
+        const double most = std::max({upload_seconds + product / cores + processors, down, upload_up + up, turn});
+        time.bound = most == turn             ? LayerTime::Bound::kTurn
+                     : most == down           ? LayerTime::Bound::kDown
+                     : most == upload_up + up ? LayerTime::Bound::kUp
+                                              : LayerTime::Bound::kProcessor;
         prediction.layers.push_back(time);
         // What is left of cores and links in this time goes to later layers.
-        if (bytes_per_second < kUnbounded) {
-            key_bytes.advance((time.seconds - down) * bytes_per_second);
-            uploads.advance((time.seconds - up) * bytes_per_second);
-        } else {
-            key_bytes.advance(kUnbounded);
-            uploads.advance(kUnbounded);
-        }
-        double spare = cores * time.seconds - (client + server + product);
+        key_bytes.advance(bytes_per_second < kUnbounded ? (time.seconds - down) * bytes_per_second : kUnbounded);
+        const double uploaded = client_upload(w);
+        double spare = cores * time.seconds - (client + uploaded + server + product);
         if (parties == 1) {
             spare -= server_work.advance(spare);
             client_work.advance(spare);
         } else {
             server_work.advance(cores * time.seconds - server - product);
-            client_work.advance(cores * time.seconds - client);
+            client_work.advance(cores * time.seconds - client - uploaded);
         }
     }
     return prediction;

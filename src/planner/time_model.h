@@ -26,15 +26,16 @@ struct LayerTime {
 };
 
 struct Prediction {
-    double start = 0;  ///< keys of both parties, the first exchange and the first uploads
+    double start = 0;  ///< keys of both parties and the first exchange
     std::vector<LayerTime> layers;
     double seconds() const;
 };
 
-/// Layer by layer. Within a layer the server multiplies; then responses, their decryption, the client's answers and the
-/// end of the activation follow each other piece by piece, so that the slowest of them decides, and the others count
-/// for one piece. What does not depend on the peer (activation keys, uploads, prepared answers) is done ahead where a
-/// core and the link have time to spare, within the protocol's windows, and in the layer itself otherwise.
+/// Layer by layer. Within a layer the client uploads, then the server multiplies; then responses, their decryption, the
+/// client's answers and the end of the activation follow each other piece by piece, so that the slowest of them
+/// decides, and the others count for one piece. What does not depend on the peer (the server's vectors, and what is
+/// prepared of uploads and answers) is done ahead where a core and the link have time to spare, within the protocol's
+/// windows, and in the layer itself otherwise.
 Prediction predict(const std::vector<LayerWork>& work, const Rates& rates, const Setting& setting);
 
 }  // namespace flash::planner

@@ -9,7 +9,6 @@
 #include "packing/linear_map.h"
 #include "packing/term_layout.h"
 #include "scheme/parameters.h"
-#include "scheme/slots.h"
 
 namespace flash::planner {
 
@@ -82,6 +81,17 @@ void add_convolution(const model::Layer& layer, const model::Term& term, const p
 
 }  // namespace
 
+const ChunkRates& Rates::chunk_of(const model::SlotChoice& slots) const {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < chunk.size(); ++i) {
+        const scheme::CompositeShape& shape = scheme::kCompositeShapes[i];
+        if (shape.degree != static_cast<std::size_t>(slots.degree)) continue;
+        found = i;
+        if (shape.residues >= slots.moduli) break;
+    }
+    return chunk[found];
+}
+
 LayerWork layer_work(const model::Architecture& architecture, const packing::Plan& plan,
                      const protocol::InferenceCost& cost, int index, const Rates& rates) {
     const model::Layer& layer = architecture.layers[index];
@@ -91,17 +101,18 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     const double responses = static_cast<double>(c.response_ciphertexts),
                  values = static_cast<double>(layer.output.size()), size = relative_size(linear.degree());
     const double uploads = static_cast<double>(c.upload_ciphertexts);
+    work.prepare_upload = uploads * size * rates.prepare_upload;
     work.encrypt = uploads * size * rates.encrypt;
     work.decrypt = responses * size * rates.decrypt + values * rates.decrypt_value;
     work.add_share = uploads * size * rates.add_share;
     work.mask = responses * size * rates.mask + values * rates.mask_value;
     if (layer.activation) {
-        const double chunks = static_cast<double>(c.activation_chunks);
-        work.encrypt += values * rates.draw_value;
-        work.prepare = chunks * rates.prepare;
-        work.respond = chunks * rates.respond;
-        work.keys = chunks * rates.keys;
-        work.finish = chunks * rates.finish;
+        const double answers = static_cast<double>(c.activation_chunks);
+        const ChunkRates& chunk = rates.chunk_of(architecture.slots);
+        work.prepare = answers * chunk.prepare;
+        work.respond = answers * chunk.respond;
+        work.keys = static_cast<double>(c.vector_messages) * chunk.vectors;
+        work.finish = answers * chunk.finish;
     }
     for (std::size_t t = 0; t < layer.terms.size(); ++t) {
         const packing::Stream& stream = plan.streams[linear.term_streams[t]];
@@ -117,6 +128,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     work.answer = c.product_response;
     work.half_memory = static_cast<std::size_t>(linear.polynomials()) * linear.degree() * sizeof(std::uint32_t);
     work.bands = linear.bands;
+    work.upload_pieces = std::max(1.0, uploads);
     work.pieces = std::max(1.0, static_cast<double>(layer.activation ? c.activation_chunks : c.response_ciphertexts));
     return work;
 }

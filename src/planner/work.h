@@ -25,12 +25,12 @@ struct ProductWork {
 
 /// Seconds of one thread, bytes with frame headers.
 struct LayerWork {
-    // Client.
-    double encrypt = 0, decrypt = 0, prepare = 0, respond = 0;
+    // Client. prepare_upload and prepare: ahead of need.
+    double prepare_upload = 0, encrypt = 0, decrypt = 0, prepare = 0, respond = 0;
     // Server.
     double add_share = 0, product = 0, shifts = 0, mask = 0, keys = 0,
-           finish = 0;  ///< shifts: shortcuts and depthwise convolutions
-    double client() const { return encrypt + decrypt + prepare + respond; }
+           finish = 0;  ///< shifts: shortcuts and depthwise convolutions; keys: vectors, ahead of need
+    double client() const { return prepare_upload + encrypt + decrypt + prepare + respond; }
     double server() const { return add_share + product + shifts + mask + keys + finish; }
     // Connection.
     std::uint64_t upload = 0, response = 0, key_bytes = 0, answer = 0;
@@ -40,8 +40,9 @@ struct LayerWork {
     std::size_t half_memory = 0;    ///< `a` halves of the results, computed when the model is loaded
     bool transforms = false;        ///< some product goes through transforms
     int bands = 1;                  ///< of the results
-    double pieces =
-        1;  ///< parts that follow each other through the activation: chunks, or responses where there is none
+    // Parts that follow each other.
+    double upload_pieces = 1;  ///< uploads
+    double pieces = 1;         ///< through the activation: chunks, or responses where there is none
 };
 
 /// As network_work(), of one layer.

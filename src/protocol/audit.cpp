@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "model/arithmetic.h"
+#include "model/sine.h"
 #include "protocol/linear/pre_activation.h"
 
 namespace flash::protocol {
@@ -33,6 +34,12 @@ std::int64_t AuditReport::wrong_activations() const {
     std::int64_t sum = 0;
     for (const AuditLayer& layer : layers) sum += layer.wrong_activations;
     return sum;
+}
+
+double AuditReport::largest_sine_use() const {
+    double largest = 0;
+    for (const AuditLayer& layer : layers) largest = std::max(largest, layer.sine_use);
+    return largest;
 }
 
 void Audit::Recorder::pre_activation(int layer, std::span<const std::uint32_t> share) {
@@ -76,11 +83,15 @@ AuditReport Audit::check() const {
         const std::vector<std::int32_t> x = pre_activations(static_cast<int>(l));
         require(acc.size() == x.size(), ErrorKind::kInternal, "audit: a layer has the wrong number of outputs");
         const double scale = std::ldexp(0.25, layer.share_bits);
+        const bool periodic = model_.architecture.periodic(l);
         double sum = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
-            const double use = acc.use(i), error = x[i] - use * scale;
+            const double use = acc.use(i);
+            double error = x[i] - use * scale;
+            if (periodic) error = std::remainder(error, 4 * scale);
             sum += error;
             result.largest_error = std::max(result.largest_error, std::abs(error));
+            if (periodic) continue;
             result.use = std::max(result.use, std::abs(use));
             result.out_of_range +=
                 std::abs(static_cast<std::int64_t>(x[i])) > model::share_limit(layer.share_bits) || std::abs(use) >= 1;
@@ -92,7 +103,18 @@ AuditReport Audit::check() const {
             const std::size_t map =
                 static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
             for (std::size_t i = 0; i < y.size(); ++i) {
-                const std::int64_t exact = model::activate(x[i], weights.kappa[i / map], weights.offset[i / map]);
+                const std::int64_t offset = weights.offset[i / map];
+                std::int64_t exact;
+                if (periodic) {
+                    exact = offset + model::sine_of_shares(client_.pre_activations.at(l)[i],
+                                                           server_.pre_activations.at(l)[i], layer.share_bits,
+                                                           layer.amplitude);
+                    const std::int64_t curve = offset + model::sine_curve(x[i], layer.share_bits, layer.amplitude);
+                    result.sine_use = std::max(result.sine_use, std::abs(static_cast<double>(y[i] - curve)) /
+                                                                    model::sine_bound(layer.amplitude));
+                } else {
+                    exact = model::activate(x[i], weights.kappa[i / map], offset);
+                }
                 result.wrong_activations += model::centre(exact, moduli[i / map]) != y[i];
             }
             values.push_back(std::move(y));

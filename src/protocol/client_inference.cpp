@@ -85,8 +85,7 @@ void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t n
     for (std::size_t i = 0; i < input.size(); ++i)
         picture[i] =
             static_cast<std::uint32_t>(input[i]) + (moduli[i / map] & (0u - static_cast<std::uint32_t>(input[i] < 0)));
-    uploads_ =
-        std::make_unique<UploadProducer>(model_, channel_, keys_, *activation_, std::move(picture), probe_, profile_);
+    uploads_ = std::make_unique<UploadProducer>(model_, channel_, keys_, std::move(picture), probe_, profile_);
 
     message = receive_expected(channel_, message_type::kStartReply, 0, number, model_.activation->sizes().setup);
     span.received(transport::kFrameHeaderBytes + message.payload.size());
@@ -231,7 +230,7 @@ void ClientInference::run_layer(int layer) {
     const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
     const std::size_t values = static_cast<std::size_t>(description.output.size());
     pre_activations_ = SecretVector<std::uint32_t>(values);
-    if (description.activation && !activation_->knows_shares_ahead()) late_share_ = SecretVector<std::uint32_t>(values);
+    if (description.activation) share_ = SecretVector<std::uint32_t>(values);
     LayerWork work(*this, layer);
     try {
         for (int p = 0; p < linear.polynomials(); ++p) {
@@ -264,7 +263,7 @@ void ClientInference::run_layer(int layer) {
         throw;
     }
     work.wait();
-    if (late_share_.size() > 0) uploads_->put_share(std::move(late_share_));
+    if (description.activation) uploads_->put_share(std::move(share_));
     if (probe_) probe_->pre_activation(layer, pre_activations_);
 }
 
@@ -299,7 +298,7 @@ Message ClientInference::answer(int layer, std::size_t chunk, std::span<const st
     ProfileSpan span(profile_, layer, step::kRespond);
     return make_message(
         message_type::kProductResponse, static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(chunk),
-        activation_->answer(layer, chunk, preparer_->take(layer, chunk), vectors, pre_activations_, late_share_));
+        activation_->answer(layer, chunk, preparer_->take(layer, chunk), vectors, pre_activations_, share_));
 }
 
 void ClientInference::finish(std::uint32_t number, ClientResult& result) {

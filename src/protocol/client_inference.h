@@ -68,7 +68,7 @@ private:
     SendThread send_thread_;
     std::shared_ptr<const transport::Message> shared_vectors_;  ///< received for a layer before, needed by the next too
     SecretVector<std::uint32_t> pre_activations_;               ///< U_c of the current layer
-    SecretVector<std::uint32_t> late_share_;  ///< of its activations, where they come out of the answers
+    SecretVector<std::uint32_t> share_;                         ///< of its activations, as the answers give them
 };
 
 }  // namespace flash::protocol

@@ -6,6 +6,7 @@
 #include "model/architecture.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
+#include "protocol/epoch.h"
 #include "scheme/public_polynomials.h"
 
 namespace flash::protocol {
@@ -16,9 +17,8 @@ struct ModelPublics {
     /// Transforms of at most so many bytes are kept: 8 n for each uploaded ciphertext of an inference.
     static constexpr std::size_t kMaxTransformBytes = std::size_t{64} << 20;
 
-    explicit ModelPublics(const Sha256& fingerprint)
-        : polynomials(fingerprint),
-          transforms(polynomials, kMaxTransformBytes) {}
+    /// seed: polynomial_seed of the model.
+    explicit ModelPublics(const Sha256& seed) : polynomials(seed), transforms(polynomials, kMaxTransformBytes) {}
     ModelPublics(const ModelPublics&) = delete;
     ModelPublics& operator=(const ModelPublics&) = delete;
 
@@ -29,15 +29,15 @@ struct ModelPublics {
 struct ClientModel {
     ClientModel() = default;
     /// Plans a validated architecture. Error(kUnsupported) as make_plan. the_activation: null for that of
-    /// make_activation().
+    /// make_activation(). epoch: of the model's public polynomials.
     ClientModel(model::Architecture the_architecture, const Sha256& the_fingerprint,
-                std::shared_ptr<const Activation> the_activation = nullptr)
+                std::shared_ptr<const Activation> the_activation = nullptr, const Epoch& epoch = {})
         : architecture(std::move(the_architecture)),
           fingerprint(the_fingerprint),
           plan(packing::make_plan(architecture)),
           activation(the_activation ? std::move(the_activation) : make_activation(architecture)),
           cost(cost_of(architecture, plan, *activation)),
-          publics(std::make_shared<ModelPublics>(fingerprint)) {}
+          publics(std::make_shared<ModelPublics>(polynomial_seed(fingerprint, epoch))) {}
 
     model::Architecture architecture;
     Sha256 fingerprint{};

@@ -18,10 +18,12 @@ void check(bool condition, const std::string& sentence) {
 void check_policy(const ClientModel& model, const ClientPolicy& policy) {
     const packing::Plan& plan = model.plan;
     check(policy.trust_server || !model.architecture.trust_server,
-          "the server's model is private from a server that follows the protocol only; a client that trusts it to do "
-          "so has to say that");
+          "the server's model has one key for all depths: it is private from a server that follows the protocol only "
+          "(semi-honest, and assuming circular security). Nothing of the input was sent. Whoever trusts this server so "
+          "far says --trust-server");
     check(!policy.large_ring_only || plan.degrees() == std::vector<std::size_t>{model::kDefaultDegree},
-          "the server's model has uploads in the small ring, and the client accepts the large one only");
+          "the server's model has uploads in the small ring, and the client accepts the large one only; nothing of the "
+          "input was sent");
     const std::size_t keys = plan.keys().size();
     check(keys <= kMaxKeys, "the server's model asks for " + std::to_string(keys) + " keys; at most " +
                                 std::to_string(kMaxKeys) + " are accepted");

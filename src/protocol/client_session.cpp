@@ -31,7 +31,9 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
     if (options.expected_fingerprint && *options.expected_fingerprint != fingerprint)
         throw Error(ErrorKind::kProtocol,
                     "the server's model has fingerprint " + to_hex(fingerprint) + ", not the expected one");
-    ClientModel model(model::parse_architecture(reply.architecture), fingerprint);
+    model::Architecture architecture = model::parse_architecture(reply.architecture);
+    std::shared_ptr<const Activation> activation = make_activation(architecture, reply.guarded);
+    ClientModel model(std::move(architecture), fingerprint, std::move(activation), reply.epoch);
     if (reply.session.has_value() != model.plan.has_levels())
         throw Error(ErrorKind::kProtocol,
                     "the server's hello does not fit its model: the random number of the session");

@@ -54,8 +54,9 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
             const int index = static_cast<int>(l);
             const std::uint64_t chunks = activation.chunks(index);
             c.activation_chunks = static_cast<std::int64_t>(chunks);
-            c.server_vectors = (activation.vectors_end(index) - activation.vectors_end(index - 1)) *
-                               (kHeader + cost.activation.vectors);
+            const std::uint64_t messages = activation.vectors_end(index) - activation.vectors_end(index - 1);
+            c.vector_messages = static_cast<std::int64_t>(messages);
+            c.server_vectors = messages * (kHeader + cost.activation.vectors);
             c.product_response = chunks * (kHeader + cost.activation.answer);
         } else {
             c.linear_response +=

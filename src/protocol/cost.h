@@ -15,7 +15,8 @@ namespace flash::protocol {
 struct LayerCost {
     std::int64_t upload_ciphertexts = 0;
     std::int64_t response_ciphertexts = 0;
-    std::int64_t activation_chunks = 0;
+    std::int64_t activation_chunks = 0;  ///< answers
+    std::int64_t vector_messages = 0;    ///< fewer where layers share vectors
     std::int64_t activation_values = 0;
     std::uint64_t upload = 0;            ///< client -> server: kUpload
     std::uint64_t linear_response = 0;   ///< server -> client: kLinearResponse (and kResultShare for the last layer)

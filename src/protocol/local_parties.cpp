@@ -26,7 +26,7 @@ bool is_report(const std::exception_ptr& failure) {
 }  // namespace
 
 ClientModel client_model(const PreparedModel& model) {
-    return {model.architecture(), model.fingerprint(), model.shared_activation()};
+    return {model.architecture(), model.fingerprint(), model.shared_activation(), model.epoch()};
 }
 
 LocalResult run_local(const PreparedModel& model, const ClientModel& known, std::span<const std::int32_t> input,

@@ -91,6 +91,7 @@ LocalSession::LocalSession(const PreparedModel& model, const Connection& connect
     : server_(std::make_unique<Server>(model, connection, server_probe, std::move(server_profile))) {
     ClientSessionOptions options;
     options.timeout = kPatience;
+    options.policy.trust_server = true;  // it is this process
     client_ = std::make_unique<ClientSession>(server_->take_client_end(), options);
 }
 

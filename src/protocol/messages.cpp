@@ -98,6 +98,8 @@ std::vector<std::uint8_t> encode(const ServerHello& hello) {
     writer.raw(hello.secret_digest);
     writer.u32(static_cast<std::uint32_t>(hello.architecture.size()));
     writer.raw(hello.architecture);
+    writer.u32(hello.guarded ? 1 : 0);
+    writer.raw(hello.epoch);
     if (hello.session) writer.raw(*hello.session);
     return writer.take();
 }
@@ -114,6 +116,10 @@ ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
         throw Error(ErrorKind::kProtocol, "server hello: the architecture is too large");
     const auto bytes = reader.raw(size);
     hello.architecture.assign(bytes.begin(), bytes.end());
+    const std::uint32_t guarded = reader.u32();
+    if (guarded > 1) throw Error(ErrorKind::kProtocol, "server hello: it neither guards its vectors nor does not");
+    hello.guarded = guarded == 1;
+    hello.epoch = reader.array<std::tuple_size_v<Epoch>>();
     if (reader.left() > 0) hello.session = reader.array<std::tuple_size_v<PublicSeed>>();
     reader.end();
     return hello;

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "model/architecture.h"
 #include "packing/plan.h"
+#include "protocol/epoch.h"
 #include "scheme/parameters.h"
 
 namespace flash::protocol {
@@ -48,6 +49,8 @@ struct ServerHello {
     std::uint32_t version = kProtocolVersion;
     Sha256 secret_digest{};  ///< salted digest of the weights; with the architecture it gives the fingerprint
     std::vector<std::uint8_t> architecture;
+    bool guarded = false;               ///< Activation::guarded
+    Epoch epoch{};                      ///< of the model's public polynomials
     std::optional<PublicSeed> session;  ///< of this session; only where keys have levels (packing/levels.h)
 };
 

@@ -30,7 +30,8 @@ struct CacheLayout {
     std::uint64_t file_bytes() const;
 };
 
-/// plan: that of the architecture. fingerprint: of the model, weights included.
+/// plan: that of the architecture. fingerprint: of the model, weights included, or what
+/// polynomial_seed makes of it in an epoch.
 CacheLayout cache_layout(const model::Architecture& architecture, const packing::Plan& plan, const Sha256& fingerprint);
 
 /// What was found in a file. Without halves, `problem` is a sentence that says why, or empty if there was no file.

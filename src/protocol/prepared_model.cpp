@@ -19,21 +19,23 @@ constexpr double kLayers = 0.5;
 
 PreparedModel::PreparedModel(model::Model model, const std::function<void(double)>& progress,
                              const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes,
-                             std::shared_ptr<const Activation> activation)
-    : PreparedModel(model::OwnedLayers(std::move(model)), progress, cache, transform_bytes, std::move(activation)) {}
+                             std::shared_ptr<const Activation> activation, const Epoch& epoch)
+    : PreparedModel(model::OwnedLayers(std::move(model)), progress, cache, transform_bytes, std::move(activation),
+                    epoch) {}
 
 PreparedModel::PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress,
                              const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes,
-                             std::shared_ptr<const Activation> activation)
+                             std::shared_ptr<const Activation> activation, const Epoch& epoch)
     : architecture_(source.architecture()),
       plan_(packing::make_plan(architecture_)),
       activation_(activation ? std::move(activation) : make_activation(architecture_)),
       cost_(cost_of(architecture_, plan_, *activation_)),
+      epoch_(epoch),
       layers_(architecture_.layers.size()) {
     take_layers(source, progress, transform_bytes);
     secret_digest_ = source.finish();
     fingerprint_ = model::fingerprint(model::serialize(architecture_), secret_digest_);
-    publics_.emplace(fingerprint_);
+    publics_.emplace(polynomial_seed(fingerprint_, epoch_));
     if (cache)
         load_or_compute_halves(progress, *cache);
     else
@@ -72,7 +74,7 @@ void PreparedModel::take_layers(model::LayerSource& source, const std::function<
 
 void PreparedModel::load_or_compute_halves(const std::function<void(double)>& progress,
                                            const std::filesystem::path& cache) {
-    const CacheLayout layout = cache_layout(architecture_, plan_, fingerprint_);
+    const CacheLayout layout = cache_layout(architecture_, plan_, polynomial_seed(fingerprint_, epoch_));
     CacheReading reading = read_cache(cache, layout);
     cache_.used = reading.used;
     cache_.not_used = std::move(reading.problem);

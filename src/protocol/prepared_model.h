@@ -14,6 +14,7 @@
 #include "packing/linear_map.h"
 #include "packing/plan.h"
 #include "protocol/cost.h"
+#include "protocol/epoch.h"
 #include "scheme/direct.h"
 
 namespace flash::protocol {
@@ -37,15 +38,16 @@ public:
     /// Takes all layers of the source, one after the other, and gets the `a` halves; progress gets fractions in 0..1.
     /// With a cache: takes them from that file if it is this model's and intact, and otherwise computes and writes them
     /// (protocol/prepared_cache.h). No state of the file is an error. transform_bytes: what transformed weights of all
-    /// layers together may take (lattice/product_choice.h). activation: null for that of make_activation().
+    /// layers together may take (lattice/product_choice.h). activation: null for that of make_activation(). epoch: of
+    /// the public polynomials.
     explicit PreparedModel(model::LayerSource& source, const std::function<void(double)>& progress = {},
                            const std::optional<std::filesystem::path>& cache = std::nullopt,
                            std::size_t transform_bytes = lattice::kTransformBudget,
-                           std::shared_ptr<const Activation> activation = nullptr);
+                           std::shared_ptr<const Activation> activation = nullptr, const Epoch& epoch = {});
     explicit PreparedModel(model::Model model, const std::function<void(double)>& progress = {},
                            const std::optional<std::filesystem::path>& cache = std::nullopt,
                            std::size_t transform_bytes = lattice::kTransformBudget,
-                           std::shared_ptr<const Activation> activation = nullptr);
+                           std::shared_ptr<const Activation> activation = nullptr, const Epoch& epoch = {});
     PreparedModel(const PreparedModel&) = delete;
     PreparedModel& operator=(const PreparedModel&) = delete;
 
@@ -59,6 +61,7 @@ public:
     const Sha256& fingerprint() const { return fingerprint_; }
     /// model::secret_digest of the model.
     const Sha256& secret_digest() const { return secret_digest_; }
+    const Epoch& epoch() const { return epoch_; }
     const scheme::PublicPolynomials& publics() const { return *publics_; }
     const PreparedLayer& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
     /// All false and empty without a cache.
@@ -71,8 +74,8 @@ public:
 private:
     PreparedModel(model::LayerSource&& source, const std::function<void(double)>& progress,
                   const std::optional<std::filesystem::path>& cache, std::size_t transform_bytes,
-                  std::shared_ptr<const Activation> activation)
-        : PreparedModel(source, progress, cache, transform_bytes, std::move(activation)) {}
+                  std::shared_ptr<const Activation> activation, const Epoch& epoch)
+        : PreparedModel(source, progress, cache, transform_bytes, std::move(activation), epoch) {}
     void take_layers(model::LayerSource& source, const std::function<void(double)>& progress,
                      std::size_t transform_bytes);
     void compute_halves(const std::function<void(double)>& progress);
@@ -83,6 +86,7 @@ private:
     std::shared_ptr<const Activation> activation_;
     InferenceCost cost_;
     Sha256 secret_digest_{}, fingerprint_{};
+    const Epoch epoch_;
     std::optional<scheme::PublicPolynomials> publics_;  // made when the fingerprint is known
     std::vector<PreparedLayer> layers_;
     std::vector<ActivationCurve> curves_;

@@ -47,6 +47,8 @@ PublicSeed answer_hello(const ClientHello& hello, const PreparedModel& model, tr
     ServerHello reply;
     reply.secret_digest = model.secret_digest();
     reply.architecture = model::serialize(model.architecture());
+    reply.guarded = model.activation().guarded();
+    reply.epoch = model.epoch();
     if (model.plan().has_levels()) reply.session = generate_public_seed();
     channel.send({message_type::kServerHello, 0, 0, encode(reply)});
     return reply.session.value_or(PublicSeed{});

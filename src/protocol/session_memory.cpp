@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cores.h"
 #include "protocol/client_model.h"
 #include "protocol/messages.h"
 #include "transport/channel.h"
@@ -11,9 +12,8 @@ namespace flash::protocol {
 namespace {
 
 constexpr std::uint64_t kWord = sizeof(std::uint32_t);
-/// Blocks that the slot scheme uses again, of all threads; its keys; the id of each ciphertext of an inference, which
-/// is kept to its end.
-constexpr std::uint64_t kWorkspaces = std::uint64_t{16} << 20, kIdBytes = 64;
+/// The id of each ciphertext of an inference, which is kept to its end.
+constexpr std::uint64_t kIdBytes = 64;
 /// Polynomials that a key takes: at the server two factors, each with its quotients, of 64 bits.
 constexpr std::uint64_t kKeyPolynomials = 8;
 
@@ -94,22 +94,24 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
     for (const packing::KeyName& key : plan.keys()) keys += kKeyPolynomials * key.degree * kWord;
     std::uint64_t transforms = 0;  // of the public polynomials, which the client keeps: twice the words
     for (const packing::Stream& stream : plan.streams) transforms += 2 * polynomial_bytes(stream, stream.polynomials());
-    std::uint64_t prepared_uploads = 0;  // only where shares are not known ahead
-    if (architecture.slots != model::SlotChoice{})
-        for (const packing::Stream& stream : plan.streams)
-            prepared_uploads += polynomial_bytes(stream, stream.polynomials());
+    std::uint64_t prepared_uploads = 0;
+    for (const packing::Stream& stream : plan.streams)
+        prepared_uploads += polynomial_bytes(stream, stream.polynomials());
     const auto capped = [](std::uint64_t bytes, std::uint64_t most) { return std::min(bytes, most); };
     const std::uint64_t vector_ids = vectors / (transport::kFrameHeaderBytes + cost.activation.vectors) *
                                      static_cast<std::uint64_t>(cost.activation.products);
     SessionMemory memory;
     // The thread that makes vectors ahead holds the shares of its own layer.
-    memory.server = keys + kWorkspaces + server_layer + largest_output + server_queue_bytes(cost) +
-                    capped(vectors, kSendQueueBytes) + kSendQueueBytes + vector_ids * kIdBytes;
-    memory.client = keys + kWorkspaces + client_layer + client_queue_bytes(cost) - kAheadBytes +
-                    capped(vectors, kAheadBytes) + capped(uploads, kSendQueueBytes) + kSendQueueBytes +
-                    capped(chunks * cost.activation.prepared, kPreparedBytes) +
-                    capped(prepared_uploads, kPreparedUploadBytes) +
-                    capped(transforms, ModelPublics::kMaxTransformBytes) + ciphertexts * kIdBytes;
+    const auto threads = static_cast<std::uint64_t>(available_cores());
+    const ActivationSizes& activation = cost.activation;
+    memory.server = keys + activation.server_kept + threads * activation.server_working + server_layer +
+                    largest_output + server_queue_bytes(cost) + capped(vectors, kSendQueueBytes) + kSendQueueBytes +
+                    vector_ids * kIdBytes;
+    memory.client =
+        keys + activation.client_kept + threads * activation.client_working + client_layer + client_queue_bytes(cost) -
+        kAheadBytes + capped(vectors, kAheadBytes) + capped(uploads, kSendQueueBytes) + kSendQueueBytes +
+        capped(chunks * cost.activation.prepared, kPreparedBytes) + capped(prepared_uploads, kPreparedUploadBytes) +
+        capped(transforms, ModelPublics::kMaxTransformBytes) + ciphertexts * kIdBytes;
     return memory;
 }
 

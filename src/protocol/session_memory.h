@@ -1,7 +1,7 @@
-// What one session holds in memory at each party, from the public plan alone: the buffers, shares, ciphertexts and
-// queues of an inference, without the model, the program, and what the C library keeps. It follows the largest layer
-// and what later layers still read, not the number of layers: queues and work ahead have bounds of their own
-// (docs/security.md, invariant 5).
+// What one session holds in memory at each party, from the public plan and the number of this machine's cores: the
+// buffers, shares, ciphertexts and queues of an inference, without the model, the program, and what the C library
+// keeps. It follows the largest layer and what later layers still read, not the number of layers: queues and work ahead
+// have bounds of their own (docs/security.md, invariant 5).
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@ namespace flash::protocol {
 
 const char* name_of(Step step) {
     static constexpr std::array<const char*, kSteps> kNames = {
-        "setup",   "share",           "encrypt", "send",      "wait upload", "linear",       "mask",  "wait linear",
+        "setup",   "prepare upload",  "encrypt", "send",      "wait upload", "linear",       "mask",  "wait linear",
         "decrypt", "activation keys", "prepare", "wait keys", "respond",     "wait product", "finish"};
     const auto at = static_cast<std::size_t>(step);
     require(at < kNames.size(), ErrorKind::kInternal, "unknown step");
@@ -29,7 +29,7 @@ StepSeconds step_seconds(const Profile& profile) {
         return total;
     };
     seconds.setup = sum({step::kSetup});
-    seconds.encrypt = sum({step::kShare, step::kEncrypt});
+    seconds.encrypt = sum({step::kPrepareUpload, step::kEncrypt});
     seconds.send = sum({step::kSend});
     seconds.wait_linear = sum({step::kWaitLinear});
     seconds.decrypt = sum({step::kDecrypt});

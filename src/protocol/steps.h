@@ -8,8 +8,8 @@ namespace flash::protocol {
 /// In the order in which reports list them.
 namespace step {
 inline constexpr Step kSetup{0};          ///< both: keys and the first exchange
-inline constexpr Step kShare{1};          ///< client: drawing its share of the next activation
-inline constexpr Step kEncrypt{2};        ///< client: packing and encrypting an upload
+inline constexpr Step kPrepareUpload{1};  ///< client: of an upload, what does not depend on its share
+inline constexpr Step kEncrypt{2};        ///< client: the rest of an upload: packing its share and adding it
 inline constexpr Step kSend{3};           ///< both: handing messages to the channel
 inline constexpr Step kWaitUpload{4};     ///< server: until an upload has arrived
 inline constexpr Step kLinear{5};         ///< server: adding its share and the linear layer itself

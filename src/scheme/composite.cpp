@@ -121,6 +121,22 @@ struct Factor {
 
 // ------------------------------------------------------------------------------------------------------- the server
 
+namespace {
+
+// Secret: what is being encrypted mod one modulus, a block of its message, and the error.
+std::size_t encryption_words(const CompositeRing& ring) { return ring.degree() + kBlock + ring.degree() / 8; }
+// Secret: the product mod each modulus of D, and three polynomials more.
+std::size_t decryption_words(const CompositeRing& ring) { return (ring.answers() + 3) * ring.degree(); }
+
+}  // namespace
+
+CompositeMemory server_memory(const CompositeRing& ring) {
+    // Each factor has its quotients.
+    const std::size_t factors = ring.parts() + ring.answers() + ring.groups();
+    return {8 * 2 * factors * ring.degree(),
+            8 * (encryption_words(ring) + kBlock + decryption_words(ring) + ring.degree())};
+}
+
 struct CompositeSecretKey::State {
     std::shared_ptr<const CompositeRing> ring;
     PublicHalves halves;
@@ -135,9 +151,9 @@ struct CompositeSecretKey::State {
     State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
         : ring(std::move(ring_in)),
           halves(*ring, seeds),
-          encryption_secrets(ring->degree() + kBlock + ring->degree() / 8, Contents::kSecret),
+          encryption_secrets(encryption_words(*ring), Contents::kSecret),
           encryption_publics(kBlock, Contents::kPublic),
-          decryption_secrets((ring->answers() + 3) * ring->degree(), Contents::kSecret),
+          decryption_secrets(decryption_words(*ring), Contents::kSecret),
           decryption_publics(ring->degree(), Contents::kPublic) {}
 
     /// Appends error + Delta message - a s mod part i, transformed; without values there is no message. memory: a
@@ -265,6 +281,11 @@ std::size_t answer_public_words(const CompositeRing& ring) { return 2 * products
 }  // namespace
 
 std::size_t prepared_answer_bytes(const CompositeRing& ring) { return 8 * prepared_words(ring); }
+
+CompositeMemory client_memory(const CompositeRing& ring) {
+    return {8 * 2 * ring.parts() * ring.degree(),
+            8 * (answer_words(ring) + answer_public_words(ring) + ring.degree() / 8)};
+}
 
 struct CompositeEvaluator::State {
     std::shared_ptr<const CompositeRing> ring;

@@ -82,8 +82,14 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Memory of a prepared answer, in bytes.
+/// Memory in bytes: of a prepared answer; of what a party keeps through an inference; and of the blocks that each of
+/// its threads works on.
 std::size_t prepared_answer_bytes(const CompositeRing& ring);
+struct CompositeMemory {
+    std::size_t kept = 0, working = 0;
+};
+CompositeMemory server_memory(const CompositeRing& ring);
+CompositeMemory client_memory(const CompositeRing& ring);
 
 /// One summand of the client's inner product: the packed b half of a server's vector, and k n values of the client.
 struct CompositeFactor {

@@ -30,7 +30,7 @@ struct CompositeParameters {
 
 /// In range, and inside the security table of 2024.
 constexpr bool is_admissible(const CompositeParameters& p) {
-    return p.degree >= 4096 && lattice::is_secure_2024(p.degree, p.modulus_bits()) && p.residues >= 1 &&
+    return p.degree >= 4096 && lattice::is_secure(p.degree, p.modulus_bits()) && p.residues >= 1 &&
            p.residues <= kMaxCompositeResidues && p.plain_bits >= 20 && p.plain_bits <= 28 && p.rank >= 1 &&
            p.rank <= kMaxCompositeProducts && p.delta_bits >= 60 && p.answer_bits >= 38 && p.answer_bits <= 94;
 }

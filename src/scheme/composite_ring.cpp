@@ -48,7 +48,7 @@ Key key_of(const CompositeParameters& p, InstructionSet set) {
 
 std::shared_ptr<const CompositeRing> CompositeRing::of(const CompositeParameters& parameters, InstructionSet set) {
     static_assert(kMaxCompositeResidues <= lattice::kernels::kMaxTerms - 1);
-    lattice::require_secure_2024(parameters.degree, parameters.modulus_bits());
+    lattice::require_secure(parameters.degree, parameters.modulus_bits());
     require(is_admissible(parameters), ErrorKind::kInvalidArgument, "parameters of the composite scheme out of range");
     static std::mutex mutex;
     static std::map<Key, std::weak_ptr<const CompositeRing>> rings;

@@ -1,10 +1,9 @@
-// The one table of parameters. Both schemes are fixed here; a model only picks its plaintext modulus from the list.
+// The rings of the linear layers. Those of the activations are in scheme/composite_parameters.h.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -30,7 +29,7 @@ inline constexpr std::size_t kMaxDirectDegree = 2048;
 
 constexpr bool direct_rings_fit() {
     for (const DirectRing& ring : kDirectRings)
-        if (!lattice::is_secure_2024(ring.degree, ring.modulus_bits) || ring.degree > kMaxDirectDegree) return false;
+        if (!lattice::is_secure(ring.degree, ring.modulus_bits) || ring.degree > kMaxDirectDegree) return false;
     return true;
 }
 static_assert(direct_rings_fit(), "a ring of the linear layers is outside the security table of 2024");
@@ -63,53 +62,5 @@ private:
 /// (ten sigma of it 0.42 of a unit, half a unit being the limit), and every upload would need a bit or two more.
 constexpr int response_a_bits(int share_bits) { return share_bits + 9; }
 constexpr int response_b_bits(int share_bits) { return share_bits + 4; }
-
-/// Activations (slot scheme, BFV): n = 4096 slots mod T.
-inline constexpr std::size_t kSlotDegree = 4096;
-
-inline constexpr std::size_t kMaxSlotPrimes = 3;
-
-/// One admissible plaintext modulus with the ciphertext primes that go with it: q, their product, is at least T^2 2^52,
-/// so that 40 bits of flooding fit (docs/protocol.md). Every prime is 1 mod 2 * kSlotDegree and below 2^50, where the
-/// fast kernels work.
-struct SlotParameters {
-    std::uint32_t plain_modulus;  ///< T: the largest prime = 1 mod 8192 below 2^plain_bits
-    int plain_bits;
-    std::size_t prime_count;                               ///< 2 or 3
-    std::array<std::uint64_t, kMaxSlotPrimes> all_primes;  ///< unused ones are 0
-    int modulus_bits;   ///< bits of q, at most 109; also the sum of the bits of the primes
-    int response_bits;  ///< bits of a coefficient of the product response, after modulus switching: plain_bits + 10
-
-    constexpr std::span<const std::uint64_t> primes() const { return std::span(all_primes).first(prime_count); }
-};
-
-/// The prime over which a response is decrypted: the largest = 1 mod 2 * kSlotDegree below 2^50.
-inline constexpr std::uint64_t kSlotResponsePrime = 1125899906826241;
-
-/// Parameters for the plaintext moduli of 24 to 28 bits, in that order. The ciphertext primes are two of 50 bits for 24
-/// bits; for larger moduli two would need more than 50 bits, so there are three. Their sizes add up to 2 * plain_bits +
-/// 52 bits and differ by at most one bit; each is the largest of its size not taken yet, so that q is just below
-/// 2^(2 * plain_bits + 52). parameters_test recomputes the table; scheme/slot_noise.h proves that the noise has room.
-inline constexpr std::array<SlotParameters, 5> kSlotParameters{{
-    {16760833, 24, 2, {1125899906826241, 1125899906629633, 0}, 100, 34},
-    {33538049, 25, 3, {17179754497, 17179672577, 17179648001}, 102, 35},
-    {67084289, 26, 3, {34359697409, 34359451649, 17179754497}, 104, 36},
-    {134176769, 27, 3, {68719403009, 34359697409, 34359451649}, 106, 37},
-    {268369921, 28, 3, {68719403009, 68719230977, 68719206401}, 108, 38},
-}};
-
-constexpr bool slot_parameters_fit() {
-    for (const SlotParameters& row : kSlotParameters)
-        if (!lattice::is_secure(kSlotDegree, row.modulus_bits)) return false;
-    return true;
-}
-static_assert(slot_parameters_fit(), "slot parameters outside the 128-bit security table");
-
-/// Row with this plaintext modulus; throws Error(kInvalidArgument) if it is not in the table.
-const SlotParameters& slot_parameters(std::uint32_t plain_modulus);
-/// Row with this many bits (24..28).
-const SlotParameters& slot_parameters_for_bits(int plain_bits);
-
-inline constexpr int kFloodingBits = 40;  ///< statistical security of the product response's noise
 
 }  // namespace flash::scheme

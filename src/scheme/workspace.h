@@ -3,7 +3,6 @@
 // anybody else can get them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -13,7 +12,6 @@
 
 #include "base/aligned.h"
 #include "base/secret.h"
-#include "scheme/parameters.h"
 
 namespace flash::scheme {
 
@@ -92,35 +90,6 @@ private:
     std::size_t words_;
     Contents contents_;
     std::shared_ptr<Free> free_;
-};
-
-/// Cuts a block into polynomials.
-class Cutter {
-public:
-    explicit Cutter(std::span<std::uint64_t> words) : rest_(words) {}
-    std::span<std::uint64_t> polynomial() { return words(kSlotDegree); }
-    /// One polynomial per prime, in the first `count` entries.
-    std::array<std::span<std::uint64_t>, kMaxSlotPrimes> residues(std::size_t count) {
-        std::array<std::span<std::uint64_t>, kMaxSlotPrimes> result;
-        for (std::size_t i = 0; i < count; ++i) result[i] = polynomial();
-        return result;
-    }
-    /// Small coefficients, in kSlotDegree / 8 words.
-    std::span<std::int8_t> small() {
-        return {reinterpret_cast<std::int8_t*>(words(kSlotDegree / 8).data()), kSlotDegree};
-    }
-    /// 32-bit values, in kSlotDegree / 2 words.
-    std::span<std::uint32_t> slots() {
-        return {reinterpret_cast<std::uint32_t*>(words(kSlotDegree / 2).data()), kSlotDegree};
-    }
-
-private:
-    std::span<std::uint64_t> words(std::size_t count) {
-        const auto result = rest_.first(count);
-        rest_ = rest_.subspan(count);
-        return result;
-    }
-    std::span<std::uint64_t> rest_;
 };
 
 }  // namespace flash::scheme

@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/table.h"
+#include "model/coarse_result.h"
 #include "model/reader.h"
+#include "service/epoch_file.h"
 #include "service/model_name.h"
 
 namespace flash::service {
@@ -77,21 +79,30 @@ ModelStore::Files ModelStore::files(bool complain) const {
     return found;
 }
 
-ServedModelPtr ModelStore::load(const Key& key, const fs::path& file, const FileStamp& stamp) const {
+ServedModelPtr ModelStore::load(const Key& key, const fs::path& file, const FileStamp& stamp, bool rotate) const {
     const auto begin = std::chrono::steady_clock::now();
     std::optional<fs::path> cache;
-    if (options_.use_cache) cache = options_.cache.empty() ? fs::path(file.string() + ".cache") : options_.cache;
+    if (options_.use_cache && !options_.cache.empty()) cache = options_.cache;
+    if (options_.use_cache && options_.cache.empty()) {
+        // With fewer bits it is of another architecture: not to overwrite the model's own.
+        const std::string coarse = options_.reveal ? fmt::format(".reveal-{}", *options_.reveal) : "";
+        cache = fs::path(file.string() + coarse + ".cache");
+    }
+    const protocol::Epoch epoch = epoch_of(file, rotate);
     model::Reader reader(file);
+    std::optional<model::CoarseResult> coarse;
+    if (options_.reveal) coarse.emplace(reader, *options_.reveal);
+    model::LayerSource& source = coarse ? static_cast<model::LayerSource&>(*coarse) : reader;
     auto served = std::make_shared<ServedModel>();
     served->name = key.first;
     served->version = key.second;
     served->stamp = stamp;
     served->prepared = std::make_unique<protocol::PreparedModel>(
-        reader,
+        source,
         [&](double fraction) {
             if (options_.progress) options_.progress(file, fraction);
         },
-        cache, options_.transform_bytes);
+        cache, options_.transform_bytes, protocol::make_activation(source.architecture(), options_.guard), epoch);
     const protocol::PreparedModel& model = *served->prepared;
     served->memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());
     if (cache) report(model.cache(), *cache);
@@ -117,7 +128,7 @@ ServedModelPtr ModelStore::load(const Key& key, const fs::path& file, const File
 void ModelStore::load_first() {
     std::error_code error;
     if (fs::is_directory(place_, error)) {
-        reload();
+        load_changes(options_.rotate);
         const std::lock_guard lock(mutex_);
         if (models_.empty())
             throw Error(
@@ -126,12 +137,12 @@ void ModelStore::load_first() {
         return;
     }
     const auto [key, file] = *files(true).begin();
-    const ServedModelPtr model = load(key, file, stamp_of(file).value_or(FileStamp{}));
+    const ServedModelPtr model = load(key, file, stamp_of(file).value_or(FileStamp{}), options_.rotate);
     const std::lock_guard lock(mutex_);
     models_[key] = model;
 }
 
-bool ModelStore::reload() {
+bool ModelStore::load_changes(bool rotate) {
     const Files there = files(true);
     std::map<Key, ServedModelPtr> now, before;
     {
@@ -148,7 +159,7 @@ bool ModelStore::reload() {
             continue;
         }
         try {
-            now[key] = load(key, file, *stamp);
+            now[key] = load(key, file, *stamp, rotate);
             failed_.erase(key);
             changed = true;
         } catch (const std::exception& problem) {

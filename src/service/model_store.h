@@ -23,7 +23,10 @@ struct LoadOptions {
     bool use_cache = true;        ///< keep the `a` halves in a file, so that the next start is faster
     std::filesystem::path cache;  ///< that file, for a single model; empty: MODEL.cache
     std::size_t transform_bytes = lattice::kTransformBudget;  ///< of each model, for weights that are kept transformed
-    std::uint64_t session_bytes = 0;                          ///< models whose sessions take more are refused; 0: any
+    bool guard = false;                                       ///< protocol::Activation::guarded
+    bool rotate = false;              ///< begin a new epoch of the public polynomials with the first loading
+    std::optional<int> reveal;        ///< bits of a result, where they are fewer than the models'
+    std::uint64_t session_bytes = 0;  ///< models whose sessions take more are refused; 0: any
     /// Gets fractions in 0..1 of the file that is loaded; may be empty.
     std::function<void(const std::filesystem::path& file, double fraction)> progress;
 };
@@ -52,7 +55,7 @@ public:
 
     /// Looks at the place again and loads what is new or has changed. What does not load is a line in the log, and the
     /// model that was there stays; a file that is gone takes its model with it. True if anything changed.
-    bool reload();
+    bool reload() { return load_changes(false); }
     /// The same at the start: Error(kFile), or what a file's loading throws, if there is no model then.
     void load_first();
     /// Whether reload() would load something or take something away.
@@ -68,7 +71,8 @@ private:
     using Files = std::map<Key, std::filesystem::path>;
 
     Files files(bool complain) const;
-    ServedModelPtr load(const Key& key, const std::filesystem::path& file, const FileStamp& stamp) const;
+    ServedModelPtr load(const Key& key, const std::filesystem::path& file, const FileStamp& stamp, bool rotate) const;
+    bool load_changes(bool rotate);
     std::string names() const;  // with the mutex held
 
     const std::filesystem::path place_;

@@ -11,7 +11,7 @@
 
 namespace flash::service {
 
-PlainHttp::PlainHttp(const transport::Address& listen, HttpSite site) : site_(std::move(site)), listener_(listen) {
+PlainHttp::PlainHttp(transport::BoundSocket& socket, HttpSite site) : site_(std::move(site)), listener_(socket) {
     listener_.start([this](int socket, const sockaddr_storage&) { serve(socket); });
 }
 

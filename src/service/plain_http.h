@@ -9,8 +9,8 @@ namespace flash::service {
 
 class PlainHttp {
 public:
-    /// Error(kNetwork) if the address cannot be listened on.
-    PlainHttp(const transport::Address& listen, HttpSite site);
+    /// Takes over the socket. Error(kNetwork) if it cannot be listened on.
+    PlainHttp(transport::BoundSocket& socket, HttpSite site);
     const transport::Address& address() const { return listener_.address(); }
 
 private:

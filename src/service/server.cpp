@@ -160,7 +160,7 @@ Server::Server(ServerSettings settings, transport::Identity identity, const Mode
       memory_(settings_.session_memory),
       certificate_end_(transport::certificate_facts(identity.certificate_pem).ends) {
     transport::ServerOptions options;
-    options.listen = settings_.listen;
+    options.socket = settings_.socket;
     options.identity = std::move(identity);
     options.max_sessions = settings_.max_sessions;
     options.max_sessions_per_address = settings_.max_sessions_per_address;

@@ -20,7 +20,7 @@
 namespace flash::service {
 
 struct ServerSettings {
-    transport::Address listen;
+    std::shared_ptr<transport::BoundSocket> socket;  ///< where clients connect
     std::size_t max_sessions = 16;
     std::size_t max_sessions_per_address = 8;
     std::uint64_t session_memory = 0;             ///< bytes that all sessions together may hold
@@ -29,7 +29,8 @@ struct ServerSettings {
     std::chrono::seconds idle_timeout{300};       ///< between inferences
     std::chrono::seconds inference_timeout{600};  ///< for a whole inference
     bool public_metrics = false;                  ///< /metrics also for whoever connects to `listen`
-    std::optional<transport::Address> http;       ///< HTTP without TLS, with /metrics, for the operator
+    std::shared_ptr<transport::BoundSocket>
+        http;  ///< null: none; otherwise HTTP without TLS, with /metrics, for the operator
 };
 
 /// What a server has done and does, in numbers.

@@ -1,8 +1,6 @@
 #include "transport/listener.h"
 
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -10,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -26,74 +23,24 @@ void close_now(int& descriptor) {
 
 int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
-/// A socket that is bound and listens; -1, and errno, if that fails.
-int listening_socket(int family, const sockaddr* address, socklen_t size, bool both_families) {
-    int socket = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (socket < 0) return -1;
-    const int yes = 1, no = 0;
-    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (both_families) ::setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-    if (::bind(socket, address, size) == 0 && ::listen(socket, SOMAXCONN) == 0) return socket;
-    const int error = errno;
-    close_now(socket);
-    errno = error;
-    return -1;
-}
-
 }  // namespace
 
-Listener::Listener(const Address& listen) {
-    try {
-        bind(listen);
-        if (::pipe2(wake_, O_CLOEXEC) != 0)
-            throw Error(ErrorKind::kNetwork, "cannot listen: " + std::string(std::strerror(errno)));
-    } catch (...) {
-        close_now(socket_);
-        throw;
+Listener::Listener(BoundSocket& socket) : address_(socket.address()), socket_(socket.release()) {
+    const int flags = ::fcntl(socket_, F_GETFL);
+    if (flags >= 0 && ::fcntl(socket_, F_SETFL, flags | O_NONBLOCK) == 0 &&
+        ::fcntl(socket_, F_SETFD, FD_CLOEXEC) == 0 && ::listen(socket_, SOMAXCONN) == 0 &&
+        ::pipe2(wake_, O_CLOEXEC) == 0) {
+        reserve_ = open_reserve();
+        return;
     }
-    reserve_ = open_reserve();
+    const std::string why = std::strerror(errno);
+    close_now(socket_);
+    throw Error(ErrorKind::kNetwork, "cannot listen on " + to_string(address_) + ": " + why);
 }
 
 Listener::~Listener() {
     stop();
     for (int* descriptor : {&socket_, &reserve_, &wake_[0], &wake_[1]}) close_now(*descriptor);
-}
-
-void Listener::bind(const Address& listen) {
-    const auto fail = [&](const std::string& why) {
-        throw Error(ErrorKind::kNetwork, "cannot listen on " + to_string(listen) + ": " + why);
-    };
-    if (listen.host.empty()) {
-        sockaddr_in6 any6{};
-        any6.sin6_family = AF_INET6;
-        any6.sin6_port = htons(listen.port);
-        socket_ = listening_socket(AF_INET6, reinterpret_cast<const sockaddr*>(&any6), sizeof any6, true);
-        if (socket_ < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {  // a machine without IPv6
-            sockaddr_in any4{};
-            any4.sin_family = AF_INET;
-            any4.sin_port = htons(listen.port);
-            socket_ = listening_socket(AF_INET, reinterpret_cast<const sockaddr*>(&any4), sizeof any4, false);
-        }
-    } else {
-        addrinfo hints{};
-        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-        hints.ai_socktype = SOCK_STREAM;
-        addrinfo* found = nullptr;
-        const int result = ::getaddrinfo(listen.host.c_str(), std::to_string(listen.port).c_str(), &hints, &found);
-        if (result != 0) fail(::gai_strerror(result));
-        const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
-        socket_ = listening_socket(found->ai_family, found->ai_addr, found->ai_addrlen, false);
-    }
-    if (socket_ < 0) fail(std::strerror(errno));
-    sockaddr_storage bound{};
-    socklen_t size = sizeof bound;
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> port{};
-    if (::getsockname(socket_, reinterpret_cast<sockaddr*>(&bound), &size) != 0) fail(std::strerror(errno));
-    if (::getnameinfo(reinterpret_cast<const sockaddr*>(&bound), size, host.data(), host.size(), port.data(),
-                      port.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        fail("its name cannot be read");
-    address_ = {host.data(), static_cast<std::uint16_t>(std::stoi(port.data()))};
 }
 
 void Listener::start(Take take) {

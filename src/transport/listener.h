@@ -1,4 +1,4 @@
-// Listens on an address and takes connections, in a thread of its own. Its loop allocates nothing and keeps a
+// Takes the connections of an address, in a thread of its own. Its loop allocates nothing and keeps a
 // descriptor in reserve: a shortage of memory or of descriptors costs single connections, which are closed at once, and
 // the loop goes on.
 #pragma once
@@ -10,7 +10,7 @@
 #include <functional>
 #include <thread>
 
-#include "transport/address.h"
+#include "transport/bound_socket.h"
 
 namespace flash::transport {
 
@@ -19,8 +19,8 @@ public:
     /// Takes over the socket. If it throws, the socket is the listener's again and is closed.
     using Take = std::function<void(int socket, const sockaddr_storage& remote)>;
 
-    /// Binds; an empty host is every local address. Error(kNetwork) if that fails. Takes connections from start() on.
-    explicit Listener(const Address& listen);
+    /// Listens on the socket, which it takes over. Error(kNetwork) if that fails. Takes connections from start() on.
+    explicit Listener(BoundSocket& socket);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -34,7 +34,6 @@ public:
     std::uint64_t starved() const { return starved_; }
 
 private:
-    void bind(const Address& listen);
     void run() noexcept;
     void take_one() noexcept;
     void turn_away() noexcept;

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "transport/address.h"
+#include "transport/bound_socket.h"
 #include "transport/byte_session.h"
 #include "transport/certificate.h"
 #include "transport/channel.h"
@@ -36,7 +37,8 @@ struct ClientOptions {
 std::unique_ptr<Channel> connect_tls(const ClientOptions& options);
 
 struct ServerOptions {
-    Address listen{"127.0.0.1", 0};  ///< port 0: a free one; empty host: all addresses
+    Address listen{"127.0.0.1", 0};       ///< port 0: a free one; empty host: all addresses
+    std::shared_ptr<BoundSocket> socket;  ///< of an address that was taken before: it is used in place of `listen`
     Identity identity;
     Limits limits{};                ///< of every session's channel
     std::size_t max_sessions = 16;  ///< a connection beyond this gets a kError message that says so
@@ -74,7 +76,7 @@ public:
     /// ends this session only; to tell the peer why, the handler calls Channel::fail itself.
     using Handler = std::function<void(std::unique_ptr<Channel> channel, const Peer& peer)>;
 
-    /// Binds and starts to serve. Throws Error: kNetwork (address in use or not local), kFile (unusable identity).
+    /// Listens and starts to serve. Throws Error: kNetwork (address in use or not local), kFile (unusable identity).
     TlsServer(ServerOptions options, Handler handler);
     ~TlsServer();
     TlsServer(const TlsServer&) = delete;

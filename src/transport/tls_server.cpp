@@ -117,6 +117,7 @@ private:
     SessionList running_;
     SessionList finished_;  // to be joined; they return at once
 
+    std::shared_ptr<BoundSocket> socket_;
     Listener listener_;  // last: its thread uses all of the above
 };
 
@@ -140,7 +141,8 @@ TlsServer::Impl::Impl(ServerOptions options, Handler handler)
       handler_(std::move(handler)),
       fingerprint_(transport::fingerprint(options_.identity)),
       visitors_(visitor_limits(options_)),
-      listener_(options_.listen) {
+      socket_(options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen)),
+      listener_(*socket_) {
     require(options_.max_sessions > 0 && options_.io_threads > 0, ErrorKind::kInvalidArgument,
             "a server needs at least one session and one I/O thread");
     configure();

@@ -72,6 +72,58 @@ TEST_F(Command, PrivateAnswerBetweenTwoProcesses) {
     EXPECT_EQ(stop_server(SIGTERM), 0) << read_file(dir_ / "server.err");
 }
 
+TEST_F(Command, SetsWarnOfWhatWasLeftOutOfTheirPictures) {
+    const fs::path pictures = dir_ / "pictures", source = fs::path(FLASH_SOURCE_DIR) / "tests/fixtures/pictures";
+    fs::create_directory(pictures);
+    for (const char* name : {"rgba8.png", "rgba16.png", "rgb8.png", "turned.jpg"})
+        fs::copy_file(source / name, pictures / name);
+    const std::vector<std::string> as_pictures{"--resize", "16", "--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25"};
+    const std::string file = dir_ / "pictures.flash";
+    std::vector<std::string> compile{"compile", onnx_,   "--calib", "images:" + pictures.string(),
+                                     "--force", "--out", file};
+    compile.insert(compile.end(), as_pictures.begin(), as_pictures.end());
+    const auto expect_counts = [](const std::string& text) {
+        EXPECT_THAT(text, ::testing::HasSubstr("left out of 2 of 4 pictures: its transparency"));
+        EXPECT_THAT(text, ::testing::HasSubstr("left out of 1 of 4 pictures: its EXIF orientation (6)"));
+    };
+    const Outcome compiled = flash(compile);
+    ASSERT_EQ(compiled.status, 0) << compiled.err;
+    expect_counts(compiled.err);
+    const Outcome o = flash({"eval", file, "--data", "images:" + pictures.string(), "--json"});
+    ASSERT_EQ(o.status, 0) << o.err;
+    expect_counts(o.err);
+    const auto dropped = nlohmann::json::parse(o.out)["dropped"];
+    EXPECT_EQ(dropped.size(), 2u);
+    EXPECT_EQ(dropped["its transparency"], 2);
+}
+
+TEST_F(Command, CompileRefusesANetworkThatDiverges) {
+    // Finite values that the network squares beyond what floats hold.
+    const data::NpyArray good = data::read_npy(input_);
+    const std::string wild = dir_ / "wild.npy", file = dir_ / "wild.flash";
+    data::NpyArray array = good;
+    for (float& v : array.values) v = v * 1e30F;
+    data::write_npy(wild, array.shape, array.values);
+    const Outcome o = flash({"compile", onnx_, "--calib", "npy:" + wild, "--out", file});
+    EXPECT_EQ(o.status, 4) << o.err;
+    EXPECT_THAT(o.err, ::testing::AnyOf(::testing::HasSubstr("the float network diverges in layer"),
+                                        ::testing::HasSubstr("too large for the 32-bit floats")));
+    EXPECT_THAT(o.err, ::testing::HasSubstr("Check the image normalisation and the training"));
+    EXPECT_FALSE(fs::exists(file));
+    EXPECT_EQ(o.out, "");
+    // --force does not help: there is nothing to force.
+    EXPECT_EQ(flash({"compile", onnx_, "--calib", "npy:" + wild, "--force", "--out", file}).status, 4);
+}
+
+TEST_F(Command, ServeFindsABusyPortBeforeItLoadsTheModel) {
+    start_server();
+    const Outcome o = flash({"serve", dir_ / "none.flash", "--listen", address_, "--cert-dir", dir_ / "other"});
+    EXPECT_EQ(o.status, 6);
+    EXPECT_THAT(o.err, ::testing::HasSubstr("cannot listen on " + address_));
+    EXPECT_FALSE(fs::exists(dir_ / "other")) << "no certificate is made for a server that does not start";
+    EXPECT_EQ(flash(infer({input_})).status, 0) << "the other server is not disturbed";
+}
+
 TEST_F(Command, ServeKeepsACacheBesideTheModel) {
     const fs::path cache = dir_ / "net.flash.cache";
     const auto serve_once = [&](const std::vector<std::string>& extra) {

@@ -64,7 +64,7 @@ double mean_difference(const std::vector<double>& left, const std::vector<double
 // Weights are rounded anew for each choice, so single networks differ by chance, by a dB or so; the mean of 60 differs
 // by 0.1 dB with a standard error of 0.1.
 TEST(ChannelModuli, KeepTheNetworkAsWellAsOne) {
-    const std::vector<model::SlotChoice> choices{{}, {8192, 3}, {16384, 6}};
+    const std::vector<model::SlotChoice> choices{{4096, 1}, {8192, 3}, {16384, 6}};
     const std::vector<Measured> measured = measure(choices, 24);
     ASSERT_GT(measured[0].logits.size(), 15u);
     for (std::size_t c = 1; c < choices.size(); ++c) {
@@ -88,7 +88,7 @@ TEST(ChannelModuli, RatiosAreInTheWeights) {
     options.least_snr_db = -100;
     const CompileResult compiled = compile(imported, random.images(40, 1), options);
     model::Model wrong = compiled.model;
-    wrong.architecture.slots = {};
+    wrong.architecture.slots = {4096, 1};
     const model::Twin twin(compiled.model), wrong_twin(wrong);
     double error = 0, wrong_error = 0;
     for (const std::vector<float>& image : random.images(20, 2)) {

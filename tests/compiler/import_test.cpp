@@ -158,7 +158,7 @@ TEST(Import, Convolutions) {
 TEST(Import, BatchNormFoldsBeforeAndAfterTheActivation) {
     const ImportedModel before = expect_equal(
         [](OnnxWriter& w) { return conv(w, square_plus(w, norm(w, conv(w, w.input, 3, 4, 3, 1), 4)), 4, 2, 3, 1); });
-    EXPECT_EQ(before.network->layers[0].activation->a, std::vector<double>(4, 1.0));
+    EXPECT_EQ(before.network->layers[0].quadratic()->a, std::vector<double>(4, 1.0));
     const ImportedModel after = expect_equal(
         [](OnnxWriter& w) { return conv(w, norm(w, square_plus(w, conv(w, w.input, 3, 4, 3, 1)), 4), 4, 2, 3, 1); });
     EXPECT_EQ(after.activation_layers(), 1);

@@ -44,8 +44,9 @@ public:
                 const double x = std::pow(10, exponent(random_)), y = std::pow(10, exponent(random_));
                 for (std::size_t k = 0; k < inner; ++k) layer.terms[0].weights[o * inner + k] *= x;
                 layer.bias[o] *= x;
-                layer.activation->a[o] *= y / (x * x);
-                layer.activation->b[o] *= y / x;
+                auto& poly = std::get<Quadratic>(*layer.activation);
+                poly.a[o] *= y / (x * x);
+                poly.b[o] *= y / x;
                 for (std::size_t p = 0; p < next.bias.size(); ++p)
                     for (std::size_t k = 0; k < taps; ++k) next.terms[0].weights[(p * outputs + o) * taps + k] /= y;
             }
@@ -184,7 +185,8 @@ struct Planned {
         std::vector<const std::vector<float>*> some;
         for (std::size_t i = 0; i < 16; ++i) some.push_back(&images[i]);
         worth = sensitivity(chain.network(), some, {});
-        model.emplace(chain.network(), calibration, worth, ranges, calibration.largest_input());
+        model.emplace(chain.network(), calibration, worth, ranges, calibration.largest_input(),
+                      model::SlotChoice{8192, 2});
     }
     std::vector<std::vector<float>> images;
     Calibration calibration;
@@ -226,7 +228,7 @@ TEST(Precision, LayersGetTheShareBitsOfLeastError) {
     // The activations of one layer are nearly linear: Y is much larger than X^2, so its readers' weights would be too
     // small at the others' m.
     FloatLayer& linear = chain.network().layers[2];
-    for (double& a : linear.activation->a) a = 0.02;
+    for (double& a : std::get<Quadratic>(*linear.activation).a) a = 0.02;
     Planned planned(chain);
     for (int bits = 24; bits <= 28; ++bits) {
         const PrecisionPlan plan = most_precise(*planned.model, bits, {});
@@ -370,7 +372,7 @@ void expect_words(const std::string& text, std::initializer_list<const char*> wo
 
 TEST(Refusal, NamesLayerRangeAndRemedy) {
     Chain linear(2);
-    for (double& a : linear.network().layers[3].activation->a) a = 1e-9;
+    for (double& a : std::get<Quadratic>(*linear.network().layers[3].activation).a) a = 1e-9;
     expect_words(refusal(linear, {}), {"layer 3", "conv3", "range", "seen in calibration",
                                        "m = ", "T = ", "too large for T", "train with a larger quadratic coefficient"});
     CompileOptions strict;

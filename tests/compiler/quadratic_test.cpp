@@ -1,5 +1,5 @@
 // The algebra of activations: products, sums and rewriting agree with the values of the polynomials.
-#include "compiler/quadratic.h"
+#include "compiler/curve.h"
 
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ TEST(Quadratic, PartsAreAlignedOnTheExpressionThatIsAPolynomialOfTheOther) {
     const auto origin_of = [](int base) { return base == 7 ? std::optional<Part>({3, kSquare}) : std::nullopt; };
     Part left{3, add(kSquare, kSquare, 1)}, right{7, unit(2)};
     align(left, right, origin_of);
-    EXPECT_EQ(left, (Part{7, {{0, 0}, {2, 2}, {0, 0}}}));
+    EXPECT_EQ(left, (Part{7, Quadratic{{0, 0}, {2, 2}, {0, 0}}}));
     EXPECT_EQ(right, (Part{7, unit(2)}));
     Part other{3, kLine};
     align(right, other, origin_of);

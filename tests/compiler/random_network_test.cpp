@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numbers>
 #include <optional>
 
 #include "base/error.h"
@@ -20,10 +22,16 @@ namespace {
 
 constexpr std::uint64_t kNetworks = 40;
 
-TEST(RandomNetworks, FoldedNetworkEqualsTheGraph) {
+testing::RandomNetwork network_of(std::uint64_t seed, testing::Curves curves) {
+    testing::RandomNetworkOptions options;
+    options.curves = curves;
+    return testing::random_network(seed, options);
+}
+
+void compare_with_the_graph(testing::Curves curves) {
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
         SCOPED_TRACE(seed);
-        const testing::RandomNetwork random = testing::random_network(seed);
+        const testing::RandomNetwork random = network_of(seed, curves);
         const ImportedModel imported = import_onnx(random.onnx, "random");
         EXPECT_EQ(imported.input, random.input);
         for (const std::vector<float>& image : random.images(2, seed)) {
@@ -35,6 +43,13 @@ TEST(RandomNetworks, FoldedNetworkEqualsTheGraph) {
             for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-4 * scale);
         }
     }
+}
+
+TEST(RandomNetworks, FoldedNetworkEqualsTheGraph) { compare_with_the_graph(testing::Curves::kSquares); }
+
+TEST(RandomNetworks, FoldedNetworkOfSinesEqualsTheGraph) {
+    compare_with_the_graph(testing::Curves::kSines);
+    compare_with_the_graph(testing::Curves::kBoth);
 }
 
 /// Sum pooling and convolution with these weights of doubles.
@@ -75,10 +90,10 @@ std::vector<double> apply(const FloatTerm& term, const model::Shape& shape, std:
 // off by at most g (and int8 saturates nowhere), a scale by 1/2; the bias by 1/2 plus what the rounding of weights
 // takes from the mean, which is bounded the same way by the means of the operands, and what these have in excess, at
 // most 2/3 of a unit each. And Y is exact: y = a x^2 + b x + c up to the rounding of its offset.
-void check_layers_of(const model::SlotChoice& slots) {
+void check_layers_of(const model::SlotChoice& slots, testing::Curves curves = testing::Curves::kSquares) {
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
         SCOPED_TRACE(seed);
-        const testing::RandomNetwork random = testing::random_network(seed);
+        const testing::RandomNetwork random = network_of(seed, curves);
         const ImportedModel imported = import_onnx(random.onnx, "random");
         CompileOptions options;
         options.plain_bits = 26;
@@ -139,23 +154,32 @@ void check_layers_of(const model::SlotChoice& slots) {
             }
             for (std::size_t p = 0; p < exact.size(); ++p) {
                 const std::size_t o = p / plane;
-                if (layer.activation && layer.activation->a[o] == 0) continue;  // a constant channel computes nothing
+                const Quadratic* poly = layer.quadratic();
+                const Sine* sine = layer.sine();
+                // A constant channel computes nothing.
+                if ((poly && constant_in(*poly, o)) || (sine && constant_in(*sine, o))) continue;
                 const double worth = weights.x_scale[o] / unit_of_x;
-                const double shift =
-                    layer.activation
-                        ? (layer.activation->b[o] / (layer.activation->a[o] * weights.x_scale[o]) - weights.kappa[o]) /
-                              2
-                        : 0;
-                EXPECT_LE(std::abs(shift), 0.2500001);
-                const double x = worth * (run.layers[i].acc.use(p) / 4 * modulus - shift * unit_of_x);
-                ASSERT_LE(std::abs(x - exact[p] - layer.bias[o]), worth * allowed[p] * 1.000001)
+                double shift = 0, period = std::numeric_limits<double>::infinity();
+                if (poly) {
+                    shift = (poly->b[o] / (poly->a[o] * weights.x_scale[o]) - weights.kappa[o]) / 2;
+                    EXPECT_LE(std::abs(shift), 0.2500001);
+                } else if (sine) {
+                    period = 2 * std::numbers::pi / sine->frequency[o];
+                    shift = sine->phase[o] / sine->frequency[o] / weights.x_scale[o];
+                    EXPECT_NEAR(weights.x_scale[o], std::ldexp(period, -m.architecture.layers[i].share_bits),
+                                1e-9 * period);
+                }
+                double error =
+                    worth * (run.layers[i].acc.use(p) / 4 * modulus - shift * unit_of_x) - exact[p] - layer.bias[o];
+                if (sine) error = std::remainder(error, period);
+                ASSERT_LE(std::abs(error), worth * allowed[p] * 1.000001 + 1e-9 * std::abs(exact[p]))
                     << "layer " << i << " channel " << o;
                 if (!layer.activation) continue;
                 const double rounded = weights.x_scale[o] * (run.layers[i].x[p] - shift);
-                const double y =
-                    (layer.activation->a[o] * rounded + layer.activation->b[o]) * rounded + layer.activation->c[o];
+                const double y = poly ? value_at(*poly, o, rounded) : value_at(*sine, o, rounded);
+                // A sine and its offset are rounded each.
                 ASSERT_NEAR(static_cast<double>(run.layers[i].y[p]) * weights.y_scale[o], y,
-                            std::abs(weights.y_scale[o]) * 0.51 + 1e-9 * std::abs(y))
+                            std::abs(weights.y_scale[o]) * (poly ? 0.51 : 1.1) + 1e-9 * std::abs(y))
                     << "layer " << i;
             }
             values.push_back(run.layers[i].y);
@@ -164,21 +188,26 @@ void check_layers_of(const model::SlotChoice& slots) {
     }
 }
 
-TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) { check_layers_of({}); }
+TEST(RandomNetworks, EveryLayerIsWithinTheRoundingOfItsIntegers) { check_layers_of({4096, 1}); }
 
 TEST(RandomNetworks, EveryLayerOfSeveralModuliIsWithinTheRoundingOfItsIntegers) {
     check_layers_of({8192, 3});
     check_layers_of({16384, 7});
 }
 
+TEST(RandomNetworks, EveryLayerOfSinesIsWithinTheRoundingOfItsIntegers) {
+    check_layers_of({8192, 3}, testing::Curves::kSines);
+    check_layers_of({8192, 2}, testing::Curves::kBoth);
+}
+
 // End to end, with the errors of all layers. A layer's own error is about -40 dB (int8 weights) and -35 dB (m = 9);
 // where a network is dominated by its squares, each layer doubles the relative error of its operands (6 dB). So: most
 // networks within a twelfth, the median within a thirtieth; a few deep ones of heavy tails are allowed more.
-TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
+void compare_end_to_end(testing::Curves curves) {
     std::vector<double> all;
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
         SCOPED_TRACE(seed);
-        const testing::RandomNetwork random = testing::random_network(seed);
+        const testing::RandomNetwork random = network_of(seed, curves);
         const ImportedModel imported = import_onnx(random.onnx, "random");
         const CompileResult result = compile(imported, random.images(40, seed), {});
         const model::Twin twin(result.model);
@@ -195,6 +224,7 @@ TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
             }
         }
         EXPECT_GT(clean, 10);
+        if (curves == testing::Curves::kSines) EXPECT_GT(clean, 18) << "only logits can leave a range";
         all.push_back(10 * std::log10(signal / error));
         EXPECT_GT(all.back(), 3) << result.model.architecture.layers.size() << " layers, report "
                                  << result.report.snr_db;
@@ -205,7 +235,14 @@ TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) {
            all[all.size() / 10], all[all.size() / 2]);
     EXPECT_GT(all[all.size() / 10], 22);
     EXPECT_GT(all[all.size() / 4], 27);
-    EXPECT_GT(all[all.size() / 2], 31);
+    EXPECT_GT(all[all.size() / 2], curves == testing::Curves::kSquares ? 31 : 29);
+}
+
+TEST(RandomNetworks, TwinEqualsTheFloatNetworkUpToQuantisation) { compare_end_to_end(testing::Curves::kSquares); }
+
+TEST(RandomNetworks, TwinOfSinesEqualsTheFloatNetworkUpToQuantisation) {
+    compare_end_to_end(testing::Curves::kSines);
+    compare_end_to_end(testing::Curves::kBoth);
 }
 
 }  // namespace

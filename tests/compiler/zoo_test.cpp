@@ -195,6 +195,33 @@ const std::vector<Animal>& animals() {
              const Name square = z.node("Pow", {x, z.floats({}, {2})});
              return z.conv(z.node("Sub", {z.node("Div", {square, z.floats({1}, {2})}), z.node("Neg", {x})}), 4, 2);
          }},
+        {"Sin, Cos of one frequency",
+         [](Zoo& z) {
+             const Name x = z.node("Mul", {z.floats({4, 1, 1}, {1, 0.7, -1.2, 0}), z.conv(z.input, 3, 4)});
+             const Name wave =
+                 z.node("Sub", {z.node("Sin", {x}), z.node("Mul", {z.random({4, 1, 1}), z.node("Cos", {x})})});
+             return z.conv(z.node("Add", {z.floats({}, {0.5}), wave}), 4, 2, 3, 1);
+         }},
+        {"a*sin(b*x+c)+d behind a batch norm",
+         [](Zoo& z) {
+             const Name ones = z.floats({4}, {1, 2, 3, 4});
+             const Name x = z.node("BatchNormalization", {z.conv(z.input, 3, 4), ones, ones, ones, ones});
+             const Name inner = z.node("Add", {z.node("Mul", {z.random({4, 1, 1}), x}), z.random({4, 1, 1})});
+             return z.conv(
+                 z.node("Add", {z.node("Mul", {z.random({4, 1, 1}), z.node("Sin", {inner})}), z.random({4, 1, 1})}), 4,
+                 2, 3, 1);
+         }},
+        {"Sin with x beside it, of two frequencies, squared, and of an activation",
+         [](Zoo& z) {
+             const Name x = z.conv(z.input, 3, 4), twice = z.node("Sin", {z.node("Mul", {x, z.floats({}, {2})})});
+             const Name sum = z.node("Add", {z.node("Add", {z.node("Sin", {x}), x}), twice});
+             const Name more = z.node("Add", {z.node("Mul", {twice, twice}), z.node("Cos", {z.act(x)})});
+             return z.conv(z.node("Add", {sum, z.node("Sin", {more})}), 4, 2);
+         }},
+        {"Sin of a constant",
+         [](Zoo& z) {
+             return z.conv(z.node("Add", {z.body(), z.node("Sin", {z.node("Cos", {z.floats({}, {0.5})})})}), 4, 2);
+         }},
         {"constants per channel",
          [](Zoo& z) {
              const Name x = z.conv(z.input, 3, 4);

@@ -106,26 +106,16 @@ TEST(Primes, RootsHaveTheirOrder) {
 }
 
 TEST(Security, TableIsEnforced) {
-    EXPECT_NO_THROW(require_secure(2048, 54));
-    EXPECT_THROW(require_secure(2048, 55), Error);
-    EXPECT_NO_THROW(require_secure(4096, 109));
-    EXPECT_THROW(require_secure(4096, 110), Error);
-    EXPECT_THROW(require_secure(512, 10), Error);
-}
-
-TEST(Security, TableOf2024IsEnforced) {
     const std::pair<std::size_t, int> rows[] = {{1024, 26}, {2048, 53}, {4096, 106}, {8192, 214}, {16384, 430}};
     for (const auto& [n, bits] : rows) {
-        EXPECT_NO_THROW(require_secure_2024(n, bits));
-        EXPECT_THROW(require_secure_2024(n, bits + 1), Error);
-        EXPECT_THROW(require_secure_2024(n, 0), Error);
-        // Stricter than the older one everywhere.
-        EXPECT_LT(bits, max_modulus_bits(n));
+        EXPECT_NO_THROW(require_secure(n, bits));
+        EXPECT_THROW(require_secure(n, bits + 1), Error);
+        EXPECT_THROW(require_secure(n, 0), Error);
     }
-    EXPECT_THROW(require_secure_2024(512, 10), Error);
-    EXPECT_THROW(require_secure_2024(3000, 10), Error);
-    static_assert(is_secure_2024(8192, 214) && !is_secure_2024(8192, 215));
-    static_assert(is_secure_2024(1024, 26) && !is_secure_2024(1024, 27));
+    EXPECT_THROW(require_secure(512, 10), Error);
+    EXPECT_THROW(require_secure(3000, 10), Error);
+    static_assert(is_secure(8192, 214) && !is_secure(8192, 215));
+    static_assert(is_secure(1024, 26) && !is_secure(1024, 27));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <vector>
 
-#include "base/error.h"
 #include "lattice/kernels/sampling.h"
 
 namespace flash::lattice {
@@ -68,58 +67,6 @@ TEST(Sampling, UniformStaysBelowThePrimeAndIsReproducible) {
     EXPECT_NEAR(sum / 50000, 0.5, 6 / std::sqrt(12.0 * 50000));
 }
 
-TEST(Sampling, FloodingIsUniformInItsIntervalAndConsistent) {
-    const Modulus first(largest_prime_below(1ull << 54, 8192)), second(largest_prime_below(first.value(), 8192));
-    const u128 q = static_cast<u128>(first.value()) * second.value();
-    const std::uint64_t inverse = second.inverse(first.value() % second.value());
-    for (int log_bound : {0, 10, 74, 78}) {
-        Prng rng = generator(4);
-        constexpr std::size_t kCount = 20000;
-        std::vector<std::uint64_t> x(kCount), y(kCount);
-        sample_flooding(rng, log_bound, std::array{first, second}, std::array{std::span(x), std::span(y)});
-        const double bound = std::ldexp(1.0, log_bound);
-        double sum = 0, squares = 0;
-        for (std::size_t i = 0; i < kCount; ++i) {
-            // Chinese remainder: the integer behind the residues, centred.
-            const std::uint64_t k = second.multiply(second.subtract(y[i], x[i] % second.value()), inverse);
-            const u128 value = x[i] + static_cast<u128>(k) * first.value();
-            const double real = value > q / 2 ? -static_cast<double>(q - value) : static_cast<double>(value);
-            ASSERT_GE(real, -bound);
-            ASSERT_LT(real, bound);
-            sum += real / bound;
-            squares += real / bound * real / bound;
-        }
-        if (log_bound < 10) continue;
-        EXPECT_NEAR(sum / kCount, 0, 6 / std::sqrt(3.0 * kCount) + 1 / bound);
-        EXPECT_NEAR(squares / kCount, 1.0 / 3, 0.02);
-    }
-}
-
-TEST(Sampling, ResiduesAreUniformBelowTheBound) {
-    // Just above and just below a power of two, and the extremes.
-    for (std::uint32_t bound : {2u, 3u, (1u << 16) + 1, 16760833u, (1u << 31) - 1, 1u << 31}) {
-        Prng rng = generator(5);
-        std::vector<std::uint32_t> values(50001, 0xffffffff);
-        sample_residues(rng, bound, values);
-        double sum = 0;
-        std::array<double, 2> parity{};
-        for (std::uint32_t v : values) {
-            ASSERT_LT(v, bound);
-            sum += (v + 0.5) / bound;
-            parity[v % 2] += 1;
-        }
-        const double count = static_cast<double>(values.size());
-        EXPECT_NEAR(sum / count, 0.5, 6 / std::sqrt(12 * count) * (bound == 2 ? 2 : 1.5)) << bound;
-        EXPECT_NEAR(parity[0] / count, static_cast<double>((bound + std::uint64_t{1}) / 2) / bound,
-                    3 / std::sqrt(count))
-            << bound;
-    }
-    Prng rng = generator(5);
-    std::vector<std::uint32_t> values(3);
-    EXPECT_THROW(sample_residues(rng, 1, values), Error);
-    EXPECT_THROW(sample_residues(rng, (1u << 31) + 1, values), Error);
-}
-
 /// Runs a sampler with every instruction set; all must draw the same values and leave the stream at the same place.
 template <class T, class Sampler>
 void expect_agreement(const Sampler& sampler, const char* name) {
@@ -148,9 +95,6 @@ TEST(Sampling, InstructionSetsAgree) {
                                   "ternary");
     expect_agreement<std::int8_t>([](Prng& rng, auto out, InstructionSet set) { sample_error(rng, out, set); },
                                   "error");
-    for (std::uint32_t bound : {2u, 3u, (1u << 16) + 1, 16760833u, (1u << 31) - 1, 1u << 31})
-        expect_agreement<std::uint32_t>(
-            [&](Prng& rng, auto out, InstructionSet set) { sample_residues(rng, bound, out, set); }, "residues");
     std::vector<Modulus> moduli;
     for (int bits : {3, 8, 9, 24, 34, 40, 48, 50, 52, 57, 60}) {
         moduli.emplace_back(largest_prime_below(1ull << bits, 2));
@@ -159,37 +103,6 @@ TEST(Sampling, InstructionSetsAgree) {
     for (const Modulus& modulus : moduli)
         expect_agreement<std::uint64_t>(
             [&](Prng& rng, auto out, InstructionSet set) { sample_uniform(rng, modulus, out, set); }, "uniform");
-    for (const Modulus& modulus : moduli)
-        for (int log_bound : {0, 6, 7, 8, 50, 51, 52, 53, 74, 79, 80, 88, 94, 95, 96, 126})
-            expect_agreement<std::uint64_t>(
-                [&](Prng& rng, auto out, InstructionSet set) {
-                    sample_flooding(rng, log_bound, std::array{modulus}, std::array{std::span<std::uint64_t>(out)},
-                                    set);
-                },
-                "flooding");
-}
-
-TEST(Sampling, FloodingGivesTheSameIntegersModEveryPrime) {
-    // Three primes at once are the same integers as one at a time.
-    const std::array moduli{Modulus(largest_prime_below(1ull << 36, 8192)),
-                            Modulus(largest_prime_below(1ull << 50, 8192)),
-                            Modulus(largest_prime_below(1ull << 36, 16384))};
-    std::array<std::vector<std::uint64_t>, 3> together;
-    for (auto& part : together) part.resize(1000);
-    Prng rng = generator(6);
-    sample_flooding(rng, 74, moduli,
-                    std::array{std::span(together[0]), std::span(together[1]), std::span(together[2])});
-    for (std::size_t k = 0; k < 3; ++k) {
-        Prng again = generator(6);
-        std::vector<std::uint64_t> alone(1000);
-        sample_flooding(again, 74, std::array{moduli[k]}, std::array{std::span(alone)});
-        EXPECT_EQ(alone, together[k]);
-    }
-    std::vector<std::uint64_t> shorter(999);
-    EXPECT_THROW(sample_flooding(rng, 74, std::array{moduli[0], moduli[1]},
-                                 std::array{std::span(together[0]), std::span(shorter)}),
-                 Error);
-    EXPECT_THROW(sample_flooding(rng, 127, std::array{moduli[0]}, std::array{std::span(shorter)}), Error);
 }
 
 TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {

@@ -139,32 +139,6 @@ TEST(Moduli, AreThoseOfTheChannelsGroup) {
     EXPECT_EQ(a.bias_modulus(1), wide[0]);
 }
 
-TEST(Moduli, OnlyOneOfTwentyFourBitsAndMoreIsASingleOne) {
-    Architecture a = testing::sample_model().architecture;
-    EXPECT_EQ(a.single_modulus(), 33538049u);
-    EXPECT_EQ(a.layer_moduli(2), std::vector<std::uint32_t>{33538049u});
-    const auto refused = [](const Architecture& architecture) {
-        try {
-            architecture.single_modulus();
-        } catch (const Error& error) {
-            return error.kind() == ErrorKind::kUnsupported;
-        }
-        return false;
-    };
-    a.layers[0].plain_bits = 25;
-    EXPECT_FALSE(refused(a));
-    a.layers[0].plain_bits = 26;
-    EXPECT_TRUE(refused(a));
-    a.layers[0].plain_bits = 0;
-    for (const SlotChoice& slots : {SlotChoice{4096, 2}, SlotChoice{8192, 1}}) {
-        a.slots = slots;
-        EXPECT_TRUE(refused(a));
-    }
-    a.slots = {};
-    a.plain_bits = 23;
-    EXPECT_TRUE(refused(a));
-}
-
 /// Layers that read these values.
 std::vector<int> depths_of(const std::vector<std::vector<int>>& sources) {
     Architecture a;

@@ -1,4 +1,5 @@
 #include "model/file.h"
+#include "model/file_format.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -91,46 +92,14 @@ Architecture architecture_of(const wire::Architecture& message) {
     return parse_architecture({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
 
-// Files of version 1 name T itself.
-TEST(ModelFile, OldFilesHaveOneModulus) {
-    const Model model = testing::sample_model();
-    wire::Architecture old = message_of(model.architecture);
-    old.clear_slot_degree();
-    old.clear_slot_moduli();
-    old.clear_plain_bits();
-    for (int bits = 24; bits <= 28; ++bits) {
-        old.set_plain_modulus(plain_moduli({}, bits).front());
-        const Architecture read = architecture_of(old);
-        EXPECT_EQ(read.slots, SlotChoice{});
-        EXPECT_EQ(read.plain_bits, bits);
-        EXPECT_FALSE(read.trust_server);
+TEST(ModelFile, FilesOfOtherVersionsAreRefused) {
+    std::vector<std::uint8_t> file = serialize(testing::sample_model());
+    for (std::uint8_t version = 0; version < kFileVersion; ++version) {
+        file[8] = version;
+        EXPECT_NE(parse_error(file).find("compile the model again from its ONNX file"), std::string::npos);
     }
-    for (std::uint32_t modulus : {plain_moduli({}, 23).front(), plain_moduli({4096, 2}, 24)[1], 5u, 0u}) {
-        old.set_plain_modulus(modulus);
-        EXPECT_THROW(architecture_of(old), Error) << modulus;
-    }
-    old.set_plain_modulus(plain_moduli({}, 25).front());
-    for (const auto& name_twice : std::vector<std::function<void(wire::Architecture&)>>{
-             [](wire::Architecture& m) { m.set_plain_bits(25); }, [](wire::Architecture& m) { m.set_slot_moduli(1); },
-             [](wire::Architecture& m) { m.set_slot_degree(4096); }}) {
-        wire::Architecture both = old;
-        name_twice(both);
-        EXPECT_THROW(architecture_of(both), Error);
-    }
-
-    // As a whole file, which reads as what it would be written as today.
-    const std::string open = old.SerializeAsString();
-    const std::vector<std::uint8_t> today = serialize(model);
-    std::vector<std::uint8_t> file(today.begin(), today.begin() + 60);
-    file[8] = 1;
-    for (std::size_t i = 0; i < 8; ++i) file[12 + i] = static_cast<std::uint8_t>(open.size() >> (8 * i));
-    file.insert(file.end(), open.begin(), open.end());
-    file.insert(file.end(), today.begin() + 60 + static_cast<std::ptrdiff_t>(serialize(model.architecture).size()),
-                today.end());
-    fix_checksum(file);
-    EXPECT_EQ(serialize(parse(file)), today);
-    file[8] = 0;
-    EXPECT_NE(parse_error(file).find("unknown format version"), std::string::npos);
+    file[8] = kFileVersion + 1;
+    EXPECT_NE(parse_error(file).find("use a newer flash"), std::string::npos);
 }
 
 TEST(ModelFile, Fingerprint) {
@@ -209,7 +178,7 @@ TEST(ModelFile, SaysWhatIsWrong) {
     std::vector<std::uint8_t> bytes = serialize(testing::sample_model());
     EXPECT_NE(parse_error(std::span(bytes).first(bytes.size() - 1)).find("truncated"), std::string::npos);
     std::vector<std::uint8_t> newer = bytes;
-    newer[8] = 3;
+    newer[8] = kFileVersion + 1;
     EXPECT_NE(parse_error(newer).find("newer"), std::string::npos);
     bytes.back() ^= 1;
     EXPECT_NE(parse_error(bytes).find("checksum"), std::string::npos);

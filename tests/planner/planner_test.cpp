@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "packing/choose_packing.h"
 #include "packing/upload_bits.h"
+#include "planner/choose_slots.h"
 #include "planner/pack_for.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
@@ -21,17 +22,18 @@ namespace {
 /// Rates of an imaginary machine, so that nothing depends on this one.
 Rates rates() {
     Rates r;
-    r.encrypt = 10e-6;
-    r.draw_value = 0.3e-9;
+    r.prepare_upload = 8e-6;
+    r.encrypt = 3e-6;
     r.decrypt = 7e-6;
     r.decrypt_value = 2e-9;
-    r.prepare = 60e-6;
-    r.respond = 150e-6;
     r.add_share = 5e-6;
     r.mask = 14e-6;
     r.mask_value = 2e-9;
-    r.keys = 110e-6;
-    r.finish = 25e-6;
+    for (std::size_t i = 0; i < r.chunk.size(); ++i) {
+        const auto& shape = scheme::kCompositeShapes[i];
+        const double values = static_cast<double>(shape.degree) * shape.residues;
+        r.chunk[i] = {4e-9 * values, 24e-9 * values, 18e-9 * values, 6e-9 * values};
+    }
     r.shift_coefficient = 1e-10;
     r.product = {4.5e-12, 3e-6, 1e-10};
     r.setup = 2e-3;
@@ -215,35 +217,86 @@ TEST(PackFor, RefusesAModelThatIsTooNoisyInEveryPacking) {
 }
 
 TEST(Choose, BandwidthDecides) {
-    // Small maps: many outputs a response mean fewer of them, and more uploads. Over a slow link, whose directions are
-    // independent, what comes down decides, as keys come that way too; without a link it is the work.
+    // Small maps: many outputs a response mean fewer of them, and more uploads, which take this machine long. Over a
+    // slow link the bytes decide; without a link it is the work.
     const model::Model model = testing::single_convolution({256, 8, 8}, 256, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
-    const auto down_and_work = [&](const Setting& setting) {
+    Rates slow_uploads = rates();
+    slow_uploads.encrypt = 300e-6;
+    const auto bytes_and_work = [&](const Setting& setting) {
         model::Architecture planned = model.architecture;
-        const auto choices = alternatives(model.architecture, rates(), setting);
+        const auto choices = alternatives(model.architecture, slow_uploads, setting);
         EXPECT_GT(choices.front().alternatives.size(), 3u);
         fix_packing(choices, planned);
         std::pair<double, double> sums{0, 0};
-        for (const LayerWork& work : work_of(planned)) {
-            sums.first += static_cast<double>(work.response + work.key_bytes);
+        const packing::Plan plan = packing::make_plan(planned);
+        for (const LayerWork& work : network_work(planned, plan, protocol::cost_of(planned, plan), slow_uploads)) {
+            sums.first += static_cast<double>(work.bytes());
             sums.second += work.client() + work.server();
         }
         return sums;
     };
     Setting one_core = over("none", 1);
     one_core.shared_cores = true;
-    const auto slow = down_and_work(over("1M,0ms")), fast = down_and_work(one_core);
+    const auto slow = bytes_and_work(over("1M,0ms")), fast = bytes_and_work(one_core);
     EXPECT_LT(slow.first, fast.first);
     EXPECT_GT(slow.second, fast.second);
 }
 
+TEST(ChooseSlots, AreThoseThatCanServeTheBestFirst) {
+    const model::Model model = testing::random_model(5, {.slots = {8192, 2}, .plain_bits = 24});
+    const Timing timing{rates(), over("10M,10ms")};
+    for (const Timing* t : {static_cast<const Timing*>(nullptr), &timing}) {
+        const std::vector<TimedSlots> ranked = rank_slots(model.architecture, t);
+        ASSERT_EQ(ranked.size(), std::size(scheme::kCompositeShapes));
+        EXPECT_TRUE(std::ranges::is_sorted(ranked, is_better));
+        for (const TimedSlots& slots : ranked) {
+            model::Architecture a = model.architecture;
+            a.slots = slots.slots;
+            const protocol::InferenceCost cost = protocol::cost_of(a, packing::make_plan(a));
+            EXPECT_EQ(slots.bytes, cost.up() + cost.down());
+            EXPECT_LE(slots.log2_wrong, -30);
+            if (t)
+                EXPECT_NEAR(slots.seconds, seconds(a, timing.setting), 1e-9);
+            else
+                EXPECT_EQ(slots.seconds, 0);
+        }
+        // A small network answers for whole chunks.
+        EXPECT_EQ(ranked.front().slots, (model::SlotChoice{4096, 1}));
+    }
+    // 28 bits: no room in the ring of 4096, nor for three values in that of 8192.
+    model::Architecture wide = model.architecture;
+    wide.plain_bits = 28;
+    for (const TimedSlots& slots : rank_slots(wide, nullptr)) {
+        EXPECT_NE(slots.slots, (model::SlotChoice{4096, 1}));
+        EXPECT_NE(slots.slots, (model::SlotChoice{8192, 3}));
+    }
+    wide.slots = {8192, 3};
+    EXPECT_FALSE(can_serve(wide));
+    EXPECT_FALSE(weigh_slots(wide, nullptr).has_value());
+    wide.slots = {8192, 2};
+    EXPECT_TRUE(can_serve(wide));
+}
+
+TEST(ChooseSlots, LargeNetworksTakeLargeRings) {
+    const model::Model model = testing::single_convolution({8, 112, 112}, 64, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
+    model::Architecture a = model.architecture;
+    a.plain_bits = 24;
+    EXPECT_EQ(rank_slots(a, nullptr).front().slots.degree, 16384);
+}
+
 TEST(Rates, AreMeasured) {
     const Rates r = measure_rates(24, 9);
-    for (double rate : {r.encrypt, r.decrypt, r.prepare, r.respond, r.mask, r.keys, r.finish, r.shift_coefficient,
-                        r.product.direct_multiply_add, r.setup, r.tls_byte, r.memory_byte}) {
+    std::vector<double> all{r.prepare_upload, r.encrypt,           r.decrypt,
+                            r.mask,           r.shift_coefficient, r.product.direct_multiply_add,
+                            r.setup,          r.tls_byte,          r.memory_byte};
+    for (const ChunkRates& chunk : r.chunk)
+        all.insert(all.end(), {chunk.prepare, chunk.respond, chunk.vectors, chunk.finish});
+    for (double rate : all) {
         EXPECT_GT(rate, 0);
         EXPECT_LT(rate, 1);
     }
+    // A chunk of four times the values takes longer.
+    EXPECT_GT(r.chunk_of({16384, 6}).respond, r.chunk_of({8192, 3}).respond);
     EXPECT_GE(r.tls_turn, r.memory_turn);
 }
 

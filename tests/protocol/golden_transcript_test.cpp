@@ -68,17 +68,17 @@ void expect_golden(const model::Model& model, const Golden& golden) {
 }
 
 TEST(GoldenTranscript, ALayerOfSeveralChunks) {
-    expect_golden(flash::testing::single_convolution({3, 40, 40}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 51),
-                  {.model = "18b29dfc827d322c",
-                   .client = {{4, "e6072b0c5d056529"},
-                              {6, "e9cac898c3ecc531"},
-                              {9, "171719ca865ee339"},
+    expect_golden(flash::testing::single_convolution({3, 40, 40}, 14, {3, 3, 1, 1, 1, 1, 1, 1}, 51),
+                  {.model = "a2e671b06d5abe4b",
+                   .client = {{4, "4affb3a351561fb2"},
+                              {6, "5da037c093bc31ef"},
+                              {9, "35f4caaddc44bd4c"},
                               {11, "99dbd07a7e49211a"}},
-                   .server = {{5, "bbb92cab163a748c"},
-                              {7, "138d4df11ec4f93b"},
-                              {8, "668b89ab6ce3b734"},
+                   .server = {{5, "fa4f3d94540697b0"},
+                              {7, "3ef921baf55aed61"},
+                              {8, "ca47f8973711b4c5"},
                               {10, "3b94ecb854dc582e"}},
-                   .result = "ca844fb18a8dddd3"});
+                   .result = "94d04852cddd522f"});
 }
 
 /// A network with layers in both rings, a pool and an identity shortcut.
@@ -101,16 +101,16 @@ model::Model varied_model() {
 }
 
 TEST(GoldenTranscript, ShortcutsPoolsAndBothRings) {
-    expect_golden(varied_model(), {.model = "cdee58849619adc4",
-                                   .client = {{4, "9f3ccbcfabcc3616"},
-                                              {6, "2b70c2834a5838d4"},
-                                              {9, "68be437b77117173"},
+    expect_golden(varied_model(), {.model = "0463bf74cc18ccf4",
+                                   .client = {{4, "86ee4613b33a05a7"},
+                                              {6, "a0629d77efad1ebe"},
+                                              {9, "75f9d864c6a8b866"},
                                               {11, "99dbd07a7e49211a"}},
-                                   .server = {{5, "fb725aa7a3c3737b"},
-                                              {7, "c7781aa6e50c6587"},
-                                              {8, "73fcdb733a6fd680"},
+                                   .server = {{5, "03eff587ceed2c30"},
+                                              {7, "727854582e4b12b6"},
+                                              {8, "7d6e19358a40604e"},
                                               {10, "0f06cf3427c186db"}},
-                                   .result = "159aa47bfbd45919"});
+                                   .result = "4037e216a23f9fd5"});
 }
 
 TEST(GoldenTranscript, AnotherPlaintextModulus) {
@@ -118,16 +118,16 @@ TEST(GoldenTranscript, AnotherPlaintextModulus) {
     options.plain_bits = 27;
     options.share_bits = 11;
     options.layers = 3;
-    expect_golden(flash::testing::random_model(13, options), {.model = "92388d9106028eb6",
-                                                              .client = {{4, "d4f46069616a1a53"},
-                                                                         {6, "5322b6ef688b0ef2"},
-                                                                         {9, "26a5564ea72f26c0"},
+    expect_golden(flash::testing::random_model(13, options), {.model = "2e43a8a59921f78d",
+                                                              .client = {{4, "6f8cecb64e410ec7"},
+                                                                         {6, "922a78b249801bb2"},
+                                                                         {9, "abe31a634cb49c7a"},
                                                                          {11, "99dbd07a7e49211a"}},
-                                                              .server = {{5, "e902444cf2ec90c3"},
-                                                                         {7, "13d3d637a29a2ec3"},
-                                                                         {8, "a8687ba20b034d62"},
+                                                              .server = {{5, "87638005ce817057"},
+                                                                         {7, "ec50d951a9ca62e1"},
+                                                                         {8, "43c131070430fed1"},
                                                                          {10, "7501a4dcac4c912d"}},
-                                                              .result = "19dcb22c3f5fb863"});
+                                                              .result = "678e2fcee11a3c66"});
 }
 
 }  // namespace

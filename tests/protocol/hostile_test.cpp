@@ -138,7 +138,7 @@ TEST(HostilePeer, RandomContentOfTheRightSizeNeverCrashes) {
 TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
     // Two chunks of activations. The keys of the first hold a coefficient that is not below its prime, those of the
     // second never come: the client must not wait for them, and must say what was wrong.
-    const PreparedModel model(flash::testing::single_convolution({2, 40, 40}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 79));
+    const PreparedModel model(flash::testing::single_convolution({2, 40, 40}, 12, {3, 3, 1, 1, 1, 1, 1, 1}, 79));
     ASSERT_GT(model.architecture().layers[0].output.size(),
               static_cast<std::int64_t>(model.cost().activation.values_per_chunk));
     transport::LoopbackOptions options;
@@ -252,7 +252,7 @@ TEST(Handshake, AnInferenceMustStartWithTheNextNumber) {
         c.send({message_type::kClientHello, 0, 0, encode(ClientHello{})});
         c.receive(message_type::kServerHello);
     };
-    const std::vector<std::uint8_t> key(start_bytes(small_model().plan()));
+    const std::vector<std::uint8_t> key(start_bytes(small_model().plan()) + small_model().activation().sizes().start);
     EXPECT_EQ(session_with([&](transport::Channel& c) {
                   greet(c);
                   c.send({message_type::kStart, 0, 1, key});
@@ -313,6 +313,7 @@ TEST(Handshake, HostileArchitectures) {
     ServerHello hello;
     hello.secret_digest = small_model().secret_digest();
     hello.architecture = model::serialize(small_model().architecture());
+    hello.session = PublicSeed{};
     EXPECT_EQ(client_with(encode(hello)), std::nullopt);
     ServerHello newer = hello;
     newer.version = kProtocolVersion + 1;
@@ -415,6 +416,7 @@ TEST(Handshake, AnArchitectureThatWouldFillTheMemoryIsRefused) {
     ASSERT_NO_THROW(model::validate(large));
     ServerHello hello;
     hello.architecture = model::serialize(large);
+    hello.session = PublicSeed{};
     EXPECT_EQ(client_with(encode(hello)), ErrorKind::kUnsupported);
 }
 
@@ -426,7 +428,9 @@ TEST(Handshake, ASessionServesManyInferencesAndSurvivesItsNeighbours) {
             session_with([&](transport::Channel& c) {
                 c.send({message_type::kClientHello, 0, 0, encode(ClientHello{})});
                 c.receive(message_type::kServerHello);
-                c.send({message_type::kStart, 0, 0, std::vector<std::uint8_t>(start_bytes(small_model().plan()))});
+                c.send({message_type::kStart, 0, 0,
+                        std::vector<std::uint8_t>(start_bytes(small_model().plan()) +
+                                                  small_model().activation().sizes().start)});
                 c.send({message_type::kUpload, 0, 0, {1}});
                 c.receive(message_type::kLinearResponse);
             });

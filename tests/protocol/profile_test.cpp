@@ -47,7 +47,7 @@ TEST(InferenceProfile, HasEveryByteOfBothParties) {
     EXPECT_EQ(down.sent, run.traffic.bytes_received);
     EXPECT_EQ(down.received, run.traffic.bytes_sent);
     EXPECT_EQ(up.steps,
-              (std::set<Step>{step::kSetup, step::kShare, step::kEncrypt, step::kSend, step::kWaitLinear,
+              (std::set<Step>{step::kSetup, step::kPrepareUpload, step::kEncrypt, step::kSend, step::kWaitLinear,
                               step::kDecrypt, step::kPrepare, step::kWaitVectors, step::kRespond, step::kFinish}));
     EXPECT_EQ(down.steps, (std::set<Step>{step::kSetup, step::kSend, step::kWaitUpload, step::kLinear, step::kMask,
                                           step::kDecrypt, step::kServerVectors, step::kWaitProduct, step::kFinish}));

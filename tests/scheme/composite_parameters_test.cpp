@@ -55,7 +55,7 @@ TEST(CompositeParameters, ModuliAreWhatTheSchemeNeeds) {
                 for (const lattice::Modulus& m : moduli.answer) add(m, std::uint64_t{1} << 47);
                 EXPECT_LE(q_bits, p.modulus_bits());
                 EXPECT_LE(log2_of(moduli.groups) + log2_of(moduli.delta), p.modulus_bits());
-                EXPECT_TRUE(lattice::is_secure_2024(p.degree, q_bits));
+                EXPECT_TRUE(lattice::is_secure(p.degree, q_bits));
             }
 }
 

@@ -9,6 +9,7 @@
 #include "protocol/client_session.h"
 #include "protocol/flow/answer_preparer.h"
 #include "protocol/message_types.h"
+#include "protocol/messages.h"
 #include "protocol/server_session.h"
 #include "scheme/direct.h"
 #include "support/private_run.h"
@@ -115,19 +116,20 @@ TEST(Freshness, EachInferenceOfASessionHasNewKeysMasksAndSeeds) {
     }
     EXPECT_GT(count, 20u);
     EXPECT_EQ(payloads.size(), count);
-    // One public key for each ring, and each is new: no run of 64 bytes of one comes back in another inference's, nor
-    // in the other ring's.
+    // One public key for each depth and ring, and each is new: no run of 64 bytes of one comes back in another
+    // inference's, nor in another key's.
     std::set<std::vector<std::uint8_t>> pieces;
     std::size_t pieces_seen = 0;
     for (const Message& m : seen) {
         if (m.type != protocol::message_type::kStart) continue;
-        ASSERT_EQ(m.payload.size(), 2048u * 4 + 1024u * 26 / 8);
+        ASSERT_EQ(m.payload.size(), protocol::start_bytes(model.plan()) + model.activation().sizes().start);
+        ASSERT_GT(m.payload.size(), 2 * 2048u * 4);
         for (std::size_t at = 0; at + 64 <= m.payload.size(); at += 64, ++pieces_seen)
             pieces.insert({m.payload.begin() + static_cast<std::ptrdiff_t>(at),
                            m.payload.begin() + static_cast<std::ptrdiff_t>(at) + 64});
     }
     EXPECT_EQ(pieces.size(), pieces_seen);
-    // Nor do the public seeds of the slot scheme (the first 32 bytes of the start reply).
+    // Nor do the public seeds of the activations (the first 32 bytes of the start reply).
     std::set<std::vector<std::uint8_t>> seeds;
     for (const Message& m : seen)
         if (m.type == protocol::message_type::kStartReply) seeds.insert({m.payload.begin(), m.payload.begin() + 32});

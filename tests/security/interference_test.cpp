@@ -171,8 +171,6 @@ private:
         explicit Client(std::unique_ptr<ActivationClient> inner) : inner_(std::move(inner)) {}
         Bytes start() const override { return inner_->start(); }
         void begin(std::span<const std::uint8_t> setup) override { inner_->begin(setup); }
-        bool knows_shares_ahead() const override { return false; }
-        void share_ahead(int, std::size_t, std::span<std::uint32_t>) const override {}
         std::unique_ptr<protocol::PreparedAnswer> prepare(int layer, std::size_t chunk) const override {
             return inner_->prepare(layer, chunk);
         }

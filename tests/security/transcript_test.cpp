@@ -1,8 +1,8 @@
 // What each party sees must look uniform, whatever the input and whatever the weights. Every transcript part is
 // collected over many runs and compared with the uniform distribution; so is the difference of the same message in two
 // runs with the same input. The masks themselves are compared between inferences, layers and polynomials through a
-// probe. Controls show that these tests can fail. What a transcript cannot show by its distribution (flooding,
-// re-randomisation of products) is in tests/scheme/slots_test.cpp.
+// probe. Controls show that these tests can fail. What a transcript cannot show by its distribution is in
+// tests/scheme/composite_test.cpp and tests/protocol/activation/composite/square_composite_test.cpp.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "lattice/bitpack.h"
+#include "protocol/activation/composite/square_composite.h"
 #include "protocol/message_types.h"
 #include "protocol/messages.h"
-#include "scheme/slots.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 #include "support/statistics.h"
@@ -64,34 +64,38 @@ std::vector<std::uint64_t> unpacked(std::span<const std::uint8_t> bytes, int bit
     return values;
 }
 
-std::vector<Values> uniform_parts(const Message& message, const model::Architecture& architecture) {
-    const auto& slots = scheme::slot_parameters(architecture.single_modulus());
+std::vector<Values> uniform_parts(const Message& message, const protocol::PreparedModel& model) {
+    const model::Architecture& architecture = model.architecture();
     const std::span<const std::uint8_t> payload = message.payload;
-    const auto slot_polynomial = [&](std::span<const std::uint8_t> bytes, const std::string& part) {
-        std::vector<Values> out;
-        std::size_t at = 0;
-        for (std::uint64_t prime : slots.primes()) {
-            const int bits = static_cast<int>(std::bit_width(prime));
-            const std::size_t size = lattice::packed_bytes(scheme::kSlotDegree, bits);
-            out.push_back({part, unpacked(bytes.subspan(at, size), bits, scheme::kSlotDegree), 0, prime});
-            at += size;
-        }
-        return out;
+    const scheme::CompositeRing& ring = *dynamic_cast<const protocol::SquareComposite&>(model.activation()).ring();
+    // Residues of a polynomial mod one modulus, from the front of bytes.
+    const auto take = [&](const scheme::CompositeRing::Part& part, std::span<const std::uint8_t>& bytes,
+                          const std::string& name) {
+        const std::size_t size = part.packed_bytes();
+        Values values{name, unpacked(bytes.first(size), part.modulus().bits(), ring.degree()), 0,
+                      part.modulus().value()};
+        bytes = bytes.subspan(size);
+        return values;
+    };
+    const auto take_ciphertext = [&](std::span<const std::uint8_t>& bytes, const std::string& name,
+                                     std::vector<Values>& out) {
+        for (std::size_t i = 0; i < ring.parts(); ++i) out.push_back(take(ring.part(i), bytes, name));
     };
     if (message.type == protocol::message_type::kStart) {
         std::vector<Values> out;
         std::span<const std::uint8_t> rest = payload;
-        for (std::size_t degree : packing::make_plan(architecture).degrees()) {
-            const scheme::DirectRing& ring = scheme::direct_ring(degree);
-            const std::size_t size = protocol::public_key_bytes(ring);
-            out.push_back(
-                {"client public key", unpacked(rest.first(size), ring.modulus_bits, degree), ring.modulus_bits, 0});
+        if (model.plan().has_levels()) rest = rest.subspan(sizeof(PublicSeed));
+        for (const packing::KeyName& key : model.plan().keys()) {
+            const scheme::DirectRing& direct = scheme::direct_ring(key.degree);
+            const std::size_t size = protocol::public_key_bytes(direct);
+            out.push_back({"client public key", unpacked(rest.first(size), direct.modulus_bits, key.degree),
+                           direct.modulus_bits, 0});
             rest = rest.subspan(size);
         }
         return out;
     }
     if (message.type == protocol::message_type::kUpload) {
-        const packing::Plan plan = packing::make_plan(architecture);
+        const packing::Plan& plan = model.plan();
         int index = static_cast<int>(message.index);
         for (int id : plan.layers[message.layer].uploads) {
             const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
@@ -102,20 +106,22 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
         }
         return {};
     }
-    if (message.type == protocol::message_type::kStartReply)
-        return slot_polynomial(payload.subspan(32), "server public key");
+    if (message.type == protocol::message_type::kStartReply) {
+        std::vector<Values> out;
+        std::span<const std::uint8_t> rest = payload.subspan(sizeof(PublicSeed));
+        take_ciphertext(rest, "server public key", out);
+        return out;
+    }
     if (message.type == protocol::message_type::kServerVectors) {
         std::vector<Values> out;
-        const std::size_t size = scheme::slot_ciphertext_bytes(slots);
-        for (std::size_t v = 0; v < 3; ++v)
-            for (Values& values : slot_polynomial(payload.subspan(v * size, size), "server vectors"))
-                out.push_back(std::move(values));
+        std::span<const std::uint8_t> rest = payload;
+        while (!rest.empty()) take_ciphertext(rest, "server vectors", out);
         return out;
     }
     if (message.type == protocol::message_type::kLinearResponse) {
         const int m = architecture.layers[message.layer].share_bits;
         const int a_bits = protocol::response_a_bits(m), b_bits = protocol::response_b_bits(m);
-        const std::size_t n = packing::make_plan(architecture).layers[message.layer].degree();
+        const std::size_t n = model.plan().layers[message.layer].degree();
         const std::size_t a_bytes = lattice::packed_bytes(n, a_bits);
         const std::size_t results = (payload.size() - a_bytes) * 8 / static_cast<std::size_t>(b_bits);
         return {
@@ -124,11 +130,11 @@ std::vector<Values> uniform_parts(const Message& message, const model::Architect
              unpacked(payload.subspan(a_bytes, lattice::packed_bytes(results, b_bits)), b_bits, results), b_bits, 0}};
     }
     if (message.type == protocol::message_type::kProductResponse) {
-        const std::size_t half = payload.size() / 2;
-        return {{"product response a", unpacked(payload.first(half), slots.response_bits, scheme::kSlotDegree),
-                 slots.response_bits, 0},
-                {"product response b", unpacked(payload.subspan(half), slots.response_bits, scheme::kSlotDegree),
-                 slots.response_bits, 0}};
+        std::vector<Values> out;
+        std::span<const std::uint8_t> rest = payload;
+        for (std::size_t i = 0; i < ring.answers(); ++i) out.push_back(take(ring.answer(i), rest, "answer"));
+        for (std::size_t g = 0; g < ring.groups(); ++g) out.push_back(take(ring.part(g), rest, "answer"));
+        return out;
     }
     return {};
 }
@@ -155,9 +161,9 @@ void expect_uniform(const protocol::PreparedModel& model, const std::vector<std:
         Transcript transcript = record(model, input);
         for (const auto member : {&Transcript::from_client, &Transcript::from_server}) {
             for (std::size_t i = 0; i < (transcript.*member).size(); ++i) {
-                const auto parts = uniform_parts((transcript.*member)[i], model.architecture());
+                const auto parts = uniform_parts((transcript.*member)[i], model);
                 std::vector<Values> before;
-                if (run > 0) before = uniform_parts((previous.*member).at(i), model.architecture());
+                if (run > 0) before = uniform_parts((previous.*member).at(i), model);
                 for (std::size_t p = 0; p < parts.size(); ++p) {
                     add(single, parts[p]);
                     if (run > 0) add(difference, parts[p], &before[p].values);
@@ -167,7 +173,7 @@ void expect_uniform(const protocol::PreparedModel& model, const std::vector<std:
         previous = std::move(transcript);
     }
     for (const char* part : {"client public key", "upload", "server public key", "server vectors", "linear response a",
-                             "linear response b", "product response a", "product response b"}) {
+                             "linear response b", "answer"}) {
         ASSERT_GT(single[part].count(), 1000u) << part;
         EXPECT_LT(single[part].score(), kUniformScore) << part;
         EXPECT_LT(difference[part].score(), kUniformScore) << part << ", difference of runs";
@@ -178,11 +184,13 @@ model::Model model_for_transcripts() {
     return flash::testing::single_convolution({3, 24, 24}, 6, {3, 3, 1, 1, 1, 1, 1, 1}, 21);
 }
 
-/// The same with its first layer, or all, in the small ring.
+/// The same with its last layer, or all, in the small ring.
 model::Model model_for_transcripts(bool all_small) {
     model::Model model = model_for_transcripts();
+    model.architecture.trust_server = true;
     flash::testing::use_ring(model, 1024);
-    if (!all_small) model.architecture.layers.back().packing.degree = 2048;
+    model.architecture.trust_server = all_small;  // where keys have levels, the picture's ring is the large one
+    if (!all_small) model.architecture.layers.front().packing.degree = 2048;
     return model;
 }
 
@@ -235,19 +243,20 @@ TEST(Transcript, SharesOfEachPartyAreUniform) {
     struct Recorder : protocol::ShareProbe {
         Uniformity shares, values;
         int bits = 0;
-        std::uint32_t modulus = 0;
+        std::vector<std::uint32_t> moduli;  ///< of the channels
         void pre_activation(int layer, std::span<const std::uint32_t> share) override {
             if (layer == 0)
                 for (std::uint32_t v : share) shares.add(v, bits);
         }
         void value(int value, std::span<const std::uint32_t> share) override {
             if (value == 1)
-                for (std::uint32_t v : share) values.add_residue(v, modulus);
+                for (std::size_t i = 0; i < share.size(); ++i)
+                    values.add_residue(share[i], moduli[i * moduli.size() / share.size()]);
         }
     };
     Recorder client, server;
     client.bits = server.bits = model.architecture().layers[0].share_bits;
-    client.modulus = server.modulus = model.architecture().single_modulus();
+    client.moduli = server.moduli = model.architecture().channel_moduli(1);
     const std::vector<std::int32_t> input(static_cast<std::size_t>(model.architecture().input.size()), 0);
     for (int run = 0; run < 12; ++run) flash::testing::run_with_probes(model, input, client, server);
     for (const Recorder* party : {&client, &server}) {

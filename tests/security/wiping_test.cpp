@@ -7,8 +7,6 @@
 #include <atomic>
 #include <string>
 
-#include "lattice/sampling.h"
-#include "protocol/activation/slots/square_slots.h"
 #include "protocol/linear/result_mask.h"
 #include "protocol/message_types.h"
 #include "support/memory_scan.h"
@@ -20,12 +18,20 @@ namespace {
 
 constexpr std::uint64_t kClientSeed = 0x5eed0001c0ffee01, kServerSeed = 0x5eed0002c0ffee02;
 
-Needle client_share_needle(const model::Architecture& architecture) {
-    // The client's share of the first activation.
-    SecretVector<std::uint32_t> share(16);
-    protocol::activation_share(StreamKey(SecretSeed::for_testing(kClientSeed), protocol::kActivationShareDomain), 0, 0,
-                               architecture.single_modulus(), share);
-    return Needle(share);
+/// The client's share of the first activation, as an inference with the same seeds has it.
+Needle client_share_needle(const protocol::PreparedModel& model, const std::vector<std::int32_t>& input) {
+    struct Recorder : protocol::ShareProbe {
+        SecretVector<std::uint32_t> share;
+        void pre_activation(int, std::span<const std::uint32_t>) override {}
+        void value(int value, std::span<const std::uint32_t> all) override {
+            if (value != 1) return;
+            share = SecretVector<std::uint32_t>(16);
+            std::ranges::copy(all.first(share.size()), share.begin());
+        }
+    };
+    Recorder client, server;
+    flash::testing::run_with_probes(model, input, client, server, kClientSeed, kServerSeed);
+    return Needle(client.share);
 }
 
 Needle server_share_needle(const protocol::PreparedModel& model) {
@@ -52,7 +58,8 @@ TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
 #endif
     const protocol::PreparedModel model(
         flash::testing::single_convolution({3, 20, 20}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 33));
-    const Needle client_share = client_share_needle(model.architecture()), server_share = server_share_needle(model),
+    const auto input = flash::testing::random_input(model.architecture(), 2);
+    const Needle client_share = client_share_needle(model, input), server_share = server_share_needle(model),
                  mask = mask_needle();
     EXPECT_EQ(scan(client_share), 0u);
     EXPECT_EQ(scan(server_share), 0u);
@@ -68,7 +75,6 @@ TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
             server_during = scan(server_share);
         return std::optional<transport::Message>(std::move(m));
     };
-    const auto input = flash::testing::random_input(model.architecture(), 2);
     flash::testing::run_without_audit(model, input, kClientSeed, kServerSeed, std::move(options));
 
     EXPECT_GT(client_during.load(), 0u) << "the scan must find a living secret, else it shows nothing";

@@ -36,7 +36,6 @@ protected:
         ASSERT_NE(mkdtemp(name.data()), nullptr);
         dir_ = name;
         save("small", 77);
-        settings_.listen = {"", 0};
         settings_.max_sessions = 4;
         settings_.max_sessions_per_address = 2;
         settings_.session_memory = std::uint64_t{1} << 30;
@@ -56,6 +55,7 @@ protected:
         load.use_cache = false;
         store_ = std::make_unique<ModelStore>(dir_, load);
         store_->load_first();
+        settings_.socket = std::make_shared<transport::BoundSocket>(transport::Address{"", 0});
         server_ = std::make_unique<Server>(settings_, transport::make_self_signed({"localhost"}), *store_);
         return *server_;
     }

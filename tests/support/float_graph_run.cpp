@@ -64,6 +64,8 @@ std::vector<double> run_float_graph(const FloatGraph& graph, const std::vector<f
             for (std::size_t i = 0; i < size; ++i)
                 out[i] = (node.activation->a[i / plane] * out[i] + node.activation->b[i / plane]) * out[i] +
                          node.activation->c[i / plane];
+        if (node.sine)
+            for (std::size_t i = 0; i < size; ++i) out[i] = compiler::value_at(*node.sine, i / plane, out[i]);
         values.push_back(std::move(out));
     }
     return values.back();

@@ -183,6 +183,8 @@ std::vector<Array> evaluate_node(const onnx::NodeProto& n, const Inputs& in) {
         const Array other = elementwise(x, *in.at(2), [](double c, double a) { return c != 0 ? 0 : a; });
         return {elementwise(chosen, other, std::plus<>())};
     }
+    if (op == "Sin") return each([](double a) { return std::sin(a); });
+    if (op == "Cos") return each([](double a) { return std::cos(a); });
     if (op == "Neg") return each([](double a) { return -a; });
     if (op == "Sqrt") return each([](double a) { return std::sqrt(a); });
     if (op == "AveragePool") {

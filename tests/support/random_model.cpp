@@ -5,6 +5,7 @@
 #include <random>
 
 #include "model/arithmetic.h"
+#include "model/sine.h"
 #include "packing/choose_packing.h"
 #include "packing/levels.h"
 #include "packing/plan.h"
@@ -25,7 +26,7 @@ using model::Window;
 
 class Builder {
 public:
-    Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits, model::SlotChoice slots = {},
+    Builder(std::uint64_t seed, Shape input, int plain_bits, int share_bits, model::SlotChoice slots = {8192, 2},
             bool trust_server = false)
         : rng_(seed),
           share_bits_(share_bits) {
@@ -45,11 +46,14 @@ public:
         bounds_.push_back(500);
     }
 
+    void use(Curves curves) { curves_ = curves; }
+
     int pick(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng_); }
 
     Shape shape(int value) const { return model_.architecture.value_shape(value); }
 
-    /// Adds a layer with these terms; weights are drawn so that |acc| < T/4 in the worst case.
+    /// Adds a layer with these terms; weights are drawn so that |acc| < T/4 in the worst case, and of sines so that it
+    /// goes round T and the bias is anywhere.
     void layer(std::vector<Term> terms, Shape output, bool activation, int share_bits) {
         Layer layer;
         layer.name = "layer" + std::to_string(model_.architecture.layers.size());
@@ -58,11 +62,18 @@ public:
         layer.share_bits = share_bits;
         layer.activation = activation;
         LayerWeights weights;
-        const double budget = modulus() / 4.0 * 0.9 / (static_cast<double>(terms.size()) + 1);
+        const bool sine = activation && (curves_ == Curves::kSines || (curves_ == Curves::kBoth && pick(0, 1) == 0));
+        const double budget = (sine ? 4 : 1) * modulus() / 4.0 * 0.9 / (static_cast<double>(terms.size()) + 1);
         for (const Term& term : terms) weights.terms.push_back(draw(term, output, budget));
-        const int bias = static_cast<int>(std::min(budget, 1e6));
+        const int bias = static_cast<int>(sine ? 0.49 * modulus() : std::min(budget, 1e6));
         for (int c = 0; c < output.channels; ++c) weights.bias.push_back(pick(-bias, bias));
-        if (activation) {
+        if (sine) {
+            layer.curve = model::Curve::kSine;
+            do layer.amplitude = model::kAmplitudes[static_cast<std::size_t>(pick(0, model::kAmplitudes.size() - 1))];
+            while (layer.amplitude * (layer.amplitude + 2) > modulus() / 4);
+            for (int c = 0; c < output.channels; ++c) weights.offset.push_back(pick(-3000, 3000));
+            bounds_.push_back(layer.amplitude * (layer.amplitude + 2.0) + 3000);
+        } else if (activation) {
             const std::int64_t limit = model::share_limit(share_bits);
             std::int64_t bound = 0;
             for (int c = 0; c < output.channels; ++c) {
@@ -136,6 +147,7 @@ private:
 
     std::mt19937_64 rng_;
     int share_bits_;
+    Curves curves_ = Curves::kSquares;
     Model model_;
     std::vector<double> bounds_;  ///< largest |Y| per value
 };
@@ -154,6 +166,7 @@ model::Model random_model(std::uint64_t seed, const RandomModelOptions& options)
     const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(shape_rng); };
     const Shape input{pick(1, 4), pick(3, options.max_extent), pick(3, options.max_extent)};
     Builder builder(seed, input, options.plain_bits, options.share_bits, options.slots, options.trust_server);
+    builder.use(options.curves);
     int current = 0;
     for (int l = 0; l < options.layers; ++l) {
         const Shape in = builder.shape(current);

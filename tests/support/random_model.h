@@ -9,14 +9,18 @@
 
 namespace flash::testing {
 
+/// What the activations of a network are: kBoth mixes them layer by layer.
+enum class Curves { kSquares, kSines, kBoth };
+
 struct RandomModelOptions {
-    model::SlotChoice slots;
+    model::SlotChoice slots{8192, 2};
     bool trust_server = false;
     int plain_bits = 26;
     int share_bits = 10;
     int layers = 4;  ///< activation layers before the result layer
     int max_channels = 12;
     int max_extent = 14;
+    Curves curves = Curves::kSquares;
     bool mixed_rings =
         true;  ///< every group of layers whose noise fits there is in the small ring with probability 1/2
 };

@@ -157,8 +157,37 @@ private:
         return chance(2) ? writer_.floats({channels, 1, 1}, v) : writer_.floats({1, channels, 1, 1}, v);
     }
 
-    /// x^2 + x, or a x^2 + b x + c per channel, in one of the shapes that exporters write.
+    /// a sin(b x + c) + d in one of the shapes that exporters write, with frequencies that wrap what is normalised.
+    Map wave(const Map& in) {
+        const std::string& x = in.name;
+        const auto op = [&](const char* name, const std::string& a, const std::string& b) {
+            return writer_.node(name, {a, b});
+        };
+        const auto sin = [&](const std::string& of) { return writer_.node("Sin", {of}); };
+        const auto cos = [&](const std::string& of) { return writer_.node("Cos", {of}); };
+        const int channels = in.shape.channels;
+        const auto own = [&](double low, double high) { return coefficients(channels, low, high); };
+        switch (range(0, 5)) {
+            case 0: return {sin(x), in.shape};
+            case 1: return {op("Add", op("Mul", own(0.5, 2), cos(op("Mul", own(0.3, 1.5), x))), own(-1, 1)), in.shape};
+            case 2: {
+                const std::string inner = op("Add", op("Mul", own(0.4, 1.5), x), own(-4, 4));
+                return {op("Add", op("Mul", own(-2, -0.5), sin(inner)), own(-1, 1)), in.shape};
+            }
+            case 3: {  // of one frequency: one activation
+                const std::string inner = op("Mul", own(0.4, 1.2), x);
+                const std::string sum =
+                    op("Sub", op("Mul", own(0.5, 1.5), sin(inner)), op("Mul", number(0.7), cos(inner)));
+                return {op("Add", sum, number(0.7)), in.shape};
+            }
+            case 4: return {op("Sub", number(1), cos(op("Div", x, number(-0.8)))), in.shape};
+            default: return {op("Add", sin(x), sin(op("Mul", x, number(1.7)))), in.shape};  // two activations
+        }
+    }
+
+    /// x^2 + x, or a x^2 + b x + c per channel, in one of the shapes that exporters write; or a sine.
     Map activate(const Map& in) {
+        if (options_.curves == Curves::kSines || (options_.curves == Curves::kBoth && chance(2))) return wave(in);
         const std::string& x = in.name;
         const auto op = [&](const char* name, const std::string& a, const std::string& b) {
             return writer_.node(name, {a, b});

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/architecture.h"
+#include "support/random_model.h"
 
 namespace flash::testing {
 
@@ -19,6 +20,7 @@ enum class NetworkFamily {
 };
 
 struct RandomNetworkOptions {
+    Curves curves = Curves::kSquares;
     NetworkFamily family = NetworkFamily::kAny;
     int min_layers = 1, max_layers = 5;  ///< activation blocks
     int max_channels = 40;               ///< one network in six goes up to wide_channels in one layer

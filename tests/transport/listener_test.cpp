@@ -38,7 +38,8 @@ private:
 };
 
 TEST(Listener, OutOfDescriptorsTurnsAwayAndGoesOn) {
-    Listener listener({"127.0.0.1", 0});
+    BoundSocket socket({"127.0.0.1", 0});
+    Listener listener(socket);
     std::atomic<int> taken{0};
     listener.start([&](int socket, const sockaddr_storage&) {
         ++taken;
@@ -60,7 +61,8 @@ TEST(Listener, OutOfDescriptorsTurnsAwayAndGoesOn) {
 }
 
 TEST(Listener, WhatItsUserThrowsCostsOneConnection) {
-    Listener listener({"127.0.0.1", 0});
+    BoundSocket socket({"127.0.0.1", 0});
+    Listener listener(socket);
     std::atomic<int> taken{0};
     listener.start([&](int socket, const sockaddr_storage&) {
         if (taken++ == 0) throw std::bad_alloc();

@@ -246,6 +246,32 @@ TEST(Tls, ListensWhereTold) {
     EXPECT_NO_THROW(open.connect());
 }
 
+TEST(Tls, AnAddressIsAskedForBeforeThereIsAnythingToServe) {
+    const auto socket = std::make_shared<BoundSocket>(parse_address("127.0.0.1:0"));
+    ASSERT_NE(socket->address().port, 0);
+    ClientOptions client;
+    client.host = "127.0.0.1";
+    client.port = socket->address().port;
+    client.timeout = std::chrono::seconds(5);
+    expect_error(ErrorKind::kNetwork, "", [&] { connect_tls(client); });  // refused: it does not listen yet
+    ServerOptions options;
+    options.identity = testing::shared_identity();
+    options.socket = socket;
+    const TlsServer server(std::move(options), [](std::unique_ptr<Channel> channel, const Peer&) {
+        channel->send({some_type::kStart, 0, 0, {1, 2, 3}});
+    });
+    EXPECT_EQ(server.address().port, socket->address().port);
+    client.pinned_fingerprint = server.fingerprint();
+    EXPECT_EQ(connect_tls(client)->receive(some_type::kStart).payload, (std::vector<std::uint8_t>{1, 2, 3}));
+    expect_error(ErrorKind::kNetwork, "cannot listen on 127.0.0.1:", [&] { BoundSocket(server.address()); });
+    expect_error(ErrorKind::kNetwork, "cannot listen on 192.0.2.1:", [&] { BoundSocket({"192.0.2.1", 0}); });
+    ServerOptions again;
+    again.identity = testing::shared_identity();
+    again.socket = socket;
+    expect_error(ErrorKind::kInternal, "used twice",
+                 [&] { TlsServer(std::move(again), [](std::unique_ptr<Channel>, const Peer&) {}); });
+}
+
 TEST(Tls, ConnectFailuresAreClear) {
     std::uint16_t port = 0;
     {

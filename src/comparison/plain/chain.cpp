@@ -14,7 +14,7 @@ Chain::Chain(const Choice& choice) : choice_(choice) { omp_set_num_threads(choic
 
 void Chain::run() {
     omp_set_num_threads(choice_.threads);
-    for (auto& [primitive, arguments] : steps_) primitive.execute(stream_, arguments);
+    for (const std::function<void()>& step : steps_) step();
     stream_.wait();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <random>
@@ -44,7 +45,15 @@ public:
     dnnl::memory holding(const dnnl::memory::desc& description, const dnnl::memory::desc& plain,
                          std::span<const float> numbers);
     void add(const dnnl::primitive& primitive, std::unordered_map<int, dnnl::memory> arguments) {
-        steps_.emplace_back(primitive, std::move(arguments));
+        steps_.emplace_back(
+            [this, primitive, arguments = std::move(arguments)] { primitive.execute(stream_, arguments); });
+    }
+    /// What the library has no primitive for: run when all before it is done.
+    void add(std::function<void()> work) {
+        steps_.emplace_back([this, work = std::move(work)] {
+            stream_.wait();
+            work();
+        });
     }
     /// Holds memory, to which others point, as long as the chain lives.
     const dnnl::memory& keep(dnnl::memory memory);
@@ -58,7 +67,7 @@ private:
     std::string implementation_;
     dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
     dnnl::stream stream_{engine_};
-    std::vector<std::pair<dnnl::primitive, std::unordered_map<int, dnnl::memory>>> steps_;
+    std::vector<std::function<void()>> steps_;
     std::optional<std::pair<dnnl::memory, dnnl::memory>> ends_;
     std::deque<dnnl::memory> kept_;
     std::mt19937 random_{1};

@@ -1,6 +1,7 @@
 // A FloatGraph as a chain of oneDNN primitives.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "comparison/plain/chain.h"
 
@@ -23,6 +24,14 @@ bool is_slow(const std::string& implementation) {
 
 bool uniform(const std::vector<double>& values) {
     return std::ranges::all_of(values, [&](double v) { return std::abs(v - values[0]) <= 1e-6 * std::abs(values[0]); });
+}
+
+/// sin(2 pi x) to single precision for moderate x, without branches, so that the loop around it is vectorised.
+inline float sine_of_turns(float x) {
+    constexpr float kRound = 12582912.F;  // 1.5 * 2^23: adding it leaves no room for fractions
+    const float turn = x - ((x + kRound) - kRound), size = std::abs(turn);
+    const float folded = std::copysign(0.25F - std::abs(size - 0.25F), turn), z = folded * folded;
+    return folded * (6.2831852F + z * (-41.341648F + z * (81.601F + z * (-76.581F + z * 39.537F))));
 }
 
 /// Operations fused behind a primitive, and the memory that they read.
@@ -115,6 +124,7 @@ private:
             case Kind::kSum:
                 return in_slot(binary(algorithm::binary_add, value(node.inputs[0]), value(node.inputs[1]), {}));
             case Kind::kQuadratic: return in_slot(quadratic(node));
+            case Kind::kSine: return in_slot(sine(node));
             case Kind::kConcatenation: return slot() ? *slot() : concatenation(node);
         }
         return {};
@@ -201,6 +211,36 @@ private:
         }
         if (!linear) pass.activation = std::move(square);
         return convolution(pass, true);
+    }
+
+    /// The library has no sines: they are computed here, on all cores, over the channels of each place.
+    memory sine(const GraphNode& node) {
+        const compiler::Sine& curve = *node.sine;
+        const memory::desc layout{dims_of(node.output), kFloat, memory::format_tag::nhwc};
+        const memory source = in_layout(value(node.inputs[0]), layout), result(layout, chain_->engine());
+        const auto channels = static_cast<std::size_t>(node.output.channels);
+        std::vector<float> constants;  // of each channel: amplitude, turns for one unit of x, turns at zero, constant
+        for (const std::vector<double>* of : {&curve.amplitude, &curve.frequency, &curve.phase, &curve.constant}) {
+            const bool turns = of == &curve.frequency || of == &curve.phase;
+            for (double number : *of)
+                constants.push_back(static_cast<float>(turns ? number / (2 * std::numbers::pi) : number));
+        }
+        const auto places = static_cast<std::int64_t>(node.output.height) * node.output.width;
+        chain_->name("sine");
+        chain_->add([=, constants = std::move(constants)] {
+            const auto* from = static_cast<const float*>(source.get_data_handle());
+            auto* to = static_cast<float*>(result.get_data_handle());
+            const float *amplitude = constants.data(), *frequency = amplitude + channels, *phase = frequency + channels,
+                        *constant = phase + channels;
+#pragma omp parallel for
+            for (std::int64_t place = 0; place < places; ++place) {
+                const float* x = from + static_cast<std::size_t>(place) * channels;
+                float* y = to + static_cast<std::size_t>(place) * channels;
+                for (std::size_t c = 0; c < channels; ++c)
+                    y[c] = amplitude[c] * sine_of_turns(frequency[c] * x[c] + phase[c]) + constant[c];
+            }
+        });
+        return result;
     }
 
     memory average(const GraphNode& node) {

@@ -142,6 +142,15 @@ View read_neg(Reader& reader, const onnx::NodeProto& node) {
     return scaled(reader, node, in, std::vector<double>(static_cast<std::size_t>(in.shape.channels), -1.0));
 }
 
+View read_sin(Reader& reader, const onnx::NodeProto& node) {
+    const View& in = reader.unpadded(node, 0);
+    return reader.append_alike(label(node), in, SineOf{in.value, false});
+}
+View read_cos(Reader& reader, const onnx::NodeProto& node) {
+    const View& in = reader.unpadded(node, 0);
+    return reader.append_alike(label(node), in, SineOf{in.value, true});
+}
+
 View read_clip(Reader& reader, const onnx::NodeProto& node) {
     const auto bound = [&](int index, const char* name, double fallback) {
         if (!Reader::has_input(node, index)) return float_attribute(node, name, fallback);

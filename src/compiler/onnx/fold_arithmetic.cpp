@@ -61,6 +61,8 @@ double rounded_down(double a) { return std::floor(a); }
 double rounded_up(double a) { return std::ceil(a); }
 double reciprocal(double a) { return 1 / a; }
 double exponential(double a) { return std::exp(a); }
+double sine(double a) { return std::sin(a); }
+double cosine(double a) { return std::cos(a); }
 
 /// Integers are divided towards zero.
 Results divide(const FoldNode& node) {
@@ -150,6 +152,8 @@ const std::map<std::string, Fold>& arithmetic_folds() {
         {"Div", divide},
         {"Equal", comparison<equal>},
         {"Exp", each<exponential>},
+        {"Sin", each<sine>},
+        {"Cos", each<cosine>},
         {"Floor", each<rounded_down>},
         {"Greater", comparison<greater>},
         {"Less", comparison<less>},

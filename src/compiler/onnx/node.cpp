@@ -58,7 +58,6 @@ std::string advice(const std::string& op) {
         return "attention multiplies maps by each other and takes a softmax inside the network. Flash runs "
                "convolutional "
                "networks";
-    if (op == "Sin" || op == "Cos") return "Flash runs activations of degree two, a*x*x + b*x + c";
     if (op == "ConvTranspose") return "transposed convolutions are not supported. Use ordinary convolutions";
     return "this operator is not supported. Flash runs Conv, BatchNormalization, x*x + x, Add, average pooling, "
            "Flatten and Gemm (see docs/compiler.md)";

@@ -45,6 +45,12 @@ struct Product {
     int left = 0, right = 0;
 };
 
+/// sin(value) or cos(value).
+struct SineOf {
+    int of = 0;
+    bool cosine = false;
+};
+
 /// One after the other along the channels.
 struct Concatenate {
     std::vector<int> of;
@@ -59,7 +65,7 @@ struct Clip {
 struct Operation {
     std::string node;  ///< as the layer is called, and the node in messages about it
     model::Shape output;
-    std::variant<Convolve, Average, Affine, Sum, Product, Concatenate, Clip> what;
+    std::variant<Convolve, Average, Affine, Sum, Product, SineOf, Concatenate, Clip> what;
 };
 
 struct OperationGraph {

@@ -37,6 +37,8 @@ const std::map<std::string, OperatorRule>& all_operators() {
         {"Sum", {.read = read_sum, .most_inputs = any}},
         {"Mean", {.read = read_mean, .most_inputs = any}},
         {"Neg", {.read = read_neg}},
+        {"Sin", {.read = read_sin}},
+        {"Cos", {.read = read_cos}},
         {"Clip", {.read = read_clip, .most_inputs = 3, .attributes = {"min", "max"}}},
         {"Concat", {.read = read_concat, .most_inputs = any, .attributes = {"axis"}}},
         {"Pad", {.read = read_pad, .most_inputs = 4, .attributes = {"mode", "pads", "value"}}},

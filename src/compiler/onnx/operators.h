@@ -55,6 +55,8 @@ View read_pow(Reader& reader, const onnx::NodeProto& node);
 View read_sum(Reader& reader, const onnx::NodeProto& node);
 View read_mean(Reader& reader, const onnx::NodeProto& node);
 View read_neg(Reader& reader, const onnx::NodeProto& node);
+View read_sin(Reader& reader, const onnx::NodeProto& node);
+View read_cos(Reader& reader, const onnx::NodeProto& node);
 View read_clip(Reader& reader, const onnx::NodeProto& node);
 
 // parts.cpp

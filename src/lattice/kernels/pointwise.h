@@ -20,10 +20,6 @@ struct Pointwise {
     void (*quotients)(const WideModulus&, const std::uint64_t* factor, std::uint64_t* out, std::size_t count);
     void (*multiply)(const WideModulus&, const std::uint64_t* x, const std::uint64_t* factor,
                      const std::uint64_t* quotients, std::uint64_t* out, std::size_t count);
-    void (*subtract_product)(const WideModulus&, const std::uint64_t* x, const std::uint64_t* factor,
-                             const std::uint64_t* quotients, std::uint64_t* out, std::size_t count);
-    void (*add_products)(const WideModulus&, const std::uint64_t* const* x, const std::uint64_t* const* y,
-                         std::size_t summands, std::uint64_t* out, std::size_t count);
     /// out_x = the sum of x y, out_z = that of z y.
     void (*product_pair)(const WideModulus&, const std::uint64_t* const* x, const std::uint64_t* const* z,
                          const std::uint64_t* const* y, std::size_t summands, std::uint64_t* out_x,

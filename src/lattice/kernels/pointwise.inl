@@ -23,16 +23,6 @@ void multiply(const WideModulus& modulus, const std::uint64_t* x, const std::uin
                                                               Lanes::load(quotients + j))));
 }
 
-void subtract_product(const WideModulus& modulus, const std::uint64_t* x, const std::uint64_t* factor,
-                      const std::uint64_t* quotients, std::uint64_t* out, std::size_t count) {
-    const Prime prime(modulus);
-    for (std::size_t j = 0; j < count; j += Lanes::kCount) {
-        const Vector product = prime.multiply(Lanes::load(x + j), Lanes::load(factor + j), Lanes::load(quotients + j));
-        Lanes::store(out + j,
-                     prime.from_four_p(Lanes::subtract(Lanes::add(Lanes::load(out + j), prime.two_p), product)));
-    }
-}
-
 /// A sum of at most four products x y with x < p and y < 2^52. The low and high halves of all are summed apart: high is
 /// below 4p < 2^52, the carry of low included, and low below 2^54. The carry of low moves to high; high times 2^52 and
 /// what is left of low are then reduced to [0, 2p) each.
@@ -57,30 +47,6 @@ public:
 private:
     Vector shift_, shift_quotient_;
 };
-
-template <std::size_t kSummands>
-void add_some_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
-                       std::uint64_t* out, std::size_t count) {
-    const Prime prime(modulus);
-    const SumOfProducts sum_of(modulus);
-    for (std::size_t j = 0; j < count; j += Lanes::kCount) {
-        Vector factors[kSummands + 1];
-        for (std::size_t k = 0; k < kSummands; ++k) factors[k] = Lanes::load(y[k] + j);
-        const Vector sum = sum_of.template operator()<kSummands>(prime, x, factors, j);
-        Lanes::store(out + j, prime.from_four_p(
-                                  Lanes::add(Lanes::subtract_if_at_least(sum, prime.two_p), Lanes::load(out + j))));
-    }
-}
-
-void add_products(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* y,
-                  std::size_t summands, std::uint64_t* out, std::size_t count) {
-    switch (summands) {
-        case 1: return add_some_products<1>(modulus, x, y, out, count);
-        case 2: return add_some_products<2>(modulus, x, y, out, count);
-        case 3: return add_some_products<3>(modulus, x, y, out, count);
-        case 4: return add_some_products<4>(modulus, x, y, out, count);
-    }
-}
 
 template <std::size_t kSummands>
 void some_product_pair(const WideModulus& modulus, const std::uint64_t* const* x, const std::uint64_t* const* z,
@@ -148,8 +114,8 @@ bool all_below(const std::uint64_t* x, std::uint64_t bound, std::size_t count) {
     return all;
 }
 
-constexpr Pointwise kKernels = {quotients,  multiply,   subtract_product, add_products,   product_pair,
-                                lift_small, lift_words, add_words,        subtract_words, all_below};
+constexpr Pointwise kKernels = {quotients,  multiply,  product_pair,   lift_small,
+                                lift_words, add_words, subtract_words, all_below};
 
 }  // namespace
 }  // namespace flash::lattice::kernels

@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "lattice/modulus.h"
-
 namespace flash::lattice::kernels {
 
 /// Functions that take bytes may read so many beyond the last one they need.
@@ -32,28 +30,5 @@ std::size_t accept64_portable(const std::uint8_t* bytes, std::size_t count, std:
                               std::uint64_t bound, std::uint64_t* out);
 std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask,
                             std::uint64_t bound, std::uint64_t* out);
-
-/// The same in place for words of 32 bits. What lies beyond the accepted ones is unspecified.
-std::size_t accept32_portable(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound);
-std::size_t accept32_avx2(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound);
-std::size_t accept32_avx512(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound);
-
-/// out[i] = (low `bits` bits of the little-endian number in bytes [i * w, (i + 1) * w)) - 2^(bits - 1) mod p, w =
-/// ceil(bits / 8).
-struct Centring {
-    Modulus modulus;  ///< p, for the portable variant
-    std::uint64_t p;
-    std::uint64_t middle;      ///< 2^(bits - 1) mod p
-    std::uint64_t power;       ///< 2^52 mod p
-    std::uint64_t quotient;    ///< floor(2^52 power / p)
-    std::uint64_t reciprocal;  ///< floor(2^52 / p)
-};
-void centred_residues_portable(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring,
-                               std::uint64_t* out);
-/// For p < 2^50 and bits <= 96.
-inline constexpr std::uint64_t kCentringLimit = std::uint64_t{1} << 50;
-inline constexpr int kCentringBits = 96;
-void centred_residues_avx512(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring,
-                             std::uint64_t* out);
 
 }  // namespace flash::lattice::kernels

@@ -69,31 +69,4 @@ void error_avx2(const std::uint8_t* bytes, std::size_t count, std::int8_t* out) 
     error_portable(bytes + i * kErrorBytes, count - i, out + i);
 }
 
-std::size_t accept32_avx2(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound) {
-    const __m256i masks = _mm256_set1_epi32(static_cast<int>(mask)),
-                  last = _mm256_set1_epi32(static_cast<int>(bound - 1));
-    std::size_t i = 0, accepted = 0;
-    for (; i + 8 <= count; i += 8) {
-        const __m256i x = _mm256_and_si256(load(words + i), masks);
-        const __m256i rejected =
-            _mm256_xor_si256(_mm256_cmpeq_epi32(_mm256_max_epu32(x, last), last), _mm256_set1_epi32(-1));
-        if (_mm256_testz_si256(rejected, rejected)) {  // the branch depends on discarded draws only
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(words + accepted), x);
-            accepted += 8;
-            continue;
-        }
-        for (std::size_t j = i; j < i + 8; ++j) {
-            const std::uint32_t value = words[j] & mask;
-            words[accepted] = value;
-            accepted += value < bound;
-        }
-    }
-    for (; i < count; ++i) {
-        const std::uint32_t value = words[i] & mask;
-        words[accepted] = value;
-        accepted += value < bound;
-    }
-    return accepted;
-}
-
 }  // namespace flash::lattice::kernels

@@ -29,10 +29,10 @@ inline __m128i error(__m512i x) {
     return _mm512_cvtepi64_epi8(_mm512_sub_epi32(counts, _mm512_srli_epi64(counts, 32)));
 }
 
-/// For each of eight 64-bit lanes the positions of the eight bytes from byte lane * width + offset on.
-inline __m512i byte_positions(std::size_t width, std::size_t offset) {
+/// For each of eight 64-bit lanes the positions of the eight bytes from byte lane * width on.
+inline __m512i byte_positions(std::size_t width) {
     return _mm512_add_epi8(_mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), set1(width * kEveryByte)),
-                           set1(0x0706050403020100 + offset * kEveryByte));
+                           set1(0x0706050403020100));
 }
 
 inline __mmask8 first_lanes(std::size_t count) { return static_cast<__mmask8>(count >= 8 ? 0xff : (1u << count) - 1); }
@@ -66,7 +66,7 @@ void error_avx512(const std::uint8_t* bytes, std::size_t count, std::int8_t* out
 
 std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::size_t width, std::uint64_t mask,
                             std::uint64_t bound, std::uint64_t* out) {
-    const __m512i positions = byte_positions(width, 0), masks = set1(mask), bounds = set1(bound);
+    const __m512i positions = byte_positions(width), masks = set1(mask), bounds = set1(bound);
     std::size_t i = 0, accepted = 0;
     // accepted <= i, so that a store of eight values stays within the first i + 8. A register is compressed and stored
     // whole: storing the selected lanes only is microcode on some processors.
@@ -86,65 +86,6 @@ std::size_t accept64_avx512(const std::uint8_t* bytes, std::size_t count, std::s
         accepted += number;
     }
     return accepted;
-}
-
-std::size_t accept32_avx512(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound) {
-    const __m512i masks = _mm512_set1_epi32(static_cast<int>(mask)),
-                  bounds = _mm512_set1_epi32(static_cast<int>(bound));
-    std::size_t i = 0, accepted = 0;
-    for (; i + 16 <= count; i += 16) {
-        const __m512i x = _mm512_and_si512(_mm512_loadu_si512(words + i), masks);
-        const __mmask16 below = _mm512_cmplt_epu32_mask(x, bounds);
-        _mm512_storeu_si512(words + accepted, _mm512_maskz_compress_epi32(below, x));
-        accepted += static_cast<std::size_t>(__builtin_popcount(below));
-    }
-    if (i < count) {
-        const auto rest = static_cast<__mmask16>((1u << (count - i)) - 1);
-        const __m512i x = _mm512_and_si512(_mm512_maskz_loadu_epi32(rest, words + i), masks);
-        const auto below = static_cast<__mmask16>(_mm512_cmplt_epu32_mask(x, bounds) & rest);
-        const auto number = static_cast<unsigned>(__builtin_popcount(below));
-        _mm512_mask_storeu_epi32(words + accepted, static_cast<__mmask16>((1u << number) - 1),
-                                 _mm512_maskz_compress_epi32(below, x));
-        accepted += number;
-    }
-    return accepted;
-}
-
-void centred_residues_avx512(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring,
-                             std::uint64_t* out) {
-    // x = h 2^52 + l with h < 2^44. h (2^52 mod p) is reduced by its quotient to below 2p, and so is l: floor(l
-    // floor(2^52 / p) / 2^52) is short of l / p by less than 2. With p - middle the sum is below 5p.
-    constexpr int kLow = 52;
-    const std::size_t width = static_cast<std::size_t>(bits + 7) / 8;
-    const std::uint64_t modulus = centring.p;
-    const __m512i zero = _mm512_setzero_si512(), low_bits = set1(~std::uint64_t{0} >> (64 - kLow));
-    const __m512i low_mask = set1(~std::uint64_t{0} >> (64 - (bits < kLow ? bits : kLow)));
-    const __m512i high_mask = bits > kLow ? set1(~std::uint64_t{0} >> (64 - (bits - kLow))) : zero;
-    const __m512i low_bytes = byte_positions(width, 0), high_bytes = byte_positions(width, kLow / 8);
-    const __m512i p = set1(modulus), p2 = set1(2 * modulus), p4 = set1(4 * modulus),
-                  middle = set1(modulus - centring.middle);
-    const __m512i power = set1(centring.power), quotient = set1(centring.quotient),
-                  reciprocal = set1(centring.reciprocal);
-    for (std::size_t i = 0; i < count; i += 8) {
-        const __m512i first = _mm512_loadu_si512(bytes + i * width),
-                      second = _mm512_loadu_si512(bytes + i * width + 64);
-        const __m512i l = _mm512_and_si512(_mm512_permutex2var_epi8(first, low_bytes, second), low_mask);
-        const __m512i h = _mm512_and_si512(
-            _mm512_srli_epi64(_mm512_permutex2var_epi8(first, high_bytes, second), kLow % 8), high_mask);
-        const __m512i times = _mm512_madd52hi_epu64(zero, h, quotient),
-                      l_times = _mm512_madd52hi_epu64(zero, l, reciprocal);
-        const __m512i high = _mm512_and_si512(
-            _mm512_sub_epi64(_mm512_madd52lo_epu64(zero, h, power), _mm512_madd52lo_epu64(zero, times, p)), low_bits);
-        const __m512i low = _mm512_sub_epi64(l, _mm512_madd52lo_epu64(zero, l_times, p));
-        __m512i sum = _mm512_add_epi64(_mm512_add_epi64(high, low), middle);
-        sum = _mm512_min_epu64(sum, _mm512_sub_epi64(sum, p4));
-        sum = _mm512_min_epu64(sum, _mm512_sub_epi64(sum, p2));
-        sum = _mm512_min_epu64(sum, _mm512_sub_epi64(sum, p));
-        if (i + 8 <= count)
-            _mm512_storeu_si512(out + i, sum);
-        else
-            _mm512_mask_storeu_epi64(out + i, first_lanes(count - i), sum);
-    }
 }
 
 }  // namespace flash::lattice::kernels

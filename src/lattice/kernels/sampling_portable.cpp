@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "lattice/kernels/sampling.h"
+#include "lattice/modulus.h"
 
 namespace flash::lattice::kernels {
 
@@ -43,29 +44,6 @@ std::size_t accept64_portable(const std::uint8_t* bytes, std::size_t count, std:
         accepted += value < bound;
     }
     return accepted;
-}
-
-std::size_t accept32_portable(std::uint32_t* words, std::size_t count, std::uint32_t mask, std::uint32_t bound) {
-    std::size_t accepted = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t value = words[i] & mask;
-        words[accepted] = value;
-        accepted += value < bound;
-    }
-    return accepted;
-}
-
-void centred_residues_portable(const std::uint8_t* bytes, std::size_t count, int bits, const Centring& centring,
-                               std::uint64_t* out) {
-    const Modulus modulus = centring.modulus;
-    const std::size_t width = static_cast<std::size_t>(bits + 7) / 8;
-    const u128 mask = ~u128{0} >> (128 - bits);
-    for (std::size_t i = 0; i < count; ++i) {
-        std::uint64_t halves[2];
-        std::memcpy(halves, bytes + i * width, sizeof halves);
-        const u128 value = (static_cast<u128>(halves[1]) << 64 | halves[0]) & mask;
-        out[i] = modulus.subtract(modulus.reduce(value), centring.middle);
-    }
 }
 
 }  // namespace flash::lattice::kernels

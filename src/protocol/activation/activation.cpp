@@ -1,7 +1,6 @@
 #include "protocol/activation/activation.h"
 
 #include "protocol/activation/composite/square_composite.h"
-#include "protocol/activation/slots/square_slots.h"
 
 namespace flash::protocol {
 
@@ -13,9 +12,8 @@ bool Activation::last_use_of_vectors(int layer, std::size_t chunk) const {
     return true;
 }
 
-std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture) {
-    if (architecture.slots == model::SlotChoice{}) return std::make_shared<SquareSlots>(architecture);
-    return std::make_shared<SquareComposite>(architecture);
+std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded) {
+    return std::make_shared<SquareComposite>(architecture, best_instruction_set(), guarded);
 }
 
 }  // namespace flash::protocol

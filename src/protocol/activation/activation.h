@@ -24,11 +24,15 @@ namespace flash::protocol {
 
 /// Bytes of the payloads, and what is kept of them.
 struct ActivationSizes {
-    std::size_t start = 0;             ///< end of the start message, client -> server
-    std::size_t setup = 0;             ///< start reply, server -> client
-    std::size_t vectors = 0;           ///< one message of server vectors
-    std::size_t answer = 0;            ///< of one chunk, client -> server
-    std::size_t prepared = 0;          ///< memory of one prepared answer, at the client
+    std::size_t start = 0;        ///< end of the start message, client -> server
+    std::size_t setup = 0;        ///< start reply, server -> client
+    std::size_t vectors = 0;      ///< one message of server vectors
+    std::size_t answer = 0;       ///< of one chunk, client -> server
+    std::size_t prepared = 0;     ///< memory of one prepared answer, at the client
+    std::size_t server_kept = 0;  ///< memory of a party through an inference
+    std::size_t client_kept = 0;
+    std::size_t server_working = 0;  ///< memory of each thread that makes vectors, answers or finishes
+    std::size_t client_working = 0;
     std::size_t values_per_chunk = 0;  ///< at most
     int products = 0;                  ///< vectors in one message: each is multiplied by one of the client's
 };
@@ -65,6 +69,11 @@ public:
     /// if none ever is. The bound counts the network's real answers.
     virtual double log2_wrong_inference() const { return -std::numeric_limits<double>::infinity(); }
 
+    /// Whether the server guards its model against clients that add the vectors of a later layer to the answers of an
+    /// earlier one: then no two layers share vectors, and those of a layer leave when all answers of the layers before
+    /// it have come. The server's choice; both parties must know it (docs/security.md).
+    virtual bool guarded() const { return false; }
+
     /// The parties of one inference. curves: of all layers, must outlive the server; start: what the client's start()
     /// gave (sizes().start bytes: Error(kProtocol) otherwise); seed: secret, the party's only randomness.
     virtual std::unique_ptr<ActivationServer> server(std::span<const ActivationCurve> curves,
@@ -87,8 +96,8 @@ private:
     const std::vector<LayerChunks> layers_;
 };
 
-/// The activation that models of this architecture are served with: that of slots/ for one value in each of 4096 slots,
-/// that of composite/ for all others. Error(kUnsupported) if there is none.
-std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture);
+/// The activation that models of this architecture are served with (composite/); guarded: its vectors are, see
+/// ServerSessionOptions. Error(kUnsupported) if there is none.
+std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded = false);
 
 }  // namespace flash::protocol

@@ -29,23 +29,17 @@ public:
 
     /// What the server needs to begin (sizes().start bytes). Public.
     virtual std::vector<std::uint8_t> start() const = 0;
-    /// Takes what the server's setup() gave: needed before anything else but shares that are known ahead. Once.
+    /// Takes what the server's setup() gave: needed before anything else. Once.
     /// Error(kProtocol) if it is malformed.
     virtual void begin(std::span<const std::uint8_t> setup) = 0;
-
-    /// Whether the client's shares of activations are its own choice, so that they can be uploaded before the answers.
-    /// Otherwise they come out of answer() only.
-    virtual bool knows_shares_ahead() const = 0;
-    /// Writes the shares mod T that answer() will give. Error(kInternal) if they are not known ahead.
-    virtual void share_ahead(int layer, std::size_t chunk, std::span<std::uint32_t> share) const = 0;
 
     /// Made ahead of need, once for each chunk: whoever prepares a second answer to a chunk gives away the difference
     /// of two.
     virtual std::unique_ptr<PreparedAnswer> prepare(int layer, std::size_t chunk) const = 0;
 
     /// The answer to a chunk (sizes().answer bytes), from its vectors (sizes().vectors bytes, as received) and the
-    /// client's shares U_c of the pre-activations. share: gets the client's shares of the activations; may be empty if
-    /// they are known ahead. Error(kProtocol) on malformed vectors.
+    /// client's shares U_c of the pre-activations. share: gets the client's shares of the activations, which come out
+    /// of the answer. Error(kProtocol) on malformed vectors.
     virtual std::vector<std::uint8_t> answer(int layer, std::size_t chunk, std::unique_ptr<PreparedAnswer> prepared,
                                              std::span<const std::uint8_t> vectors,
                                              std::span<const std::uint32_t> pre_activations,

@@ -9,7 +9,8 @@
 
 namespace flash::protocol {
 
-/// X^2 + kappa X + offset, per channel of a layer; empty where there is no activation.
+/// X^2 + kappa X + offset, or a sine plus offset, per channel of a layer; kappa is empty for sines, and both are where
+/// there is no activation.
 struct ActivationCurve {
     std::vector<std::int32_t> kappa, offset;
 };

@@ -1,5 +1,5 @@
 // Limits how much the server streams ahead of the client's need: a producer acquires bytes before it sends, the
-// consumer of the answers releases them.
+// consumer of the answers releases them. It may also have to wait for stages, whatever room there is.
 #pragma once
 
 #include <condition_variable>
@@ -28,6 +28,17 @@ public:
         used_ -= bytes;
         changed_.notify_all();
     }
+    /// Waits until stages were opened so often. False once cancelled.
+    bool wait_for_stage(std::size_t stage) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return cancelled_ || stage_ >= stage; });
+        return !cancelled_;
+    }
+    void open_stage() {
+        const std::lock_guard lock(mutex_);
+        ++stage_;
+        changed_.notify_all();
+    }
     void cancel() {
         const std::lock_guard lock(mutex_);
         cancelled_ = true;
@@ -38,7 +49,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     const std::size_t limit_;
-    std::size_t used_ = 0;
+    std::size_t used_ = 0, stage_ = 0;
     bool cancelled_ = false;
 };
 

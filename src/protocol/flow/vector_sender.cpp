@@ -30,6 +30,7 @@ VectorSender::VectorSender(const PreparedModel& model, transport::Channel& chann
 
 void VectorSender::answered(int layer, std::size_t chunk) {
     if (model_.activation().last_use_of_vectors(layer, chunk)) thread_.window().release(message_bytes_);
+    if (chunk + 1 == model_.activation().chunks(layer)) thread_.window().open_stage();
 }
 
 void VectorSender::run(AheadWindow& window) {
@@ -37,10 +38,11 @@ void VectorSender::run(AheadWindow& window) {
     tbb::task_arena arena(tbb::task_arena::automatic, 1, tbb::task_arena::priority::low);
     arena.execute([&] {
         Shares shares;
+        std::size_t stage = 0;
         for (int l = 0; l < model_.activation().layers(); ++l) {
             if (model_.activation().chunks(l) == 0) continue;
             add_shares(shares, l);
-            if (!run_layer(l, shares, window)) return;
+            if (!run_layer(l, stage++, shares, window)) return;
             shares.erase(shares.begin(), shares.upper_bound(l));
         }
     });
@@ -57,7 +59,7 @@ void VectorSender::add_shares(Shares& shares, int layer) const {
     }
 }
 
-bool VectorSender::run_layer(int layer, const Shares& shares, AheadWindow& window) {
+bool VectorSender::run_layer(int layer, std::size_t stage, const Shares& shares, AheadWindow& window) {
     const auto shares_of = [&](int l) { return std::span<const std::uint32_t>(shares.at(l)); };
     const std::size_t first = model_.activation().vectors_end(layer - 1),
                       count = model_.activation().vectors_end(layer) - first;
@@ -70,6 +72,8 @@ bool VectorSender::run_layer(int layer, const Shares& shares, AheadWindow& windo
                 make_message(message_type::kServerVectors, static_cast<std::uint32_t>(layer),
                              static_cast<std::uint32_t>(index), activation_.make_vectors(first + index, shares_of));
         });
+        // A guarded server has them ready, and keeps them.
+        if (model_.activation().guarded() && !window.wait_for_stage(stage)) return false;
         ProfileSpan span(profile_, layer, step::kSend);
         for (transport::Message& message : messages) {
             if (!window.acquire(message_bytes_)) return false;

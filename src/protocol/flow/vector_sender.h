@@ -19,7 +19,8 @@ public:
     VectorSender(const PreparedModel& model, transport::Channel& channel, const StreamKey& masks,
                  ActivationServer& activation, Profile* profile);
 
-    /// A chunk was answered: if no other needs its vectors, their bytes may be used for later ones.
+    /// The answer of a chunk has come, the last of its layer after all others: if no other needs its vectors, their
+    /// bytes may be used for later ones.
     void answered(int layer, std::size_t chunk);
     /// What stopped the thread, if anything did.
     std::exception_ptr failure() { return thread_.failure(); }
@@ -29,7 +30,8 @@ private:
 
     void run(AheadWindow& window);
     void add_shares(Shares& shares, int layer) const;
-    bool run_layer(int layer, const Shares& shares, AheadWindow& window);  // false: cancelled
+    // stage: of a guarded server, the layers whose answers must have come. False: cancelled.
+    bool run_layer(int layer, std::size_t stage, const Shares& shares, AheadWindow& window);
 
     const PreparedModel& model_;
     transport::Channel& channel_;

@@ -19,16 +19,14 @@ constexpr std::size_t kBatch = 16;  // ciphertexts computed in parallel before t
 }  // namespace
 
 UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& channel, const ClientKeys& keys,
-                               const ActivationClient& activation, SecretVector<std::uint32_t> picture,
-                               ShareProbe* probe, Profile* profile)
+                               SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile)
     : model_(model),
       channel_(channel),
       keys_(keys),
       probe_(probe),
       profile_(profile),
-      activation_(activation),
       values_(model.plan),
-      prepared_(activation.knows_shares_ahead() ? nullptr : prepare_ahead()),
+      prepared_(prepare_ahead()),
       thread_(channel, internal_error(Party::kClient), upload_window_bytes(model.cost),
               [this, picture = std::make_shared<SecretVector<std::uint32_t>>(std::move(picture))](AheadWindow& window) {
                   if (probe_) probe_->value(0, *picture);
@@ -36,7 +34,7 @@ UploadProducer::UploadProducer(const ClientModel& model, transport::Channel& cha
                   run(window);
               }) {}
 
-UploadProducer::~UploadProducer() { late_shares_.cancel(); }
+UploadProducer::~UploadProducer() { shares_.cancel(); }
 
 void UploadProducer::run(AheadWindow& window) {
     // Answers that the server waits for come first: cores help here only when they have nothing else to do.
@@ -46,16 +44,10 @@ void UploadProducer::run(AheadWindow& window) {
         for (int l = 0; l < layers; ++l) {
             if (!upload(l, window)) return;
             if (!model_.architecture.layers[static_cast<std::size_t>(l)].activation) continue;
-            SecretVector<std::uint32_t> share;
-            if (activation_.knows_shares_ahead()) {
-                share = draw_share(l);
-            } else {
-                auto late = late_shares_.take();
-                if (!late) return;
-                share = std::move(*late);
-            }
-            if (probe_) probe_->value(l + 1, share);
-            values_.put(l + 1, std::move(share));
+            std::optional<SecretVector<std::uint32_t>> share = shares_.take();
+            if (!share) return;
+            if (probe_) probe_->value(l + 1, *share);
+            values_.put(l + 1, std::move(*share));
         }
     });
 }
@@ -77,8 +69,7 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
                     ProfileSpan span(profile_, layer, step::kEncrypt);
                     const std::size_t p = begin + i;
                     const scheme::LevelledShare packed = packing::pack(stream, static_cast<int>(p), share, plain);
-                    key.encrypt(prepared_ ? prepared_->take(static_cast<std::size_t>(id), p) : prepare(id, p), packed,
-                                b);
+                    key.encrypt(prepared_.take(static_cast<std::size_t>(id), p), packed, b);
                     messages[i] = make_message(message_type::kUpload, static_cast<std::uint32_t>(layer),
                                                index + static_cast<std::uint32_t>(i), encode_upload(b, stream));
                 }
@@ -97,35 +88,20 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
     return true;
 }
 
-scheme::PreparedUpload UploadProducer::prepare(int stream, std::size_t polynomial) const {
-    return keys_.at(model_.plan.streams[static_cast<std::size_t>(stream)].key())
-        .prepare({static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(polynomial)});
-}
-
-std::unique_ptr<PreparedItems<scheme::PreparedUpload>> UploadProducer::prepare_ahead() {
+PreparedItems<scheme::PreparedUpload> UploadProducer::prepare_ahead() {
     std::vector<std::size_t> counts, bytes;
     for (const packing::Stream& stream : model_.plan.streams) {
         counts.push_back(static_cast<std::size_t>(stream.polynomials()));
         bytes.push_back(stream.degree() * sizeof(std::uint32_t));
     }
-    return std::make_unique<PreparedItems<scheme::PreparedUpload>>(
+    return PreparedItems<scheme::PreparedUpload>(
         channel_, internal_error(Party::kClient), kPreparedUploadBytes, counts, std::move(bytes),
-        [this](std::size_t stream, std::size_t polynomial) {
-            ProfileSpan span(profile_, model_.plan.streams[stream].first_layer, step::kEncrypt);
-            return prepare(static_cast<int>(stream), polynomial);
+        [this](std::size_t id, std::size_t polynomial) {
+            const packing::Stream& stream = model_.plan.streams[id];
+            ProfileSpan span(profile_, stream.first_layer, step::kPrepareUpload);
+            return keys_.at(stream.key())
+                .prepare({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(polynomial)});
         });
-}
-
-SecretVector<std::uint32_t> UploadProducer::draw_share(int layer) {
-    SecretVector<std::uint32_t> share(
-        static_cast<std::size_t>(model_.architecture.layers[static_cast<std::size_t>(layer)].output.size()));
-    const std::size_t chunks = model_.activation->chunks(layer);
-    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, chunks, kDrawnTogether), [&](const auto& range) {
-        ProfileSpan span(profile_, layer, step::kShare);
-        for (std::size_t chunk = range.begin(); chunk < range.end(); ++chunk)
-            activation_.share_ahead(layer, chunk, share);
-    });
-    return share;
 }
 
 }  // namespace flash::protocol

@@ -10,7 +10,6 @@
 #include "model/arithmetic.h"
 #include "protocol/activation/clear_activation.h"
 #include "protocol/activation/composite/square_composite.h"
-#include "protocol/activation/slots/square_slots.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -101,8 +100,8 @@ protected:
     std::vector<std::vector<std::uint32_t>> server_shares_, client_shares_;
 };
 
-using Protocols = ::testing::Types<SquareSlots, Composite<4096, 1>, Composite<8192, 2>, Composite<8192, 3>,
-                                   Composite<16384, 6>, ClearActivation>;
+using Protocols = ::testing::Types<Composite<4096, 1>, Composite<8192, 2>, Composite<8192, 3>, Composite<16384, 6>,
+                                   Composite<16384, 7>, ClearActivation>;
 TYPED_TEST_SUITE(ActivationTest, Protocols);
 
 TYPED_TEST(ActivationTest, ChunksCoverEveryValueOnce) {
@@ -157,12 +156,11 @@ TYPED_TEST(ActivationTest, SharesAddUpToTheActivation) {
         const model::Layer& layer = this->model_.architecture.layers[at];
         const std::size_t values = this->x_[at].size(), map = static_cast<std::size_t>(layer.output.height) *
                                                               static_cast<std::size_t>(layer.output.width);
-        SecretVector<std::uint32_t> client(values), server(values), ahead(values);
+        SecretVector<std::uint32_t> client(values), server(values);
         for (std::size_t chunk = a.chunks(l); chunk-- > 0;) {  // in any order
             const auto answer = this->answer(l, chunk, vectors[a.first_vectors(l) + chunk], client);
             EXPECT_EQ(answer.size(), a.sizes().answer);
             this->server_->finish(l, chunk, answer, this->server_shares_[at], server);
-            if (this->client_->knows_shares_ahead()) this->client_->share_ahead(l, chunk, ahead);
         }
         const std::vector<std::uint32_t> moduli = this->model_.architecture.channel_moduli(l + 1);
         for (std::size_t i = 0; i < values; ++i) {
@@ -174,7 +172,6 @@ TYPED_TEST(ActivationTest, SharesAddUpToTheActivation) {
             ASSERT_EQ((client[i] + server[i]) % modulus,
                       static_cast<std::uint64_t>(((y % modulus) + modulus) % modulus))
                 << "layer " << l << ", value " << i;
-            if (this->client_->knows_shares_ahead()) ASSERT_EQ(client[i], ahead[i]);
         }
     }
 }
@@ -182,14 +179,6 @@ TYPED_TEST(ActivationTest, SharesAddUpToTheActivation) {
 TYPED_TEST(ActivationTest, VectorsAreMadeOnce) {
     this->vectors(0);
     EXPECT_THROW(this->vectors(0), Error);
-}
-
-TYPED_TEST(ActivationTest, SharesThatAreNotKnownAheadAreRefused) {
-    SecretVector<std::uint32_t> share(this->x_[0].size());
-    if (this->client_->knows_shares_ahead())
-        EXPECT_NO_THROW(this->client_->share_ahead(0, 0, share));
-    else
-        EXPECT_THROW(this->client_->share_ahead(0, 0, share), Error);
 }
 
 TYPED_TEST(ActivationTest, MalformedMessagesAreRefused) {

@@ -106,10 +106,6 @@ public:
     void begin(std::span<const std::uint8_t> setup) override {
         require(words_of(setup, 1, "set-up")[0] == kHello, ErrorKind::kProtocol, "no set-up");
     }
-    bool knows_shares_ahead() const override { return false; }
-    void share_ahead(int, std::size_t, std::span<std::uint32_t>) const override {
-        throw Error(ErrorKind::kInternal, "the shares are not known ahead");
-    }
     std::unique_ptr<protocol::PreparedAnswer> prepare(int layer, std::size_t chunk) const override {
         return std::make_unique<Prepared>(layer, chunk);
     }

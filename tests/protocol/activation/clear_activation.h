@@ -1,6 +1,6 @@
 // An activation in clear text behind the interfaces of protocol/activation/: it hides nothing, so that tests see what
-// the rest of the protocol makes of a protocol that differs from today's wherever it may. Chunks run across layers, so
-// that layers share vectors; the client's shares are not known before the answers; a message of vectors has two.
+// the rest of the protocol makes of another one than make_activation()'s: chunks of any size, a message of vectors has
+// two.
 #pragma once
 
 #include "protocol/activation/activation.h"

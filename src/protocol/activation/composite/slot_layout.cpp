@@ -2,7 +2,7 @@
 
 namespace flash::protocol {
 
-SlotLayout::SlotLayout(const model::Architecture& architecture)
+SlotLayout::SlotLayout(const model::Architecture& architecture, bool shared_chunks)
     : groups_(architecture.slots.moduli),
       degree_(static_cast<std::size_t>(architecture.slots.degree)) {
     std::array<std::size_t, model::kMaxSlotModuli> next{};  // free slot of each stream
@@ -14,9 +14,11 @@ SlotLayout::SlotLayout(const model::Architecture& architecture)
         l.map = static_cast<std::size_t>(layer.output.height) * static_cast<std::size_t>(layer.output.width);
         l.values = static_cast<std::size_t>(layer.output.size());
         l.share_bits = layer.share_bits;
+        l.curve = layer.curve;
+        l.amplitude = layer.amplitude;
         l.first_chunk = chunks;
         if (layer.activation) {
-            const std::size_t open = chunks == 0 ? 0 : (chunks - 1) * degree_;
+            const std::size_t open = chunks == 0 || !shared_chunks ? chunks * degree_ : (chunks - 1) * degree_;
             std::size_t first_slot = chunks * degree_;
             for (int group = 0; group < groups_; ++group) {
                 const auto g = static_cast<std::size_t>(group);

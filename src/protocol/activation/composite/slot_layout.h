@@ -8,6 +8,9 @@
 // A layer never begins before the last chunk of the layers before it: a stream that is behind by more goes on at the
 // beginning of that chunk. This costs a few slots where streams are apart, and in return nobody has to keep the vectors
 // of more than one chunk from one layer to the next.
+//
+// Where a server guards its model (Activation::guarded), no two layers share a chunk: the vectors of a layer then hold
+// nothing of a later one.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +26,7 @@ namespace flash::protocol {
 
 class SlotLayout {
 public:
-    explicit SlotLayout(const model::Architecture& architecture);
+    explicit SlotLayout(const model::Architecture& architecture, bool shared_chunks = true);
 
     struct Layer {
         std::size_t first_chunk = 0,
@@ -31,6 +34,8 @@ public:
         std::size_t values = 0, map = 0;  ///< of the layer, and of one channel
         int value = 0;                    ///< id of what the layer makes
         int channels = 0, share_bits = 0;
+        model::Curve curve = model::Curve::kSquare;
+        int amplitude = 0;  ///< of a sine
         std::array<std::size_t, model::kMaxSlotModuli>
             start{};  ///< slot of the first value of each group in its stream
     };

@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 #include "protocol/activation/composite/setup.h"
+#include "protocol/activation/composite/sine_shares.h"
 #include "protocol/activation/composite/square_composite_client.h"
 #include "protocol/activation/composite/square_composite_server.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
@@ -19,11 +20,18 @@ ActivationSizes sizes_for(const scheme::CompositeRing& ring) {
     ActivationSizes sizes;
     sizes.start = sizeof(PublicSeed);
     sizes.setup = setup_bytes(ring);
-    sizes.vectors = kSquareProducts * ring.ciphertext_bytes();
+    sizes.vectors = static_cast<std::size_t>(ring.parameters().rank) * ring.ciphertext_bytes();
     sizes.answer = ring.answer_bytes();
     sizes.prepared = scheme::prepared_answer_bytes(ring);
+    // The parties' arrays of slots: vectors in the making at the server; factors, their slots of a piece, squares and
+    // the share at the client.
+    const scheme::CompositeMemory server = scheme::server_memory(ring), client = scheme::client_memory(ring);
+    sizes.server_kept = server.kept;
+    sizes.client_kept = client.kept;
+    sizes.server_working = server.working + 2 * kSquareProducts * sizeof(std::uint32_t) * ring.values();
+    sizes.client_working = client.working + (2 * kSquareProducts + 3) * sizeof(std::uint32_t) * ring.values();
     sizes.values_per_chunk = ring.values();
-    sizes.products = kSquareProducts;
+    sizes.products = ring.parameters().rank;
     return sizes;
 }
 
@@ -41,6 +49,14 @@ int plain_bits_of(const model::Architecture& architecture) {
     return bits != 0 ? bits : architecture.plain_bits;
 }
 
+/// Products that some layer needs.
+int products_of(const SlotLayout& layout) {
+    int products = kSineProducts;
+    for (int l = 0; l < layout.layers(); ++l)
+        if (layout.layer(l).chunks > 0 && layout.layer(l).curve == model::Curve::kSquare) products = kSquareProducts;
+    return products;
+}
+
 /// Coefficients of all answers, each of which may be rounded wrongly.
 std::size_t answer_coefficients(const SlotLayout& layout) {
     return std::max(layout.answers(), std::size_t{1}) * layout.degree();
@@ -54,7 +70,7 @@ scheme::CompositeParameters composite_parameters(const model::Architecture& arch
     // which a last bit matters.
     const std::size_t coefficients = std::bit_ceil(answer_coefficients(layout));
     try {
-        return scheme::choose_composite_parameters({layout.degree(), layout.groups()}, bits, kSquareProducts,
+        return scheme::choose_composite_parameters({layout.degree(), layout.groups()}, bits, products_of(layout),
                                                    static_cast<double>(coefficients), kLogWrongInference);
     } catch (const Error& error) {
         throw Error(ErrorKind::kUnsupported,
@@ -63,14 +79,16 @@ scheme::CompositeParameters composite_parameters(const model::Architecture& arch
     }
 }
 
-SquareComposite::SquareComposite(const model::Architecture& architecture, InstructionSet set)
-    : SquareComposite(SlotLayout(architecture), composite_parameters(architecture, SlotLayout(architecture)), set) {
+SquareComposite::SquareComposite(const model::Architecture& architecture, InstructionSet set, bool guarded)
+    : SquareComposite(SlotLayout(architecture, !guarded),
+                      composite_parameters(architecture, SlotLayout(architecture, !guarded)), set, guarded) {
     require(std::ranges::equal(ring_->plain_moduli(),
                                model::plain_moduli(architecture.slots, ring_->parameters().plain_bits)),
             ErrorKind::kInternal, "the model and the composite scheme differ in their plaintext moduli");
 }
 
-SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set)
+SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set,
+                                 bool guarded)
     : Activation(sizes_for(*scheme::CompositeRing::of(parameters, set)),
                  [&] {
                      std::vector<LayerChunks> chunks;
@@ -82,7 +100,8 @@ SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParam
                  }()),
       layout_(std::move(layout)),
       ring_(scheme::CompositeRing::of(parameters, set)),
-      log2_wrong_(scheme::log2_wrong_rounding(parameters, static_cast<double>(answer_coefficients(layout_)))) {}
+      log2_wrong_(scheme::log2_wrong_rounding(parameters, static_cast<double>(answer_coefficients(layout_)))),
+      guarded_(guarded) {}
 
 ChunkPart SquareComposite::part_at(int layer, std::size_t element) const {
     const SlotLayout::Place place = layout_.place_of(layer, element);

@@ -3,8 +3,9 @@
 #include <array>
 
 #include "base/error.h"
+#include "model/sine.h"
 #include "protocol/activation/composite/setup.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
@@ -47,16 +48,12 @@ void SquareCompositeClient::begin(std::span<const std::uint8_t> setup) {
     evaluator_.emplace(activation_.ring(), scheme::CompositeSeeds{nonce_, received.server_seed}, received.public_key);
 }
 
-void SquareCompositeClient::share_ahead(int, std::size_t, std::span<std::uint32_t>) const {
-    throw Error(ErrorKind::kInternal, "shares of the composite scheme are not known before the answer");
-}
-
 std::unique_ptr<PreparedAnswer> SquareCompositeClient::prepare(int layer, std::size_t chunk) const {
     require(evaluator_.has_value(), ErrorKind::kInternal, "an answer before the set-up");
     prepared_.mark(layer, chunk, "an answer was prepared twice, or for a chunk that is none");
     const std::size_t number = activation_.first_vectors(layer) + chunk;
-    std::array<scheme::CompositeVectorId, kSquareProducts> ids;
-    for (std::uint32_t v = 0; v < kSquareProducts; ++v) ids[v] = {static_cast<std::uint32_t>(number), v};
+    std::vector<scheme::CompositeVectorId> ids;
+    for (std::uint32_t v = 0; v < activation_.products(); ++v) ids.push_back({static_cast<std::uint32_t>(number), v});
     // By layer and chunk: layers that share a chunk must not share u and e1.
     Prng rng = answers_.stream(static_cast<std::uint64_t>(layer), number);
     return std::make_unique<Prepared>(layer, chunk, evaluator_->prepare(ids, rng));
@@ -76,12 +73,14 @@ std::vector<std::uint8_t> SquareCompositeClient::answer(int layer, std::size_t c
     require(pre_activations.size() == description.values && share.size() == description.values, ErrorKind::kInternal,
             "the shares of a whole layer are needed");
     const std::size_t bytes = ring.ciphertext_bytes();
-    require(vectors.size() == kSquareProducts * bytes, ErrorKind::kProtocol, "server vectors of the wrong size");
+    const std::size_t products = activation_.products();
+    require(vectors.size() == products * bytes, ErrorKind::kProtocol, "server vectors of the wrong size");
 
     const std::vector<SlotLayout::Piece> pieces = layout.pieces(layer, chunk);
-    std::array<SecretVector<std::uint32_t>, kSquareProducts> own;
+    std::vector<SecretVector<std::uint32_t>> own(products);
     for (auto& vector : own) vector = SecretVector<std::uint32_t>(ring.values());  // zero beside the layer's slots
     SecretBuffer<std::uint32_t> squares(ring.values()), half(ring.values()), work(ring.degree());
+    const bool sine = description.curve == model::Curve::kSine;
     const auto slots_of = [&](const SlotLayout::Piece& piece, std::span<std::uint32_t> slots) {
         return activation_.slots_of(piece, slots);
     };
@@ -91,6 +90,12 @@ std::vector<std::uint8_t> SquareCompositeClient::answer(int layer, std::size_t c
         for (const SlotLayout::Piece& piece : pieces) {
             const auto shares = std::span<std::uint32_t>(work).first(piece.count);
             layout.gather<std::uint32_t>(layer, piece, pre_activations, shares);
+            if (sine) {
+                model::sine_factors(shares, model::ShareOf::kClient, description.share_bits, description.amplitude,
+                                    activation_.modulus(piece.group), slots_of(piece, own[0]), slots_of(piece, own[1]),
+                                    ring.set());
+                continue;
+            }
             client_vectors(shares, description.share_bits, activation_.modulus(piece.group), factors, addend,
                            ring.set());
             for (std::size_t v = 0; v < kSquareProducts; ++v)
@@ -98,12 +103,12 @@ std::vector<std::uint8_t> SquareCompositeClient::answer(int layer, std::size_t c
             std::ranges::copy(addend, slots_of(piece, squares).begin());
         }
     }
-    std::array<scheme::CompositeFactor, kSquareProducts> factors;
-    for (std::size_t v = 0; v < kSquareProducts; ++v) factors[v] = {vectors.subspan(v * bytes, bytes), own[v]};
+    std::vector<scheme::CompositeFactor> factors;
+    for (std::size_t v = 0; v < products; ++v) factors.push_back({vectors.subspan(v * bytes, bytes), own[v]});
     std::vector<std::uint8_t> sent = evaluator_->answer(std::move(made->answer), factors, half);
     for (const SlotLayout::Piece& piece : pieces) {
         const auto sum = slots_of(piece, half);
-        add_mod(sum, slots_of(piece, squares), activation_.modulus(piece.group));
+        if (!sine) add_mod(sum, slots_of(piece, squares), activation_.modulus(piece.group));
         layout.scatter<std::uint32_t>(layer, piece, sum, share);
     }
     return sent;

@@ -16,8 +16,6 @@ public:
 
     std::vector<std::uint8_t> start() const override;
     void begin(std::span<const std::uint8_t> setup) override;
-    bool knows_shares_ahead() const override { return false; }
-    void share_ahead(int layer, std::size_t chunk, std::span<std::uint32_t> share) const override;
     std::unique_ptr<PreparedAnswer> prepare(int layer, std::size_t chunk) const override;
     std::vector<std::uint8_t> answer(int layer, std::size_t chunk, std::unique_ptr<PreparedAnswer> prepared,
                                      std::span<const std::uint8_t> vectors,

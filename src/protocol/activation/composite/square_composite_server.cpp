@@ -3,8 +3,10 @@
 #include <array>
 
 #include "base/error.h"
+#include "model/sine.h"
 #include "protocol/activation/composite/setup.h"
-#include "protocol/activation/slots/square_shares.h"
+#include "protocol/activation/composite/sine_shares.h"
+#include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
 
@@ -33,7 +35,7 @@ std::vector<std::uint8_t> SquareCompositeServer::make_vectors(std::size_t number
     const scheme::CompositeRing& ring = *activation_.ring();
     require(number < activation_.vectors_end(layout.layers() - 1), ErrorKind::kInternal,
             "no layer needs these vectors");
-    std::array<SecretVector<std::uint32_t>, kSquareProducts> vectors;
+    std::vector<SecretVector<std::uint32_t>> vectors(activation_.products());
     for (auto& vector : vectors) vector = SecretVector<std::uint32_t>(ring.values());  // zero where no layer is
     {
         SecretBuffer<std::uint32_t> own(ring.degree());
@@ -46,19 +48,26 @@ std::vector<std::uint8_t> SquareCompositeServer::make_vectors(std::size_t number
             for (const SlotLayout::Piece& piece : layout.pieces(l, number - description.first_chunk)) {
                 const auto part = std::span<std::uint32_t>(own).first(piece.count);
                 const auto part_kappa = std::span<std::int32_t>(kappa).first(piece.count);
+                const auto slots_of = [&](std::size_t v) {
+                    return activation_.slots_of(piece, std::span<std::uint32_t>(vectors[v]));
+                };
                 layout.gather<std::uint32_t>(l, piece, all, part);
+                if (description.curve == model::Curve::kSine) {
+                    // The client's vectors are its sines and cosines.
+                    model::sine_factors(part, model::ShareOf::kServer, description.share_bits, description.amplitude,
+                                        activation_.modulus(piece.group), slots_of(1), slots_of(0), ring.set());
+                    continue;
+                }
                 layout.expand<std::int32_t>(l, piece, curves_[static_cast<std::size_t>(l)].kappa, part_kappa);
                 server_vectors(part, part_kappa, description.share_bits, activation_.modulus(piece.group), made,
                                ring.set());
-                for (std::size_t v = 0; v < kSquareProducts; ++v)
-                    std::ranges::copy(made[v],
-                                      activation_.slots_of(piece, std::span<std::uint32_t>(vectors[v])).begin());
+                for (std::size_t v = 0; v < kSquareProducts; ++v) std::ranges::copy(made[v], slots_of(v).begin());
             }
         }
     }
     std::vector<std::uint8_t> out;
     out.reserve(activation_.sizes().vectors);
-    for (std::uint32_t v = 0; v < kSquareProducts; ++v) {
+    for (std::uint32_t v = 0; v < activation_.products(); ++v) {
         Prng rng = encryption_.stream(number, v);
         key_->encrypt({static_cast<std::uint32_t>(number), v}, vectors[v], rng, out);
     }
@@ -84,10 +93,14 @@ void SquareCompositeServer::finish(int layer, std::size_t chunk, std::span<const
         const auto part_own = std::span<std::uint32_t>(own).first(piece.count);
         const auto part_kappa = std::span<std::int32_t>(kappa).first(piece.count),
                    part_offset = std::span<std::int32_t>(offset).first(piece.count);
-        layout.gather<std::uint32_t>(layer, piece, pre_activations, part_own);
-        layout.expand<std::int32_t>(layer, piece, curve.kappa, part_kappa);
         layout.expand<std::int32_t>(layer, piece, curve.offset, part_offset);
-        finish_server_share(part, part_own, part_kappa, part_offset, activation_.modulus(piece.group), ring.set());
+        if (description.curve == model::Curve::kSine) {
+            add_offset(part, part_offset, activation_.modulus(piece.group));
+        } else {
+            layout.gather<std::uint32_t>(layer, piece, pre_activations, part_own);
+            layout.expand<std::int32_t>(layer, piece, curve.kappa, part_kappa);
+            finish_server_share(part, part_own, part_kappa, part_offset, activation_.modulus(piece.group), ring.set());
+        }
         layout.scatter<std::uint32_t>(layer, piece, part, share);
     }
 }

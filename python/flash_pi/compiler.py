@@ -1,0 +1,95 @@
+"""From a network to a compiled model."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterable, Sequence
+
+from . import _native
+from .errors import Error
+from .inputs import prepare
+from .progress import reporter
+
+
+@dataclass(frozen=True)
+class Report:
+    """What compiling found.
+
+    Attributes:
+        snr_db: of the logits against the float network, on the check inputs.
+        agreement: share of the check inputs that keep the float network's class.
+        layers: a dict for each layer (name, channels, height, width, share_bits, range, margin, snr_db), as
+            pandas.DataFrame takes them.
+        notes: what was left out or turned on the way in.
+    """
+
+    snr_db: float
+    agreement: float
+    calibration_inputs: int
+    check_inputs: int
+    layers: list[dict[str, Any]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    model: _native.Model
+    report: Report
+
+
+def compile(network: Any, calibration: Iterable[Any], *, name: str = "", input_shape: Sequence[int] | None = None,
+            mean: Sequence[float] | None = None, std: Sequence[float] | None = None, resize: int = 0,
+            classes: Sequence[str] | None = None, trust_server: bool = False, least_agreement: float = 0.6,
+            progress: bool | Callable[[float, str], None] = False) -> Compiled:
+    """Compiles a network whose activations are x^2 + x (or other squares) for private inference.
+
+    Args:
+        network: an ONNX file, the bytes of one, or a torch module in evaluation mode.
+        calibration: inputs as prepare() takes them, some hundreds; of the training set, never of the test set.
+        input_shape: (C, H, W); needed for a torch module.
+        mean, std, resize: how pixels / 255 become the input, where the file does not say it.
+        classes: names of the logits.
+        trust_server: fewer bytes, private only from a server that follows the protocol.
+        least_agreement: share of check inputs that must keep the float network's class.
+        progress: True for a bar, or a function of a fraction and a phase.
+
+    Raises Error: "unsupported" names the operator and the remedy, "range" the layer that does not fit.
+    """
+    read = _read(network, name, input_shape)
+    if mean is not None or std is not None or resize:
+        rule = _native.PictureRule()
+        rule.resize = resize
+        rule.crop_height, rule.crop_width = read.info.input_shape[1:]
+        rule.mean, rule.std = list(mean or []), list(std or [])
+        read.set_pictures(rule)
+    if classes is not None:
+        read.set_classes(list(classes))
+    inputs = [prepare(read.info, given) for given in calibration]
+    with reporter(progress, "compiling") as report:
+        model, *figures = read.compile(inputs, name, trust_server, least_agreement, report)
+    return Compiled(model, Report(*figures))
+
+
+def _read(network: Any, name: str, input_shape: Sequence[int] | None) -> _native.Network:
+    if isinstance(network, (str, os.PathLike)):
+        return _native.Network.read(Path(network))
+    if isinstance(network, (bytes, bytearray)):
+        return _native.Network.parse(bytes(network), name or "network")
+    if not hasattr(network, "state_dict"):
+        raise Error(f"a network is an ONNX file, its bytes or a torch module, not {type(network).__name__}",
+                    "invalid-argument")
+    if input_shape is None:
+        raise Error("a torch module does not say what it takes: give input_shape=(channels, height, width)",
+                    "invalid-argument")
+    import torch
+
+    if network.training:
+        raise Error("the module is in training mode: call .eval() first, so that its statistics are fixed",
+                    "invalid-argument")
+    file = io.BytesIO()
+    with torch.no_grad():
+        torch.onnx.export(network, torch.zeros(1, *input_shape), file, opset_version=13)
+    return _native.Network.parse(file.getvalue(), name or type(network).__name__)

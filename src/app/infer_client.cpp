@@ -1,0 +1,75 @@
+#include "app/infer_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "app/infer.h"
+#include "app/warning.h"
+#include "transport/refusal.h"
+
+namespace flash::app {
+
+namespace {
+
+constexpr std::chrono::seconds kLongestPause{30};  // between two attempts
+constexpr std::chrono::seconds kLongestObeyed{
+    3'600};  // that a server may ask for; beyond it there is no use in waiting
+
+Sha256 parse_fingerprint(const std::string& text) {
+    Sha256 out{};
+    const auto digit = [&](char c) -> int {
+        if (c >= '0' && c <= '9') return c - '0';
+        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+        throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
+    };
+    if (text.size() != 64) throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
+    for (std::size_t i = 0; i < 32; ++i)
+        out[i] = static_cast<std::uint8_t>(digit(text[2 * i]) * 16 + digit(text[2 * i + 1]));
+    return out;
+}
+
+}  // namespace
+
+InferClient::InferClient(const InferCommand& command) : retries_(command.retries) {
+    const transport::Address address = transport::parse_address(command.server);
+    options_.host = address.host;
+    options_.port = address.port;
+    options_.protocol = protocol::kProtocolName;
+    options_.pinned_fingerprint = command.pin;
+    options_.ca_file = command.ca;
+    options_.timeout = command.timeout;
+    options_.limits.timeout = command.timeout;
+    session_options_.timeout = command.timeout;
+    session_options_.policy.trust_server = command.trust_server;
+    session_options_.policy.large_ring_only = command.large_ring;
+    // Names are shorter than fingerprints.
+    if (command.model && command.model->size() >= 2 * std::tuple_size_v<Sha256>)
+        expect(parse_fingerprint(*command.model));
+    else if (command.model)
+        session_options_.model = *command.model;
+}
+
+void InferClient::connect() {
+    if (session_) return;
+    session_ = std::make_unique<protocol::ClientSession>(transport::connect_tls(options_), session_options_);
+    expect(session_->model().fingerprint);
+}
+
+bool InferClient::is_passing(const Error& error) {
+    if (transport::retry_after(error.what()) > kLongestObeyed) return false;
+    return error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kTimeout ||
+           error.kind() == ErrorKind::kRemote;
+}
+
+void InferClient::pause_after(const Error& error, int attempt) {
+    const auto pause = transport::retry_after(error.what())
+                           .value_or(std::min(std::chrono::seconds(1 << std::min(attempt, 5)), kLongestPause));
+    warn(fmt::format("{}; trying again in {} s", error.what(), pause.count()));
+    std::this_thread::sleep_for(pause);
+}
+
+}  // namespace flash::app

@@ -1,8 +1,0 @@
-#include "lattice/kernels/lanes_portable.h"
-#include "protocol/activation/slots/kernels/square_shares.inl"
-
-namespace flash::protocol::kernels {
-
-const SquareShares kSquareSharesPortable = kKernels;
-
-}  // namespace flash::protocol::kernels

@@ -1,0 +1,149 @@
+// The public headers, used as a user would: compile, serve, ask, cancel.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <random>
+
+#include "flash/client.h"
+#include "flash/compiler.h"
+#include "flash/server.h"
+
+namespace flash {
+namespace {
+
+const std::filesystem::path kSource = FLASH_SOURCE_DIR;
+
+std::vector<std::filesystem::path> pictures() {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(kSource / "examples" / "pictures"))
+        if (entry.path().extension() == ".jpg") found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+}
+
+/// The demonstration model, compiled once by way of the public headers.
+const Compiled& compiled() {
+    static const Compiled made = [] {
+        const Network network = Network::read(kSource / "models" / "cifar10" / "cifar10.onnx");
+        std::vector<std::vector<float>> calibration;
+        for (const auto& picture : pictures()) calibration.push_back(prepare(network.info(), picture));
+        CompileOptions options;
+        options.name = "through-the-library";
+        return network.compile(calibration, options);
+    }();
+    return made;
+}
+
+ErrorKind kind_of(const std::function<void()>& call) {
+    try {
+        call();
+    } catch (const Error& error) {
+        return error.kind();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return ErrorKind::kInternal;
+}
+
+TEST(Library, CompilesAndReports) {
+    const Compiled& made = compiled();
+    EXPECT_EQ(made.model.info().name, "through-the-library");
+    EXPECT_EQ(made.model.info().input, (Shape3{3, 32, 32}));
+    EXPECT_EQ(made.model.info().classes.size(), 10u);
+    EXPECT_EQ(made.model.info().fingerprint.size(), 64u);
+    EXPECT_EQ(made.report.layers.size(), static_cast<std::size_t>(made.model.info().layers));
+    EXPECT_GT(made.report.snr_db, 20);
+    EXPECT_GE(made.report.agreement, 0.6);
+}
+
+TEST(Library, SavesAndLoads) {
+    const auto path = std::filesystem::temp_directory_path() / "flash-library-test.flash";
+    compiled().model.save(path);
+    const Model again = Model::load(path);
+    std::filesystem::remove(path);
+    EXPECT_EQ(again.info().fingerprint, compiled().model.info().fingerprint);
+    const std::vector<float> input = prepare(again.info(), pictures().front());
+    EXPECT_EQ(again.evaluate(input).logits, compiled().model.evaluate(input).logits);
+    EXPECT_EQ(kind_of([&] { Model::load(path); }), ErrorKind::kFile);
+}
+
+TEST(Library, AnswersPrivatelyWhatTheTwinSays) {
+    Server server(compiled().model);
+    Client client({.address = server.address(), .pin = server.pin()});
+    EXPECT_EQ(client.model().fingerprint, compiled().model.info().fingerprint);
+    for (const auto& picture : pictures()) {
+        const std::vector<float> input = prepare(client.model(), picture);
+        double last = 0;
+        const Answer answer = client.infer(input, [&](double fraction) { last = fraction; });
+        EXPECT_EQ(last, 1);
+        const TwinAnswer twin = compiled().model.evaluate(input);
+        ASSERT_EQ(answer.logits.size(), twin.logits.size());
+        const auto best = best_classes(client.model(), answer.logits);
+        EXPECT_EQ(best.front().index, best_classes(client.model(), twin.logits).front().index);
+        EXPECT_EQ(best.size(), 5u);
+        EXPECT_EQ(answer.bytes_sent, client.model().upload_bytes);
+        EXPECT_EQ(answer.bytes_received, client.model().download_bytes);
+        EXPECT_EQ(answer.unreliable, "");
+        EXPECT_GT(answer.seconds, 0);
+    }
+    EXPECT_EQ(server.inferences(), pictures().size());
+    server.stop();
+    EXPECT_EQ(kind_of([&] { client.infer(prepare(client.model(), pictures().front())); }), ErrorKind::kRemote);
+}
+
+TEST(Library, RunsSeveralAtOnceAndCancels) {
+    Server server(compiled().model);
+    Client client({.address = server.address(), .pin = server.pin()});
+    const std::vector<float> input = prepare(client.model(), pictures().front());
+    std::vector<std::future<Answer>> answers;
+    for (int i = 0; i < 3; ++i) answers.push_back(client.infer_async(input));
+    const int best = best_classes(client.model(), compiled().model.evaluate(input).logits).front().index;
+    for (auto& answer : answers) EXPECT_EQ(best_classes(client.model(), answer.get().logits).front().index, best);
+
+    std::stop_source source;
+    auto cancelled = client.infer_async(
+        input, [&](double) { source.request_stop(); }, source.get_token());
+    EXPECT_EQ(kind_of([&] { cancelled.get(); }), ErrorKind::kCancelled);
+    EXPECT_EQ(kind_of([&] { client.infer(input, {}, source.get_token()); }), ErrorKind::kCancelled);
+    EXPECT_EQ(best_classes(client.model(), client.infer(input).logits).front().index, best);  // on a new connection
+}
+
+TEST(Library, RefusesWhatDoesNotFit) {
+    Server server(compiled().model);
+    EXPECT_EQ(kind_of([&] { Client({.address = server.address(), .pin = "sha256:" + std::string(64, '0')}); }),
+              ErrorKind::kNetwork);
+    EXPECT_EQ(kind_of([&] {
+                  Client({.address = server.address(), .pin = server.pin(), .fingerprint = std::string(64, '0')});
+              }),
+              ErrorKind::kProtocol);
+    EXPECT_EQ(kind_of([&] { Client({.address = server.address(), .pin = server.pin(), .fingerprint = "abc"}); }),
+              ErrorKind::kInvalidArgument);
+    Client client({.address = server.address(), .pin = server.pin()});
+    std::vector<float> input(client.model().input.size());
+    input[7] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_EQ(kind_of([&] { client.infer(input); }), ErrorKind::kInvalidArgument);
+    input.pop_back();
+    EXPECT_EQ(kind_of([&] { client.infer(input); }), ErrorKind::kInvalidArgument);
+    EXPECT_EQ(kind_of([&] { prepare(client.model(), Pixels{{}, 4, 4, 3}); }), ErrorKind::kInvalidArgument);
+    EXPECT_EQ(kind_of([&] { Network::read("/nonexistent.onnx"); }), ErrorKind::kFile);
+    ServerOptions half;
+    half.key = "key.pem";
+    EXPECT_EQ(kind_of([&] { Server(compiled().model, half); }), ErrorKind::kInvalidArgument);
+}
+
+TEST(Library, PicturesInMemoryAreThoseOfFiles) {
+    std::mt19937 random(1);
+    std::vector<std::uint8_t> samples(32 * 32 * 3);
+    for (auto& sample : samples) sample = static_cast<std::uint8_t>(random());
+    const ModelInfo& info = compiled().model.info();
+    const std::vector<float> input = prepare(info, Pixels{samples, 32, 32, 3});
+    ASSERT_EQ(input.size(), info.input.size());
+    // CHW of HWC, normalised
+    const std::size_t y = 5, x = 9, c = 2;
+    const float pixel = static_cast<float>(samples[(y * 32 + x) * 3 + c]) / 255;
+    EXPECT_NEAR(input[(c * 32 + y) * 32 + x], (pixel - info.pictures.mean[c]) / info.pictures.std[c], 1e-5);
+}
+
+}  // namespace
+}  // namespace flash
