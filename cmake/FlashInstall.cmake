@@ -1,4 +1,5 @@
-# cmake --install: the headers, the static libraries of the components that were built, and what find_package(Flash) and pkg-config read.
+# cmake --install: the headers, the static libraries of the components that were built, and what find_package(Flash)
+# and pkg-config read.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -31,7 +32,8 @@ set(FLASH_PC_COMMON "-lflash_api_common -lflash_data -lflash_protocol -lflash_tr
 -lflash_model_proto -lflash_scheme -lflash_lattice -lflash_base")
 set(FLASH_PC_client "-lflash_api_client ${FLASH_PC_COMMON}")
 set(FLASH_PC_server "-lflash_api_server ${FLASH_PC_COMMON}")
-set(FLASH_PC_compiler "-lflash_api_compiler -lflash_compiler -lflash_planner -lflash_api_server ${FLASH_PC_COMMON} -lonnx -lonnx_proto")
+set(FLASH_PC_compiler "-lflash_api_compiler -lflash_compiler -lflash_planner -lflash_api_server ${FLASH_PC_COMMON} \
+-lonnx -lonnx_proto")
 foreach(component client server compiler)
   if(component IN_LIST FLASH_COMPONENTS)
     set(FLASH_PC_LIBS ${FLASH_PC_${component}})

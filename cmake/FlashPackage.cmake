@@ -1,4 +1,5 @@
-# Installation, and the Debian package: `cmake --build build/release --target package` makes flash_VERSION_ARCH.deb.
+# The program's installation (component "program"), and its Debian package:
+# `cmake --build build/release --target package` makes build/release/flash_VERSION_ARCHITECTURE.deb.
 include(GNUInstallDirs)
 
 add_custom_command(
@@ -9,21 +10,25 @@ add_custom_command(
 add_custom_target(manual ALL DEPENDS ${PROJECT_BINARY_DIR}/flash.1 ${PROJECT_BINARY_DIR}/flash.bash)
 
 set(packaging ${PROJECT_SOURCE_DIR}/packaging)
-install(TARGETS flash RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES ${PROJECT_BINARY_DIR}/flash.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(TARGETS flash RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+install(FILES ${PROJECT_BINARY_DIR}/flash.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
 install(FILES ${PROJECT_BINARY_DIR}/flash.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
-        RENAME flash)
-install(FILES ${packaging}/flash.service DESTINATION lib/systemd/system)
-install(FILES ${packaging}/flash.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/flash)
+        RENAME flash COMPONENT program)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
               ${packaging}/haproxy/haproxy.cfg ${packaging}/kubernetes/flash.yaml ${packaging}/grafana/flash.json
-        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+# In the package only: an installation under another prefix has no business in /etc or with the system's services.
+install(FILES ${packaging}/flash.service DESTINATION lib/systemd/system COMPONENT system EXCLUDE_FROM_ALL)
+install(FILES ${packaging}/flash.toml DESTINATION /etc/flash COMPONENT system EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
+set(CPACK_COMPONENTS_ALL program system)
+set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PACKAGE_NAME flash)
 set(CPACK_PACKAGE_CONTACT "The Flash authors <flash@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
-set(CPACK_PACKAGE_FILE_NAME flash_${PROJECT_VERSION}_amd64)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_STRIP_FILES TRUE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)

@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 
 namespace flash::protocol {
 namespace {
@@ -134,7 +134,7 @@ const bool registered = [] {
         for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}})
             add_all(
                 std::to_string(slots.degree) + "x" + std::to_string(slots.moduli) + "/24",
-                [=] { return std::make_unique<SquareComposite>(architecture(24, slots), set); }, set);
+                [=] { return std::make_unique<CompositeActivation>(architecture(24, slots), set); }, set);
     }
     return true;
 }();

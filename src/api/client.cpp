@@ -11,20 +11,6 @@
 
 namespace flash {
 
-namespace {
-
-Sha256 parse_fingerprint(const std::string& text) {
-    Sha256 bytes{};
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    if (text.size() != 2 * bytes.size() || text.find_first_not_of(kDigits) != std::string::npos)
-        throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits in lower case");
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-        bytes[i] = static_cast<std::uint8_t>(16 * kDigits.find(text[2 * i]) + kDigits.find(text[2 * i + 1]));
-    return bytes;
-}
-
-}  // namespace
-
 class Client::Impl {
 public:
     explicit Impl(ClientOptions options) {
@@ -36,7 +22,12 @@ public:
         connection_.timeout = connection_.limits.timeout = session_options_.timeout = options.timeout;
         session_options_.policy.trust_server = options.trust_server;
         session_options_.policy.large_ring_only = options.large_ring_only;
-        if (options.fingerprint) session_options_.expected_fingerprint = parse_fingerprint(*options.fingerprint);
+        if (options.fingerprint) {
+            Sha256 fingerprint{};
+            if (!from_hex(*options.fingerprint, fingerprint))
+                throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
+            session_options_.expected_fingerprint = fingerprint;
+        }
         connect();
         const protocol::ClientModel& model = session_->model();
         info_ = api::info_of(model.architecture, model.fingerprint, model.cost);
@@ -50,12 +41,12 @@ public:
         const std::lock_guard lock(one_at_a_time_);
         if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
         if (!session_) connect();
-        // Closing the channel wakes every thread of the inference that waits for the server.
-        const std::stop_callback cancel(stop, [this] { channel_->fail("the client cancelled the inference"); });
         const transport::Traffic before = channel_->traffic();
         const auto began = std::chrono::steady_clock::now();
         protocol::ClientResult result;
         try {
+            // Closing the channel wakes every thread of the inference that waits for the server.
+            const std::stop_callback cancel(stop, [this] { channel_->fail("the client cancelled the inference"); });
             result = session_->infer(input, progress);
         } catch (const Error&) {
             session_.reset();
@@ -69,12 +60,14 @@ public:
         const model::Architecture& architecture = session_->model().architecture;
         Answer answer;
         answer.unreliable = model::doubt(architecture, result.x, result.logits);
-        answer.clamped = data::clamped_share(architecture, {input.begin(), input.end()});
+        answer.clamped = data::clamped_share(architecture, input);
         answer.logits = std::move(result.logits);
         answer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
         answer.round_trips = result.round_trips;
         answer.bytes_sent = after.bytes_sent - before.bytes_sent;
         answer.bytes_received = after.bytes_received - before.bytes_received;
+        // Asked to stop when all was there: the answer stands, but the channel has been closed.
+        if (stop.stop_requested()) session_.reset();
         return answer;
     }
 

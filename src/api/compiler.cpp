@@ -86,6 +86,8 @@ Compiled Network::compile(std::span<const std::vector<float>> calibration, const
         report.layers.push_back(
             {layer.name, api::shape_of(layer.output), layer.share_bits, layer.range, layer.margin, layer.snr_db});
     report.notes = impl_->imported.notes;
+    for (const compiler::Outlier& outlier : result.report.outliers)
+        report.notes.push_back(compiler::describe(outlier, "number " + std::to_string(outlier.image)));
     return {Model(std::make_shared<const Model::Data>(std::move(result.model))), std::move(report)};
 }
 

@@ -32,13 +32,6 @@ namespace {
 /// Which picture of the set is the i-th of `used`.
 std::size_t picture_at(std::size_t i, std::size_t used, const data::Dataset& set) { return i * set.size() / used; }
 
-std::string outlier_text(const compiler::Outlier& outlier, const std::string& name) {
-    const std::string why = outlier.reach > 0
-                                ? fmt::format("values on it reach {:.3g} times as far as on most others", outlier.reach)
-                                : std::string("the float network diverges on it");
-    return fmt::format("calibration picture {} is left out: {}. The model answers pictures like it wrongly", name, why);
-}
-
 /// Where the compiler chooses, rates are measured with widths that it often takes.
 constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
 
@@ -121,7 +114,7 @@ void run_compile(const CompileCommand& command) {
     compiler::CompileResult result = compiler::compile(imported, pictures, options);
     progress.finish();
     for (const compiler::Outlier& outlier : result.report.outliers)
-        imported.notes.push_back(outlier_text(outlier, set->name(picture_at(outlier.image, pictures.size(), *set))));
+        imported.notes.push_back(describe(outlier, set->name(picture_at(outlier.image, pictures.size(), *set))));
     for (std::size_t i = imported.notes.size() - result.report.outliers.size(); i < imported.notes.size(); ++i)
         warn(imported.notes[i]);
     if (options.timing) planner::pack_for(*options.timing, result.model);

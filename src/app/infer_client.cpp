@@ -8,6 +8,7 @@
 
 #include "app/infer.h"
 #include "app/warning.h"
+#include "service/model_name.h"
 #include "transport/refusal.h"
 
 namespace flash::app {
@@ -17,20 +18,6 @@ namespace {
 constexpr std::chrono::seconds kLongestPause{30};  // between two attempts
 constexpr std::chrono::seconds kLongestObeyed{
     3'600};  // that a server may ask for; beyond it there is no use in waiting
-
-Sha256 parse_fingerprint(const std::string& text) {
-    Sha256 out{};
-    const auto digit = [&](char c) -> int {
-        if (c >= '0' && c <= '9') return c - '0';
-        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-        throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    };
-    if (text.size() != 64) throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
-    for (std::size_t i = 0; i < 32; ++i)
-        out[i] = static_cast<std::uint8_t>(digit(text[2 * i]) * 16 + digit(text[2 * i + 1]));
-    return out;
-}
 
 }  // namespace
 
@@ -47,10 +34,15 @@ InferClient::InferClient(const InferCommand& command) : retries_(command.retries
     session_options_.policy.trust_server = command.trust_server;
     session_options_.policy.large_ring_only = command.large_ring;
     // Names are shorter than fingerprints.
-    if (command.model && command.model->size() >= 2 * std::tuple_size_v<Sha256>)
-        expect(parse_fingerprint(*command.model));
-    else if (command.model)
+    if (command.model && command.model->size() >= 2 * std::tuple_size_v<Sha256>) {
+        Sha256 fingerprint{};
+        if (!from_hex(*command.model, fingerprint))
+            throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
+        expect(fingerprint);
+    } else if (command.model) {
+        service::parse_model_name(*command.model);
         session_options_.model = *command.model;
+    }
 }
 
 void InferClient::connect() {

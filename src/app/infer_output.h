@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "model/ranking.h"
 #include "base/profile.h"
+#include "model/ranking.h"
 #include "protocol/client_inference.h"
 #include "transport/channel.h"
 

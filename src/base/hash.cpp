@@ -48,6 +48,22 @@ Sha256 sha256_parts(std::initializer_list<std::span<const std::uint8_t>> parts) 
     return digest.finish();
 }
 
+bool from_hex(std::string_view text, std::span<std::uint8_t> out) {
+    if (text.size() != 2 * out.size()) return false;
+    const auto digit = [](char c) {
+        if (c >= '0' && c <= '9') return c - '0';
+        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+        return -1;
+    };
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+        if (high < 0 || low < 0) return false;
+        out[i] = static_cast<std::uint8_t>(16 * high + low);
+    }
+    return true;
+}
+
 std::string to_hex(std::span<const std::uint8_t> bytes) {
     static constexpr char kDigits[] = "0123456789abcdef";
     std::string out;

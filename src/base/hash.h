@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 
 struct evp_md_ctx_st;
 
@@ -30,6 +31,8 @@ private:
 Sha256 sha256(std::span<const std::uint8_t> data);
 /// SHA-256 over the concatenation of length-prefixed parts, so that no two part lists collide.
 Sha256 sha256_parts(std::initializer_list<std::span<const std::uint8_t>> parts);
+/// Hexadecimal digits of either case into as many bytes as `out` has; false if the text is anything else.
+bool from_hex(std::string_view text, std::span<std::uint8_t> out);
 /// Lower-case hexadecimal.
 std::string to_hex(std::span<const std::uint8_t> bytes);
 

@@ -1,5 +1,7 @@
 #include "compiler/outliers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -46,6 +48,13 @@ std::map<std::size_t, double> far_images(const std::vector<float>& maxima, const
 }
 
 }  // namespace
+
+std::string describe(const Outlier& outlier, const std::string& name) {
+    const std::string why = outlier.reach > 0
+                                ? fmt::format("values on it reach {:.3g} times as far as on most others", outlier.reach)
+                                : std::string("the float network diverges on it");
+    return fmt::format("calibration picture {} is left out: {}. The model answers pictures like it wrongly", name, why);
+}
 
 SoundCalibration calibrate_soundly(const Network& network, std::span<const std::vector<float>> images,
                                    const std::function<void(double)>& progress) {

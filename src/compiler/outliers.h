@@ -4,6 +4,7 @@
 // named: the compiled network answers pictures like them wrongly.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "compiler/calibrate.h"
@@ -14,6 +15,9 @@ struct Outlier {
     std::size_t image = 0;  ///< of those given
     double reach = 0;       ///< how far in some layer, relative to what 98% of the images stay below; 0: it diverges
 };
+
+/// In a sentence; name: of the picture.
+std::string describe(const Outlier& outlier, const std::string& name);
 
 struct SoundCalibration {
     Calibration calibration;        ///< of the images that are kept

@@ -1,6 +1,7 @@
 // The inputs of a command: pictures and arrays given one by one, folders of them, and standard input.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,6 @@ std::vector<std::string> find_inputs(const std::string& word);
 std::vector<Input> load_inputs(const std::string& path, const model::Preprocessing& how, const model::Shape& shape);
 
 /// Share of the values that lie beyond the model's range of inputs and are clamped to it; 0 to 1.
-double clamped_share(const model::Architecture& architecture, const std::vector<float>& values);
+double clamped_share(const model::Architecture& architecture, std::span<const float> values);
 
 }  // namespace flash::data

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -25,13 +25,7 @@ protocol::Epoch epoch_of(const std::filesystem::path& model, bool rotate) {
     const std::vector<std::uint8_t> bytes = read_file(path.string(), 1024);
     const std::string text(bytes.begin(), bytes.end());
     protocol::Epoch epoch{};
-    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-    bool good = text.size() == 2 * epoch.size() + 1 && text.back() == '\n';
-    for (std::size_t i = 0; good && i < epoch.size(); ++i) {
-        const int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-        good = high >= 0 && low >= 0;
-        if (good) epoch[i] = static_cast<std::uint8_t>(16 * high + low);
-    }
+    const bool good = text.ends_with('\n') && from_hex(std::string_view(text).substr(0, text.size() - 1), epoch);
     if (!good)
         throw Error(ErrorKind::kFile,
                     fmt::format("'{}' is not what flash serve --rotate writes; remove it, or begin a new epoch",

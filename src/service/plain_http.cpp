@@ -11,7 +11,7 @@
 
 namespace flash::service {
 
-PlainHttp::PlainHttp(transport::BoundSocket& socket, HttpSite site) : site_(std::move(site)), listener_(socket) {
+PlainHttp::PlainHttp(transport::BoundSocket& bound, HttpSite site) : site_(std::move(site)), listener_(bound) {
     listener_.start([this](int socket, const sockaddr_storage&) { serve(socket); });
 }
 

@@ -127,9 +127,11 @@ TEST(Precision, UnitsOfLayersAndChannelsDoNotMatter) {
         SCOPED_TRACE(seed);
         Chain chain(seed, 3);
         const auto images = chain.images(40, seed);
-        const CompileResult before = compile(chain.imported(), images, {});
+        CompileOptions options;  // the slots stay the same: other ones have other widths of T to choose from
+        options.slots = model::SlotChoice{8192, 2};
+        const CompileResult before = compile(chain.imported(), images, options);
         chain.rescale(2);
-        const CompileResult after = compile(chain.imported(), images, {});
+        const CompileResult after = compile(chain.imported(), images, options);
         printf("%.1f dB, badly scaled %.1f dB\n", before.report.snr_db, after.report.snr_db);
         EXPECT_GT(after.report.snr_db, 22);
         EXPECT_NEAR(after.report.snr_db, before.report.snr_db, 1);

@@ -104,7 +104,8 @@ void check_layers_of(const model::SlotChoice& slots, testing::Curves curves = te
         try {
             compiled = compile(imported, random.images(20, seed), options);
         } catch (const Error& error) {
-            EXPECT_EQ(error.kind(), ErrorKind::kRange) << error.what();  // this m and T need not suit every network
+            // This m and T need not suit every network, nor these slots every T.
+            EXPECT_TRUE(error.kind() == ErrorKind::kRange || error.kind() == ErrorKind::kUnsupported) << error.what();
             continue;
         }
         const model::Model& m = compiled->model;
@@ -205,11 +206,21 @@ TEST(RandomNetworks, EveryLayerOfSinesIsWithinTheRoundingOfItsIntegers) {
 // networks within a twelfth, the median within a thirtieth; a few deep ones of heavy tails are allowed more.
 void compare_end_to_end(testing::Curves curves) {
     std::vector<double> all;
+    std::size_t refused = 0;
     for (std::uint64_t seed = 1; seed <= kNetworks; ++seed) {
         SCOPED_TRACE(seed);
         const testing::RandomNetwork random = network_of(seed, curves);
         const ImportedModel imported = import_onnx(random.onnx, "random");
-        const CompileResult result = compile(imported, random.images(40, seed), {});
+        std::optional<CompileResult> compiled;
+        try {
+            compiled = compile(imported, random.images(40, seed), {});
+        } catch (const Error& error) {
+            // Forty pictures may say so little of the tail of a logit that the margin leaves nothing of it.
+            EXPECT_EQ(error.kind(), ErrorKind::kRange) << error.what();
+            ++refused;
+            continue;
+        }
+        const CompileResult& result = *compiled;
         const model::Twin twin(result.model);
         double signal = 0, error = 0;
         int clean = 0;
@@ -230,10 +241,11 @@ void compare_end_to_end(testing::Curves curves) {
                                  << result.report.snr_db;
         EXPECT_EQ(model::serialize(model::parse(model::serialize(result.model))), model::serialize(result.model));
     }
+    EXPECT_LE(refused, curves == testing::Curves::kSquares ? 0u : kNetworks / 10);
     std::sort(all.begin(), all.end());
     printf("signal to quantisation noise of the logits: worst %.1f dB, tenth %.1f dB, median %.1f dB\n", all.front(),
            all[all.size() / 10], all[all.size() / 2]);
-    EXPECT_GT(all[all.size() / 10], 22);
+    EXPECT_GT(all[all.size() / 10], curves == testing::Curves::kSquares ? 22 : 18);
     EXPECT_GT(all[all.size() / 4], 27);
     EXPECT_GT(all[all.size() / 2], curves == testing::Curves::kSquares ? 31 : 29);
 }

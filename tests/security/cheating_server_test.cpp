@@ -537,7 +537,7 @@ std::vector<std::vector<std::int32_t>> two_pictures(const ClientModel& known) {
 
 TEST(CheatingServer, TwoPicturesLookAlike) {
     const ClientModel& known = varied_model();
-    const scheme::CompositeRing& ring = *protocol::SquareComposite(known.architecture).ring();
+    const scheme::CompositeRing& ring = *protocol::CompositeActivation(known.architecture).ring();
     std::optional<Shape> whole;
     for (const Cheat& cheat : cheats()) {
         SCOPED_TRACE(cheat.name);
@@ -572,7 +572,7 @@ TEST(CheatingServer, TwoPicturesLookAlike) {
 /// The control: what is drawn once and used in every run is not uniform.
 TEST(CheatingServer, ControlRandomnessThatIsUsedAgainIsFound) {
     const ClientModel& known = varied_model();
-    const scheme::CompositeRing& ring = *protocol::SquareComposite(known.architecture).ring();
+    const scheme::CompositeRing& ring = *protocol::CompositeActivation(known.architecture).ring();
     std::map<std::string, flash::testing::Uniformity> parts;
     for (int run_number = 0; run_number < 4; ++run_number)
         add(known, ring, flash::testing::play(*cheats().front().server(known), picture_of(known, 0), 5), parts);

@@ -158,11 +158,11 @@ TEST(Interference, ControlOneKeyForAllDepths) {
 }
 
 /// A client that lets the half which it should keep into its answers.
-class SendsBothHalves : public protocol::SquareComposite {
+class SendsBothHalves : public protocol::CompositeActivation {
 public:
-    using SquareComposite::SquareComposite;
+    using CompositeActivation::CompositeActivation;
     std::unique_ptr<protocol::ActivationClient> client(const SecretSeed& seed) const override {
-        return std::make_unique<Client>(SquareComposite::client(seed));
+        return std::make_unique<Client>(CompositeActivation::client(seed));
     }
 
 private:

@@ -2,7 +2,7 @@
 // collected over many runs and compared with the uniform distribution; so is the difference of the same message in two
 // runs with the same input. The masks themselves are compared between inferences, layers and polynomials through a
 // probe. Controls show that these tests can fail. What a transcript cannot show by its distribution is in
-// tests/scheme/composite_test.cpp and tests/protocol/activation/composite/square_composite_test.cpp.
+// tests/scheme/composite_test.cpp and tests/protocol/activation/composite/composite_activation_test.cpp.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "lattice/bitpack.h"
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 #include "protocol/message_types.h"
 #include "protocol/messages.h"
 #include "support/private_run.h"
@@ -67,7 +67,7 @@ std::vector<std::uint64_t> unpacked(std::span<const std::uint8_t> bytes, int bit
 std::vector<Values> uniform_parts(const Message& message, const protocol::PreparedModel& model) {
     const model::Architecture& architecture = model.architecture();
     const std::span<const std::uint8_t> payload = message.payload;
-    const scheme::CompositeRing& ring = *dynamic_cast<const protocol::SquareComposite&>(model.activation()).ring();
+    const scheme::CompositeRing& ring = *dynamic_cast<const protocol::CompositeActivation&>(model.activation()).ring();
     // Residues of a polynomial mod one modulus, from the front of bytes.
     const auto take = [&](const scheme::CompositeRing::Part& part, std::span<const std::uint8_t>& bytes,
                           const std::string& name) {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 #include "protocol/client_inference.h"
 #include "protocol/client_model.h"
 #include "scheme/composite.h"
@@ -37,13 +37,13 @@ public:
     virtual bool ahead_of_everything() const { return false; }
 
     const protocol::ClientModel& known() const { return known_; }
-    const protocol::SquareComposite& composite() const { return composite_; }
+    const protocol::CompositeActivation& composite() const { return composite_; }
     const scheme::CompositeRing& ring() const { return *composite_.ring(); }
     std::size_t response_bytes(int layer, int polynomial) const;
 
 private:
     const protocol::ClientModel& known_;
-    const protocol::SquareComposite composite_;
+    const protocol::CompositeActivation composite_;
 };
 
 /// What a client did.

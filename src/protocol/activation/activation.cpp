@@ -1,6 +1,6 @@
 #include "protocol/activation/activation.h"
 
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 
 namespace flash::protocol {
 
@@ -13,7 +13,7 @@ bool Activation::last_use_of_vectors(int layer, std::size_t chunk) const {
 }
 
 std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded) {
-    return std::make_shared<SquareComposite>(architecture, best_instruction_set(), guarded);
+    return std::make_shared<CompositeActivation>(architecture, best_instruction_set(), guarded);
 }
 
 }  // namespace flash::protocol

@@ -96,8 +96,8 @@ private:
     const std::vector<LayerChunks> layers_;
 };
 
-/// The activation that models of this architecture are served with (composite/); guarded: its vectors are, see
-/// ServerSessionOptions. Error(kUnsupported) if there is none.
+/// The activation that models of this architecture are served with (composite/); guarded: what
+/// Activation::guarded() says. Error(kUnsupported) if there is none.
 std::shared_ptr<const Activation> make_activation(const model::Architecture& architecture, bool guarded = false);
 
 }  // namespace flash::protocol

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "model/arithmetic.h"
 #include "protocol/activation/clear_activation.h"
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
 
@@ -20,9 +20,9 @@ using flash::testing::ClearActivation;
 
 /// The composite scheme in slots of this shape.
 template <int kDegree, int kModuli>
-class Composite : public SquareComposite {
+class Composite : public CompositeActivation {
 public:
-    using SquareComposite::SquareComposite;
+    using CompositeActivation::CompositeActivation;
     static void choose(model::Architecture& architecture) {
         architecture.slots = {kDegree, kModuli};
         architecture.plain_bits = 24;
@@ -212,7 +212,7 @@ TYPED_TEST(ActivationTest, MalformedMessagesAreRefused) {
 
 TEST(AnotherActivation, ServesWholeInferences) {
     using Maker = std::function<std::shared_ptr<const Activation>(const model::Architecture&)>;
-    std::vector<Maker> makers{[](const auto& a) { return std::make_shared<SquareComposite>(a); }};
+    std::vector<Maker> makers{[](const auto& a) { return std::make_shared<CompositeActivation>(a); }};
     // Chunks smaller than layers, larger than some, and larger than the network.
     for (const std::size_t values : {std::size_t{37}, std::size_t{500}, std::size_t{100'000}})
         makers.push_back([values](const auto& a) { return std::make_shared<ClearActivation>(a, values); });

@@ -5,8 +5,8 @@
 
 #include "model/arithmetic.h"
 #include "model/sine.h"
+#include "protocol/activation/composite/composite_activation.h"
 #include "protocol/activation/composite/sine_shares.h"
-#include "protocol/activation/composite/square_composite.h"
 
 namespace flash::protocol {
 namespace {
@@ -28,7 +28,7 @@ model::Architecture architecture_of(const std::vector<int>& amplitudes) {
 
 void play(const std::vector<int>& amplitudes, int products) {
     const model::Architecture architecture = architecture_of(amplitudes);
-    const SquareComposite activation(architecture);
+    const CompositeActivation activation(architecture);
     EXPECT_EQ(activation.sizes().products, products);
     std::mt19937 random(5);
     std::vector<ActivationCurve> curves;

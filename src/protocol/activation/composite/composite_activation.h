@@ -14,12 +14,12 @@
 
 namespace flash::protocol {
 
-class SquareComposite : public Activation {
+class CompositeActivation : public Activation {
 public:
     /// Error(kUnsupported) if layers differ in the width of their moduli, or no parameters inside the security table
     /// are right often enough for the network's size. set: of the kernels; all give the same bits.
-    explicit SquareComposite(const model::Architecture& architecture, InstructionSet set = best_instruction_set(),
-                             bool guarded = false);
+    explicit CompositeActivation(const model::Architecture& architecture, InstructionSet set = best_instruction_set(),
+                                 bool guarded = false);
 
     std::size_t values_in(int layer, std::size_t chunk) const override { return layout_.values_in(layer, chunk); }
     ChunkPart part_at(int layer, std::size_t element) const override;
@@ -43,7 +43,8 @@ public:
     }
 
 private:
-    SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set, bool guarded);
+    CompositeActivation(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set,
+                        bool guarded);
 
     const SlotLayout layout_;
     const std::shared_ptr<const scheme::CompositeRing> ring_;

@@ -1,18 +1,18 @@
-// The server of square_composite.h: encrypts vectors of its shares, rounds its half of each answer and finishes its
+// The server of composite_activation.h: encrypts vectors of its shares, rounds its half of each answer and finishes its
 // share.
 #pragma once
 
 #include "base/random.h"
 #include "protocol/activation/composite/chunk_marks.h"
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 #include "scheme/composite.h"
 
 namespace flash::protocol {
 
-class SquareCompositeServer : public ActivationServer {
+class CompositeServer : public ActivationServer {
 public:
-    SquareCompositeServer(const SquareComposite& activation, std::span<const ActivationCurve> curves,
-                          const PublicSeed& client_nonce, const SecretSeed& seed);
+    CompositeServer(const CompositeActivation& activation, std::span<const ActivationCurve> curves,
+                    const PublicSeed& client_nonce, const SecretSeed& seed);
 
     std::vector<std::uint8_t> setup() const override;
     std::vector<std::uint8_t> make_vectors(std::size_t number, const LayerShares& shares) override;
@@ -20,7 +20,7 @@ public:
                 std::span<const std::uint32_t> pre_activations, std::span<std::uint32_t> share) const override;
 
 private:
-    const SquareComposite& activation_;
+    const CompositeActivation& activation_;
     const std::span<const ActivationCurve> curves_;
     const StreamKey encryption_;
     PublicSeed public_seed_;

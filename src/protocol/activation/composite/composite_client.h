@@ -1,18 +1,18 @@
-// The client of square_composite.h: prepares and computes the answers, and keeps its half of each as its share.
+// The client of composite_activation.h: prepares and computes the answers, and keeps its half of each as its share.
 #pragma once
 
 #include <optional>
 
 #include "base/random.h"
 #include "protocol/activation/composite/chunk_marks.h"
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 #include "scheme/composite.h"
 
 namespace flash::protocol {
 
-class SquareCompositeClient : public ActivationClient {
+class CompositeClient : public ActivationClient {
 public:
-    SquareCompositeClient(const SquareComposite& activation, const SecretSeed& seed);
+    CompositeClient(const CompositeActivation& activation, const SecretSeed& seed);
 
     std::vector<std::uint8_t> start() const override;
     void begin(std::span<const std::uint8_t> setup) override;
@@ -23,7 +23,7 @@ public:
                                      std::span<std::uint32_t> share) const override;
 
 private:
-    const SquareComposite& activation_;
+    const CompositeActivation& activation_;
     const StreamKey answers_;
     PublicSeed nonce_;
     std::optional<scheme::CompositeEvaluator> evaluator_;  ///< once begun

@@ -1,4 +1,4 @@
-#include "protocol/activation/composite/square_composite_client.h"
+#include "protocol/activation/composite/composite_client.h"
 
 #include <array>
 
@@ -31,7 +31,7 @@ void add_mod(std::span<std::uint32_t> x, std::span<const std::uint32_t> y, std::
 
 }  // namespace
 
-SquareCompositeClient::SquareCompositeClient(const SquareComposite& activation, const SecretSeed& seed)
+CompositeClient::CompositeClient(const CompositeActivation& activation, const SecretSeed& seed)
     : activation_(activation),
       answers_(seed, "client composite answer", {}, activation.ring()->set()),
       prepared_(activation) {
@@ -40,15 +40,15 @@ SquareCompositeClient::SquareCompositeClient(const SquareComposite& activation, 
     Prng(seed, "client composite nonce").fill(nonce_);
 }
 
-std::vector<std::uint8_t> SquareCompositeClient::start() const { return {nonce_.begin(), nonce_.end()}; }
+std::vector<std::uint8_t> CompositeClient::start() const { return {nonce_.begin(), nonce_.end()}; }
 
-void SquareCompositeClient::begin(std::span<const std::uint8_t> setup) {
+void CompositeClient::begin(std::span<const std::uint8_t> setup) {
     require(!evaluator_, ErrorKind::kInternal, "the activation's set-up came twice");
     const CompositeSetup received = decode_setup(setup, *activation_.ring());
     evaluator_.emplace(activation_.ring(), scheme::CompositeSeeds{nonce_, received.server_seed}, received.public_key);
 }
 
-std::unique_ptr<PreparedAnswer> SquareCompositeClient::prepare(int layer, std::size_t chunk) const {
+std::unique_ptr<PreparedAnswer> CompositeClient::prepare(int layer, std::size_t chunk) const {
     require(evaluator_.has_value(), ErrorKind::kInternal, "an answer before the set-up");
     prepared_.mark(layer, chunk, "an answer was prepared twice, or for a chunk that is none");
     const std::size_t number = activation_.first_vectors(layer) + chunk;
@@ -59,11 +59,11 @@ std::unique_ptr<PreparedAnswer> SquareCompositeClient::prepare(int layer, std::s
     return std::make_unique<Prepared>(layer, chunk, evaluator_->prepare(ids, rng));
 }
 
-std::vector<std::uint8_t> SquareCompositeClient::answer(int layer, std::size_t chunk,
-                                                        std::unique_ptr<PreparedAnswer> prepared,
-                                                        std::span<const std::uint8_t> vectors,
-                                                        std::span<const std::uint32_t> pre_activations,
-                                                        std::span<std::uint32_t> share) const {
+std::vector<std::uint8_t> CompositeClient::answer(int layer, std::size_t chunk,
+                                                  std::unique_ptr<PreparedAnswer> prepared,
+                                                  std::span<const std::uint8_t> vectors,
+                                                  std::span<const std::uint32_t> pre_activations,
+                                                  std::span<std::uint32_t> share) const {
     auto* const made = dynamic_cast<Prepared*>(prepared.get());
     require(made != nullptr && made->layer == layer && made->chunk == chunk, ErrorKind::kInternal,
             "an answer was prepared for another chunk, or by another protocol");

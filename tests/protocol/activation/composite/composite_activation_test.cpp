@@ -1,6 +1,6 @@
 // The activation in the composite scheme: what must be done once, what nobody but its owner chooses, and what depends
 // on what. activation_test.cpp has what all protocols keep.
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 
 #include <gtest/gtest.h>
 
@@ -11,8 +11,8 @@
 #include <unordered_set>
 
 #include "base/error.h"
-#include "protocol/activation/composite/square_composite_client.h"
-#include "protocol/activation/composite/square_composite_server.h"
+#include "protocol/activation/composite/composite_client.h"
+#include "protocol/activation/composite/composite_server.h"
 
 namespace flash::protocol {
 namespace {
@@ -45,7 +45,7 @@ std::optional<ErrorKind> kind_of(const std::function<void()>& action) {
 /// Two layers in one chunk, with the same shares on both sides whatever the seeds are.
 class Parties {
 public:
-    Parties(const SquareComposite& the_activation, std::uint64_t client_seed, std::uint64_t server_seed)
+    Parties(const CompositeActivation& the_activation, std::uint64_t client_seed, std::uint64_t server_seed)
         : activation(the_activation),
           client(activation.client(SecretSeed::for_testing(client_seed))),
           server(activation.server(curves_, client->start(), SecretSeed::for_testing(server_seed))) {
@@ -67,7 +67,7 @@ public:
                               shares[static_cast<std::size_t>(layer)], share);
     }
 
-    const SquareComposite& activation;
+    const CompositeActivation& activation;
     std::vector<std::vector<std::uint32_t>> shares;
 
 private:
@@ -81,13 +81,13 @@ public:
 
 const std::vector<model::Shape> kTwoLayers = {{5, 11, 13}, {3, 7, 7}};
 
-TEST(SquareComposite, ServesAllShapesOfSlots) {
+TEST(CompositeActivation, ServesAllShapesOfSlots) {
     const auto activation_for = [](model::SlotChoice slots, int bits = 24) {
         return make_activation(architecture_of(slots, kTwoLayers, bits));
     };
     for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}, {16384, 7}}) {
         const auto activation = activation_for(slots);
-        ASSERT_NE(dynamic_cast<const SquareComposite*>(activation.get()), nullptr);
+        ASSERT_NE(dynamic_cast<const CompositeActivation*>(activation.get()), nullptr);
         EXPECT_EQ(activation->sizes().values_per_chunk,
                   static_cast<std::size_t>(slots.degree) * static_cast<std::size_t>(slots.moduli));
         EXPECT_EQ(activation->vectors_end(1), 1u);
@@ -103,10 +103,10 @@ TEST(SquareComposite, ServesAllShapesOfSlots) {
     EXPECT_EQ(kind_of([&] { make_activation(mixed); }), ErrorKind::kUnsupported);
 }
 
-TEST(SquareComposite, IsWrongOnceInABillionInferences) {
+TEST(CompositeActivation, IsWrongOnceInABillionInferences) {
     for (const model::SlotChoice slots : {model::SlotChoice{8192, 2}, {8192, 3}, {16384, 6}})
         for (int layers : {1, 10, 60}) {
-            const SquareComposite activation(
+            const CompositeActivation activation(
                 architecture_of(slots, std::vector<model::Shape>(static_cast<std::size_t>(layers), {64, 56, 56})));
             const double bound = activation.log2_wrong_inference();
             EXPECT_LE(bound, -30);
@@ -117,8 +117,8 @@ TEST(SquareComposite, IsWrongOnceInABillionInferences) {
         }
 }
 
-TEST(SquareComposite, EverythingOnce) {
-    const SquareComposite activation(architecture_of({8192, 2}, kTwoLayers));
+TEST(CompositeActivation, EverythingOnce) {
+    const CompositeActivation activation(architecture_of({8192, 2}, kTwoLayers));
     Parties p(activation, 1, 2);
     EXPECT_EQ(kind_of([&] { p.client->prepare(0, 0); }), ErrorKind::kInternal);  // no set-up yet
     p.client->begin(p.server->setup());
@@ -143,8 +143,8 @@ TEST(SquareComposite, EverythingOnce) {
     EXPECT_EQ(kind_of([&] { p.server->finish(0, 0, answer, p.shares[0], share); }), ErrorKind::kInternal);
 }
 
-TEST(SquareComposite, MalformedMessages) {
-    const SquareComposite activation(architecture_of({8192, 3}, kTwoLayers));
+TEST(CompositeActivation, MalformedMessages) {
+    const CompositeActivation activation(architecture_of({8192, 3}, kTwoLayers));
     Parties p(activation, 1, 2);
     const Bytes setup = p.server->setup();
     Bytes bad = setup;
@@ -178,7 +178,8 @@ private:
 };
 
 // All that the parties send, for one pair of shares.
-std::vector<Bytes> transcript(const SquareComposite& activation, std::uint64_t client_seed, std::uint64_t server_seed) {
+std::vector<Bytes> transcript(const CompositeActivation& activation, std::uint64_t client_seed,
+                              std::uint64_t server_seed) {
     Parties p(activation, client_seed, server_seed);
     const Bytes setup = p.server->setup();
     p.client->begin(setup);
@@ -186,8 +187,8 @@ std::vector<Bytes> transcript(const SquareComposite& activation, std::uint64_t c
     return {p.client->start(), setup, vectors, p.answer(0, 0, vectors), p.answer(1, 0, vectors)};
 }
 
-TEST(SquareComposite, FreshSeedsShareNoBytes) {
-    const SquareComposite activation(architecture_of({4096, 1}, kTwoLayers));
+TEST(CompositeActivation, FreshSeedsShareNoBytes) {
+    const CompositeActivation activation(architecture_of({4096, 1}, kTwoLayers));
     const std::vector<Bytes> once = transcript(activation, 1, 2), again = transcript(activation, 3, 4);
     EXPECT_EQ(once, transcript(activation, 1, 2));  // the seeds determine everything
     Windows windows;
@@ -212,8 +213,8 @@ TEST(SquareComposite, FreshSeedsShareNoBytes) {
 
 // The client's answers are a function of its own secrets and of the public a: neither what the server encrypted nor its
 // public key can change a bit of them.
-TEST(SquareComposite, AnswersDoNotDependOnWhatTheServerSends) {
-    const SquareComposite activation(architecture_of({8192, 3}, kTwoLayers));
+TEST(CompositeActivation, AnswersDoNotDependOnWhatTheServerSends) {
+    const CompositeActivation activation(architecture_of({8192, 3}, kTwoLayers));
     Parties p(activation, 1, 2), other_vectors(activation, 1, 2), other_key(activation, 1, 2);
     const Bytes setup = p.server->setup();
     p.client->begin(setup);
@@ -230,12 +231,12 @@ TEST(SquareComposite, AnswersDoNotDependOnWhatTheServerSends) {
     }
 }
 
-TEST(SquareComposite, InstructionSetsGiveTheSameBits) {
+TEST(CompositeActivation, InstructionSetsGiveTheSameBits) {
     for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 3}}) {
         const model::Architecture architecture = architecture_of(slots, {{5, 11, 13}, {7, 41, 47}});
         std::optional<std::vector<Bytes>> first;
         for (const InstructionSet set : supported_instruction_sets()) {
-            const std::vector<Bytes> messages = transcript(SquareComposite(architecture, set), 1, 2);
+            const std::vector<Bytes> messages = transcript(CompositeActivation(architecture, set), 1, 2);
             if (!first) first = messages;
             EXPECT_EQ(messages, *first) << to_string(set);
         }

@@ -1,4 +1,4 @@
-#include "protocol/activation/composite/square_composite.h"
+#include "protocol/activation/composite/composite_activation.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,10 @@
 #include <bit>
 
 #include "base/error.h"
+#include "protocol/activation/composite/composite_client.h"
+#include "protocol/activation/composite/composite_server.h"
 #include "protocol/activation/composite/setup.h"
 #include "protocol/activation/composite/sine_shares.h"
-#include "protocol/activation/composite/square_composite_client.h"
-#include "protocol/activation/composite/square_composite_server.h"
 #include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
@@ -79,16 +79,16 @@ scheme::CompositeParameters composite_parameters(const model::Architecture& arch
     }
 }
 
-SquareComposite::SquareComposite(const model::Architecture& architecture, InstructionSet set, bool guarded)
-    : SquareComposite(SlotLayout(architecture, !guarded),
-                      composite_parameters(architecture, SlotLayout(architecture, !guarded)), set, guarded) {
+CompositeActivation::CompositeActivation(const model::Architecture& architecture, InstructionSet set, bool guarded)
+    : CompositeActivation(SlotLayout(architecture, !guarded),
+                          composite_parameters(architecture, SlotLayout(architecture, !guarded)), set, guarded) {
     require(std::ranges::equal(ring_->plain_moduli(),
                                model::plain_moduli(architecture.slots, ring_->parameters().plain_bits)),
             ErrorKind::kInternal, "the model and the composite scheme differ in their plaintext moduli");
 }
 
-SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set,
-                                 bool guarded)
+CompositeActivation::CompositeActivation(SlotLayout layout, const scheme::CompositeParameters& parameters,
+                                         InstructionSet set, bool guarded)
     : Activation(sizes_for(*scheme::CompositeRing::of(parameters, set)),
                  [&] {
                      std::vector<LayerChunks> chunks;
@@ -103,19 +103,19 @@ SquareComposite::SquareComposite(SlotLayout layout, const scheme::CompositeParam
       log2_wrong_(scheme::log2_wrong_rounding(parameters, static_cast<double>(answer_coefficients(layout_)))),
       guarded_(guarded) {}
 
-ChunkPart SquareComposite::part_at(int layer, std::size_t element) const {
+ChunkPart CompositeActivation::part_at(int layer, std::size_t element) const {
     const SlotLayout::Place place = layout_.place_of(layer, element);
     return {place.chunk, place.count};
 }
 
-std::unique_ptr<ActivationServer> SquareComposite::server(std::span<const ActivationCurve> curves,
-                                                          std::span<const std::uint8_t> start,
-                                                          const SecretSeed& seed) const {
-    return std::make_unique<SquareCompositeServer>(*this, curves, decode_nonce(start), seed);
+std::unique_ptr<ActivationServer> CompositeActivation::server(std::span<const ActivationCurve> curves,
+                                                              std::span<const std::uint8_t> start,
+                                                              const SecretSeed& seed) const {
+    return std::make_unique<CompositeServer>(*this, curves, decode_nonce(start), seed);
 }
 
-std::unique_ptr<ActivationClient> SquareComposite::client(const SecretSeed& seed) const {
-    return std::make_unique<SquareCompositeClient>(*this, seed);
+std::unique_ptr<ActivationClient> CompositeActivation::client(const SecretSeed& seed) const {
+    return std::make_unique<CompositeClient>(*this, seed);
 }
 
 }  // namespace flash::protocol

@@ -1,4 +1,4 @@
-#include "protocol/activation/composite/square_composite_server.h"
+#include "protocol/activation/composite/composite_server.h"
 
 #include <array>
 
@@ -10,8 +10,8 @@
 
 namespace flash::protocol {
 
-SquareCompositeServer::SquareCompositeServer(const SquareComposite& activation, std::span<const ActivationCurve> curves,
-                                             const PublicSeed& client_nonce, const SecretSeed& seed)
+CompositeServer::CompositeServer(const CompositeActivation& activation, std::span<const ActivationCurve> curves,
+                                 const PublicSeed& client_nonce, const SecretSeed& seed)
     : activation_(activation),
       curves_(curves),
       encryption_(seed, "server composite encryption", {}, activation.ring()->set()),
@@ -24,13 +24,13 @@ SquareCompositeServer::SquareCompositeServer(const SquareComposite& activation, 
                                                         scheme::CompositeSeeds{client_nonce, public_seed_}, rng);
 }
 
-std::vector<std::uint8_t> SquareCompositeServer::setup() const {
+std::vector<std::uint8_t> CompositeServer::setup() const {
     CompositeSetup sent{public_seed_, {}};
     key_->append_public_key(sent.public_key);
     return encode(sent);
 }
 
-std::vector<std::uint8_t> SquareCompositeServer::make_vectors(std::size_t number, const LayerShares& shares) {
+std::vector<std::uint8_t> CompositeServer::make_vectors(std::size_t number, const LayerShares& shares) {
     const SlotLayout& layout = activation_.layout();
     const scheme::CompositeRing& ring = *activation_.ring();
     require(number < activation_.vectors_end(layout.layers() - 1), ErrorKind::kInternal,
@@ -74,9 +74,8 @@ std::vector<std::uint8_t> SquareCompositeServer::make_vectors(std::size_t number
     return out;
 }
 
-void SquareCompositeServer::finish(int layer, std::size_t chunk, std::span<const std::uint8_t> answer,
-                                   std::span<const std::uint32_t> pre_activations,
-                                   std::span<std::uint32_t> share) const {
+void CompositeServer::finish(int layer, std::size_t chunk, std::span<const std::uint8_t> answer,
+                             std::span<const std::uint32_t> pre_activations, std::span<std::uint32_t> share) const {
     const SlotLayout& layout = activation_.layout();
     const scheme::CompositeRing& ring = *activation_.ring();
     const SlotLayout::Layer& description = layout.layer(layer);
