@@ -10,13 +10,13 @@
 namespace flash::app {
 
 struct InferCommand {
-    std::string server;                            ///< ADDR:PORT
-    std::vector<std::string> inputs;               ///< PNG, JPEG or .npy, folders of them, "-" for standard input
-    std::optional<std::string> pin;                ///< certificate fingerprint
-    std::optional<std::filesystem::path> ca;       ///< trusted certificates
-    std::optional<std::string> model_fingerprint;  ///< refuse any other model
-    bool trust_server = false;                     ///< accept models with one key for all depths
-    bool large_ring = false;                       ///< refuse models with uploads in the small ring
+    std::string server;                       ///< ADDR:PORT
+    std::vector<std::string> inputs;          ///< PNG, JPEG or .npy, folders of them, "-" for standard input
+    std::optional<std::string> pin;           ///< certificate fingerprint
+    std::optional<std::filesystem::path> ca;  ///< trusted certificates
+    std::optional<std::string> model;         ///< its name at the server, or the fingerprint to insist on
+    bool trust_server = false;                ///< accept models with one key for all depths
+    bool large_ring = false;                  ///< refuse models with uploads in the small ring
     int top = 5;
     bool json = false;
     bool json_lines = false;                       ///< an object a line, as each answer comes

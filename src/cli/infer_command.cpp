@@ -24,8 +24,10 @@ void add_infer(CLI::App& program) {
     sub->add_option("--ca", command.ca, "Trusted certificates (PEM), e.g. the server's own server.crt");
     sub->add_option("--pin", command.pin,
                     "Fingerprint of the server's certificate, sha256:..., as the server prints it");
-    sub->add_option("--model", command.model_fingerprint,
-                    "Fingerprint of the model to insist on, as `flash plan` prints it");
+    sub->add_option(
+        "--model", command.model,
+        "Which of the server's models, NAME or NAME/VERSION, as `flash models` lists them; or the fingerprint "
+        "to insist on, as `flash plan` prints it");
     sub->add_flag("--trust-server", command.trust_server,
                   "Accept a model that is private from a server that follows the protocol only (semi-honest, and "
                   "assuming circular security)");

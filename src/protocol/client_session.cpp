@@ -16,6 +16,8 @@ namespace {
 // parse_architecture, the packing by make_plan.
 ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& options) {
     ClientHello hello;
+    require(options.model.size() <= kMaxModelNameBytes, ErrorKind::kInvalidArgument, "the model's name is too long");
+    hello.model = options.model;
     if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
     channel.send({message_type::kClientHello, 0, 0, encode(hello)});
     const transport::Message message = channel.receive(message_type::kServerHello);
@@ -41,6 +43,17 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
 }
 
 }  // namespace
+
+std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::milliseconds timeout) {
+    transport::Limits limits;
+    limits.timeout = timeout;
+    limits.name_of = name_of;
+    channel.set_limits(limits);
+    channel.send({message_type::kListModels, 0, 0, {}});
+    std::vector<ModelEntry> models = decode_model_list(channel.receive(message_type::kModelList).payload);
+    channel.close();
+    return models;
+}
 
 ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options)
     : channel_(std::move(channel)) {

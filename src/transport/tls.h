@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 
 #include "transport/address.h"
 #include "transport/bound_socket.h"
+#include "transport/byte_session.h"
 #include "transport/certificate.h"
 #include "transport/channel.h"
 
@@ -25,6 +27,7 @@ struct ClientOptions {
     /// PEM file of trusted certificates: the server's chain must end in one of them and name `host`. Without this and
     /// without a pin, the system's trust store takes its place.
     std::optional<std::filesystem::path> ca_file;
+    std::string protocol;                       ///< to ask for by ALPN, e.g. "flash/5"; empty: none
     std::chrono::milliseconds timeout{10'000};  ///< for resolving, connecting and the TLS handshake together
     Limits limits{};                            ///< of the channel
 };
@@ -39,16 +42,39 @@ struct ServerOptions {
     Identity identity;
     Limits limits{};                ///< of every session's channel
     std::size_t max_sessions = 16;  ///< a connection beyond this gets a kError message that says so
-    std::chrono::milliseconds handshake_timeout{10'000};
+    /// Of one address (address_group.h); 0: as many as there are.
+    std::size_t max_sessions_per_address = 0;
+    /// Of one address; a connection beyond this is closed without a word.
+    std::size_t max_handshakes_per_address = 16;
+    std::chrono::milliseconds handshake_timeout{5'000};
+    std::chrono::seconds retry_after{2};  ///< what a client is told that finds no place
+    /// Answers connections that ask for http/1.1 by ALPN. Empty: there is no HTTP here. All others speak frames,
+    /// whatever version of flash/N they name: the handshake of the protocol says better what does not fit.
+    MakeByteSession http;
     std::size_t io_threads = 2;  ///< carry the sockets of all sessions
+};
+
+/// Who is at the other end of a session.
+struct Peer {
+    std::string name;   ///< "ADDR:PORT"
+    std::string group;  ///< address_group of the address
+};
+
+/// What became of connections since the start.
+struct ConnectionCounts {
+    std::uint64_t accepted = 0;           ///< taken from the listening socket
+    std::uint64_t dropped = 0;            ///< closed without a word: limits of connections
+    std::uint64_t starved = 0;            ///< closed without a word: no descriptor or no memory
+    std::uint64_t failed_handshakes = 0;  ///< TLS
+    std::uint64_t refused = 0;            ///< told that there is no place for a session
 };
 
 /// Listens and gives every client a session: a thread that runs the handler with the connection's channel.
 class TlsServer {
 public:
     /// Serves one client. It owns the channel; the session ends when it returns. An exception from it is logged and
-    /// ends this session only; to tell the peer why, the handler calls Channel::fail itself. `peer` is "ADDR:PORT".
-    using Handler = std::function<void(std::unique_ptr<Channel> channel, const std::string& peer)>;
+    /// ends this session only; to tell the peer why, the handler calls Channel::fail itself.
+    using Handler = std::function<void(std::unique_ptr<Channel> channel, const Peer& peer)>;
 
     /// Listens and starts to serve. Throws Error: kNetwork (address in use or not local), kFile (unusable identity).
     TlsServer(ServerOptions options, Handler handler);
@@ -62,6 +88,9 @@ public:
     std::string fingerprint() const;
     /// Sessions that run now.
     std::size_t sessions() const;
+    ConnectionCounts counts() const;
+    /// Accepts no more connections; those that are there go on.
+    void stop_accepting();
     /// Accepts no more, tells every client that the server stops (blocked channel calls in the handlers throw), and
     /// waits for the handlers to return. Not from inside a handler. Later calls do nothing.
     void stop();

@@ -1,0 +1,46 @@
+// HTTP/1.1 as a server speaks it beside the protocol's own frames: questions (GET, HEAD) about its state. Requests are
+// parsed by Boost.Beast under limits; there are no bodies, and a connection answers so many requests and no more.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "transport/byte_session.h"
+
+namespace flash::service {
+
+struct HttpAnswer {
+    int status = 200;
+    std::string type = "application/json";
+    std::string body;
+};
+/// path: of the request, without what follows a '?'.
+using HttpSite = std::function<HttpAnswer(const std::string& path)>;
+
+class HttpSession final : public transport::ByteSession {
+public:
+    explicit HttpSession(HttpSite site);
+    ~HttpSession() override;
+    std::vector<std::uint8_t> take(std::span<const std::uint8_t> bytes) override;
+    bool finished() const override { return finished_; }
+
+    static constexpr std::size_t kHeaderBytes = 8192;
+    static constexpr int kRequests = 100;
+
+private:
+    struct Parser;
+    void answer(std::vector<std::uint8_t>& out);
+    void put(std::vector<std::uint8_t>& out, const HttpAnswer& answer, bool with_body, bool keep_alive);
+
+    const HttpSite site_;
+    std::unique_ptr<Parser> parser_;
+    std::vector<std::uint8_t> unparsed_;
+    int requests_ = 0;
+    bool finished_ = false;
+};
+
+}  // namespace flash::service

@@ -1,0 +1,83 @@
+#include "service/http_session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+namespace flash::service {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+HttpAnswer site(const std::string& path) {
+    if (path == "/hello") return {200, "text/plain", "hi\n"};
+    return {404, "text/plain", "no\n"};
+}
+
+std::string give(HttpSession& session, const std::string& text) {
+    const auto out = session.take({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    return {out.begin(), out.end()};
+}
+
+TEST(HttpSession, AnswersOneRequestAfterTheOther) {
+    HttpSession session(site);
+    const std::string first = give(session, "GET /hello?x=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT(first, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(first, HasSubstr("Content-Length: 3\r\n"));
+    EXPECT_THAT(first, EndsWith("\r\n\r\nhi\n"));
+    EXPECT_FALSE(session.finished());
+    const std::string head = give(session, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT(head, HasSubstr("Content-Length: 3\r\n"));
+    EXPECT_THAT(head, EndsWith("\r\n\r\n"));
+    EXPECT_THAT(give(session, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 404"));
+    EXPECT_TRUE(session.finished());
+}
+
+TEST(HttpSession, TakesAnySplitAndSeveralAtOnce) {
+    const std::string two = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /no HTTP/1.1\r\nHost: a\r\n\r\n";
+    HttpSession whole(site), pieces(site);
+    std::string answers;
+    for (const char c : two) answers += give(pieces, std::string(1, c));
+    EXPECT_EQ(answers, give(whole, two));
+    EXPECT_THAT(answers, HasSubstr("404 Not Found"));
+}
+
+TEST(HttpSession, RefusesWhatItDoesNotSpeak) {
+    for (const std::string& text :
+         {std::string("\x16\x03\x01\r\n\r\n"), std::string("GET / HTTP/3.0\r\n\r\n"), std::string("nonsense\r\n\r\n"),
+          "GET /" + std::string(9000, 'a'), "GET / HTTP/1.1\r\nX: " + std::string(9000, 'a') + "\r\n\r\n",
+          std::string("GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")}) {
+        HttpSession session(site);
+        EXPECT_THAT(give(session, text), HasSubstr("400 Bad Request")) << text.substr(0, 40);
+        EXPECT_TRUE(session.finished()) << text.substr(0, 40);
+    }
+    HttpSession session(site);
+    EXPECT_THAT(give(session, "DELETE /hello HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 405"));
+}
+
+TEST(HttpSession, EndsAfterItsRequests) {
+    HttpSession session(site);
+    for (int i = 0; i < HttpSession::kRequests; ++i) {
+        EXPECT_FALSE(session.finished());
+        EXPECT_THAT(give(session, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+    }
+    EXPECT_TRUE(session.finished());
+}
+
+TEST(HttpSession, NoiseNeverHoldsMoreThanAHeader) {
+    std::mt19937 random(5);
+    for (int round = 0; round < 2000; ++round) {
+        HttpSession session(site);
+        std::string text = "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        for (int i = 0; i < 3; ++i) text[random() % text.size()] = static_cast<char>(random());
+        for (int i = 0; i < 300 && !session.finished(); ++i) give(session, text);
+        EXPECT_TRUE(session.finished()) << text;
+    }
+}
+
+}  // namespace
+}  // namespace flash::service
