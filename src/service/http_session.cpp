@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <string_view>
 #include <utility>
 
 namespace flash::service {
@@ -16,11 +18,22 @@ const char* reason_of(int status) {
     switch (status) {
         case 200: return "OK";
         case 400: return "Bad Request";
+        case 401: return "Unauthorized";
         case 404: return "Not Found";
         case 405: return "Method Not Allowed";
         case 503: return "Service Unavailable";
         default: return "Error";
     }
+}
+
+SecretVector<char> bearer_of(const http::request<http::empty_body>& request) {
+    constexpr std::string_view kScheme = "Bearer ";
+    const auto value = request[http::field::authorization];
+    const std::string_view text(value.data(), value.size());
+    if (!text.starts_with(kScheme)) return {};
+    SecretVector<char> token(text.size() - kScheme.size());
+    std::ranges::copy(text.substr(kScheme.size()), token.data());
+    return token;
 }
 
 }  // namespace
@@ -67,14 +80,15 @@ void HttpSession::answer(std::vector<std::uint8_t>& out) {
         return;
     }
     const std::string target(request.target());
-    put(out, site_(target.substr(0, target.find('?'))), !head, keep_alive);
+    put(out, site_({target.substr(0, target.find('?')), bearer_of(request)}), !head, keep_alive);
 }
 
 void HttpSession::put(std::vector<std::uint8_t>& out, const HttpAnswer& answer, bool with_body, bool keep_alive) {
     const std::string text = fmt::format(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\nConnection: {}\r\n\r\n{}",
-        answer.status, reason_of(answer.status), answer.type, answer.body.size(), keep_alive ? "keep-alive" : "close",
+        "X-Content-Type-Options: nosniff\r\n{}Connection: {}\r\n\r\n{}",
+        answer.status, reason_of(answer.status), answer.type, answer.body.size(),
+        answer.status == 401 ? "WWW-Authenticate: Bearer\r\n" : "", keep_alive ? "keep-alive" : "close",
         with_body ? answer.body : std::string());
     out.insert(out.end(), text.begin(), text.end());
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/secret.h"
 #include "transport/byte_session.h"
 
 namespace flash::service {
@@ -18,8 +19,11 @@ struct HttpAnswer {
     std::string type = "application/json";
     std::string body;
 };
-/// path: of the request, without what follows a '?'.
-using HttpSite = std::function<HttpAnswer(const std::string& path)>;
+struct HttpRequest {
+    std::string path;           ///< without what follows a '?'
+    SecretVector<char> bearer;  ///< the token of "Authorization: Bearer TOKEN"; empty: none
+};
+using HttpSite = std::function<HttpAnswer(const HttpRequest& request)>;
 
 class HttpSession final : public transport::ByteSession {
 public:

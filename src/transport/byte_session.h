@@ -6,8 +6,9 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
+
+#include "transport/peer.h"
 
 namespace flash::transport {
 
@@ -19,7 +20,6 @@ public:
     /// Whether the connection is to be closed once that has been sent.
     virtual bool finished() const = 0;
 };
-/// group: transport::address_group of the peer.
-using MakeByteSession = std::function<std::unique_ptr<ByteSession>(const std::string& group)>;
+using MakeByteSession = std::function<std::unique_ptr<ByteSession>(const Peer& peer)>;
 
 }  // namespace flash::transport

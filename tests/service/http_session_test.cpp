@@ -13,8 +13,10 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-HttpAnswer site(const std::string& path) {
-    if (path == "/hello") return {200, "text/plain", "hi\n"};
+HttpAnswer site(const HttpRequest& request) {
+    if (request.path == "/hello") return {200, "text/plain", "hi\n"};
+    if (request.path == "/who")
+        return {request.bearer.empty() ? 401 : 200, "text/plain", {request.bearer.begin(), request.bearer.end()}};
     return {404, "text/plain", "no\n"};
 }
 
@@ -57,6 +59,19 @@ TEST(HttpSession, RefusesWhatItDoesNotSpeak) {
     }
     HttpSession session(site);
     EXPECT_THAT(give(session, "DELETE /hello HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 405"));
+}
+
+TEST(HttpSession, TellsTheSiteWhoAsks) {
+    const auto ask = [](const std::string& header) {
+        HttpSession session(site);
+        return give(session, "GET /who HTTP/1.1\r\nHost: a\r\n" + header + "\r\n");
+    };
+    EXPECT_THAT(ask("Authorization: Bearer abc\r\n"), EndsWith("\r\n\r\nabc"));
+    EXPECT_THAT(ask("authorization: Bearer abc\r\n"), EndsWith("\r\n\r\nabc"));
+    for (const char* none : {"", "Authorization: Basic abc\r\n", "Authorization: Bearer\r\n", "Authorization: \r\n"}) {
+        EXPECT_THAT(ask(none), StartsWith("HTTP/1.1 401 Unauthorized\r\n")) << none;
+        EXPECT_THAT(ask(none), HasSubstr("WWW-Authenticate: Bearer\r\n")) << none;
+    }
 }
 
 TEST(HttpSession, EndsAfterItsRequests) {
