@@ -219,7 +219,10 @@ Server::Server(ServerSettings settings, transport::Identity identity, const Mode
     options.max_sessions_per_address = settings_.max_sessions_per_address;
     options.limits = protocol::hello_limits(settings_.first_timeout);
     options.client_ca = settings_.client_ca;
-    options.http = [this](const transport::Peer& peer) { return std::make_unique<HttpSession>(site_for(peer)); };
+    options.http = [this](const transport::Peer& peer) {
+        return std::make_unique<HttpSession>(site_for(peer),
+                                             peer.certificate.empty() ? Upgrade::kAnyPage : Upgrade::kSameSite);
+    };
     tls_ = std::make_unique<transport::TlsServer>(
         std::move(options), [this](std::unique_ptr<transport::Channel> channel, const transport::Peer& peer) {
             Session(*this, *channel, peer).run();

@@ -19,6 +19,9 @@ public:
     virtual std::vector<std::uint8_t> take(std::span<const std::uint8_t> bytes) = 0;
     /// Whether the connection is to be closed once that has been sent.
     virtual bool finished() const = 0;
+    /// Whether the connection carries the protocol's frames over WebSocket once that has been sent; it is no business
+    /// of this object any more then.
+    virtual bool upgraded() const { return false; }
 };
 using MakeByteSession = std::function<std::unique_ptr<ByteSession>(const Peer& peer)>;
 

@@ -281,7 +281,13 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
     visitors_.shook_hands(visitor);
     const Peer peer{visitor->name, visitor->group, checked_common_name(connection->stream().native_handle())};
     if (speaks_http(*connection)) {
-        std::make_shared<ByteConnection>(connection, options_.http(peer), kHttpPatience)->start();
+        // The upgrade is the connection's own work: it lives as long as the socket waits for something.
+        const auto upgrade = [this, connection, peer] {
+            connection->speak_web_socket();
+            connection->start();
+            start_session(connection, peer);
+        };
+        std::make_shared<ByteConnection>(connection, options_.http(peer), kHttpPatience, upgrade)->start();
         return;
     }
     connection->start();

@@ -74,6 +74,41 @@ TEST(HttpSession, TellsTheSiteWhoAsks) {
     }
 }
 
+TEST(HttpSession, UpgradesToWebSocketWhereItIsAskedAsTheRfcSays) {
+    const std::string good =
+        "GET /v2/frames HTTP/1.1\r\nHost: flash.example:7400\r\nUpgrade: websocket\r\nConnection: keep-alive, "
+        "Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    const auto ask = [](const std::string& request, Upgrade upgrade, bool expected = false) {
+        HttpSession session(site, upgrade);
+        std::string answer = give(session, request);
+        EXPECT_EQ(session.upgraded(), expected) << request;
+        EXPECT_NE(session.upgraded(), session.finished() || !answer.starts_with("HTTP/1.1 101")) << request;
+        return answer;
+    };
+    const std::string answer = ask(good + "\r\n", Upgrade::kAnyPage, true);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 101 Switching Protocols\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    ask(good + "Origin: https://evil.example\r\n\r\n", Upgrade::kAnyPage, true);
+    // With a client certificate, which a browser shows whatever page asks.
+    ask(good + "\r\n", Upgrade::kSameSite, true);
+    ask(good + "Origin: https://flash.example:7400\r\n\r\n", Upgrade::kSameSite, true);
+    for (const char* origin : {"https://evil.example", "http://flash.example:7400", "null", "https://flash.example"})
+        EXPECT_THAT(ask(good + "Origin: " + origin + "\r\n\r\n", Upgrade::kSameSite), StartsWith("HTTP/1.1 403"))
+            << origin;
+    EXPECT_THAT(ask(good + "\r\n", Upgrade::kNobody), StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(ask(good + "\r\n" + "early", Upgrade::kAnyPage), StartsWith("HTTP/1.1 400"));
+    const auto changed = [&](const std::string& from, const std::string& to) {
+        std::string request = good + "\r\n";
+        request.replace(request.find(from), from.size(), to);
+        return ask(request, Upgrade::kAnyPage);
+    };
+    EXPECT_THAT(changed("Version: 13", "Version: 8"), StartsWith("HTTP/1.1 426"));
+    EXPECT_THAT(changed("Upgrade: websocket\r\n", ""), StartsWith("HTTP/1.1 426"));
+    EXPECT_THAT(changed("keep-alive, Upgrade", "keep-alive"), StartsWith("HTTP/1.1 426"));
+    EXPECT_THAT(changed("dGhlIHNhbXBsZSBub25jZQ==", "short=="), StartsWith("HTTP/1.1 400"));
+}
+
 TEST(HttpSession, EndsAfterItsRequests) {
     HttpSession session(site);
     for (int i = 0; i < HttpSession::kRequests; ++i) {

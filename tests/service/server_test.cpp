@@ -16,9 +16,11 @@
 #include "protocol/client_session.h"
 #include "protocol/message_types.h"
 #include "protocol/messages.h"
+#include "service/http_session.h"
 #include "service/token.h"
 #include "support/random_model.h"
 #include "transport/raw_peer.h"
+#include "transport/web_socket_peer.h"
 
 namespace flash::service {
 namespace {
@@ -29,6 +31,7 @@ using protocol::ClientSession;
 using transport::testing::raw_frame;
 using transport::testing::RawSocket;
 using transport::testing::RawTls;
+using transport::testing::WebSocketPeer;
 
 class Service : public ::testing::Test {
 protected:
@@ -377,6 +380,57 @@ TEST_F(Service, AnAddressWithoutAccountHasABudgetOfItsOwn) {
     EXPECT_TRUE(answers(*session("::1"), "small", 2));
     EXPECT_THAT(refusal("", ""), ::testing::HasSubstr("the budget of 2 inferences a day is spent"));
     EXPECT_TRUE(answers(*session("127.0.0.1"), "small", 3));
+}
+
+TEST_F(Service, AWebPageSpeaksTheSameFramesOverWebSocket) {
+    serve();
+    {
+        WebSocketPeer page(server_->address().port, kWebSocketPath, "Origin: https://page.example\r\n");
+        ASSERT_TRUE(page.upgraded()) << page.answer();
+        ClientSession client(page.channel(), {});
+        EXPECT_TRUE(answers(client, "small", 1));
+        EXPECT_TRUE(answers(client, "small", 2));
+    }
+    EXPECT_EQ(server_->report().inferences, 2u);
+    for (int i = 0; i < 500 && server_->report().sessions > 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->report().sessions, 0u);
+    EXPECT_EQ(server_->report().failures, 0u);
+}
+
+TEST_F(Service, OverWebSocketLimitsAndRefusalsAreTheSame) {
+    settings_.max_sessions = 1;
+    serve();
+    const auto first = session("::1");
+    WebSocketPeer page(server_->address().port, kWebSocketPath);
+    ASSERT_TRUE(page.upgraded()) << page.answer();
+    try {
+        ClientSession client(page.channel(), {});
+        ADD_FAILURE() << "there was a place for two";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kRemote);
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("it already serves 1 clients; retry after 2 s"));
+    }
+    EXPECT_TRUE(answers(*first, "small", 1));
+}
+
+TEST_F(Service, NoiseOverWebSocketEndsTheSessionOnly) {
+    serve();
+    for (const std::vector<std::uint8_t>& noise :
+         {std::vector<std::uint8_t>{0x82, 0x01, 0x00}, std::vector<std::uint8_t>{0x81, 0x80, 0, 0, 0, 0},
+          std::vector<std::uint8_t>{0x82, 0x90, 0, 0, 0, 0, 255, 255, 255, 255, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+          std::vector<std::uint8_t>(64, 0xff)}) {
+        auto tls = RawTls::connect(server_->address().port, TLS1_3_VERSION, "http/1.1");
+        const std::string request = std::string("GET ") + kWebSocketPath +
+                                    " HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        tls.write({reinterpret_cast<const std::uint8_t*>(request.data()), request.size()});
+        std::string answer;
+        for (char c = 0; !answer.ends_with("\r\n\r\n") && SSL_read(tls.ssl(), &c, 1) == 1;) answer += c;
+        EXPECT_THAT(answer, ::testing::HasSubstr("101 Switching Protocols"));
+        tls.write(noise);
+        EXPECT_TRUE(tls.socket().closed_by_peer());
+    }
+    EXPECT_TRUE(answers(*session("::1"), "small", 1));
 }
 
 }  // namespace
