@@ -22,15 +22,9 @@ constexpr std::chrono::seconds kLongestObeyed{
 }  // namespace
 
 InferClient::InferClient(const InferCommand& command) : retries_(command.retries) {
-    const transport::Address address = transport::parse_address(command.server);
-    options_.host = address.host;
-    options_.port = address.port;
-    options_.protocol = protocol::kProtocolName;
-    options_.pinned_fingerprint = command.pin;
-    options_.ca_file = command.ca;
-    options_.timeout = command.timeout;
-    options_.limits.timeout = command.timeout;
+    options_ = client_options(command);
     session_options_.timeout = command.timeout;
+    session_options_.token = client_token(command);
     session_options_.policy.trust_server = command.trust_server;
     session_options_.policy.large_ring_only = command.large_ring;
     // Names are shorter than fingerprints.
@@ -52,7 +46,7 @@ void InferClient::connect() {
 }
 
 bool InferClient::is_passing(const Error& error) {
-    if (transport::retry_after(error.what()) > kLongestObeyed) return false;
+    if (transport::retry_after(error.what()) > kLongestObeyed || transport::is_denied(error.what())) return false;
     return error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kTimeout ||
            error.kind() == ErrorKind::kRemote;
 }

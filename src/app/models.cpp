@@ -1,8 +1,8 @@
 #include "app/models.h"
 
 #include <nlohmann/json.hpp>
+#include <span>
 
-#include "base/error.h"
 #include "base/hash.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -12,18 +12,11 @@
 namespace flash::app {
 
 void run_models(const ModelsCommand& command) {
-    if (command.pin && command.ca)
-        throw Error(ErrorKind::kInvalidArgument, "--pin and --ca exclude each other: a pin alone decides");
-    const transport::Address address = transport::parse_address(command.server);
-    transport::ClientOptions options;
-    options.host = address.host;
-    options.port = address.port;
-    options.protocol = protocol::kProtocolName;
-    options.pinned_fingerprint = command.pin;
-    options.ca_file = command.ca;
-    options.timeout = command.timeout;
+    const transport::ClientOptions options = client_options(command);
+    const auto token = client_token(command);
     const auto channel = transport::connect_tls(options);
-    const std::vector<protocol::ModelEntry> models = protocol::list_models(*channel, command.timeout);
+    const std::vector<protocol::ModelEntry> models = protocol::list_models(
+        *channel, command.timeout, token ? std::span(token->data(), token->size()) : std::span<const char>());
 
     if (command.json) {
         nlohmann::json list = nlohmann::json::array();

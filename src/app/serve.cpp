@@ -54,20 +54,40 @@ private:
     sigset_t set_;
 };
 
-/// Waits until the server is to stop, and does what signals and time ask for until then. Why it is to stop.
-const char* wait_for_end(Signals& signals, const ServeCommand& command, service::ModelStore& models,
-                         const service::Server& server) {
-    const auto reload = [&] {
+/// What is looked at again while a server runs.
+struct Reloaded {
+    service::ModelStore& models;
+    service::AccessControl& access;
+    IdentityWatch& identity;
+
+    bool has_changed() const { return models.has_changed() || access.has_changed() || identity.has_changed(); }
+    void reload(service::Server& server) {
+        access.reload();
+        if (identity.has_changed()) renew_identity(server);
         if (!models.reload()) spdlog::info("no model has changed");
         return_freed_memory();
-    };
+    }
+
+private:
+    void renew_identity(service::Server& server) {
+        try {
+            server.replace_identity(identity.load());
+            spdlog::info("certificate {} for new connections", server.fingerprint());
+        } catch (const Error& error) {
+            spdlog::error("{}; the certificate that was there before stays", printable(error.what()));
+        }
+    }
+};
+
+/// Waits until the server is to stop, and does what signals and time ask for until then. Why it is to stop.
+const char* wait_for_end(Signals& signals, const ServeCommand& command, Reloaded& reloaded, service::Server& server) {
     while (true) {
         switch (signals.wait(command.watch)) {
             case SIGINT: return "interrupted";
             case SIGTERM: return "terminated";
-            case SIGHUP: reload(); break;
+            case SIGHUP: reloaded.reload(server); break;
             case 0:
-                if (models.has_changed()) reload();
+                if (reloaded.has_changed()) reloaded.reload(server);
                 break;
             default: {
                 const service::ServerReport report = server.report();
@@ -119,6 +139,12 @@ void run_serve(const ServeCommand& command) {
     if (command.port_file) require_writable(*command.port_file);
     if (command.http_port_file) require_writable(*command.http_port_file);
     transport::Identity identity = server_identity(command.identity, listen);
+    IdentityWatch identity_watch(command.identity);
+    if (settings.client_ca) transport::require_certificates(*settings.client_ca);
+    service::AccessSettings access_settings = command.access;
+    access_settings.certificates = settings.client_ca.has_value();
+    service::AccessControl access(std::move(access_settings));
+    service::Budgets budgets(command.budgets);
 
     service::LoadOptions load = command.load;
     load.session_bytes = settings.session_memory;
@@ -142,7 +168,7 @@ void run_serve(const ServeCommand& command) {
         return;
     }
 
-    service::Server server(std::move(settings), std::move(identity), models);
+    service::Server server(std::move(settings), std::move(identity), models, access, budgets);
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
     if (command.port_file)
         write_file(*command.port_file, fmt::format("{}\n", server.address().port), Access::kEveryone);
@@ -153,7 +179,8 @@ void run_serve(const ServeCommand& command) {
             write_file(*command.http_port_file, fmt::format("{}\n", http->port), Access::kEveryone);
     }
 
-    const char* why = wait_for_end(signals, command, models, server);
+    Reloaded reloaded{models, access, identity_watch};
+    const char* why = wait_for_end(signals, command, reloaded, server);
     spdlog::info("stopping ({})", why);
     if (!server.drain(command.drain))
         spdlog::warn("{} inferences did not end within {} s", server.report().running, command.drain.count());

@@ -20,6 +20,8 @@ struct ServeCommand {
     service::LoadOptions load;
     std::string listen = "127.0.0.1:7400";
     IdentityRequest identity;                        ///< the certificate
+    service::AccessSettings access;                  ///< who may ask; `certificates` follows from settings.client_ca
+    std::filesystem::path budgets;                   ///< where what was spent is kept; empty: in memory
     std::optional<std::filesystem::path> port_file;  ///< the bound port is written here, for scripts
     service::ServerSettings settings;                ///< limits; its sockets are made of the addresses
     std::size_t session_memory_mib = 0;              ///< 0: three quarters of what the machine has to give

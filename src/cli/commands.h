@@ -12,6 +12,7 @@ void add_plan(CLI::App& program);
 void add_serve(CLI::App& program);
 void add_infer(CLI::App& program);
 void add_models(CLI::App& program);
+void add_token(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_bench(CLI::App& program);
 

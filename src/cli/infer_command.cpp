@@ -5,6 +5,7 @@
 #include "app/infer.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/connect_options.h"
 #include "data/dataset.h"
 
 namespace flash::cli {
@@ -20,10 +21,7 @@ void add_infer(CLI::App& program) {
     sub->add_option("inputs", command.inputs,
                     "PNG or JPEG pictures, .npy arrays (NCHW, normalised), folders of them, or - for standard input")
         ->required();
-    sub->add_option("--server", command.server, "ADDR:PORT of the server")->required();
-    sub->add_option("--ca", command.ca, "Trusted certificates (PEM), e.g. the server's own server.crt");
-    sub->add_option("--pin", command.pin,
-                    "Fingerprint of the server's certificate, sha256:..., as the server prints it");
+    add_connect_options(*sub, command);
     sub->add_option(
         "--model", command.model,
         "Which of the server's models, NAME or NAME/VERSION, as `flash models` lists them; or the fingerprint "

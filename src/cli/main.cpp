@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
     flash::cli::add_serve(program);
     flash::cli::add_infer(program);
     flash::cli::add_models(program);
+    flash::cli::add_token(program);
     flash::cli::add_eval(program);
     flash::cli::add_bench(program);
     try {

@@ -4,6 +4,7 @@
 #include "app/models.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/connect_options.h"
 
 namespace flash::cli {
 
@@ -15,10 +16,7 @@ void add_models(CLI::App& program) {
     auto options = std::make_shared<Options>();
     app::ModelsCommand& command = options->command;
     CLI::App* sub = program.add_subcommand("models", "List the models of a server");
-    sub->add_option("--server", command.server, "ADDR:PORT of the server")->required();
-    sub->add_option("--ca", command.ca, "Trusted certificates (PEM), e.g. the server's own server.crt");
-    sub->add_option("--pin", command.pin,
-                    "Fingerprint of the server's certificate, sha256:..., as the server prints it");
+    add_connect_options(*sub, command);
     sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
         ->capture_default_str()
         ->check(seconds());

@@ -49,6 +49,22 @@ void add_serve(CLI::App& program) {
         "Names and addresses that the self-signed certificate must name; where it does not, a new one is made");
     sub->add_flag("--renew-certificate", command.identity.renew, "Make a new self-signed certificate");
     sub->add_option("--port-file", command.port_file, "Write the bound port here once the server is ready");
+    sub->add_option("--access", command.access.list,
+                    "Access list (JSON): who may ask, by token or client certificate, for which models and how often. "
+                    "Without one, everybody may");
+    sub->add_option("--client-ca", command.settings.client_ca,
+                    "Certificates (PEM) whose holders issue client certificates; without --access, each client needs "
+                    "one");
+    sub->add_option("--inferences-per-minute", command.access.strangers.inferences_per_minute,
+                    "Most inferences a minute of one address whose clients have no account; 0: any")
+        ->capture_default_str()
+        ->check(whole_number(0, 1'000'000'000));
+    sub->add_option("--inferences-per-day", command.access.strangers.inferences_per_day, "The same a day (UTC)")
+        ->capture_default_str()
+        ->check(whole_number(0, 1'000'000'000));
+    sub->add_option("--budgets", command.budgets,
+                    "File (SQLite) in which inferences are counted, so that a restart forgets none; several servers of "
+                    "one machine may share it");
     sub->add_option("--max-sessions", command.settings.max_sessions,
                     "Clients at a time; more are refused, and told when to come again")
         ->capture_default_str()

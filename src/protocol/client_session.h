@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,14 +15,16 @@
 namespace flash::protocol {
 
 struct ClientSessionOptions {
-    std::string model;                           ///< its name at the server; empty: the only one
-    std::optional<Sha256> expected_fingerprint;  ///< refuse any other model
-    std::chrono::milliseconds timeout{30'000};   ///< for each awaited message
+    std::string model;                                ///< its name at the server; empty: the only one
+    std::shared_ptr<const SecretVector<char>> token;  ///< to show to the server; null: none
+    std::optional<Sha256> expected_fingerprint;       ///< refuse any other model
+    std::chrono::milliseconds timeout{30'000};        ///< for each awaited message
     ClientPolicy policy;
 };
 
 /// Asks a server what it offers; the connection is used up. The server's word, printable.
-std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::milliseconds timeout);
+std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::milliseconds timeout,
+                                    std::span<const char> token = {});
 
 class ClientSession {
 public:

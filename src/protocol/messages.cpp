@@ -32,6 +32,19 @@ std::string take_text(ByteReader& reader, std::size_t most) {
         text += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '?';
     return text;
 }
+
+void put_token(ByteWriter& writer, std::span<const char> token) {
+    writer.u32(static_cast<std::uint32_t>(token.size()));
+    writer.raw(std::span(reinterpret_cast<const std::uint8_t*>(token.data()), token.size()));
+}
+
+SecretVector<char> take_token(ByteReader& reader) {
+    const std::uint32_t size = reader.u32();
+    if (size > kMaxTokenBytes) throw Error(ErrorKind::kProtocol, "a token is too long");
+    SecretVector<char> token(size);
+    std::ranges::copy(reader.raw(size), token.data());
+    return token;
+}
 }  // namespace
 
 std::vector<std::uint8_t> encode(const ClientHello& hello) {
@@ -40,7 +53,21 @@ std::vector<std::uint8_t> encode(const ClientHello& hello) {
     writer.u32(hello.version);
     writer.raw(hello.expected_fingerprint);
     put_text(writer, hello.model);
+    put_token(writer, hello.token);
     return writer.take();
+}
+
+std::vector<std::uint8_t> encode_list_models(std::span<const char> token) {
+    ByteWriter writer;
+    put_token(writer, token);
+    return writer.take();
+}
+
+SecretVector<char> decode_list_models(std::span<const std::uint8_t> payload) {
+    ByteReader reader(payload, "list of models");
+    SecretVector<char> token = take_token(reader);
+    reader.end();
+    return token;
 }
 
 std::vector<std::uint8_t> encode(std::span<const ModelEntry> models) {
@@ -87,6 +114,7 @@ ClientHello decode_client_hello(std::span<const std::uint8_t> payload) {
     if (hello.version != kProtocolVersion) return hello;
     hello.expected_fingerprint = reader.array<32>();
     hello.model = take_text(reader, kMaxModelNameBytes);
+    hello.token = take_token(reader);
     reader.end();
     return hello;
 }

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "model/architecture.h"
 #include "packing/plan.h"
 #include "protocol/epoch.h"
@@ -41,7 +42,10 @@ struct ClientHello {
     std::uint32_t version = kProtocolVersion;
     Sha256 expected_fingerprint{};  ///< all zero: any model
     std::string model;              ///< its name at the server, perhaps with a version; empty: the only one
+    SecretVector<char> token;       ///< that says who the client is; empty: none
 };
+/// Of a token, whatever a server takes for one.
+inline constexpr std::size_t kMaxTokenBytes = 256;
 /// Of a name with its version.
 inline constexpr std::size_t kMaxModelNameBytes = 80;
 
@@ -64,11 +68,14 @@ struct ModelEntry {
 inline constexpr std::size_t kMaxModelEntries = 4096;
 
 std::vector<std::uint8_t> encode(const ClientHello& hello);
+/// kListModels: the client's token.
+std::vector<std::uint8_t> encode_list_models(std::span<const char> token);
 std::vector<std::uint8_t> encode(std::span<const ModelEntry> models);
 std::vector<std::uint8_t> encode(const ServerHello& hello);
 /// Each throws Error(kProtocol) when malformed. Versions are returned as they are: the caller reports a mismatch.
 ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
 ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
+SecretVector<char> decode_list_models(std::span<const std::uint8_t> payload);
 /// Names and titles come out as printable ASCII.
 std::vector<ModelEntry> decode_model_list(std::span<const std::uint8_t> payload);
 

@@ -20,19 +20,22 @@ namespace {
 std::optional<ClientHello> receive_hello(const ListModels& list, transport::Channel& channel,
                                          std::chrono::milliseconds patience) {
     channel.set_limits(hello_limits(patience));
-    const Message message = channel.receive_any(patience);
+    Message message = channel.receive_any(patience);
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
     if (message.type == message_type::kListModels) {
+        const SecretVector<char> token = decode_list_models(message.payload);
+        wipe(message.payload.data(), message.payload.size());
         transport::Limits limits;  // the list may be longer than what is taken of a client
         limits.timeout = patience;
         channel.set_limits(limits);
-        channel.send({message_type::kModelList, 0, 0, encode(list())});
+        channel.send({message_type::kModelList, 0, 0, encode(list(std::span(token.data(), token.size())))});
         return std::nullopt;
     }
     if (message.type != message_type::kClientHello)
         throw Error(ErrorKind::kProtocol, std::string("expected a client hello, got ") + name_of(message.type));
-    const ClientHello hello = decode_client_hello(message.payload);
+    ClientHello hello = decode_client_hello(message.payload);
+    wipe(message.payload.data(), message.payload.size());  // the token
     if (hello.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the client speaks protocol version " + std::to_string(hello.version) +
                                               ", this server version " + std::to_string(kProtocolVersion));
@@ -122,7 +125,7 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
                                    const ServerSessionOptions& options) {
     // Not owned: the caller's model outlives the session.
     const std::shared_ptr<const PreparedModel> only(std::shared_ptr<const PreparedModel>(), &model);
-    const auto list = [&] {
+    const auto list = [&](std::span<const char>) {
         return std::vector<ModelEntry>{{"model", 0, model.fingerprint(), model.architecture().name}};
     };
     return serve_session([&](const ClientHello&) { return only; }, list, channel, options);

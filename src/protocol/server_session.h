@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/profile.h"
@@ -42,8 +43,8 @@ struct ServerSessionSummary {
 /// What a session needs of a model, chosen by the client's hello. Error is a refusal, which the client is told.
 using ChooseModel = std::function<std::shared_ptr<const PreparedModel>(const ClientHello& hello)>;
 
-/// For clients that ask what there is.
-using ListModels = std::function<std::vector<ModelEntry>()>;
+/// For clients that ask what there is. The same holds of an Error.
+using ListModels = std::function<std::vector<ModelEntry>(std::span<const char> token)>;
 
 /// Serves one connection to its end. Errors are reported to the client as one sentence and rethrown to the caller; a
 /// client that simply leaves between inferences is not an error.

@@ -22,13 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kExtension = ".flash";
 
-std::optional<FileStamp> stamp_of(const fs::path& file) {
-    std::error_code error;
-    const FileStamp stamp{fs::last_write_time(file, error), fs::file_size(file, error)};
-    if (error) return std::nullopt;
-    return stamp;
-}
-
 std::optional<std::uint32_t> version_of(const std::string& stem) {
     std::uint32_t version = 0;
     const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), version);
@@ -193,33 +186,28 @@ bool ModelStore::has_changed() const {
     return std::ranges::any_of(models_, [&](const auto& model) { return !there.contains(model.first); });
 }
 
-std::string ModelStore::names() const {
-    std::string text;
-    for (const auto& [key, model] : models_) text += (text.empty() ? "" : ", ") + to_string(key.first, key.second);
-    return text;
-}
-
-ServedModelPtr ModelStore::find(const std::string& reference) const {
+ServedModelPtr ModelStore::find(const std::string& reference, const MayUse& may_use) const {
     const ModelName wanted = reference.empty() ? ModelName{} : parse_model_name(reference);
-    const std::lock_guard lock(mutex_);
-    require(!models_.empty(), ErrorKind::kInvalidArgument, "this server has no model at present");
-    if (reference.empty()) {
-        const auto last = std::prev(models_.end());
-        if (models_.begin()->first.first == last->first.first) return last->second;
-        throw Error(ErrorKind::kInvalidArgument, "this server has several models, choose one of them: " + names());
-    }
+    const std::vector<ServedModelPtr> all = list(may_use);
+    require(!all.empty(), ErrorKind::kInvalidArgument, "this server has no model at present");
+    if (reference.empty() && all.front()->name == all.back()->name) return all.back();
     ServedModelPtr found;
-    for (const auto& [key, model] : models_)  // the highest version comes last
-        if (key.first == wanted.name && (!wanted.version || *wanted.version == key.second)) found = model;
-    if (!found)
-        throw Error(ErrorKind::kInvalidArgument, "this server has no model " + reference + "; it has " + names());
+    std::string names;
+    for (const ServedModelPtr& model : all) {  // the highest version comes last
+        if (model->name == wanted.name && (!wanted.version || *wanted.version == model->version)) found = model;
+        names += (names.empty() ? "" : ", ") + to_string(model->name, model->version);
+    }
+    if (reference.empty())
+        throw Error(ErrorKind::kInvalidArgument, "this server has several models, choose one of them: " + names);
+    if (!found) throw Error(ErrorKind::kInvalidArgument, "this server has no model " + reference + "; it has " + names);
     return found;
 }
 
-std::vector<ServedModelPtr> ModelStore::list() const {
+std::vector<ServedModelPtr> ModelStore::list(const MayUse& may_use) const {
     std::vector<ServedModelPtr> all;
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, model] : models_) all.push_back(model);
+    for (const auto& [key, model] : models_)
+        if (!may_use || may_use(key.first)) all.push_back(model);
     return all;
 }
 

@@ -15,6 +15,7 @@
 
 #include "protocol/prepared_model.h"
 #include "protocol/session_memory.h"
+#include "service/file_stamp.h"
 
 namespace flash::service {
 
@@ -29,13 +30,6 @@ struct LoadOptions {
     std::uint64_t session_bytes = 0;  ///< models whose sessions take more are refused; 0: any
     /// Gets fractions in 0..1 of the file that is loaded; may be empty.
     std::function<void(const std::filesystem::path& file, double fraction)> progress;
-};
-
-/// Tells one state of a file from another.
-struct FileStamp {
-    std::filesystem::file_time_type time;
-    std::uintmax_t bytes = 0;
-    bool operator==(const FileStamp&) const = default;
 };
 
 struct ServedModel {
@@ -61,10 +55,14 @@ public:
     /// Whether reload() would load something or take something away.
     bool has_changed() const;
 
+    /// Whether somebody may know of a model of this name.
+    using MayUse = std::function<bool(const std::string& name)>;
+
     /// By "NAME", "NAME/VERSION", or empty where there is one name only. Error(kInvalidArgument) says what there is.
-    ServedModelPtr find(const std::string& reference) const;
+    /// With `may_use`, as if there were no other models than those.
+    ServedModelPtr find(const std::string& reference, const MayUse& may_use = {}) const;
     /// In the order of names and versions.
-    std::vector<ServedModelPtr> list() const;
+    std::vector<ServedModelPtr> list(const MayUse& may_use = {}) const;
 
 private:
     using Key = std::pair<std::string, std::uint32_t>;
@@ -73,7 +71,6 @@ private:
     Files files(bool complain) const;
     ServedModelPtr load(const Key& key, const std::filesystem::path& file, const FileStamp& stamp, bool rotate) const;
     bool load_changes(bool rotate);
-    std::string names() const;  // with the mutex held
 
     const std::filesystem::path place_;
     const LoadOptions options_;

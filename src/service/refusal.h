@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "service/budgets.h"
 #include "transport/refusal.h"
 
 namespace flash::service {
@@ -15,6 +16,10 @@ public:
     Refusal(const char* reason, const std::string& sentence, std::chrono::seconds retry_after)
         : Error(ErrorKind::kNetwork, transport::busy(sentence, retry_after)),
           reason_(reason) {}
+    /// A budget has nothing left.
+    explicit Refusal(const Spent& spent)
+        : Error(ErrorKind::kNetwork, spent.sentence(std::chrono::system_clock::now())),
+          reason_(spent.reason) {}
     const char* reason() const { return reason_; }
 
 private:

@@ -50,10 +50,10 @@ Json describe(const ModelStore& models, const ServedModel& model) {
               {"fingerprint", to_hex(model.prepared->fingerprint())}}}};
 }
 
-HttpAnswer answer_models(const SiteSources& sources, std::vector<std::string> rest) {
+HttpAnswer answer_models(const SiteSources& sources, const ModelStore::MayUse& may_use, std::vector<std::string> rest) {
     if (rest.empty()) {
         Json list = Json::array();
-        for (const ServedModelPtr& model : sources.models.list())
+        for (const ServedModelPtr& model : sources.models.list(may_use))
             list.push_back({{"name", model->name},
                             {"version", std::to_string(model->version)},
                             {"state", "READY"},
@@ -67,7 +67,7 @@ HttpAnswer answer_models(const SiteSources& sources, std::vector<std::string> re
         rest.erase(rest.begin(), rest.begin() + 2);
     }
     try {
-        const ServedModelPtr model = sources.models.find(reference);
+        const ServedModelPtr model = sources.models.find(reference, may_use);
         if (rest.empty()) return json(200, describe(sources.models, *model));
         if (rest == std::vector<std::string>{"ready"}) {
             const bool ready = sources.ready();
@@ -80,13 +80,24 @@ HttpAnswer answer_models(const SiteSources& sources, std::vector<std::string> re
 
 }  // namespace
 
-HttpAnswer answer_site(const SiteSources& sources, const std::string& path) {
+HttpAnswer answer_site(const SiteSources& sources, const HttpRequest& request) {
+    const std::string& path = request.path;
     std::vector<std::string> parts = split(path);
     if (path == "/metrics" && sources.metrics) return {200, "text/plain; version=0.0.4", sources.metrics()};
     if (parts.empty() || parts[0] != "v2") return not_found();
     parts.erase(parts.begin());
     if (parts.empty()) return json(200, {{"name", "flash"}, {"version", kVersion}, {"extensions", Json::array()}});
-    if (parts[0] == "models") return answer_models(sources, {parts.begin() + 1, parts.end()});
+    if (parts[0] == "models") {
+        ModelStore::MayUse may_use;
+        try {
+            if (sources.admit)
+                may_use = [caller = sources.admit(std::span(request.bearer.data(), request.bearer.size()))](
+                              const std::string& name) { return caller.may_use(name); };
+        } catch (const Denied& denied) {
+            return json(401, {{"error", denied.what()}});
+        }
+        return answer_models(sources, may_use, {parts.begin() + 1, parts.end()});
+    }
     if (parts == std::vector<std::string>{"health", "live"}) return json(200, {{"live", true}});
     if (parts == std::vector<std::string>{"health", "ready"}) {
         const bool ready = sources.ready();

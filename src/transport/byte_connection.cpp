@@ -7,11 +7,12 @@
 namespace flash::transport {
 
 ByteConnection::ByteConnection(std::shared_ptr<TlsConnection> connection, std::unique_ptr<ByteSession> session,
-                               std::chrono::milliseconds patience)
+                               std::chrono::milliseconds patience, Upgraded upgraded)
     : connection_(std::move(connection)),
       stream_(connection_->stream()),
       session_(std::move(session)),
       patience_(patience),
+      upgraded_(std::move(upgraded)),
       end_(std::chrono::steady_clock::now() + 6 * patience),
       timer_(stream_.get_executor()),
       buffer_(4096) {}
@@ -36,6 +37,7 @@ void ByteConnection::step() {
         stream_.flush(code);
         if (code == asio::error::would_block) return wait(asio::socket_base::wait_write);
         if (code || session_->finished()) return close();
+        if (session_->upgraded()) return upgraded_();
         if (!read()) return;
     }
 }

@@ -6,8 +6,9 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
+
+#include "transport/peer.h"
 
 namespace flash::transport {
 
@@ -18,8 +19,10 @@ public:
     virtual std::vector<std::uint8_t> take(std::span<const std::uint8_t> bytes) = 0;
     /// Whether the connection is to be closed once that has been sent.
     virtual bool finished() const = 0;
+    /// Whether the connection carries the protocol's frames over WebSocket once that has been sent; it is no business
+    /// of this object any more then.
+    virtual bool upgraded() const { return false; }
 };
-/// group: transport::address_group of the peer.
-using MakeByteSession = std::function<std::unique_ptr<ByteSession>(const std::string& group)>;
+using MakeByteSession = std::function<std::unique_ptr<ByteSession>(const Peer& peer)>;
 
 }  // namespace flash::transport

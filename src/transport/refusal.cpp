@@ -8,14 +8,21 @@ namespace flash::transport {
 
 namespace {
 
-constexpr std::string_view kBefore = "; retry after ", kAfter = " s";
+constexpr std::string_view kBefore = "; retry after ", kAfter = " s", kDenied = "access denied: ";
 
 }  // namespace
 
-std::string busy(std::string_view reason, std::chrono::seconds retry_after) {
-    return "the server is busy: " + std::string(reason) + std::string(kBefore) + std::to_string(retry_after.count()) +
-           std::string(kAfter);
+std::string come_again(const std::string& sentence, std::chrono::seconds retry_after) {
+    return sentence + std::string(kBefore) + std::to_string(retry_after.count()) + std::string(kAfter);
 }
+
+std::string busy(std::string_view reason, std::chrono::seconds retry_after) {
+    return come_again("the server is busy: " + std::string(reason), retry_after);
+}
+
+std::string denied(const std::string& why) { return std::string(kDenied) + why; }
+
+bool is_denied(std::string_view sentence) { return sentence.find(kDenied) != std::string_view::npos; }
 
 std::optional<std::chrono::seconds> retry_after(std::string_view sentence) {
     const std::size_t before = sentence.rfind(kBefore);

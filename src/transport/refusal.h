@@ -9,10 +9,19 @@
 
 namespace flash::transport {
 
+/// "SENTENCE; retry after S s".
+std::string come_again(const std::string& sentence, std::chrono::seconds retry_after);
+
 /// "the server is busy: REASON; retry after S s".
 std::string busy(std::string_view reason, std::chrono::seconds retry_after);
 
 /// The seconds at the end of such a sentence, wherever it was quoted. Nothing for any other one.
 std::optional<std::chrono::seconds> retry_after(std::string_view sentence);
+
+/// "access denied: WHY": asking again is of no use.
+std::string denied(const std::string& why);
+
+/// Whether a sentence says so, wherever it was quoted.
+bool is_denied(std::string_view sentence);
 
 }  // namespace flash::transport

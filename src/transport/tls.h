@@ -1,5 +1,5 @@
 // TCP with TLS 1.3: the client's connect and the server's listener. No resumption, no early data, no compression.
-// The client always checks the server's certificate; clients are anonymous.
+// The client always checks the server's certificate. A client may show one of its own where the server asks for it.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,7 @@
 #include "transport/byte_session.h"
 #include "transport/certificate.h"
 #include "transport/channel.h"
+#include "transport/peer.h"
 
 namespace flash::transport {
 
@@ -27,19 +28,23 @@ struct ClientOptions {
     /// PEM file of trusted certificates: the server's chain must end in one of them and name `host`. Without this and
     /// without a pin, the system's trust store takes its place.
     std::optional<std::filesystem::path> ca_file;
+    std::shared_ptr<const Identity> identity;   ///< to show where the server asks for a certificate; null: none
     std::string protocol;                       ///< to ask for by ALPN, e.g. "flash/5"; empty: none
     std::chrono::milliseconds timeout{10'000};  ///< for resolving, connecting and the TLS handshake together
     Limits limits{};                            ///< of the channel
 };
 
-/// Connects and checks the certificate. Throws Error: kInvalidArgument (malformed pin), kFile (unusable CA file),
-/// kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout.
+/// Connects and checks the certificate. Throws Error: kInvalidArgument (malformed pin), kFile (unusable CA or own
+/// file), kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout.
 std::unique_ptr<Channel> connect_tls(const ClientOptions& options);
 
 struct ServerOptions {
     Address listen{"127.0.0.1", 0};       ///< port 0: a free one; empty host: all addresses
     std::shared_ptr<BoundSocket> socket;  ///< of an address that was taken before: it is used in place of `listen`
     Identity identity;
+    /// PEM file of certificates: clients are asked for one that one of these has issued. One that shows none is let in,
+    /// for whoever answers it to decide; one that shows another is not.
+    std::optional<std::filesystem::path> client_ca;
     Limits limits{};                ///< of every session's channel
     std::size_t max_sessions = 16;  ///< a connection beyond this gets a kError message that says so
     /// Of one address (address_group.h); 0: as many as there are.
@@ -52,12 +57,6 @@ struct ServerOptions {
     /// whatever version of flash/N they name: the handshake of the protocol says better what does not fit.
     MakeByteSession http;
     std::size_t io_threads = 2;  ///< carry the sockets of all sessions
-};
-
-/// Who is at the other end of a session.
-struct Peer {
-    std::string name;   ///< "ADDR:PORT"
-    std::string group;  ///< address_group of the address
 };
 
 /// What became of connections since the start.
@@ -86,6 +85,8 @@ public:
     Address address() const;
     /// Fingerprint of its certificate, for clients to pin.
     std::string fingerprint() const;
+    /// Later connections get this certificate; those that are there go on. Error(kFile) if it cannot be used.
+    void replace_identity(Identity identity);
     /// Sessions that run now.
     std::size_t sessions() const;
     ConnectionCounts counts() const;

@@ -11,6 +11,7 @@
 #include "transport/certificate_facts.h"
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
+#include "transport/tls_identity.h"
 
 namespace flash::transport {
 
@@ -116,6 +117,7 @@ void configure(ClientLoop& loop, const ClientOptions& options, const std::string
         SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(wire.data()),
                                 static_cast<unsigned>(wire.size()));
     }
+    if (options.identity) use_identity(loop.context, *options.identity, "the client's");
     if (options.pinned_fingerprint) {
         loop.check.pin = normalise_fingerprint(*options.pinned_fingerprint);
     } else if (options.ca_file) {

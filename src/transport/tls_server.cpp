@@ -21,6 +21,7 @@
 #include "transport/refusal.h"
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
+#include "transport/tls_identity.h"
 #include "transport/visitors.h"
 
 namespace flash::transport {
@@ -32,14 +33,15 @@ namespace {
 constexpr std::string_view kHttp = "http/1.1", kFrames = "flash/";
 constexpr std::chrono::seconds kHttpPatience{10};
 
-/// OpenSSL's callback: frames before HTTP. with_http: whether there is any.
+/// OpenSSL's callback: frames before HTTP, where there is any.
+template <bool kWithHttp>
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
-                    void* with_http) {
+                    void*) {
     std::string_view offers(reinterpret_cast<const char*>(in), in_size), http;
     while (!offers.empty()) {
         const std::size_t size = static_cast<unsigned char>(offers.front());
         const std::string_view offer = offers.substr(1, size);
-        if (offer.starts_with(kFrames) || (offer == kHttp && http.empty() && with_http != nullptr)) {
+        if (offer.starts_with(kFrames) || (kWithHttp && offer == kHttp && http.empty())) {
             *out = reinterpret_cast<const unsigned char*>(offer.data());
             *out_size = static_cast<unsigned char>(offer.size());
             if (offer.starts_with(kFrames)) return SSL_TLSEXT_ERR_OK;
@@ -48,6 +50,20 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
         offers.remove_prefix(std::min(size + 1, offers.size()));
     }
     return http.empty() ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
+}
+
+/// Without one, a client goes on. What it may make the server check is bounded: 16 KiB of certificates, four deep.
+void ask_for_certificates(asio::ssl::context& context, const std::filesystem::path& authorities) {
+    asio::error_code code;
+    context.load_verify_file(authorities.string(), code);
+    STACK_OF(X509_NAME)* names = code ? nullptr : SSL_load_client_CA_file(authorities.c_str());
+    ERR_clear_error();
+    if (names == nullptr) throw Error(ErrorKind::kFile, "cannot read certificates from " + authorities.string());
+    SSL_CTX* raw = context.native_handle();
+    SSL_CTX_set_client_CA_list(raw, names);
+    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify_depth(raw, 4);
+    SSL_CTX_set_max_cert_list(raw, 16 << 10);
 }
 
 bool speaks_http(TlsConnection& connection) {
@@ -75,7 +91,11 @@ public:
     void stop_accepting() { listener_.stop(); }
     void stop();
     Address address() const { return listener_.address(); }
-    std::string fingerprint() const { return fingerprint_; }
+    std::string fingerprint() const {
+        const std::lock_guard lock(mutex_);
+        return fingerprint_;
+    }
+    void replace_identity(const Identity& identity);
     std::size_t sessions() const {
         const std::lock_guard lock(mutex_);
         return running_.size();
@@ -90,19 +110,23 @@ private:
     };
     using SessionList = std::list<Session>;
 
-    void configure();
+    using ContextPtr = std::shared_ptr<asio::ssl::context>;
+
+    ContextPtr make_context(const Identity& identity) const;
+    ContextPtr context() const {
+        const std::lock_guard lock(mutex_);
+        return context_;
+    }
     void run_io();
     void on_accept(int descriptor, const sockaddr_storage& remote);
     void shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor);
     void on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor, const asio::error_code& code);
-    void start_session(const ConnectionPtr& connection, const Visitors::Key& visitor);
+    void start_session(const ConnectionPtr& connection, const Peer& peer);
     std::string no_place(const std::string& group) const;  // with the mutex held; empty if there is one
     void run_session(SessionList::iterator own, const ConnectionPtr& connection);
 
     const ServerOptions options_;
     const Handler handler_;
-    const std::string fingerprint_;
-    asio::ssl::context context_{asio::ssl::context::tlsv13_server};
     asio::io_context io_;
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     std::vector<std::thread> io_threads_;
@@ -113,6 +137,8 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable session_ended_;
     bool stopping_ = false;
+    ContextPtr context_;  // with the identity of connections to come
+    std::string fingerprint_;
     // A session moves from one list to the other without an allocation, which could fail.
     SessionList running_;
     SessionList finished_;  // to be joined; they return at once
@@ -139,36 +165,36 @@ VisitorLimits visitor_limits(const ServerOptions& options) {
 TlsServer::Impl::Impl(ServerOptions options, Handler handler)
     : options_(std::move(options)),
       handler_(std::move(handler)),
-      fingerprint_(transport::fingerprint(options_.identity)),
       visitors_(visitor_limits(options_)),
       socket_(options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen)),
       listener_(*socket_) {
     require(options_.max_sessions > 0 && options_.io_threads > 0, ErrorKind::kInvalidArgument,
             "a server needs at least one session and one I/O thread");
-    configure();
+    replace_identity(options_.identity);
     for (std::size_t i = 0; i < options_.io_threads; ++i) io_threads_.emplace_back([this] { run_io(); });
     listener_.start([this](int descriptor, const sockaddr_storage& remote) { on_accept(descriptor, remote); });
 }
 
-void TlsServer::Impl::configure() {
-    SSL_CTX* context = context_.native_handle();
+void TlsServer::Impl::replace_identity(const Identity& identity) {
+    ContextPtr context = make_context(identity);
+    std::string fingerprint = transport::fingerprint(identity);
+    const std::lock_guard lock(mutex_);
+    context_ = std::move(context);
+    fingerprint_ = std::move(fingerprint);
+}
+
+TlsServer::Impl::ContextPtr TlsServer::Impl::make_context(const Identity& identity) const {
+    auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tlsv13_server);
+    SSL_CTX* context = made->native_handle();
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(context, 0);
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, options_.http ? this : nullptr);
-    asio::error_code code;
-    const auto& identity = options_.identity;
-    context_.use_certificate_chain(asio::buffer(identity.certificate_pem), code);
-    if (!code) {
-        context_.use_private_key(asio::buffer(identity.key_pem.data(), identity.key_pem.size()),
-                                 asio::ssl::context::pem, code);
-    }
-    if (!code && SSL_CTX_check_private_key(context) == 1) return;
-    ERR_clear_error();
-    throw Error(ErrorKind::kFile, "the server's certificate and key cannot be used: " +
-                                      (code ? code.message() : std::string("they do not belong together")));
+    SSL_CTX_set_alpn_select_cb(context, options_.http ? choose_protocol<true> : choose_protocol<false>, nullptr);
+    use_identity(*made, identity, "the server's");
+    if (options_.client_ca) ask_for_certificates(*made, *options_.client_ca);
+    return made;
 }
 
 void TlsServer::Impl::run_io() {
@@ -205,7 +231,7 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
     socket.assign(endpoint.protocol(), descriptor);
     ConnectionPtr connection;
     try {
-        connection = std::make_shared<TlsConnection>(std::move(socket), context_, "the client", options_.limits);
+        connection = std::make_shared<TlsConnection>(std::move(socket), *context(), "the client", options_.limits);
     } catch (...) {
         // The socket object has closed it already, and the listener must not: the number may be another file's by now.
         ++dropped_;
@@ -253,12 +279,19 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
         return;
     }
     visitors_.shook_hands(visitor);
+    const Peer peer{visitor->name, visitor->group, checked_common_name(connection->stream().native_handle())};
     if (speaks_http(*connection)) {
-        std::make_shared<ByteConnection>(connection, options_.http(visitor->group), kHttpPatience)->start();
+        // The upgrade is the connection's own work: it lives as long as the socket waits for something.
+        const auto upgrade = [this, connection, peer] {
+            connection->speak_web_socket();
+            connection->start();
+            start_session(connection, peer);
+        };
+        std::make_shared<ByteConnection>(connection, options_.http(peer), kHttpPatience, upgrade)->start();
         return;
     }
     connection->start();
-    start_session(connection, visitor);
+    start_session(connection, peer);
 }
 
 std::string TlsServer::Impl::no_place(const std::string& group) const {
@@ -271,7 +304,7 @@ std::string TlsServer::Impl::no_place(const std::string& group) const {
     return {};
 }
 
-void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Visitors::Key& visitor) {
+void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer& peer) {
     const std::lock_guard lock(mutex_);
     for (Session& session : finished_) session.thread.join();  // past their last use of the mutex
     finished_.clear();
@@ -279,22 +312,22 @@ void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Visit
         connection->fail("the server is shutting down");
         return;
     }
-    if (const std::string reason = no_place(visitor->group); !reason.empty()) {
+    if (const std::string reason = no_place(peer.group); !reason.empty()) {
         ++refused_;
         if (const auto more = refusal_log_.now())
-            spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", visitor->name,
+            spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", peer.name,
                          reason, *more);
         connection->fail(busy(reason, options_.retry_after));
         return;
     }
     SessionList made;
     try {
-        made.push_back({Peer{visitor->name, visitor->group}, {}});
+        made.push_back({peer, {}});
         const auto own = made.begin();
         own->thread = std::thread([this, own, connection] { run_session(own, connection); });
     } catch (const std::exception& error) {
         ++refused_;
-        spdlog::error("cannot start a session for {}: {}", visitor->name, error.what());
+        spdlog::error("cannot start a session for {}: {}", peer.name, error.what());
         connection->fail(busy("it cannot start another session", options_.retry_after));
         return;
     }
@@ -351,6 +384,7 @@ TlsServer::TlsServer(ServerOptions options, Handler handler)
 TlsServer::~TlsServer() = default;
 Address TlsServer::address() const { return impl_->address(); }
 std::string TlsServer::fingerprint() const { return impl_->fingerprint(); }
+void TlsServer::replace_identity(Identity identity) { impl_->replace_identity(identity); }
 std::size_t TlsServer::sessions() const { return impl_->sessions(); }
 ConnectionCounts TlsServer::counts() const { return impl_->counts(); }
 void TlsServer::stop_accepting() { impl_->stop_accepting(); }

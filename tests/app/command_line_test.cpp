@@ -37,7 +37,7 @@ TEST_F(CommandLine, OfTheProgram) {
         {{}, 2, "A subcommand is required"},
         {{"bogus"},
          2,
-         "there is no command 'bogus'; the commands are compile, plan, serve, infer, models, eval, bench"},
+         "there is no command 'bogus'; the commands are compile, plan, serve, infer, models, token, eval, bench"},
         {{"Plan", "x"}, 2, "there is no command 'Plan'"},
         {{"http://host"}, 2, "there is no command 'http://host'"},
         {{""}, 2, "there is no command ''"},
@@ -178,6 +178,7 @@ TEST_F(CommandLine, OfServe) {
 
 TEST_F(CommandLine, OfInfer) {
     fs::create_directories(dir_ / "empty");
+    std::ofstream(dir_ / "file") << "x";
     const std::string input = input_;
     const auto infer = [&](std::vector<std::string> more) {
         std::vector<std::string> words{"infer", "--server", "127.0.0.1:1", input};
@@ -204,6 +205,10 @@ TEST_F(CommandLine, OfInfer) {
         {infer({"--pin", "sha256:1"}), 2, "64 hexadecimal digits"},
         {infer({"--pin", "sha256:1", "--ca", "x"}), 2, "exclude each other"},
         {infer({"--ca", dir_ / "absent"}), 5, "cannot read trusted certificates"},
+        {infer({"--token-file", dir_ / "absent"}), 5, "No such file"},
+        {infer({"--token-file", dir_ / "file"}), 5, "holds no token"},
+        {infer({"--client-cert", dir_ / "file"}), 2, "belong together"},
+        {infer({"--client-cert", dir_ / "absent", "--client-key", dir_ / "absent"}), 5, "No such file"},
         {infer({"--model", "a b"}), 2, "a model is named NAME or NAME/VERSION"},
         {infer({"--model", "net/one"}), 2, "a whole number, as in NAME/3"},
         {infer({"--model", std::string(64, 'x')}), 2, "64 hexadecimal digits"},

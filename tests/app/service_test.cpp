@@ -123,6 +123,75 @@ TEST_F(Serving, OptionsFromAFileAndTheEnvironment) {
     EXPECT_EQ(flash({"serve", dir_ / "absent.flash", "--check", "--cert-dir", dir_ / "state"}).status, 5);
 }
 
+TEST_F(Serving, TokensLetClientsInAndBudgetsOutliveARestart) {
+    const Outcome made = flash({"token", dir_ / "clinic.token"});
+    EXPECT_EQ(made.status, 0) << made.err;
+    const std::string token = read_file(dir_ / "clinic.token");
+    EXPECT_EQ(flash({"token", dir_ / "clinic.token"}).status, 5) << "somebody's token";
+    EXPECT_EQ(read_file(dir_ / "clinic.token"), token);
+    EXPECT_EQ(fs::status(dir_ / "clinic.token").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+    std::ofstream(dir_ / "access.json")
+        << R"({"tiers": {"t": {"inferences_per_day": 2}}, "accounts": [{"name": "clinic", "tier": "t", "tokens": [")" +
+               made.out.substr(0, 64) + R"("]}]})";
+    const std::vector<std::string> options{"--access", dir_ / "access.json", "--budgets", dir_ / "budgets.db"};
+    const std::string with = "--token-file", file = dir_ / "clinic.token";
+
+    start_server(options);
+    const Outcome without = flash(infer({"--retry", "5", input_}));
+    EXPECT_EQ(without.status, 9);
+    EXPECT_THAT(without.err, HasSubstr("access denied: it asks for a token"));
+    EXPECT_THAT(without.err, ::testing::Not(HasSubstr("trying again")));
+    EXPECT_EQ(flash(infer({with, file, input_})).status, 0);
+    EXPECT_EQ(flash({"models", "--server", address_, "--ca", dir_ / "state/server.crt"}).status, 9);
+    const Outcome list = flash({"models", "--server", address_, "--ca", dir_ / "state/server.crt", with, file});
+    EXPECT_THAT(list.out, HasSubstr("net"));
+    EXPECT_EQ(stop_server(SIGTERM), 0);
+    std::string log = read_file(dir_ / "server.err");
+
+    fs::remove(dir_ / "port");
+    start_server(options);
+    EXPECT_EQ(flash(infer({with, file, input_})).status, 0);
+    const Outcome spent = flash(infer({with, file, input_}));
+    EXPECT_EQ(spent.status, 9);
+    EXPECT_THAT(spent.err, HasSubstr("the budget of 2 inferences a day is spent until "));
+    EXPECT_EQ(stop_server(SIGTERM), 0);
+    log += read_file(dir_ / "server.err");
+    EXPECT_THAT(log, HasSubstr("(clinic): inference with net"));
+    EXPECT_THAT(log, ::testing::Not(HasSubstr(token.substr(6, 16))));
+}
+
+TEST_F(Serving, AnAccessListOrBudgetsThatCannotBeUsedAreSaidAtTheStart) {
+    std::ofstream(dir_ / "access.json") << R"({"accounts": [{"name": "clinic", "token": "x"}]})";
+    std::ofstream(dir_ / "text") << std::string(4096, 'x');
+    const auto check = [&](const std::string& option, const std::string& file) {
+        return flash({"serve", model(), "--check", "--cert-dir", dir_ / "state", option, file});
+    };
+    EXPECT_THAT(check("--access", dir_ / "access.json").err, HasSubstr("account clinic has no \"token\""));
+    EXPECT_EQ(check("--access", dir_ / "absent").status, 5);
+    EXPECT_EQ(check("--budgets", dir_ / "text").status, 5);
+    EXPECT_EQ(check("--client-ca", dir_ / "text").status, 5);
+    EXPECT_EQ(check("--budgets", dir_ / "new.db").status, 0);
+}
+
+TEST_F(Serving, TakesANewCertificateWithoutARestart) {
+    start_server();
+    const std::string before = read_file(dir_ / "state/server.crt");
+    EXPECT_EQ(flash(infer({input_})).status, 0);
+    EXPECT_EQ(flash({"serve", model(), "--check", "--cert-dir", dir_ / "state", "--renew-certificate"}).status, 0);
+    EXPECT_NE(read_file(dir_ / "state/server.crt"), before);
+    EXPECT_EQ(flash(infer({input_})).status, 6) << "it still shows the old one";
+    kill(server_, SIGHUP);
+    Outcome after;
+    for (int i = 0; i < 100 && (after = flash(infer({input_}))).status != 0; ++i) std::this_thread::sleep_for(50ms);
+    EXPECT_EQ(after.status, 0) << after.err;
+    std::ofstream(dir_ / "state/server.key") << "damaged";
+    kill(server_, SIGHUP);
+    for (int i = 0; i < 100 && read_file(dir_ / "server.err").find("stays") == std::string::npos; ++i)
+        std::this_thread::sleep_for(50ms);
+    EXPECT_THAT(read_file(dir_ / "server.err"), HasSubstr("the certificate that was there before stays"));
+    EXPECT_EQ(flash(infer({input_})).status, 0);
+}
+
 /// Changes a limit of the running server.
 void limit(pid_t server, __rlimit_resource what, rlim_t most, rlimit* before) {
     ASSERT_EQ(prlimit(server, what, nullptr, before), 0);

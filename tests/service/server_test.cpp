@@ -10,13 +10,17 @@
 #include <future>
 #include <thread>
 
+#include "base/file.h"
 #include "model/file.h"
 #include "model/twin.h"
 #include "protocol/client_session.h"
 #include "protocol/message_types.h"
 #include "protocol/messages.h"
+#include "service/http_session.h"
+#include "service/token.h"
 #include "support/random_model.h"
 #include "transport/raw_peer.h"
+#include "transport/web_socket_peer.h"
 
 namespace flash::service {
 namespace {
@@ -27,6 +31,7 @@ using protocol::ClientSession;
 using transport::testing::raw_frame;
 using transport::testing::RawSocket;
 using transport::testing::RawTls;
+using transport::testing::WebSocketPeer;
 
 class Service : public ::testing::Test {
 protected:
@@ -56,7 +61,10 @@ protected:
         store_ = std::make_unique<ModelStore>(dir_, load);
         store_->load_first();
         settings_.socket = std::make_shared<transport::BoundSocket>(transport::Address{"", 0});
-        server_ = std::make_unique<Server>(settings_, transport::make_self_signed({"localhost"}), *store_);
+        access_ = std::make_unique<AccessControl>(access_settings_);
+        budgets_ = std::make_unique<Budgets>("");
+        server_ = std::make_unique<Server>(settings_, transport::make_self_signed({"localhost"}), *store_, *access_,
+                                           *budgets_);
         return *server_;
     }
     std::unique_ptr<transport::Channel> connect(const std::string& host) const {
@@ -66,9 +74,13 @@ protected:
         options.pinned_fingerprint = server_->fingerprint();
         return transport::connect_tls(options);
     }
-    std::unique_ptr<ClientSession> session(const std::string& host, const std::string& model = "") const {
+    std::unique_ptr<ClientSession> session(const std::string& host, const std::string& model = "",
+                                           const std::string& token = "") const {
         protocol::ClientSessionOptions options;
         options.model = model;
+        SecretVector<char> shown(token.size());
+        std::ranges::copy(token, shown.data());
+        options.token = std::make_shared<const SecretVector<char>>(std::move(shown));
         return std::make_unique<ClientSession>(connect(host), options);
     }
     /// Whether the private answer is the twin's.
@@ -83,11 +95,15 @@ protected:
         return true;
     }
     /// Greets as a client does, with keys of zeros; then sends so many messages of uploads.
-    std::unique_ptr<transport::Channel> begin(const std::string& host, bool upload) {
+    std::unique_ptr<transport::Channel> begin(const std::string& host, bool upload, const std::string& token = "") {
         auto channel = connect(host);
-        channel->send({protocol::message_type::kClientHello, 0, 0, protocol::encode(protocol::ClientHello{})});
+        protocol::ClientHello hello;
+        hello.model = "small";
+        hello.token = SecretVector<char>(token.size());
+        std::ranges::copy(token, hello.token.data());
+        channel->send({protocol::message_type::kClientHello, 0, 0, protocol::encode(hello)});
         channel->receive(protocol::message_type::kServerHello);
-        const ServedModelPtr model = store_->find("");
+        const ServedModelPtr model = store_->find("small");
         const protocol::PreparedModel& prepared = *model->prepared;
         channel->send(
             {protocol::message_type::kStart, 0, 0,
@@ -106,10 +122,35 @@ protected:
         }
     }
 
+    /// What whoever opens such a session is told.
+    std::string refusal(const std::string& model, const std::string& token) const {
+        try {
+            session("::1", model, token);
+            return "it was let in";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.kind(), ErrorKind::kRemote);
+            return error.what();
+        }
+    }
+    /// Accounts "clinic" (model "small" only) and "lab", each with the tier.
+    void write_access_list(const std::string& tier) {
+        const auto hash = [](const std::string& token) { return to_hex(token_hash(token)); };
+        write_file(dir_ / "access.json",
+                   R"({"tiers": {"t": )" + tier +
+                       R"(}, "accounts": [{"name": "clinic", "tier": "t", "models": ["small"],)" + R"( "tokens": [")" +
+                       hash(kClinic) + R"("]}, {"name": "lab", "tier": "t", "tokens": [")" + hash(kLab) + R"("]}]})",
+                   Access::kOwner);
+        access_settings_.list = dir_ / "access.json";
+    }
+    const std::string kClinic = "flash-" + std::string(64, '1'), kLab = "flash-" + std::string(64, '2');
+
     fs::path dir_;
     ServerSettings settings_;
     std::map<std::string, model::Model> models_;
+    AccessSettings access_settings_;
     std::unique_ptr<ModelStore> store_;
+    std::unique_ptr<AccessControl> access_;
+    std::unique_ptr<Budgets> budgets_;
     std::unique_ptr<Server> server_;
 };
 
@@ -262,6 +303,134 @@ TEST_F(Service, DrainsWithoutLosingAnAnswer) {
     running.reset();                                                // it leaves, and that is an end too
     EXPECT_TRUE(drained.get());
     EXPECT_THROW(answers(*idle, "small", 2), Error);
+}
+
+TEST_F(Service, OnlyWhoHasAnAccountIsLetInAndSeesItsModelsOnly) {
+    save("other", 78);
+    write_access_list("{}");
+    serve();
+    EXPECT_TRUE(answers(*session("::1", "", kClinic), "small", 1));  // the only one that it may use
+    EXPECT_TRUE(answers(*session("::1", "other", kLab), "other", 2));
+    EXPECT_THAT(refusal("small", ""), ::testing::HasSubstr("access denied: it asks for a token"));
+    EXPECT_THAT(refusal("small", "flash-" + std::string(64, '3')),
+                ::testing::HasSubstr("this token is not known here"));
+    const std::string told = refusal("other", kClinic);
+    EXPECT_THAT(told, ::testing::HasSubstr("this server has no model other; it has small"));
+    const auto list = protocol::list_models(*connect("::1"), 5s, kClinic);
+    ASSERT_EQ(list.size(), 1u);
+    EXPECT_EQ(list[0].name, "small");
+    EXPECT_EQ(protocol::list_models(*connect("::1"), 5s, kLab).size(), 2u);
+    EXPECT_THROW(protocol::list_models(*connect("::1"), 5s), Error);
+}
+
+TEST_F(Service, AnAccountThatIsTakenAwayEndsWithTheNextInference) {
+    write_access_list("{}");
+    serve();
+    const auto client = session("::1", "", kLab);
+    EXPECT_TRUE(answers(*client, "small", 1));
+    write_file(dir_ / "access.json", "{}", Access::kOwner);
+    access_->reload();
+    try {
+        answers(*client, "small", 2);
+        ADD_FAILURE() << "it was answered";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("access denied: this token is not known here"));
+    }
+}
+
+TEST_F(Service, AnAccountHasSoManySessions) {
+    write_access_list(R"({"sessions": 1})");
+    serve();
+    auto first = session("127.0.0.1", "", kClinic);
+    EXPECT_THAT(refusal("", kClinic),
+                ::testing::HasSubstr("clinic has 1 sessions, as many as it may; retry after 2 s"));
+    const auto lab = session("::1", "", kLab);
+    first.reset();
+    for (int i = 0; i < 500 && server_->report().sessions > 1; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_TRUE(answers(*session("::1", "", kClinic), "small", 1));
+}
+
+TEST_F(Service, ABudgetIsSpentByFirstUploadsWhateverBecomesOfThem) {
+    write_access_list(R"({"inferences_per_day": 3})");
+    access_settings_.strangers.inferences_per_day = 1;
+    serve();
+    const auto client = session("::1", "", kClinic);
+    EXPECT_TRUE(answers(*client, "small", 1));
+    begin("127.0.0.1", true, kClinic).reset();  // leaves in the middle
+    for (int i = 0; i < 500 && server_->report().failures == 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->report().failures, 1u);
+    begin("127.0.0.1", false, kClinic).reset();  // leaves before it has sent anything: costs nothing
+    EXPECT_TRUE(answers(*client, "small", 2));
+    try {
+        answers(*client, "small", 3);
+        ADD_FAILURE() << "it was answered";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), ::testing::ContainsRegex("the budget of 3 inferences a day is spent until .* UTC; "
+                                                           "retry after [0-9]+ s"));
+    }
+    EXPECT_THAT(refusal("", kClinic), ::testing::HasSubstr("the budget of 3 inferences a day is spent"));
+    EXPECT_TRUE(answers(*session("::1", "", kLab), "small", 4));
+}
+
+TEST_F(Service, AnAddressWithoutAccountHasABudgetOfItsOwn) {
+    access_settings_.strangers.inferences_per_minute = 0;
+    access_settings_.strangers.inferences_per_day = 2;
+    serve();
+    EXPECT_TRUE(answers(*session("::1"), "small", 1));
+    EXPECT_TRUE(answers(*session("::1"), "small", 2));
+    EXPECT_THAT(refusal("", ""), ::testing::HasSubstr("the budget of 2 inferences a day is spent"));
+    EXPECT_TRUE(answers(*session("127.0.0.1"), "small", 3));
+}
+
+TEST_F(Service, AWebPageSpeaksTheSameFramesOverWebSocket) {
+    serve();
+    {
+        WebSocketPeer page(server_->address().port, kWebSocketPath, "Origin: https://page.example\r\n");
+        ASSERT_TRUE(page.upgraded()) << page.answer();
+        ClientSession client(page.channel(), {});
+        EXPECT_TRUE(answers(client, "small", 1));
+        EXPECT_TRUE(answers(client, "small", 2));
+    }
+    EXPECT_EQ(server_->report().inferences, 2u);
+    for (int i = 0; i < 500 && server_->report().sessions > 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->report().sessions, 0u);
+    EXPECT_EQ(server_->report().failures, 0u);
+}
+
+TEST_F(Service, OverWebSocketLimitsAndRefusalsAreTheSame) {
+    settings_.max_sessions = 1;
+    serve();
+    const auto first = session("::1");
+    WebSocketPeer page(server_->address().port, kWebSocketPath);
+    ASSERT_TRUE(page.upgraded()) << page.answer();
+    try {
+        ClientSession client(page.channel(), {});
+        ADD_FAILURE() << "there was a place for two";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kRemote);
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("it already serves 1 clients; retry after 2 s"));
+    }
+    EXPECT_TRUE(answers(*first, "small", 1));
+}
+
+TEST_F(Service, NoiseOverWebSocketEndsTheSessionOnly) {
+    serve();
+    for (const std::vector<std::uint8_t>& noise :
+         {std::vector<std::uint8_t>{0x82, 0x01, 0x00}, std::vector<std::uint8_t>{0x81, 0x80, 0, 0, 0, 0},
+          std::vector<std::uint8_t>{0x82, 0x90, 0, 0, 0, 0, 255, 255, 255, 255, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+          std::vector<std::uint8_t>(64, 0xff)}) {
+        auto tls = RawTls::connect(server_->address().port, TLS1_3_VERSION, "http/1.1");
+        const std::string request = std::string("GET ") + kWebSocketPath +
+                                    " HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        tls.write({reinterpret_cast<const std::uint8_t*>(request.data()), request.size()});
+        std::string answer;
+        for (char c = 0; !answer.ends_with("\r\n\r\n") && SSL_read(tls.ssl(), &c, 1) == 1;) answer += c;
+        EXPECT_THAT(answer, ::testing::HasSubstr("101 Switching Protocols"));
+        tls.write(noise);
+        EXPECT_TRUE(tls.socket().closed_by_peer());
+    }
+    EXPECT_TRUE(answers(*session("::1"), "small", 1));
 }
 
 }  // namespace

@@ -41,9 +41,9 @@ TEST(Listener, OutOfDescriptorsTurnsAwayAndGoesOn) {
     BoundSocket socket({"127.0.0.1", 0});
     Listener listener(socket);
     std::atomic<int> taken{0};
-    listener.start([&](int socket, const sockaddr_storage&) {
+    listener.start([&](int taken_socket, const sockaddr_storage&) {
         ++taken;
-        ::close(socket);
+        ::close(taken_socket);
     });
     {
         auto early = RawSocket::connect(listener.address().port);
@@ -64,9 +64,9 @@ TEST(Listener, WhatItsUserThrowsCostsOneConnection) {
     BoundSocket socket({"127.0.0.1", 0});
     Listener listener(socket);
     std::atomic<int> taken{0};
-    listener.start([&](int socket, const sockaddr_storage&) {
+    listener.start([&](int taken_socket, const sockaddr_storage&) {
         if (taken++ == 0) throw std::bad_alloc();
-        ::close(socket);
+        ::close(taken_socket);
     });
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(RawSocket::connect(listener.address().port).closed_by_peer());
     EXPECT_EQ(taken, 3);

@@ -32,5 +32,14 @@ TEST(AddressGroup, OneForWhatOneHolderHas) {
     EXPECT_EQ(address_group("example.org"), "example.org");
 }
 
+TEST(Denial, IsRecognisedWhereverItIsQuoted) {
+    EXPECT_EQ(denied("no token"), "access denied: no token");
+    EXPECT_TRUE(is_denied(denied("no token")));
+    EXPECT_TRUE(is_denied("the server ended the session: " + denied("no token")));
+    EXPECT_FALSE(is_denied(busy("full", std::chrono::seconds(2))));
+    EXPECT_EQ(retry_after(denied("no token")), std::nullopt);
+    EXPECT_EQ(retry_after(come_again("the budget is spent", std::chrono::seconds(7))), std::chrono::seconds(7));
+}
+
 }  // namespace
 }  // namespace flash::transport
