@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "app/memory.h"
+#include "app/shortage.h"
 #include "base/error.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -69,6 +70,10 @@ int main(int argc, char** argv) {
         complain(fmt::format("flash: {}\n", flash::printable_lines(error.what())));
         return flash::exit_code(error.kind());
     } catch (const std::exception& error) {
+        if (const auto lack = flash::app::shortage(error)) {
+            complain(fmt::format("flash: {}\n", *lack));
+            return flash::app::kShortageStatus;
+        }
         complain(fmt::format("flash: internal error: {}\n", flash::printable_lines(error.what())));
         return flash::exit_code(flash::ErrorKind::kInternal);
     }

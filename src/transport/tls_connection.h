@@ -59,7 +59,7 @@ public:
     static constexpr std::chrono::milliseconds kLinger{2'000};
 
 private:
-    enum class Phase { kHandshake, kOpen, kShutdown, kClosed };
+    enum class Stage { kHandshake, kOpen, kShutdown, kClosed };
     enum class Input { kDry, kMore, kEnded };  // what the read loop is to expect
 
     // On the strand.
@@ -102,7 +102,7 @@ private:
     TrafficCounters counters_;
 
     // Strand only.
-    Phase phase_ = Phase::kHandshake;
+    Stage stage_ = Stage::kHandshake;
     FrameDecoder decoder_;
     std::vector<std::uint8_t> read_buffer_;
     std::vector<Message> arrived_;  // decoded, not yet in the inbox: a waiter is woken once for several

@@ -107,8 +107,6 @@ void TlsServer::Impl::listen() {
     asio::error_code code;
     acceptor_.assign(socket->ipv6() ? tcp::v6() : tcp::v4(), socket->release(), code);
     check(code);
-    acceptor_.listen(asio::socket_base::max_listen_connections, code);
-    check(code);
 }
 
 void TlsServer::Impl::run_io() {
