@@ -84,8 +84,8 @@ std::unique_ptr<Pair> over_tls() {
     auto pair = std::make_unique<Pair>();
     ServerOptions options;
     options.identity = make_self_signed({"localhost"});
-    pair->server = std::make_unique<TlsServer>(
-        std::move(options), [](std::unique_ptr<Channel> channel, const std::string&) { serve(*channel); });
+    pair->server = std::make_unique<TlsServer>(std::move(options),
+                                               [](std::unique_ptr<Channel> channel, const Peer&) { serve(*channel); });
     ClientOptions client;
     client.host = "127.0.0.1";
     client.port = pair->server->address().port;

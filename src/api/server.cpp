@@ -36,7 +36,7 @@ public:
         transport.limits.timeout = options_.timeout;
         server_ = std::make_unique<transport::TlsServer>(
             std::move(transport),
-            [this](std::unique_ptr<transport::Channel> channel, const std::string&) { serve(*channel); });
+            [this](std::unique_ptr<transport::Channel> channel, const transport::Peer&) { serve(*channel); });
     }
     ~Impl() { stop(); }
 

@@ -1,22 +1,20 @@
 // `flash infer`: private inference on pictures.
 #pragma once
 
-#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/connect.h"
+
 namespace flash::app {
 
-struct InferCommand {
-    std::string server;                            ///< ADDR:PORT
-    std::vector<std::string> inputs;               ///< PNG, JPEG or .npy, folders of them, "-" for standard input
-    std::optional<std::string> pin;                ///< certificate fingerprint
-    std::optional<std::filesystem::path> ca;       ///< trusted certificates
-    std::optional<std::string> model_fingerprint;  ///< refuse any other model
-    bool trust_server = false;                     ///< accept models with one key for all depths
-    bool large_ring = false;                       ///< refuse models with uploads in the small ring
+struct InferCommand : ConnectCommand {
+    std::vector<std::string> inputs;   ///< PNG, JPEG or .npy, folders of them, "-" for standard input
+    std::optional<std::string> model;  ///< its name at the server, or the fingerprint to insist on
+    bool trust_server = false;         ///< accept models with one key for all depths
+    bool large_ring = false;           ///< refuse models with uploads in the small ring
     int top = 5;
     bool json = false;
     bool json_lines = false;                       ///< an object a line, as each answer comes
@@ -25,7 +23,6 @@ struct InferCommand {
     int retries = 0;                               ///< further attempts at an input, each on a fresh connection
     bool profile = false;                          ///< time and bytes by layer and step, in the tables or the JSON
     std::optional<std::filesystem::path> trace;    ///< where to write trace events (app/profile_report.h)
-    std::chrono::seconds timeout{30};
     int threads = 0;
 };
 

@@ -8,31 +8,34 @@
 
 #include "app/infer.h"
 #include "app/warning.h"
+#include "service/model_name.h"
+#include "transport/refusal.h"
 
 namespace flash::app {
 
 namespace {
 
 constexpr std::chrono::seconds kLongestPause{30};  // between two attempts
+constexpr std::chrono::seconds kLongestObeyed{
+    3'600};  // that a server may ask for; beyond it there is no use in waiting
 
 }  // namespace
 
 InferClient::InferClient(const InferCommand& command) : retries_(command.retries) {
-    const transport::Address address = transport::parse_address(command.server);
-    options_.host = address.host;
-    options_.port = address.port;
-    options_.pinned_fingerprint = command.pin;
-    options_.ca_file = command.ca;
-    options_.timeout = command.timeout;
-    options_.limits.timeout = command.timeout;
+    options_ = client_options(command);
     session_options_.timeout = command.timeout;
+    session_options_.token = client_token(command);
     session_options_.policy.trust_server = command.trust_server;
     session_options_.policy.large_ring_only = command.large_ring;
-    if (command.model_fingerprint) {
+    // Names are shorter than fingerprints.
+    if (command.model && command.model->size() >= 2 * std::tuple_size_v<Sha256>) {
         Sha256 fingerprint{};
-        if (!from_hex(*command.model_fingerprint, fingerprint))
+        if (!from_hex(*command.model, fingerprint))
             throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
         expect(fingerprint);
+    } else if (command.model) {
+        service::parse_model_name(*command.model);
+        session_options_.model = *command.model;
     }
 }
 
@@ -43,12 +46,14 @@ void InferClient::connect() {
 }
 
 bool InferClient::is_passing(const Error& error) {
+    if (transport::retry_after(error.what()) > kLongestObeyed || transport::is_denied(error.what())) return false;
     return error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kTimeout ||
            error.kind() == ErrorKind::kRemote;
 }
 
 void InferClient::pause_after(const Error& error, int attempt) {
-    const auto pause = std::min(std::chrono::seconds(1 << std::min(attempt, 5)), kLongestPause);
+    const auto pause = transport::retry_after(error.what())
+                           .value_or(std::min(std::chrono::seconds(1 << std::min(attempt, 5)), kLongestPause));
     warn(fmt::format("{}; trying again in {} s", error.what(), pause.count()));
     std::this_thread::sleep_for(pause);
 }

@@ -25,7 +25,7 @@ public:
     void connect();
 
     /// Runs `use` on a session. What the network or the other party is to blame for is tried again, after a pause that
-    /// doubles, on a fresh connection.
+    /// doubles, or that the server asks for, on a fresh connection.
     template <class Use>
     auto with_session(Use&& use) {
         for (int attempt = 0;; ++attempt) {

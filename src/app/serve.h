@@ -1,4 +1,4 @@
-// `flash serve`: one compiled model behind TLS, a thread per client.
+// `flash serve`: compiled models behind TLS.
 #pragma once
 
 #include <chrono>
@@ -8,29 +8,35 @@
 #include <string>
 
 #include "app/server_identity.h"
-#include "lattice/product_choice.h"
+#include "service/log.h"
+#include "service/model_store.h"
+#include "service/server.h"
 
 namespace flash::app {
 
 struct ServeCommand {
-    std::filesystem::path model;
-    bool use_cache = true;        ///< keep the `a` halves in a file, so that the next start is faster
-    std::filesystem::path cache;  ///< that file; empty: MODEL.cache
-    std::size_t transform_bytes = lattice::kTransformBudget;  ///< for weights that are kept transformed
+    std::filesystem::path model;   ///< one compiled model, or
+    std::filesystem::path models;  ///< a folder of them
+    service::LoadOptions load;
     std::string listen = "127.0.0.1:7400";
     IdentityRequest identity;                        ///< the certificate
+    service::AccessSettings access;                  ///< who may ask; `certificates` follows from settings.client_ca
+    std::filesystem::path budgets;                   ///< where what was spent is kept; empty: in memory
     std::optional<std::filesystem::path> port_file;  ///< the bound port is written here, for scripts
-    std::size_t max_sessions = 16;
-    std::chrono::seconds timeout{30};
-    std::chrono::seconds idle_timeout{300};
+    service::ServerSettings settings;                ///< limits; its sockets are made of the addresses
+    std::size_t session_memory_mib = 0;              ///< 0: three quarters of what the machine has to give
+    std::chrono::seconds watch{0};                   ///< how often changed models are looked for; 0: on SIGHUP only
+    std::chrono::seconds drain{30};                  ///< that running inferences have once the server is to end
+    std::string http;                                ///< ADDR:PORT of HTTP without TLS; empty: none
+    std::optional<std::filesystem::path> http_port_file;
+    service::LogFormat log_format = service::LogFormat::kText;
+    std::string log_level = "info";
+    bool check = false;  ///< look at everything that can be wrong, load the models, and end
     int threads = 0;
-    bool guard = false;         ///< protocol::Activation::guarded
-    bool rotate = false;        ///< begin a new epoch of the public polynomials
-    std::optional<int> reveal;  ///< bits of a result, where they are fewer than the model's
 };
 
-/// Serves until SIGINT, SIGTERM or SIGHUP; SIGUSR1 and SIGUSR2 have it log what it is doing. Throws Error if it cannot
-/// start.
+/// Serves until SIGINT or SIGTERM, which let running inferences end; SIGHUP has it look for changed models, SIGUSR1 and
+/// SIGUSR2 log what it is doing. Throws Error if it cannot start.
 void run_serve(const ServeCommand& command);
 
 }  // namespace flash::app

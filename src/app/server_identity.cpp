@@ -139,4 +139,29 @@ transport::Identity server_identity(const IdentityRequest& request, const transp
     return identity;
 }
 
+IdentityWatch::IdentityWatch(const IdentityRequest& request) {
+    if (request.certificate && request.key) {
+        certificate_ = *request.certificate;
+        key_ = *request.key;
+    } else {
+        const fs::path directory = request.directory.empty() ? default_state_directory() : request.directory;
+        certificate_ = directory / "server.crt";
+        key_ = directory / "server.key";
+    }
+    seen_ = stamps();
+}
+
+IdentityWatch::Stamps IdentityWatch::stamps() const {
+    return {service::stamp_of(certificate_), service::stamp_of(key_)};
+}
+
+bool IdentityWatch::has_changed() const { return stamps() != seen_; }
+
+transport::Identity IdentityWatch::load() {
+    seen_ = stamps();
+    transport::Identity identity = transport::load_identity(certificate_, key_);
+    warn_of_dates(certificate_, transport::certificate_facts(identity.certificate_pem), "a newer one is needed");
+    return identity;
+}
+
 }  // namespace flash::app

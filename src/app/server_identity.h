@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "service/file_stamp.h"
 #include "transport/address.h"
 #include "transport/certificate.h"
 
@@ -27,6 +29,23 @@ inline constexpr int kWarningDays = 30;
 /// has expired, if it does not name all of `hosts`, or if `renew` asks for it; never because half of it is missing,
 /// which is an Error(kFile). Warns of dates and of a listen address that the certificate does not name.
 transport::Identity server_identity(const IdentityRequest& request, const transport::Address& listen);
+
+/// Tells when the files of a server's identity have changed, as they do when a certificate is renewed.
+class IdentityWatch {
+public:
+    /// Of the files that server_identity() has read or made: to be constructed after it.
+    explicit IdentityWatch(const IdentityRequest& request);
+    bool has_changed() const;
+    /// Reads them again; makes nothing. Error(kFile), and then it has changed only once they change again.
+    transport::Identity load();
+
+private:
+    using Stamps = std::pair<std::optional<service::FileStamp>, std::optional<service::FileStamp>>;
+    Stamps stamps() const;
+
+    std::filesystem::path certificate_, key_;
+    Stamps seen_;
+};
 
 /// Default directory of the self-signed certificate: $XDG_STATE_HOME/flash or ~/.local/state/flash.
 std::filesystem::path default_state_directory();

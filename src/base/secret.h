@@ -1,5 +1,6 @@
 // Types for secret data. They cannot be copied or printed by accident, and their memory is overwritten before it is
-// given back, so that a secret does not outlive its owner in freed memory, core files or swap.
+// given back, so that a secret does not outlive its owner in freed memory. What keeps the memory of those that live out
+// of core files and swap is in base/off_disk.h.
 #pragma once
 
 #include <array>

@@ -5,6 +5,7 @@
 #include "app/infer.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/connect_options.h"
 #include "data/dataset.h"
 
 namespace flash::cli {
@@ -22,14 +23,11 @@ void add_infer(CLI::App& program) {
            "PNG or JPEG pictures; .npy arrays of normalised values (one input or many; channels first or last, or "
            "[N, F]); folders of these; - for standard input")
         ->required();
-    sub->add_option("--server", command.server, "HOST:PORT of the server")->required();
-    sub->add_option("--ca", command.ca,
-                    "Trusted certificates (PEM), e.g. the server's own server.crt (default: the system's)")
-        ->check(not_empty());
-    sub->add_option("--pin", command.pin,
-                    "Fingerprint of the server's certificate, sha256:..., as the server prints it");
-    sub->add_option("--model", command.model_fingerprint,
-                    "Fingerprint of the model to insist on, as `flash plan` prints it");
+    add_connect_options(*sub, command);
+    sub->add_option(
+        "--model", command.model,
+        "Which of the server's models, NAME or NAME/VERSION, as `flash models` lists them; or the fingerprint "
+        "to insist on, as `flash plan` prints it");
     sub->add_flag("--trust-server", command.trust_server,
                   "Accept a model that is private from a server that follows the protocol only (semi-honest, and "
                   "assuming circular security)");

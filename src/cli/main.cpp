@@ -7,9 +7,10 @@
 #include <cstdio>
 #include <sstream>
 
-#include "app/memory.h"
 #include "app/shortage.h"
 #include "base/error.h"
+#include "base/heap.h"
+#include "base/off_disk.h"
 #include "base/standard_output.h"
 #include "base/table.h"
 #include "base/temporary_file.h"
@@ -42,7 +43,8 @@ int run(CLI::App& program, int argc, char** argv) {
 int main(int argc, char** argv) {
     flash::guard_standard_streams();
     flash::remove_temporary_files_on_signals();
-    flash::app::keep_freed_memory();
+    flash::keep_freed_memory();
+    flash::keep_memory_off_disk();
     // Results go to standard output, everything else to standard error.
     spdlog::set_default_logger(spdlog::stderr_color_mt("flash"));
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");
@@ -51,6 +53,13 @@ int main(int argc, char** argv) {
         "Flash: private inference for deep CNNs. The server never sees the picture, the client never sees the model.",
         "flash");
     program.require_subcommand(1);
+    program.allow_config_extras(CLI::config_extras_mode::error);  // a slip must not pass for a setting
+    program
+        .set_config(
+            "--config", "",
+            "TOML file with the options of a command in a section of its name, e.g. [serve]; what stands on the "
+            "command line comes first")
+        ->envname("FLASH_CONFIG");
     program.set_version_flag("--version", fmt::format("flash {}", flash::kVersion));
     program.get_formatter()->column_width(34);
     program.footer(
@@ -62,6 +71,8 @@ int main(int argc, char** argv) {
     flash::cli::add_plan(program);
     flash::cli::add_serve(program);
     flash::cli::add_infer(program);
+    flash::cli::add_models(program);
+    flash::cli::add_token(program);
     flash::cli::add_eval(program);
     flash::cli::add_bench(program);
     try {

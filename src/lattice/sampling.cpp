@@ -29,8 +29,9 @@ void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> 
     while (!out.empty()) {
         // As many candidates as are missing, then as many as were rejected, and so on.
         const std::size_t count = chunk(out.size(), width);
-        rng.fill(bytes.first(count * width));
-        out = out.subspan(accept(bytes.data(), count, width, mask, modulus.value(), out.data()));
+        const auto drawn = bytes.first(count * width);
+        rng.fill(drawn);
+        out = out.subspan(accept(drawn.data(), count, width, mask, modulus.value(), out.data()));
     }
 }
 
@@ -41,8 +42,9 @@ void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
     SecretArray<std::uint64_t, kChunkBytes / 8> words;
     while (!out.empty()) {
         const std::size_t count = std::min(out.size(), 4 * words.size());
-        rng.fill_u64(words.first((count + 3) / 4));
-        convert(words.data(), count, out.data());
+        const auto drawn = words.first((count + 3) / 4);
+        rng.fill_u64(drawn);
+        convert(drawn.data(), count, out.data());
         out = out.subspan(count);
     }
 }
@@ -54,8 +56,9 @@ void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
     SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
     while (!out.empty()) {
         const std::size_t count = chunk(out.size(), kernels::kErrorBytes);
-        rng.fill(bytes.first(count * kernels::kErrorBytes));
-        convert(bytes.data(), count, out.data());
+        const auto drawn = bytes.first(count * kernels::kErrorBytes);
+        rng.fill(drawn);
+        convert(drawn.data(), count, out.data());
         out = out.subspan(count);
     }
 }

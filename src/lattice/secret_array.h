@@ -1,6 +1,8 @@
-// A fixed-size buffer for secret temporaries on the stack, overwritten when it goes out of scope.
+// A buffer of a fixed greatest size for secret temporaries on the stack. What of it was lent is overwritten when it
+// goes out of scope.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -18,17 +20,18 @@ public:
     SecretArray() = default;
     SecretArray(const SecretArray&) = delete;
     SecretArray& operator=(const SecretArray&) = delete;
-    ~SecretArray() { wipe(values_.data(), sizeof values_); }
+    ~SecretArray() { wipe(values_.data(), used_ * sizeof(T)); }
 
-    T& operator[](std::size_t i) { return values_[i]; }
-    const T& operator[](std::size_t i) const { return values_[i]; }
     static constexpr std::size_t size() { return N; }
-    T* data() { return values_.data(); }
-    const T* data() const { return values_.data(); }
-    std::span<T> first(std::size_t count) { return std::span<T>(values_).first(count); }
+    std::span<T> first(std::size_t count) {
+        const std::span<T> lent = std::span<T>(values_).first(count);
+        used_ = std::max(used_, count);
+        return lent;
+    }
 
 private:
     alignas(64) std::array<T, N> values_;  // deliberately not initialised: it is a scratch buffer
+    std::size_t used_ = 0;
 };
 
 }  // namespace flash::lattice

@@ -1,29 +1,30 @@
 #include "model/arithmetic.h"
 
 #include <fmt/format.h>
+#include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "lattice/modulus.h"
 
 namespace flash::model {
 namespace {
 
-// Calls body(out index, first and end input row, first and end input column) for every window, clipped to the map.
-template <class Body>
-void for_each_window(const Shape& shape, const Window& window, Body&& body) {
-    const int out_h = window.out_height(shape.height), out_w = window.out_width(shape.width);
-    std::size_t out = 0;
-    for (int y = 0; y < out_h; ++y) {
-        const int top = y * window.stride_h - window.pad_top;
-        for (int x = 0; x < out_w; ++x, ++out) {
-            const int left = x * window.stride_w - window.pad_left;
-            body(out, std::max(top, 0), std::min(top + window.kernel_h, shape.height), std::max(left, 0),
-                 std::min(left + window.kernel_w, shape.width));
-        }
+/// Rows or columns of a map in a window, those outside of the map left out.
+struct Range {
+    int first, end;
+};
+
+std::vector<Range> ranges(int windows, int stride, int pad, int kernel, int size) {
+    std::vector<Range> result;
+    for (int i = 0; i < windows; ++i) {
+        const int first = i * stride - pad;
+        result.push_back({std::max(first, 0), std::min(first + kernel, size)});
     }
+    return result;
 }
 
 template <class T, class Sum, class Finish>
@@ -35,20 +36,31 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
     require(in.size() == channels * plane && out.size() == channels * out_plane, ErrorKind::kInternal,
             "sum_pool: wrong size of a map");
     const PoolLevels levels = pool_levels(shape, window);
-    const std::size_t out_width = levels.columns.size();
-    for (std::size_t c = 0; c < channels; ++c) {
-        const T* source = in.data() + c * plane;
-        T* target = out.data() + c * out_plane;
-        for_each_window(shape, window, [&](std::size_t index, int top, int bottom, int left, int right) {
-            Sum sum = 0;
-            for (int y = top; y < bottom; ++y) {
-                const T* row = source + static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width);
-                for (int x = left; x < right; ++x) sum += row[x];
+    const auto rows = ranges(window.out_height(shape.height), window.stride_h, window.pad_top, window.kernel_h,
+                             shape.height),
+               columns = ranges(window.out_width(shape.width), window.stride_w, window.pad_left, window.kernel_w,
+                                shape.width);
+    const auto width = static_cast<std::size_t>(shape.width);
+    constexpr std::size_t kTogether = std::size_t{1} << 14;  // values in one task, at least
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, channels, kTogether / plane + 1), [&](const auto& range) {
+        SecretVector<Sum> sums(width);  // of a window's rows, column by column: in a share they are secret
+        for (std::size_t c = range.begin(); c < range.end(); ++c) {
+            T* target = out.data() + c * out_plane;
+            for (std::size_t y = 0; y < rows.size(); ++y) {
+                std::ranges::fill(sums, Sum{0});
+                for (int from = rows[y].first; from < rows[y].end; ++from) {
+                    const T* row = in.data() + c * plane + static_cast<std::size_t>(from) * width;
+                    for (std::size_t x = 0; x < width; ++x) sums[x] += row[x];
+                }
+                for (std::size_t x = 0; x < columns.size(); ++x) {
+                    Sum sum = 0;
+                    for (int at = columns[x].first; at < columns[x].end; ++at)
+                        sum += sums[static_cast<std::size_t>(at)];
+                    *target++ = finish(c, sum * static_cast<Sum>(levels.rows[y] * levels.columns[x]));
+                }
             }
-            target[index] =
-                finish(c, sum * static_cast<Sum>(levels.rows[index / out_width] * levels.columns[index % out_width]));
-        });
-    }
+        }
+    });
 }
 
 }  // namespace

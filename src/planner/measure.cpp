@@ -212,7 +212,7 @@ ChannelRates measure_tls() {
     std::promise<void> done;
     std::shared_future<void> finished = done.get_future().share();
     transport::TlsServer server(std::move(options),
-                                [&](std::unique_ptr<transport::Channel> channel, const std::string&) {
+                                [&](std::unique_ptr<transport::Channel> channel, const transport::Peer&) {
                                     accepted.set_value(std::move(channel));
                                     finished.wait();
                                 });

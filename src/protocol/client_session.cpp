@@ -16,6 +16,13 @@ namespace {
 // parse_architecture, the packing by make_plan.
 ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& options) {
     ClientHello hello;
+    require(options.model.size() <= kMaxModelNameBytes, ErrorKind::kInvalidArgument, "the model's name is too long");
+    hello.model = options.model;
+    if (options.token) {
+        require(options.token->size() <= kMaxTokenBytes, ErrorKind::kInvalidArgument, "the token is too long");
+        hello.token = SecretVector<char>(options.token->size());
+        std::ranges::copy(std::span(options.token->data(), options.token->size()), hello.token.data());
+    }
     if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
     channel.send({message_type::kClientHello, 0, 0, encode(hello)});
     const transport::Message message = channel.receive(message_type::kServerHello);
@@ -41,6 +48,18 @@ ClientModel handshake(transport::Channel& channel, const ClientSessionOptions& o
 }
 
 }  // namespace
+
+std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::milliseconds timeout,
+                                    std::span<const char> token) {
+    transport::Limits limits;
+    limits.timeout = timeout;
+    limits.name_of = name_of;
+    channel.set_limits(limits);
+    channel.send({message_type::kListModels, 0, 0, encode_list_models(token)});
+    std::vector<ModelEntry> models = decode_model_list(channel.receive(message_type::kModelList).payload);
+    channel.close();
+    return models;
+}
 
 ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options)
     : channel_(std::move(channel)) {

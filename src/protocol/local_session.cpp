@@ -52,7 +52,7 @@ public:
             transport::ServerOptions server;
             server.identity = transport::make_self_signed({"localhost"});
             tls_.emplace(std::move(server),
-                         [this, link](std::unique_ptr<transport::Channel> channel, const std::string&) {
+                         [this, link](std::unique_ptr<transport::Channel> channel, const transport::Peer&) {
                              const auto end = over_link(std::move(channel), link);
                              serve_session(model_, *end, options_);
                          });

@@ -18,8 +18,10 @@ inline constexpr MessageType kServerVectors{8};    ///< S: encrypted vectors for
 inline constexpr MessageType kProductResponse{9};  ///< C: the answer to one chunk of activations
 inline constexpr MessageType kResultShare{10};     ///< S: the server's share of the result
 inline constexpr MessageType kFinish{11};          ///< C: this inference is over; another may follow
+inline constexpr MessageType kListModels{12};      ///< C: in place of a hello, on a connection of its own
+inline constexpr MessageType kModelList{13};       ///< S: the answer; the server closes then
 }  // namespace message_type
-static_assert(static_cast<int>(message_type::kFinish) + 1 == transport::kMessageTypes);
+static_assert(static_cast<int>(message_type::kModelList) + 1 == transport::kMessageTypes);
 
 /// Uploads and server vectors run far ahead of the layers that need them; the line sends them when nothing else waits.
 constexpr bool is_sent_ahead(transport::MessageType type) {

@@ -15,6 +15,36 @@ constexpr std::uint32_t kMagic = 0x48534C46;
 void check_magic(ByteReader& reader) {
     if (reader.u32() != kMagic) throw Error(ErrorKind::kProtocol, "the peer does not speak the Flash protocol");
 }
+
+constexpr std::size_t kMaxTitleBytes = 1024;
+
+void put_text(ByteWriter& writer, const std::string& text) {
+    writer.u32(static_cast<std::uint32_t>(text.size()));
+    writer.raw(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+}
+
+/// As printable ASCII: it goes to logs and terminals.
+std::string take_text(ByteReader& reader, std::size_t most) {
+    const std::uint32_t size = reader.u32();
+    if (size > most) throw Error(ErrorKind::kProtocol, "a name is too long");
+    std::string text;
+    for (const std::uint8_t byte : reader.raw(size))
+        text += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '?';
+    return text;
+}
+
+void put_token(ByteWriter& writer, std::span<const char> token) {
+    writer.u32(static_cast<std::uint32_t>(token.size()));
+    writer.raw(std::span(reinterpret_cast<const std::uint8_t*>(token.data()), token.size()));
+}
+
+SecretVector<char> take_token(ByteReader& reader) {
+    const std::uint32_t size = reader.u32();
+    if (size > kMaxTokenBytes) throw Error(ErrorKind::kProtocol, "a token is too long");
+    SecretVector<char> token(size);
+    std::ranges::copy(reader.raw(size), token.data());
+    return token;
+}
 }  // namespace
 
 std::vector<std::uint8_t> encode(const ClientHello& hello) {
@@ -22,7 +52,57 @@ std::vector<std::uint8_t> encode(const ClientHello& hello) {
     writer.u32(kMagic);
     writer.u32(hello.version);
     writer.raw(hello.expected_fingerprint);
+    put_text(writer, hello.model);
+    put_token(writer, hello.token);
     return writer.take();
+}
+
+std::vector<std::uint8_t> encode_list_models(std::span<const char> token) {
+    ByteWriter writer;
+    put_token(writer, token);
+    return writer.take();
+}
+
+SecretVector<char> decode_list_models(std::span<const std::uint8_t> payload) {
+    ByteReader reader(payload, "list of models");
+    SecretVector<char> token = take_token(reader);
+    reader.end();
+    return token;
+}
+
+std::vector<std::uint8_t> encode(std::span<const ModelEntry> models) {
+    ByteWriter writer;
+    writer.u32(kMagic);
+    writer.u32(kProtocolVersion);
+    writer.u32(static_cast<std::uint32_t>(models.size()));
+    for (const ModelEntry& model : models) {
+        put_text(writer, model.name);
+        writer.u32(model.version);
+        writer.raw(model.fingerprint);
+        put_text(writer, model.title);
+    }
+    return writer.take();
+}
+
+std::vector<ModelEntry> decode_model_list(std::span<const std::uint8_t> payload) {
+    ByteReader reader(payload, "model list");
+    check_magic(reader);
+    const std::uint32_t version = reader.u32();
+    if (version != kProtocolVersion)
+        throw Error(ErrorKind::kProtocol, "the server speaks protocol version " + std::to_string(version) +
+                                              ", this client version " + std::to_string(kProtocolVersion));
+    const std::uint32_t count = reader.u32();
+    if (count > kMaxModelEntries) throw Error(ErrorKind::kProtocol, "model list: too many models");
+    std::vector<ModelEntry> models;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        ModelEntry& model = models.emplace_back();
+        model.name = take_text(reader, kMaxModelNameBytes);
+        model.version = reader.u32();
+        model.fingerprint = reader.array<32>();
+        model.title = take_text(reader, kMaxTitleBytes);
+    }
+    reader.end();
+    return models;
 }
 
 ClientHello decode_client_hello(std::span<const std::uint8_t> payload) {
@@ -33,6 +113,8 @@ ClientHello decode_client_hello(std::span<const std::uint8_t> payload) {
     // A newer version may have appended fields; the version mismatch is the error to report then, not the length.
     if (hello.version != kProtocolVersion) return hello;
     hello.expected_fingerprint = reader.array<32>();
+    hello.model = take_text(reader, kMaxModelNameBytes);
+    hello.token = take_token(reader);
     reader.end();
     return hello;
 }

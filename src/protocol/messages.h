@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "model/architecture.h"
 #include "packing/plan.h"
 #include "protocol/epoch.h"
@@ -17,6 +19,8 @@
 namespace flash::protocol {
 
 inline constexpr std::uint32_t kProtocolVersion = 5;
+/// What TLS calls it (ALPN).
+inline constexpr const char* kProtocolName = "flash/5";
 
 // Caps on what a peer may announce; model::kMaxArchitectureBytes is another.
 
@@ -37,7 +41,13 @@ inline constexpr std::size_t kSendQueueBytes = std::size_t{8} << 20;
 struct ClientHello {
     std::uint32_t version = kProtocolVersion;
     Sha256 expected_fingerprint{};  ///< all zero: any model
+    std::string model;              ///< its name at the server, perhaps with a version; empty: the only one
+    SecretVector<char> token;       ///< that says who the client is; empty: none
 };
+/// Of a token, whatever a server takes for one.
+inline constexpr std::size_t kMaxTokenBytes = 256;
+/// Of a name with its version.
+inline constexpr std::size_t kMaxModelNameBytes = 80;
 
 struct ServerHello {
     std::uint32_t version = kProtocolVersion;
@@ -48,11 +58,26 @@ struct ServerHello {
     std::optional<PublicSeed> session;  ///< of this session; only where keys have levels (packing/levels.h)
 };
 
+/// What a server offers.
+struct ModelEntry {
+    std::string name;
+    std::uint32_t version = 0;  ///< 0: none
+    Sha256 fingerprint{};
+    std::string title;  ///< what the model's file calls it
+};
+inline constexpr std::size_t kMaxModelEntries = 4096;
+
 std::vector<std::uint8_t> encode(const ClientHello& hello);
+/// kListModels: the client's token.
+std::vector<std::uint8_t> encode_list_models(std::span<const char> token);
+std::vector<std::uint8_t> encode(std::span<const ModelEntry> models);
 std::vector<std::uint8_t> encode(const ServerHello& hello);
 /// Each throws Error(kProtocol) when malformed. Versions are returned as they are: the caller reports a mismatch.
 ClientHello decode_client_hello(std::span<const std::uint8_t> payload);
 ServerHello decode_server_hello(std::span<const std::uint8_t> payload);
+SecretVector<char> decode_list_models(std::span<const std::uint8_t> payload);
+/// Names and titles come out as printable ASCII.
+std::vector<ModelEntry> decode_model_list(std::span<const std::uint8_t> payload);
 
 /// The client's public keys: b of each key of the plan, in the order of Plan::keys(), packed at the bits of its q.
 /// Where keys have levels, the client's nonce comes before them.

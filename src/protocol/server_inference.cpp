@@ -33,9 +33,9 @@ ServerInference::ServerInference(const PreparedModel& model, transport::Channel&
 
 ServerInference::~ServerInference() = default;
 
-void ServerInference::run(const Message& start) {
+void ServerInference::run(const Message& start, const std::function<void()>& on_upload) {
     try {
-        run_layers(start);
+        run_layers(start, on_upload);
     } catch (const Error& error) {
         // What stopped the producer explains more than the closed channel that this thread was left with; asked before
         // the channel is closed here, which would stop it too. Any other error is the cause itself.
@@ -51,7 +51,7 @@ void ServerInference::run(const Message& start) {
     }
 }
 
-void ServerInference::run_layers(const Message& start) {
+void ServerInference::run_layers(const Message& start, const std::function<void()>& on_upload) {
     {
         ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
         span.received(transport::kFrameHeaderBytes + start.payload.size());
@@ -59,6 +59,10 @@ void ServerInference::run_layers(const Message& start) {
         if (start.payload.size() != expected)
             throw Error(ErrorKind::kProtocol, "start: expected " + std::to_string(expected) + " bytes, got " +
                                                   std::to_string(start.payload.size()));
+        const packing::Stream& first =
+            model_.plan().streams[static_cast<std::size_t>(model_.plan().layers.front().uploads.front())];
+        first_upload_ = receive_expected(channel_, message_type::kUpload, 0, 0, upload_bytes(first));
+        if (on_upload) on_upload();
         activation_ = model_.activation().server(model_.curves(), take_keys(start), seed_);
         Message message = make_message(message_type::kStartReply, 0, start.index, activation_->setup());
         span.sent(transport::kFrameHeaderBytes + message.payload.size());
@@ -114,8 +118,12 @@ void ServerInference::receive_uploads(int layer) {
         {
             ProfileSpan span(profile_, layer, step::kWaitUpload);
             for (std::size_t p = 0; p < count; ++p, ++index) {
-                messages.push_back(receive_expected(channel_, message_type::kUpload, static_cast<std::uint32_t>(layer),
-                                                    index, upload_bytes(stream)));
+                if (layer == 0 && index == 0)
+                    messages.push_back(std::move(first_upload_));
+                else
+                    messages.push_back(receive_expected(channel_, message_type::kUpload,
+                                                        static_cast<std::uint32_t>(layer), index,
+                                                        upload_bytes(stream)));
                 span.received(transport::kFrameHeaderBytes + messages.back().payload.size());
             }
         }

@@ -2,6 +2,7 @@
 // activation; it learns neither the input nor the result.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,11 +29,13 @@ public:
                     ShareProbe* probe = nullptr, Profile* profile = nullptr, const PublicSeed& session = {});
     ~ServerInference();
 
-    /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable.
-    void run(const transport::Message& start);
+    /// Runs from the client's kStart message to its kFinish. Throws Error; the channel is then unusable. A start
+    /// message is small and costs a client nothing: what is large or slow begins only when the first upload is there.
+    /// on_upload is called then, and may throw.
+    void run(const transport::Message& start, const std::function<void()>& on_upload = {});
 
 private:
-    void run_layers(const transport::Message& start);
+    void run_layers(const transport::Message& start, const std::function<void()>& on_upload);
     /// Takes the client's keys of the start message; gives what follows them.
     std::span<const std::uint8_t> take_keys(const transport::Message& start);
     void receive_uploads(int layer);
@@ -52,6 +55,7 @@ private:
     std::unique_ptr<ActivationServer> activation_;
     std::unique_ptr<VectorSender> vectors_;
     std::vector<SecretVector<std::uint32_t>> streams_;  ///< b halves with the server's share added, per stream
+    transport::Message first_upload_;                   ///< received before the set-up, used by the first layer
     SecretVector<std::uint32_t> pre_activations_;       ///< U_s of the current layer
     ValueStore values_;
     SendThread send_thread_;

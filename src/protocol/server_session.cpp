@@ -1,5 +1,7 @@
 #include "protocol/server_session.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "model/file.h"
 #include "protocol/flow/failure.h"
@@ -14,15 +16,34 @@ using transport::Message;
 
 namespace {
 
-/// Gives the random number of the session that the client was told.
-PublicSeed handshake(const PreparedModel& model, transport::Channel& channel) {
-    const Message message = channel.receive(message_type::kClientHello);
+/// Nothing where the client asked for the list of models instead, and has it.
+std::optional<ClientHello> receive_hello(const ListModels& list, transport::Channel& channel,
+                                         std::chrono::milliseconds patience) {
+    channel.set_limits(hello_limits(patience));
+    Message message = channel.receive_any(patience);
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
-    const ClientHello hello = decode_client_hello(message.payload);
+    if (message.type == message_type::kListModels) {
+        const SecretVector<char> token = decode_list_models(message.payload);
+        wipe(message.payload.data(), message.payload.size());
+        transport::Limits limits;  // the list may be longer than what is taken of a client
+        limits.timeout = patience;
+        channel.set_limits(limits);
+        channel.send({message_type::kModelList, 0, 0, encode(list(std::span(token.data(), token.size())))});
+        return std::nullopt;
+    }
+    if (message.type != message_type::kClientHello)
+        throw Error(ErrorKind::kProtocol, std::string("expected a client hello, got ") + name_of(message.type));
+    ClientHello hello = decode_client_hello(message.payload);
+    wipe(message.payload.data(), message.payload.size());  // the token
     if (hello.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the client speaks protocol version " + std::to_string(hello.version) +
                                               ", this server version " + std::to_string(kProtocolVersion));
+    return hello;
+}
+
+/// Gives the random number of the session that the client was told.
+PublicSeed answer_hello(const ClientHello& hello, const PreparedModel& model, transport::Channel& channel) {
     if (hello.expected_fingerprint != Sha256{} && hello.expected_fingerprint != model.fingerprint())
         throw Error(ErrorKind::kProtocol,
                     "the client expects another model; this server's has fingerprint " + to_hex(model.fingerprint()));
@@ -37,9 +58,10 @@ PublicSeed handshake(const PreparedModel& model, transport::Channel& channel) {
 }
 
 /// The next kStart, or nothing when the client left or the server stops.
-bool await_start(transport::Channel& channel, const ServerSessionOptions& options, Message& start) {
+bool await_start(transport::Channel& channel, const ServerSessionOptions& options, bool first, Message& start) {
     constexpr std::chrono::milliseconds kPoll{200};
-    for (std::chrono::milliseconds waited{0}; waited < options.idle_timeout; waited += kPoll) {
+    const auto patience = first ? std::min(options.first_timeout, options.idle_timeout) : options.idle_timeout;
+    for (std::chrono::milliseconds waited{0}; waited < patience; waited += kPoll) {
         if (options.stop && *options.stop) return false;
         try {
             start = channel.receive_any(kPoll);
@@ -54,21 +76,39 @@ bool await_start(transport::Channel& channel, const ServerSessionOptions& option
 
 }  // namespace
 
-ServerSessionSummary serve_session(const PreparedModel& model, transport::Channel& channel,
+transport::Limits hello_limits(std::chrono::milliseconds timeout) {
+    transport::Limits limits;
+    limits.timeout = timeout;
+    limits.name_of = name_of;
+    limits.max_payload = std::size_t{4} << 10;  // the transport's own kError fits
+    limits.max_queued = 4 * limits.max_payload;
+    return limits;
+}
+
+ServerSessionSummary serve_session(const ChooseModel& choose, const ListModels& list, transport::Channel& channel,
                                    const ServerSessionOptions& options) {
     ServerSessionSummary summary;
     try {
-        channel.set_limits(server_limits(model.cost(), options.timeout));
-        const PublicSeed session = handshake(model, channel);
+        const std::optional<ClientHello> hello =
+            receive_hello(list, channel, std::min(options.first_timeout, options.timeout));
+        if (!hello) {
+            channel.close();
+            return summary;
+        }
+        const std::shared_ptr<const PreparedModel> model = choose(*hello);
+        channel.set_limits(server_limits(model->cost(), options.timeout));
+        const PublicSeed session = answer_hello(*hello, *model, channel);
         Message start;
-        while (await_start(channel, options, start)) {
+        while (await_start(channel, options, summary.inferences == 0, start)) {
             if (start.type != message_type::kStart || start.layer != 0 || start.index != summary.inferences)
                 throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
                                                       std::to_string(summary.inferences) + ", got " +
                                                       name_of(start.type));
             const auto begin = std::chrono::steady_clock::now();
+            if (options.on_start) options.on_start(summary.inferences);
             Profile* const profile = options.profile ? options.profile(summary.inferences) : nullptr;
-            ServerInference(model, channel, SecretSeed::generate(), options.probe, profile, session).run(start);
+            ServerInference(*model, channel, SecretSeed::generate(), options.probe, profile, session)
+                .run(start, options.on_upload);
             ++summary.inferences;
             if (options.on_inference)
                 options.on_inference(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
@@ -79,6 +119,16 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
         throw;
     }
     return summary;
+}
+
+ServerSessionSummary serve_session(const PreparedModel& model, transport::Channel& channel,
+                                   const ServerSessionOptions& options) {
+    // Not owned: the caller's model outlives the session.
+    const std::shared_ptr<const PreparedModel> only(std::shared_ptr<const PreparedModel>(), &model);
+    const auto list = [&](std::span<const char>) {
+        return std::vector<ModelEntry>{{"model", 0, model.fingerprint(), model.architecture().name}};
+    };
+    return serve_session([&](const ClientHello&) { return only; }, list, channel, options);
 }
 
 }  // namespace flash::protocol

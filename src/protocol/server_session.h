@@ -4,9 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 
 #include "base/profile.h"
+#include "protocol/messages.h"
 #include "protocol/prepared_model.h"
 #include "protocol/probe.h"
 #include "transport/channel.h"
@@ -14,11 +17,17 @@
 namespace flash::protocol {
 
 struct ServerSessionOptions {
+    /// For the hello, and then for the first start: a client that has not shown any work yet has less patience to
+    /// expect.
+    std::chrono::milliseconds first_timeout{20'000};
     std::chrono::milliseconds idle_timeout{300'000};  ///< between inferences
     std::chrono::milliseconds timeout{30'000};        ///< for each awaited message within one
     /// Asked between inferences and while idle; true ends the session politely.
     const std::atomic<bool>* stop = nullptr;
-    /// Called after each inference with its seconds; for logs.
+    /// Called when an inference is asked for, when its first upload is there, and after it with its seconds. The first
+    /// two may throw an Error, whose sentence the client is told.
+    std::function<void(std::uint32_t number)> on_start;
+    std::function<void()> on_upload;
     std::function<void(double seconds)> on_inference;
     /// Only for `flash eval`, which plays both parties; see probe.h.
     ShareProbe* probe = nullptr;
@@ -31,9 +40,21 @@ struct ServerSessionSummary {
     std::uint32_t inferences = 0;
 };
 
+/// What a session needs of a model, chosen by the client's hello. Error is a refusal, which the client is told.
+using ChooseModel = std::function<std::shared_ptr<const PreparedModel>(const ClientHello& hello)>;
+
+/// For clients that ask what there is. The same holds of an Error.
+using ListModels = std::function<std::vector<ModelEntry>(std::span<const char> token)>;
+
 /// Serves one connection to its end. Errors are reported to the client as one sentence and rethrown to the caller; a
 /// client that simply leaves between inferences is not an error.
+ServerSessionSummary serve_session(const ChooseModel& choose, const ListModels& list, transport::Channel& channel,
+                                   const ServerSessionOptions& options = {});
+/// The same with one model for all.
 ServerSessionSummary serve_session(const PreparedModel& model, transport::Channel& channel,
                                    const ServerSessionOptions& options = {});
+
+/// What a channel takes of a client whose hello is not known yet.
+transport::Limits hello_limits(std::chrono::milliseconds timeout);
 
 }  // namespace flash::protocol

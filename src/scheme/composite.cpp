@@ -151,9 +151,9 @@ struct CompositeSecretKey::State {
     State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
         : ring(std::move(ring_in)),
           halves(*ring, seeds),
-          encryption_secrets(encryption_words(*ring), Contents::kSecret),
+          encryption_secrets(encryption_words(*ring), Contents::kSecretWork),
           encryption_publics(kBlock, Contents::kPublic),
-          decryption_secrets(decryption_words(*ring), Contents::kSecret),
+          decryption_secrets(decryption_words(*ring), Contents::kSecretWork),
           decryption_publics(ring->degree(), Contents::kPublic) {}
 
     /// Appends error + Delta message - a s mod part i, transformed; without values there is no message. memory: a
@@ -296,10 +296,10 @@ struct CompositeEvaluator::State {
     State(std::shared_ptr<const CompositeRing> ring_in, const CompositeSeeds& seeds)
         : ring(std::move(ring_in)),
           halves(*ring, seeds),
-          secrets(answer_words(*ring), Contents::kSecret),
+          secrets(answer_words(*ring), Contents::kSecretWork),
           publics(answer_public_words(*ring), Contents::kPublic),
           prepared(prepared_words(*ring), Contents::kSecret),
-          randomness(ring->degree() / 8, Contents::kSecret) {}
+          randomness(ring->degree() / 8, Contents::kSecretWork) {}
 };
 
 struct PreparedAnswer::State {

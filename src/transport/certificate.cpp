@@ -163,6 +163,15 @@ Identity load_identity(const std::filesystem::path& certificate_file, const std:
     return identity;
 }
 
+void require_certificates(const std::filesystem::path& file) {
+    const auto content = read_pem(file, false);
+    try {
+        parse_certificate({content.data(), content.size()});
+    } catch (const Error& error) {
+        throw Error(error.kind(), file.string() + ": " + error.what());
+    }
+}
+
 std::string fingerprint_of_der(std::span<const std::uint8_t> der) { return "sha256:" + to_hex(sha256(der)); }
 
 std::string fingerprint_of_pem(std::string_view certificate_pem) {

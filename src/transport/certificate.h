@@ -32,6 +32,9 @@ void save_identity(const Identity& identity, const std::filesystem::path& certif
 /// Reads both files. Throws Error(kFile) if one is missing or malformed or if the key is not the certificate's.
 Identity load_identity(const std::filesystem::path& certificate_file, const std::filesystem::path& key_file);
 
+/// Error(kFile) if it is no PEM file of certificates.
+void require_certificates(const std::filesystem::path& file);
+
 /// "sha256:" and 64 hexadecimal digits over the DER form of the (first) certificate. Throws Error(kFile).
 std::string fingerprint(const Identity& identity);
 std::string fingerprint_of_pem(std::string_view certificate_pem);

@@ -19,7 +19,7 @@ namespace flash::transport {
 enum class MessageType : std::uint16_t {
     kError = 1,  ///< both: a sentence of at most 1024 bytes; the sender closes afterwards
 };
-inline constexpr std::uint16_t kMessageTypes = 12;
+inline constexpr std::uint16_t kMessageTypes = 14;
 constexpr bool is_known(std::uint16_t type) { return type >= 1 && type < kMessageTypes; }
 /// "type 7": for sentences, where nobody has given better names.
 const char* number_of(MessageType type);

@@ -1,9 +1,10 @@
 // TCP with TLS 1.3: the client's connect and the server's listener. No resumption, no early data, no compression.
-// The client always checks the server's certificate; clients are anonymous.
+// The client always checks the server's certificate. A client may show one of its own where the server asks for it.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -12,8 +13,10 @@
 
 #include "transport/address.h"
 #include "transport/bound_socket.h"
+#include "transport/byte_session.h"
 #include "transport/certificate.h"
 #include "transport/channel.h"
+#include "transport/peer.h"
 
 namespace flash::transport {
 
@@ -25,30 +28,52 @@ struct ClientOptions {
     /// PEM file of trusted certificates: the server's chain must end in one of them and name `host`. Without this and
     /// without a pin, the system's trust store takes its place.
     std::optional<std::filesystem::path> ca_file;
+    std::shared_ptr<const Identity> identity;   ///< to show where the server asks for a certificate; null: none
+    std::string protocol;                       ///< to ask for by ALPN, e.g. "flash/5"; empty: none
     std::chrono::milliseconds timeout{10'000};  ///< for resolving, connecting and the TLS handshake together
     Limits limits{};                            ///< of the channel
 };
 
-/// Connects and checks the certificate. Throws Error: kInvalidArgument (malformed pin), kFile (unusable CA file),
-/// kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout.
+/// Connects and checks the certificate. Throws Error: kInvalidArgument (malformed pin), kFile (unusable CA or own
+/// file), kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout.
 std::unique_ptr<Channel> connect_tls(const ClientOptions& options);
 
 struct ServerOptions {
     Address listen{"127.0.0.1", 0};       ///< port 0: a free one; empty host: all addresses
     std::shared_ptr<BoundSocket> socket;  ///< of an address that was taken before: it is used in place of `listen`
     Identity identity;
+    /// PEM file of certificates: clients are asked for one that one of these has issued. One that shows none is let in,
+    /// for whoever answers it to decide; one that shows another is not.
+    std::optional<std::filesystem::path> client_ca;
     Limits limits{};                ///< of every session's channel
     std::size_t max_sessions = 16;  ///< a connection beyond this gets a kError message that says so
-    std::chrono::milliseconds handshake_timeout{10'000};
+    /// Of one address (address_group.h); 0: as many as there are.
+    std::size_t max_sessions_per_address = 0;
+    /// Of one address; a connection beyond this is closed without a word.
+    std::size_t max_handshakes_per_address = 16;
+    std::chrono::milliseconds handshake_timeout{5'000};
+    std::chrono::seconds retry_after{2};  ///< what a client is told that finds no place
+    /// Answers connections that ask for http/1.1 by ALPN. Empty: there is no HTTP here. All others speak frames,
+    /// whatever version of flash/N they name: the handshake of the protocol says better what does not fit.
+    MakeByteSession http;
     std::size_t io_threads = 2;  ///< carry the sockets of all sessions
+};
+
+/// What became of connections since the start.
+struct ConnectionCounts {
+    std::uint64_t accepted = 0;           ///< taken from the listening socket
+    std::uint64_t dropped = 0;            ///< closed without a word: limits of connections
+    std::uint64_t starved = 0;            ///< closed without a word: no descriptor or no memory
+    std::uint64_t failed_handshakes = 0;  ///< TLS
+    std::uint64_t refused = 0;            ///< told that there is no place for a session
 };
 
 /// Listens and gives every client a session: a thread that runs the handler with the connection's channel.
 class TlsServer {
 public:
     /// Serves one client. It owns the channel; the session ends when it returns. An exception from it is logged and
-    /// ends this session only; to tell the peer why, the handler calls Channel::fail itself. `peer` is "ADDR:PORT".
-    using Handler = std::function<void(std::unique_ptr<Channel> channel, const std::string& peer)>;
+    /// ends this session only; to tell the peer why, the handler calls Channel::fail itself.
+    using Handler = std::function<void(std::unique_ptr<Channel> channel, const Peer& peer)>;
 
     /// Listens and starts to serve. Throws Error: kNetwork (address in use or not local), kFile (unusable identity).
     TlsServer(ServerOptions options, Handler handler);
@@ -60,8 +85,13 @@ public:
     Address address() const;
     /// Fingerprint of its certificate, for clients to pin.
     std::string fingerprint() const;
+    /// Later connections get this certificate; those that are there go on. Error(kFile) if it cannot be used.
+    void replace_identity(Identity identity);
     /// Sessions that run now.
     std::size_t sessions() const;
+    ConnectionCounts counts() const;
+    /// Accepts no more connections; those that are there go on.
+    void stop_accepting();
     /// Accepts no more, tells every client that the server stops (blocked channel calls in the handlers throw), and
     /// waits for the handlers to return. Not from inside a handler. Later calls do nothing.
     void stop();

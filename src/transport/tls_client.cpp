@@ -11,6 +11,7 @@
 #include "transport/certificate_facts.h"
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
+#include "transport/tls_identity.h"
 
 namespace flash::transport {
 
@@ -111,6 +112,12 @@ void configure(ClientLoop& loop, const ClientOptions& options, const std::string
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (!options.protocol.empty()) {
+        const std::string wire = static_cast<char>(options.protocol.size()) + options.protocol;
+        SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(wire.data()),
+                                static_cast<unsigned>(wire.size()));
+    }
+    if (options.identity) use_identity(loop.context, *options.identity, "the client's");
     if (options.pinned_fingerprint) {
         loop.check.pin = normalise_fingerprint(*options.pinned_fingerprint);
     } else if (options.ca_file) {

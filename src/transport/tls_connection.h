@@ -13,6 +13,8 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,7 @@
 #include "transport/inbox.h"
 #include "transport/send_queue.h"
 #include "transport/tls_stream.h"
+#include "transport/web_socket.h"
 
 namespace flash::transport {
 
@@ -34,6 +37,8 @@ public:
     TlsStream& stream() { return stream_; }
     /// Socket options of every connection; errors are ignored (the peer may be gone already).
     void tune_socket();
+    /// Frames travel in WebSocket messages from now on. Before start(), on the strand.
+    void speak_web_socket() { web_socket_.emplace(WebSocket::Side::kServer); }
     /// Starts the read loop. Once, after the handshake; at once if called on the strand.
     void start();
     /// Closes the socket if start() has not been called. On the strand.
@@ -68,6 +73,8 @@ private:
     Input read_available();
     void on_read_end(const asio::error_code& code);
     void accept_bytes(std::size_t bytes);
+    void decode(std::span<const std::uint8_t> bytes);
+    void write_plain(std::span<const std::uint8_t> bytes, asio::error_code& code);
     void deliver();
     template <class Step>
     void or_give_up(Step step);
@@ -104,6 +111,8 @@ private:
     // Strand only.
     Stage stage_ = Stage::kHandshake;
     FrameDecoder decoder_;
+    std::optional<WebSocket> web_socket_;
+    std::vector<std::uint8_t> wrapped_;  // a message of it that is being made
     std::vector<std::uint8_t> read_buffer_;
     std::vector<Message> arrived_;  // decoded, not yet in the inbox: a waiter is woken once for several
     std::size_t arrived_bytes_ = 0;

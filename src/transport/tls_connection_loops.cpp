@@ -53,9 +53,19 @@ TlsConnection::Input TlsConnection::read_available() {
             on_read_end(code);
         } else if (!inbox_.error()) {
             accept_bytes(bytes);
+            if (web_socket_ && web_socket_->closed()) {
+                input = Input::kEnded;
+                deliver();
+                on_read_end(asio::error::eof);
+            }
         }
     }
     deliver();
+    // Only the last ping of a peer that does not read is remembered.
+    if (web_socket_ && phase_ == Phase::kOpen && !writing_) {
+        asio::error_code ignored;  // a connection that has broken shows itself in the reading
+        if (const auto pong = web_socket_->take_pong()) stream_.write(*pong, ignored);
+    }
     // Reading may make an answer, such as one to a change of keys.
     if (stage_ == Stage::kOpen && !writing_ && stream_.pending() > 0) flush();
     return input;
@@ -65,10 +75,10 @@ void TlsConnection::accept_bytes(std::size_t bytes) {
     or_give_up([&] {
         decoder_.set_max_payload(limits().max_payload);
         try {
-            decoder_.feed({read_buffer_.data(), bytes}, [&](Message message) {
-                counters_.received(message);
-                arrived_.push_back(std::move(message));
-            });
+            if (web_socket_)
+                web_socket_->feed({read_buffer_.data(), bytes}, [&](auto payload) { decode(payload); });
+            else
+                decode({read_buffer_.data(), bytes});
         } catch (const Error&) {
             inbox_.push(arrived_);  // the peer's own reason may be among them
             throw;
@@ -76,6 +86,13 @@ void TlsConnection::accept_bytes(std::size_t bytes) {
     });
     arrived_bytes_ += bytes;
     if (arrived_bytes_ >= kDeliverBytes) deliver();
+}
+
+void TlsConnection::decode(std::span<const std::uint8_t> bytes) {
+    decoder_.feed(bytes, [&](Message message) {
+        counters_.received(message);
+        arrived_.push_back(std::move(message));
+    });
 }
 
 void TlsConnection::deliver() {
@@ -160,7 +177,7 @@ bool TlsConnection::take_batch(bool& closing) {
 // itself.
 void TlsConnection::encrypt_batch(asio::error_code& code) {
     const auto write = [&](std::span<const std::uint8_t> bytes) {
-        if (!code) stream_.write(bytes, code);
+        if (!code) write_plain(bytes, code);
     };
     const auto append = [&](std::span<const std::uint8_t> bytes) {
         while (!bytes.empty()) {
@@ -184,6 +201,16 @@ void TlsConnection::encrypt_batch(asio::error_code& code) {
     if (!record_.empty()) write(record_);
     record_.clear();
     batch_.clear();
+}
+
+void TlsConnection::write_plain(std::span<const std::uint8_t> bytes, asio::error_code& code) {
+    if (!web_socket_) {
+        stream_.write(bytes, code);
+        return;
+    }
+    wrapped_.clear();
+    web_socket_->put_message(wrapped_, bytes);
+    stream_.write(wrapped_, code);
 }
 
 void TlsConnection::flush() {
@@ -228,6 +255,12 @@ void TlsConnection::on_write_error() {
 void TlsConnection::shut_down() {
     stage_ = Stage::kShutdown;
     arm_linger();
+    if (web_socket_) {
+        asio::error_code ignored;
+        wrapped_.clear();
+        web_socket_->put_close(wrapped_);
+        stream_.write(wrapped_, ignored);
+    }
     stream_.write_farewell();
     finish_shutdown();
 }

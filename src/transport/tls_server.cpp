@@ -3,110 +3,198 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
-#include <map>
+#include <cstring>
+#include <list>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/seldom.h"
+#include "transport/address_group.h"
+#include "transport/byte_connection.h"
+#include "transport/listener.h"
+#include "transport/refusal.h"
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
+#include "transport/tls_identity.h"
+#include "transport/visitors.h"
 
 namespace flash::transport {
 
 using asio::ip::tcp;
+
+namespace {
+
+constexpr std::string_view kHttp = "http/1.1", kFrames = "flash/";
+constexpr std::chrono::seconds kHttpPatience{10};
+
+/// OpenSSL's callback: frames before HTTP, where there is any.
+template <bool kWithHttp>
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+                    void*) {
+    std::string_view offers(reinterpret_cast<const char*>(in), in_size), http;
+    while (!offers.empty()) {
+        const std::size_t size = static_cast<unsigned char>(offers.front());
+        const std::string_view offer = offers.substr(1, size);
+        if (offer.starts_with(kFrames) || (kWithHttp && offer == kHttp && http.empty())) {
+            *out = reinterpret_cast<const unsigned char*>(offer.data());
+            *out_size = static_cast<unsigned char>(offer.size());
+            if (offer.starts_with(kFrames)) return SSL_TLSEXT_ERR_OK;
+            http = offer;
+        }
+        offers.remove_prefix(std::min(size + 1, offers.size()));
+    }
+    return http.empty() ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
+}
+
+/// Without one, a client goes on. What it may make the server check is bounded: 16 KiB of certificates, four deep.
+void ask_for_certificates(asio::ssl::context& context, const std::filesystem::path& authorities) {
+    asio::error_code code;
+    context.load_verify_file(authorities.string(), code);
+    STACK_OF(X509_NAME)* names = code ? nullptr : SSL_load_client_CA_file(authorities.c_str());
+    ERR_clear_error();
+    if (names == nullptr) throw Error(ErrorKind::kFile, "cannot read certificates from " + authorities.string());
+    SSL_CTX* raw = context.native_handle();
+    SSL_CTX_set_client_CA_list(raw, names);
+    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify_depth(raw, 4);
+    SSL_CTX_set_max_cert_list(raw, 16 << 10);
+}
+
+bool speaks_http(TlsConnection& connection) {
+    const unsigned char* chosen = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(connection.stream().native_handle(), &chosen, &size);
+    return std::string_view(reinterpret_cast<const char*>(chosen), size) == kHttp;
+}
+
+tcp::endpoint endpoint_of(const sockaddr_storage& remote) {
+    tcp::endpoint endpoint;
+    const std::size_t bytes = remote.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    std::memcpy(endpoint.data(), &remote, std::min(bytes, endpoint.capacity()));
+    endpoint.resize(bytes);
+    return endpoint;
+}
+
+}  // namespace
 
 class TlsServer::Impl {
 public:
     Impl(ServerOptions options, Handler handler);
     ~Impl() { stop(); }
 
+    void stop_accepting() { listener_.stop(); }
     void stop();
-    Address address() const { return address_; }
-    std::string fingerprint() const { return fingerprint_; }
+    Address address() const { return listener_.address(); }
+    std::string fingerprint() const {
+        const std::lock_guard lock(mutex_);
+        return fingerprint_;
+    }
+    void replace_identity(const Identity& identity);
     std::size_t sessions() const {
         const std::lock_guard lock(mutex_);
-        return threads_.size();
+        return running_.size();
     }
+    ConnectionCounts counts() const { return {accepted_, dropped_, listener_.starved(), failed_handshakes_, refused_}; }
 
 private:
     using ConnectionPtr = std::shared_ptr<TlsConnection>;
+    struct Session {
+        Peer peer;
+        std::thread thread;
+    };
+    using SessionList = std::list<Session>;
 
-    void configure();
-    void listen();
+    using ContextPtr = std::shared_ptr<asio::ssl::context>;
+
+    ContextPtr make_context(const Identity& identity) const;
+    ContextPtr context() const {
+        const std::lock_guard lock(mutex_);
+        return context_;
+    }
     void run_io();
-    void accept();
-    void on_accept(tcp::socket socket);
-    void on_handshake(const ConnectionPtr& connection, const std::string& peer, const asio::error_code& code);
-    void start_session(const ConnectionPtr& connection, const std::string& peer);
-    void run_session(std::uint64_t id, const ConnectionPtr& connection, const std::string& peer);
-    bool remember(const ConnectionPtr& connection);
-    std::vector<ConnectionPtr> alive();
+    void on_accept(int descriptor, const sockaddr_storage& remote);
+    void shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor);
+    void on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor, const asio::error_code& code);
+    void start_session(const ConnectionPtr& connection, const Peer& peer);
+    std::string no_place(const std::string& group) const;  // with the mutex held; empty if there is one
+    void run_session(SessionList::iterator own, const ConnectionPtr& connection);
 
     const ServerOptions options_;
     const Handler handler_;
-    const std::string fingerprint_;
-    asio::ssl::context context_{asio::ssl::context::tlsv13_server};
     asio::io_context io_;
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-    tcp::acceptor acceptor_{asio::make_strand(io_)};
-    asio::steady_timer retry_{acceptor_.get_executor()};
-    Address address_;
     std::vector<std::thread> io_threads_;
+    Visitors visitors_;
+    std::atomic<std::uint64_t> accepted_{0}, dropped_{0}, failed_handshakes_{0}, refused_{0};
+    Seldom drop_log_, handshake_log_, refusal_log_;
 
     mutable std::mutex mutex_;
     std::condition_variable session_ended_;
     bool stopping_ = false;
-    std::uint64_t next_id_ = 0;
-    std::map<std::uint64_t, std::thread> threads_;           // of the running sessions
-    std::vector<std::thread> finished_;                      // to be joined; they return at once
-    std::vector<std::weak_ptr<TlsConnection>> connections_;  // in handshake, in session, or closing
+    ContextPtr context_;  // with the identity of connections to come
+    std::string fingerprint_;
+    // A session moves from one list to the other without an allocation, which could fail.
+    SessionList running_;
+    SessionList finished_;  // to be joined; they return at once
+
+    std::shared_ptr<BoundSocket> socket_;
+    Listener listener_;  // last: its thread uses all of the above
 };
+
+namespace {
+
+VisitorLimits visitor_limits(const ServerOptions& options) {
+    VisitorLimits limits;
+    const std::size_t sessions =
+        options.max_sessions_per_address == 0 ? options.max_sessions : options.max_sessions_per_address;
+    limits.handshakes_per_group = options.max_handshakes_per_address;
+    // Twice the sessions: a client that is told that there is no place stays until it has read so.
+    limits.per_group = 2 * sessions + options.max_handshakes_per_address;
+    limits.all = 2 * options.max_sessions + 64;
+    return limits;
+}
+
+}  // namespace
 
 TlsServer::Impl::Impl(ServerOptions options, Handler handler)
     : options_(std::move(options)),
       handler_(std::move(handler)),
-      fingerprint_(transport::fingerprint(options_.identity)) {
+      visitors_(visitor_limits(options_)),
+      socket_(options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen)),
+      listener_(*socket_) {
     require(options_.max_sessions > 0 && options_.io_threads > 0, ErrorKind::kInvalidArgument,
             "a server needs at least one session and one I/O thread");
-    configure();
-    listen();
-    accept();
+    replace_identity(options_.identity);
     for (std::size_t i = 0; i < options_.io_threads; ++i) io_threads_.emplace_back([this] { run_io(); });
+    listener_.start([this](int descriptor, const sockaddr_storage& remote) { on_accept(descriptor, remote); });
 }
 
-void TlsServer::Impl::configure() {
-    SSL_CTX* context = context_.native_handle();
+void TlsServer::Impl::replace_identity(const Identity& identity) {
+    ContextPtr context = make_context(identity);
+    std::string fingerprint = transport::fingerprint(identity);
+    const std::lock_guard lock(mutex_);
+    context_ = std::move(context);
+    fingerprint_ = std::move(fingerprint);
+}
+
+TlsServer::Impl::ContextPtr TlsServer::Impl::make_context(const Identity& identity) const {
+    auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tlsv13_server);
+    SSL_CTX* context = made->native_handle();
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(context, 0);
-    asio::error_code code;
-    const auto& identity = options_.identity;
-    context_.use_certificate_chain(asio::buffer(identity.certificate_pem), code);
-    if (!code) {
-        context_.use_private_key(asio::buffer(identity.key_pem.data(), identity.key_pem.size()),
-                                 asio::ssl::context::pem, code);
-    }
-    if (!code && SSL_CTX_check_private_key(context) == 1) return;
-    ERR_clear_error();
-    throw Error(ErrorKind::kFile, "the server's certificate and key cannot be used: " +
-                                      (code ? code.message() : std::string("they do not belong together")));
-}
-
-void TlsServer::Impl::listen() {
-    const std::shared_ptr<BoundSocket> socket =
-        options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen);
-    address_ = socket->address();
-    const auto check = [&](const asio::error_code& code) {
-        if (code) throw Error(ErrorKind::kNetwork, "cannot listen on " + to_string(address_) + ": " + code.message());
-    };
-    asio::error_code code;
-    acceptor_.assign(socket->ipv6() ? tcp::v6() : tcp::v4(), socket->release(), code);
-    check(code);
+    SSL_CTX_set_alpn_select_cb(context, options_.http ? choose_protocol<true> : choose_protocol<false>, nullptr);
+    use_identity(*made, identity, "the server's");
+    if (options_.client_ca) ask_for_certificates(*made, *options_.client_ca);
+    return made;
 }
 
 void TlsServer::Impl::run_io() {
@@ -119,125 +207,148 @@ void TlsServer::Impl::run_io() {
     }
 }
 
-void TlsServer::Impl::accept() {
-    acceptor_.async_accept(asio::make_strand(io_), [this](const asio::error_code& code, tcp::socket socket) {
-        if (code == asio::error::operation_aborted || !acceptor_.is_open()) return;
-        if (code) {
-            // Usually out of file descriptors: other sessions go on, and some will end.
-            spdlog::warn("cannot accept a connection: {}", code.message());
-            retry_.expires_after(std::chrono::milliseconds(100));
-            retry_.async_wait([this](const asio::error_code& stopped) {
-                if (!stopped) accept();
-            });
-            return;
-        }
-        try {
-            on_accept(std::move(socket));
-        } catch (const std::exception& error) {
-            spdlog::warn("a new connection was dropped: {}", error.what());
-        }
-        accept();
-    });
-}
-
-// Keeps track of a connection for stop(). Returns false, and the caller drops it, if the server stops or if far more
-// connections than sessions are open: clients that shake hands slowly, or a flood.
-bool TlsServer::Impl::remember(const ConnectionPtr& connection) {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(connections_, [](const auto& weak) { return weak.expired(); });
-    if (stopping_ || connections_.size() >= 2 * options_.max_sessions + 64) return false;
-    connections_.push_back(connection);
-    return true;
-}
-
-void TlsServer::Impl::on_accept(tcp::socket socket) {
-    asio::error_code code;
-    const auto remote = socket.remote_endpoint(code);
-    if (code) return;  // gone already
-    const std::string peer = to_string(Address{remote.address().to_string(), remote.port()});
-    const auto connection = std::make_shared<TlsConnection>(std::move(socket), context_, "the client", options_.limits);
-    if (!remember(connection)) {
-        spdlog::warn("connection from {} was dropped: too many connections", peer);
+// An exception, which can only be a shortage, leaves the descriptor to the listener.
+void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) {
+    ++accepted_;
+    const tcp::endpoint endpoint = endpoint_of(remote);
+    const asio::ip::address address = endpoint.address();
+    const std::string host = address.is_v6() && address.to_v6().is_v4_mapped()
+                                 ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
+                                 : address.to_string();
+    const std::string group = address_group(host);
+    if (!visitors_.has_room(group)) {
+        ++dropped_;
+        if (const auto more = drop_log_.now())
+            spdlog::warn(
+                "a connection from {} was dropped: too many from there or altogether ({} more since the last "
+                "such line)",
+                host, *more);
+        ::close(descriptor);
         return;
     }
-    connection->tune_socket();
-    const auto executor = connection->stream().get_executor();
-    asio::post(executor, [this, connection, peer, executor] {
-        auto timer = std::make_shared<asio::steady_timer>(executor, options_.handshake_timeout);
-        timer->async_wait([weak = std::weak_ptr(connection), peer](const asio::error_code& cancelled) {
-            const auto late = weak.lock();
-            if (cancelled || !late) return;
-            spdlog::info("connection from {}: no TLS handshake in time", peer);
-            late->abort_handshake();
-        });
-        connection->stream().async_handshake(TlsStream::Side::kServer,
-                                             [this, connection, peer, timer](const asio::error_code& result) {
-                                                 timer->cancel();
-                                                 on_handshake(connection, peer, result);
-                                             });
-    });
+    std::string name = to_string(Address{host, endpoint.port()});
+    tcp::socket socket(asio::make_strand(io_));
+    socket.assign(endpoint.protocol(), descriptor);
+    ConnectionPtr connection;
+    try {
+        connection = std::make_shared<TlsConnection>(std::move(socket), *context(), "the client", options_.limits);
+    } catch (...) {
+        // The socket object has closed it already, and the listener must not: the number may be another file's by now.
+        ++dropped_;
+        return;
+    }
+    try {
+        const Visitors::Key visitor = visitors_.enter(std::move(name), group, connection);
+        if (!visitor) return;  // the server stops
+        connection->tune_socket();
+        asio::post(connection->stream().get_executor(),
+                   [this, connection, visitor] { shake_hands(connection, visitor); });
+    } catch (...) {
+        ++dropped_;
+    }
 }
 
-void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const std::string& peer,
+void TlsServer::Impl::shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor) {
+    auto timer = std::make_shared<asio::steady_timer>(connection->stream().get_executor(), options_.handshake_timeout);
+    timer->async_wait([this, weak = std::weak_ptr(connection), visitor](const asio::error_code& cancelled) {
+        const auto late = weak.lock();
+        if (cancelled || !late) return;
+        ++failed_handshakes_;
+        if (const auto more = handshake_log_.now())
+            spdlog::info("connection from {}: no TLS handshake in time ({} more such since the last such line)",
+                         visitor->name, *more);
+        late->abort_handshake();
+    });
+    connection->stream().async_handshake(TlsStream::Side::kServer,
+                                         [this, connection, visitor, timer](const asio::error_code& result) {
+                                             timer->cancel();
+                                             on_handshake(connection, visitor, result);
+                                         });
+}
+
+void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor,
                                    const asio::error_code& code) {
     if (code) {
-        if (code != asio::error::operation_aborted)
-            spdlog::info("connection from {}: TLS handshake failed: {}", peer, code.message());
+        if (code != asio::error::operation_aborted) {
+            ++failed_handshakes_;
+            if (const auto more = handshake_log_.now())
+                spdlog::info("connection from {}: TLS handshake failed: {} ({} more such since the last such line)",
+                             visitor->name, code.message(), *more);
+        }
         connection->abort();
+        return;
+    }
+    visitors_.shook_hands(visitor);
+    const Peer peer{visitor->name, visitor->group, checked_common_name(connection->stream().native_handle())};
+    if (speaks_http(*connection)) {
+        // The upgrade is the connection's own work: it lives as long as the socket waits for something.
+        const auto upgrade = [this, connection, peer] {
+            connection->speak_web_socket();
+            connection->start();
+            start_session(connection, peer);
+        };
+        std::make_shared<ByteConnection>(connection, options_.http(peer), kHttpPatience, upgrade)->start();
         return;
     }
     connection->start();
     start_session(connection, peer);
 }
 
-void TlsServer::Impl::start_session(const ConnectionPtr& connection, const std::string& peer) {
+std::string TlsServer::Impl::no_place(const std::string& group) const {
+    if (running_.size() >= options_.max_sessions)
+        return "it already serves " + std::to_string(running_.size()) + " clients";
+    const auto of_group = static_cast<std::size_t>(
+        std::ranges::count_if(running_, [&](const Session& session) { return session.peer.group == group; }));
+    if (options_.max_sessions_per_address > 0 && of_group >= options_.max_sessions_per_address)
+        return "it already serves " + std::to_string(of_group) + " clients from this address";
+    return {};
+}
+
+void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer& peer) {
     const std::lock_guard lock(mutex_);
-    for (auto& thread : finished_) thread.join();  // past their last use of the mutex
+    for (Session& session : finished_) session.thread.join();  // past their last use of the mutex
     finished_.clear();
     if (stopping_) {
         connection->fail("the server is shutting down");
         return;
     }
-    if (threads_.size() >= options_.max_sessions) {
-        spdlog::info("connection from {} was refused: {} sessions are running", peer, threads_.size());
-        connection->fail("the server is busy: it already serves " + std::to_string(threads_.size()) +
-                         " clients; try again later");
+    if (const std::string reason = no_place(peer.group); !reason.empty()) {
+        ++refused_;
+        if (const auto more = refusal_log_.now())
+            spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", peer.name,
+                         reason, *more);
+        connection->fail(busy(reason, options_.retry_after));
         return;
     }
+    SessionList made;
     try {
-        const std::uint64_t id = next_id_++;
-        threads_.emplace(id, std::thread([this, id, connection, peer] { run_session(id, connection, peer); }));
+        made.push_back({peer, {}});
+        const auto own = made.begin();
+        own->thread = std::thread([this, own, connection] { run_session(own, connection); });
     } catch (const std::exception& error) {
-        spdlog::error("cannot start a session for {}: {}", peer, error.what());
-        connection->fail("the server is busy: it cannot start another session; try again later");
+        ++refused_;
+        spdlog::error("cannot start a session for {}: {}", peer.name, error.what());
+        connection->fail(busy("it cannot start another session", options_.retry_after));
+        return;
     }
+    running_.splice(running_.end(), made);
 }
 
-void TlsServer::Impl::run_session(std::uint64_t id, const ConnectionPtr& connection, const std::string& peer) {
-    spdlog::debug("session {} with {} starts", id, peer);
+void TlsServer::Impl::run_session(SessionList::iterator own, const ConnectionPtr& connection) {
+    {
+        const std::lock_guard lock(mutex_);  // until it stands in the list of those that run
+    }
     try {
-        handler_(std::make_unique<TlsChannel>(connection), peer);
+        handler_(std::make_unique<TlsChannel>(connection), own->peer);
     } catch (const std::exception& error) {
-        spdlog::warn("session {} with {} ended: {}", id, peer, error.what());
+        spdlog::warn("session with {} ended: {}", own->peer.name, error.what());
     } catch (...) {
-        spdlog::error("session {} with {} ended with an unknown exception", id, peer);
+        spdlog::error("session with {} ended with an unknown exception", own->peer.name);
     }
     connection->close();
-    spdlog::debug("session {} with {} ends", id, peer);
     const std::lock_guard lock(mutex_);
-    const auto own = threads_.find(id);
-    finished_.push_back(std::move(own->second));
-    threads_.erase(own);
+    finished_.splice(finished_.end(), running_, own);
     session_ended_.notify_all();
-}
-
-std::vector<TlsServer::Impl::ConnectionPtr> TlsServer::Impl::alive() {
-    std::vector<ConnectionPtr> found;
-    const std::lock_guard lock(mutex_);
-    for (const auto& weak : connections_) {
-        if (auto connection = weak.lock()) found.push_back(std::move(connection));
-    }
-    return found;
 }
 
 void TlsServer::Impl::stop() {
@@ -245,21 +356,18 @@ void TlsServer::Impl::stop() {
         const std::lock_guard lock(mutex_);
         if (std::exchange(stopping_, true)) return;
     }
-    asio::post(acceptor_.get_executor(), [this] {
-        asio::error_code ignored;
-        acceptor_.close(ignored);
-        retry_.cancel();
-    });
-    for (const auto& connection : alive()) connection->fail("the server is shutting down");
+    listener_.stop();
+    const std::vector<ConnectionPtr> alive = visitors_.close_doors();
+    for (const auto& connection : alive) connection->fail("the server is shutting down");
     {
         std::unique_lock lock(mutex_);
-        session_ended_.wait(lock, [&] { return threads_.empty(); });
-        for (auto& thread : finished_) thread.join();
+        session_ended_.wait(lock, [&] { return running_.empty(); });
+        for (Session& session : finished_) session.thread.join();
         finished_.clear();
     }
     // Let the farewells reach those who listen; the others are cut off.
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
-    for (const auto& connection : alive()) {
+    for (const auto& connection : alive) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         if (connection->wait_closed(std::max(left, std::chrono::milliseconds(0)))) continue;
@@ -276,7 +384,10 @@ TlsServer::TlsServer(ServerOptions options, Handler handler)
 TlsServer::~TlsServer() = default;
 Address TlsServer::address() const { return impl_->address(); }
 std::string TlsServer::fingerprint() const { return impl_->fingerprint(); }
+void TlsServer::replace_identity(Identity identity) { impl_->replace_identity(identity); }
 std::size_t TlsServer::sessions() const { return impl_->sessions(); }
+ConnectionCounts TlsServer::counts() const { return impl_->counts(); }
+void TlsServer::stop_accepting() { impl_->stop_accepting(); }
 void TlsServer::stop() { impl_->stop(); }
 
 }  // namespace flash::transport

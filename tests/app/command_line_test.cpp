@@ -37,7 +37,9 @@ protected:
 TEST_F(CommandLine, OfTheProgram) {
     check({
         {{}, 2, "A subcommand is required"},
-        {{"bogus"}, 2, "there is no command 'bogus'; the commands are compile, plan, serve, infer, eval, bench"},
+        {{"bogus"},
+         2,
+         "there is no command 'bogus'; the commands are compile, plan, serve, infer, models, token, eval, bench"},
         {{"Plan", "x"}, 2, "there is no command 'Plan'"},
         {{"http://host"}, 2, "there is no command 'http://host'"},
         {{""}, 2, "there is no command ''"},
@@ -176,7 +178,7 @@ TEST_F(CommandLine, OfServe) {
     std::ofstream(dir_ / "half/server.crt") << "x";
     std::ofstream(dir_ / "file") << "x";
     check({
-        {{"serve"}, 2, "model is required"},
+        {{"serve"}, 2, "give one compiled model, or a folder of them"},
         {{"serve", dir_ / "absent", "--cert-dir", dir_ / "state"}, 5, "No such file"},
         {serve({"--listen", "http://127.0.0.1:7400"}), 2, "it is a URL; leave out what stands before the host"},
         {serve({"--listen", "127.0.0.1"}), 2, "the port is missing"},
@@ -215,6 +217,7 @@ TEST_F(CommandLine, OfServe) {
 
 TEST_F(CommandLine, OfInfer) {
     fs::create_directories(dir_ / "empty");
+    std::ofstream(dir_ / "file") << "x";
     const std::string input = input_;
     const auto infer = [&](std::vector<std::string> more) {
         std::vector<std::string> words{"infer", "--server", "127.0.0.1:1", input};
@@ -241,7 +244,13 @@ TEST_F(CommandLine, OfInfer) {
         {infer({"--pin", "sha256:1"}), 2, "64 hexadecimal digits"},
         {infer({"--pin", "sha256:1", "--ca", "x"}), 2, "exclude each other"},
         {infer({"--ca", dir_ / "absent"}), 5, "cannot read trusted certificates"},
-        {infer({"--model", "abc"}), 2, "64 hexadecimal digits"},
+        {infer({"--token-file", dir_ / "absent"}), 5, "No such file"},
+        {infer({"--token-file", dir_ / "file"}), 5, "holds no token"},
+        {infer({"--client-cert", dir_ / "file"}), 2, "belong together"},
+        {infer({"--client-cert", dir_ / "absent", "--client-key", dir_ / "absent"}), 5, "No such file"},
+        {infer({"--model", "a b"}), 2, "a model is named NAME or NAME/VERSION"},
+        {infer({"--model", "net/one"}), 2, "a whole number, as in NAME/3"},
+        {infer({"--model", std::string(64, 'x')}), 2, "64 hexadecimal digits"},
         {infer({"--json", "--json-lines"}), 2, "exclude each other"},
         {infer({"--parallel", "0"}), 2, "'0' is not a whole number from 1 to 64"},
         {infer({"--results", ""}), 2, "--results: it is empty"},

@@ -101,7 +101,9 @@ TEST_F(Streams, AServerAnswersSignalsAndOutlivesTheReaderOfItsLog) {
         kill(server_, signal);
         EXPECT_EQ(flash(infer({input_})).status, 0) << signal;
     }
-    EXPECT_EQ(stop_server(SIGHUP), 0) << "an orderly end";
+    kill(server_, SIGHUP);  // looks for changed models
+    EXPECT_EQ(flash(infer({input_})).status, 0);
+    EXPECT_EQ(stop_server(SIGINT), 0) << "an orderly end";
 }
 
 TEST_F(Streams, SignalsAreLogged) {
@@ -109,10 +111,13 @@ TEST_F(Streams, SignalsAreLogged) {
     EXPECT_EQ(flash(infer({input_})).status, 0);
     kill(server_, SIGUSR1);
     std::this_thread::sleep_for(300ms);
-    EXPECT_EQ(stop_server(SIGHUP), 0);
+    kill(server_, SIGHUP);
+    std::this_thread::sleep_for(300ms);
+    EXPECT_EQ(stop_server(SIGTERM), 0);
     const std::string log = read_file(dir_ / "server.err");
     EXPECT_THAT(log, testing::HasSubstr("serving 0 clients"));
-    EXPECT_THAT(log, testing::HasSubstr("its terminal was closed"));
+    EXPECT_THAT(log, testing::HasSubstr("no model has changed"));
+    EXPECT_THAT(log, testing::HasSubstr("stopping (terminated)"));
 }
 
 TEST_F(Streams, OneBadInputDoesNotCostTheOthers) {

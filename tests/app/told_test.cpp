@@ -107,7 +107,7 @@ TEST_F(Told, CompileListsTheSyntheticPicturesThatLeaveTheRanges) {
 
 TEST_F(Told, ARuinedModelIsNoSuccess) {
     // Six bits of X are few: of so many pictures not all keep their class.
-    constexpr std::size_t kPictures = 128;
+    constexpr std::size_t kPictures = 64;
     const std::vector<std::size_t> shape = data::read_npy(input_.string()).shape;
     std::mt19937_64 random(1);
     std::normal_distribution<float> normal;

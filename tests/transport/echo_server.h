@@ -38,9 +38,8 @@ public:
         options.limits = limits;
         options.max_sessions = max_sessions;
         options.handshake_timeout = std::chrono::milliseconds(500);
-        start(std::move(options), [this, wait = limits.timeout](std::unique_ptr<Channel> channel, const std::string&) {
-            echo(*channel, wait);
-        });
+        start(std::move(options),
+              [this, wait = limits.timeout](std::unique_ptr<Channel> channel, const Peer&) { echo(*channel, wait); });
     }
     EchoServer(ServerOptions options, TlsServer::Handler handler) {
         options.identity = shared_identity();

@@ -26,7 +26,7 @@ TEST(Frame, RefusesBadHeaders) {
     const Header good = encode_header(message(some_type::kUpload, 100));
     EXPECT_NO_THROW(decode_header(good, 100));
     expect_error(ErrorKind::kProtocol, "declares 100 bytes; the limit is 99", [&] { decode_header(good, 99); });
-    for (const int type : {0, 12, 255}) {
+    for (const int type : {0, int{kMessageTypes}, 255}) {
         Header bad = good;
         bad[4] = static_cast<std::uint8_t>(type);
         expect_error(ErrorKind::kProtocol, "unknown type " + std::to_string(type), [&] { decode_header(bad, 100); });

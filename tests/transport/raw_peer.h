@@ -101,8 +101,14 @@ private:
 /// TLS without checks over a raw socket.
 class RawTls {
 public:
-    static RawTls connect(std::uint16_t port, int highest_version = TLS1_3_VERSION) {
+    /// protocol: to ask for by ALPN; empty: none.
+    static RawTls connect(std::uint16_t port, int highest_version = TLS1_3_VERSION, const std::string& protocol = "") {
         RawTls tls(RawSocket::connect(port), TLS_client_method());
+        if (!protocol.empty()) {
+            const std::string wire = static_cast<char>(protocol.size()) + protocol;
+            SSL_set_alpn_protos(tls.ssl_.get(), reinterpret_cast<const unsigned char*>(wire.data()),
+                                static_cast<unsigned>(wire.size()));
+        }
         SSL_set_max_proto_version(tls.ssl_.get(), highest_version);
         tls.ready_ = SSL_connect(tls.ssl_.get()) == 1;
         return tls;
@@ -126,6 +132,7 @@ public:
 
     bool ready() const { return ready_; }
     RawSocket& socket() { return socket_; }
+    SSL* ssl() { return ssl_.get(); }
     void write(std::span<const std::uint8_t> bytes) {
         SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
     }

@@ -39,7 +39,7 @@ struct Ends {
         std::promise<std::unique_ptr<Channel>> arrived;
         auto future = arrived.get_future();
         server = std::make_unique<EchoServer>(std::move(options),
-                                              [this, &arrived](std::unique_ptr<Channel> channel, const std::string&) {
+                                              [this, &arrived](std::unique_ptr<Channel> channel, const Peer&) {
                                                   arrived.set_value(std::move(channel));
                                                   over.get_future().wait();
                                               });

@@ -147,7 +147,7 @@ TEST(HostileFlood, OverrunningTheInboxEndsTheSession) {
     ServerOptions options;
     options.limits = limits;
     std::promise<Seen> ended;
-    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
+    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const Peer&) {
         try {
             channel->receive(some_type::kResultShare);
         } catch (const Error& error) {
@@ -166,7 +166,7 @@ TEST(HostileFlood, OverrunningTheInboxEndsTheSession) {
 class FloodingServer {
 public:
     FloodingServer(std::chrono::milliseconds timeout, std::size_t max_send_queue)
-        : server_(options(timeout, max_send_queue), [this](std::unique_ptr<Channel> channel, const std::string&) {
+        : server_(options(timeout, max_send_queue), [this](std::unique_ptr<Channel> channel, const Peer&) {
               try {
                   while (true) channel->send(message(some_type::kLinearResponse, 100'000));
               } catch (const Error& error) {

@@ -133,7 +133,7 @@ TEST(Tls, RefusesMoreSessionsThanAllowedWithAReason) {
 TEST(Tls, CloseDeliversWhatWasQueued) {
     ServerOptions options;
     options.limits = quick_limits(2s);
-    EchoServer server(std::move(options), [](std::unique_ptr<Channel> channel, const std::string&) {
+    EchoServer server(std::move(options), [](std::unique_ptr<Channel> channel, const Peer&) {
         for (std::uint32_t i = 0; i < 50; ++i) channel->send(message(some_type::kLinearResponse, 50'000, 0, i));
         channel->close();
     });
@@ -149,7 +149,7 @@ TEST(Tls, CloseDeliversWhatWasQueued) {
 TEST(Tls, FailTellsThePeerEvenWhileItIsSending) {
     ServerOptions options;
     options.limits = quick_limits(2s);
-    EchoServer server(std::move(options), [](std::unique_ptr<Channel> channel, const std::string&) {
+    EchoServer server(std::move(options), [](std::unique_ptr<Channel> channel, const Peer&) {
         channel->receive(some_type::kUpload);
         channel->fail("this model does not like you");
     });
@@ -214,7 +214,7 @@ TEST(Tls, CaFileRefusesAnotherHostName) {
     save_identity(identity, scratch / "server.pem", scratch / "server.key");
     ServerOptions server_options;
     server_options.identity = load_identity(scratch / "server.pem", scratch / "server.key");
-    TlsServer server(std::move(server_options), [](std::unique_ptr<Channel>, const std::string&) {});
+    TlsServer server(std::move(server_options), [](std::unique_ptr<Channel>, const Peer&) {});
     ClientOptions options;
     options.port = server.address().port;
     options.ca_file = scratch / "server.pem";
@@ -238,7 +238,7 @@ TEST(Tls, ListensWhereTold) {
     ServerOptions taken;
     taken.identity = testing::shared_identity();
     taken.listen = echo.server().address();
-    const auto ignore = [](std::unique_ptr<Channel>, const std::string&) {};
+    const auto ignore = [](std::unique_ptr<Channel>, const Peer&) {};
     expect_error(ErrorKind::kNetwork, "cannot listen on 127.0.0.1:", [&] { TlsServer(std::move(taken), ignore); });
     ServerOptions everywhere;
     everywhere.listen = parse_address(":0");
@@ -260,7 +260,7 @@ TEST(Tls, AnAddressIsAskedForBeforeThereIsAnythingToServe) {
     ServerOptions options;
     options.identity = testing::shared_identity();
     options.socket = socket;
-    const TlsServer server(std::move(options), [](std::unique_ptr<Channel> channel, const std::string&) {
+    const TlsServer server(std::move(options), [](std::unique_ptr<Channel> channel, const Peer&) {
         channel->send({some_type::kStart, 0, 0, {1, 2, 3}});
     });
     EXPECT_EQ(server.address().port, socket->address().port);
@@ -276,7 +276,7 @@ TEST(Tls, AnAddressIsAskedForBeforeThereIsAnythingToServe) {
     again.identity = testing::shared_identity();
     again.socket = socket;
     expect_error(ErrorKind::kInternal, "used twice",
-                 [&] { TlsServer(std::move(again), [](std::unique_ptr<Channel>, const std::string&) {}); });
+                 [&] { TlsServer(std::move(again), [](std::unique_ptr<Channel>, const Peer&) {}); });
 }
 
 TEST(Tls, ConnectFailuresAreClear) {
@@ -312,7 +312,7 @@ TEST(Tls, StopEndsRunningSessions) {
 TEST(Tls, AnExceptionInAHandlerEndsThatSessionOnly) {
     std::atomic<int> calls{0};
     ServerOptions options;
-    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const std::string&) {
+    EchoServer server(std::move(options), [&](std::unique_ptr<Channel> channel, const Peer&) {
         if (++calls == 1) throw std::runtime_error("a mistake in the handler");
         channel->send(channel->receive(some_type::kStart));
     });

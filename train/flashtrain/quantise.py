@@ -14,6 +14,16 @@ W s_o g / y_c, the activation's input delta round(u / delta).  Gradients pass as
 if nothing were rounded.  The mean of what rounding the kernel takes away is
 given back to the sum, as the compiler does through the bias.
 
+A sine's units are shares of its period, whatever its inputs are:
+
+    delta_o = period_o / 2^m                    so s_o = period_o / T
+    Y       = S^2 curve / a + error             a: amplitude of the curve, S: of both parties' factors
+    y_c     = a_c / S^2                         error: of four rounded factors, of power S^2 / 6
+
+S, one for each layer, is the largest of the compiler's that leaves the weights
+which read Y all of their int8: a larger one rounds the factors less and the
+weights more.  The error is drawn in training and left out in evaluation.
+
 Two simplifications: the shift, at most a quarter unit, is left out, and a
 convolution that reads something else than one activation or the input (a sum,
 a concatenation; the compiler folds these away) has y_c = 1.
@@ -22,6 +32,7 @@ a concatenation; the compiler folds these away) has y_c = 1.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +40,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .activation import SquareActivation, activations
+from .curves import Original
 from .errors import UserError
 from .sine import SineActivation
 
@@ -37,6 +49,7 @@ CHANNEL_FLOOR = 0.5   # a channel's range is at least this share of its layer's
 RESULT_BITS = 16      # m of the result layer
 KEPT_VALUES = 1 << 30 # of all layers and images that are kept at once to set the ranges: 4 GiB
 INPUT_STEPS = 1024    # integer steps of the largest pixel: fine enough to be left out
+AMPLITUDES = [round(2 ** (3 + step / 2)) for step in range(19)]  # S: 8 to 4096, half a bit apart (src/model/sine.h)
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,10 @@ class Arithmetic:
     def step(self, reach: Tensor) -> Tensor:
         """delta of pre-activations that reach so far."""
         return self.margin * reach / (2 ** (self.share_bits - 2) - 3.5)
+
+    def part(self, period: Tensor) -> Tensor:
+        """delta of pre-activations that count mod a period."""
+        return period / 2.0 ** self.share_bits
 
     def unit(self, delta: Tensor) -> Tensor:
         """s of pre-activations with these steps."""
@@ -84,6 +101,22 @@ class PreActivation(nn.Module):
         return _Straight.apply(u, rounded)
 
 
+class RoundedFactors(nn.Module):
+    """Adds to a sine of amplitude a, in training, the error of its four rounded factors: of power a^2 / (6 S^2). [N, C, ...] each."""
+
+    def __init__(self, amplitude: Tensor, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.register_buffer("deviation", amplitude / (math.sqrt(6) * factor), persistent=False)
+
+    def forward(self, y: Tensor) -> Tensor:
+        if not self.training:
+            return y
+        with torch.no_grad():
+            error = torch.randn_like(y) * self.deviation.view(1, -1, *(1,) * (y.dim() - 2)).to(y.dtype)
+        return y + error
+
+
 @dataclass
 class Term:
     """What a convolution needs to know to round its kernel.
@@ -98,27 +131,33 @@ class Term:
     source_mean: Tensor
 
 
+def _per_input(layer: nn.Module, values: Tensor) -> Tensor:
+    """[in] -> [out, in / groups, 1...]: of the inputs that each output reads."""
+    weight, groups = layer.weight, getattr(layer, "groups", 1)
+    out = weight.shape[0]
+    spread = values.view(groups, 1, -1).expand(groups, out // groups, -1).reshape(out, -1)
+    return spread.view(*spread.shape, *(1,) * (weight.dim() - 2))
+
+
+def _lift(layer: nn.Module, term: Term) -> Tensor:
+    """What a weight of 1 is in integers [out, in / groups, 1...], its normalisation folded in."""
+    weight = layer.weight
+    fold = torch.ones(weight.shape[0], device=weight.device)
+    if term.norm is not None:
+        fold = term.norm.weight / (term.norm.running_var + term.norm.eps).sqrt()
+        fold = torch.where(fold.abs() < 1e-12, torch.full_like(fold, 1e-12), fold)
+    return (fold / term.unit).view(-1, *(1,) * (weight.dim() - 1)) * _per_input(layer, term.source_scale)
+
+
 def _rounded(layer: nn.Module, term: Term) -> tuple[Tensor, Tensor]:
     """The kernel that int8 weights stand for [out, in / groups, ...], and what the sum loses on average [out]."""
     weight = layer.weight
-    groups = getattr(layer, "groups", 1)
-    out = weight.shape[0]
     with torch.no_grad():
-        fold = torch.ones(out, device=weight.device)
-        if term.norm is not None:
-            fold = term.norm.weight / (term.norm.running_var + term.norm.eps).sqrt()
-            fold = torch.where(fold.abs() < 1e-12, torch.full_like(fold, 1e-12), fold)
-
-        def per_input(values: Tensor) -> Tensor:
-            """[in] -> [out, in / groups, 1...]: of the inputs that each output reads."""
-            spread = values.view(groups, 1, -1).expand(groups, out // groups, -1).reshape(out, -1)
-            return spread.view(*spread.shape, *(1,) * (weight.dim() - 2))
-
-        lift = (fold / term.unit).view(-1, *(1,) * (weight.dim() - 1)) * per_input(term.source_scale)
+        lift = _lift(layer, term)
         units = weight * lift
         multiplier = (units.abs().max() / MAX_INT8).ceil().clamp_min(1)
         kernel = (units / multiplier).round().clamp_(-MAX_INT8, MAX_INT8) * multiplier / lift
-        lost = ((weight - kernel) * per_input(term.source_mean)).flatten(1).sum(1)
+        lost = ((weight - kernel) * _per_input(layer, term.source_mean)).flatten(1).sum(1)
     return _Straight.apply(weight, kernel), lost
 
 
@@ -200,11 +239,11 @@ def _affordable(model: nn.Module, images: Tensor) -> Tensor:
 def attach(model: nn.Module, images: Tensor, arithmetic: Arithmetic) -> None:
     """Makes `model` round from now on, in training and in evaluation.
 
-    `images`, float32 [N, 3, H, W], are training images that set the ranges: the first of them, where the values of all would take too much memory.
+    Error: UserError for a converted network, whose curves have units of their own.  `images`, float32 [N, 3, H, W], are training images that set the ranges: the first of them, where the values of all would take too much memory.
     Batch normalisations must be frozen from here on: they are folded.
     """
-    if any(isinstance(layer, SineActivation) for layer in activations(model)):
-        raise UserError("only networks with the square are rounded in training")
+    if any(isinstance(layer, Original) for layer in activations(model)):
+        raise UserError("a converted network is rounded after training, by the compiler")
     model.eval()
     images = _affordable(model, images)
     trace = _Trace(model)
@@ -213,12 +252,16 @@ def attach(model: nn.Module, images: Tensor, arithmetic: Arithmetic) -> None:
     delta, scale, mean = {}, {}, {}
     for layer in activations(model):
         u = trace.inputs[layer]
-        reach = _channel(u.abs(), torch.amax)
-        delta[layer] = arithmetic.step(torch.maximum(reach, CHANNEL_FLOOR * reach.max()))
-        scale[layer] = delta[layer] ** 2
         mean[layer] = _channel(trace.outputs[layer], torch.mean)
-        if layer.quadratic is not None:  # a u^2 + b u: one unit of Y is worth a delta^2
-            scale[layer] = scale[layer] * layer.quadratic.detach().flatten().abs().clamp_min(1e-6)
+        if isinstance(layer, SineActivation):
+            period, amplitude = (part.to(u.device) for part in layer.settle_period(u.shape[1]))
+            delta[layer], scale[layer] = arithmetic.part(period), amplitude  # of Y's unit, times S^2
+        else:
+            reach = _channel(u.abs(), torch.amax)
+            delta[layer] = arithmetic.step(torch.maximum(reach, CHANNEL_FLOOR * reach.max()))
+            scale[layer] = delta[layer] ** 2
+            if layer.quadratic is not None:  # a u^2 + b u: one unit of Y is worth a delta^2
+                scale[layer] = scale[layer] * layer.quadratic.detach().flatten().abs().clamp_min(1e-6)
         layer.quantiser = PreActivation(delta[layer])
     final = dataclasses.replace(arithmetic, share_bits=RESULT_BITS)
     for module, source in trace.reads.items():
@@ -238,6 +281,17 @@ def attach(model: nn.Module, images: Tensor, arithmetic: Arithmetic) -> None:
         module.__class__ = QuantisedConv2d if isinstance(module, nn.Conv2d) else QuantisedLinear
         module.term = Term(trace.norms.get(module), unit, y,
                            mean[source] if fits else torch.zeros_like(ones))
+    for layer in activations(model):
+        if not isinstance(layer, SineActivation):
+            continue
+        readers = [module for module, source in trace.reads.items() if source is layer and isinstance(module, (QuantisedConv2d, QuantisedLinear))
+                   and module.term.source_scale is scale[layer]]
+        # Y's unit is a / S^2: integers for S = 1 come down to int8.
+        largest = max(((module.weight * _lift(module, module.term)).abs().max().item() for module in readers), default=0.0)
+        factor = max([s for s in AMPLITUDES if largest / s ** 2 >= MAX_INT8], default=AMPLITUDES[0])
+        layer.factors = RoundedFactors(scale[layer], factor)
+        for module in readers:
+            module.term.source_scale = scale[layer] / factor ** 2
 
 
 def detach(model: nn.Module) -> None:
@@ -249,3 +303,5 @@ def detach(model: nn.Module) -> None:
             module.__class__ = nn.Linear
         elif isinstance(module, SquareActivation):
             module.quantiser = None
+            if isinstance(module, SineActivation):
+                module.factors = None

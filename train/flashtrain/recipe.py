@@ -86,8 +86,6 @@ class Recipe:
             self.blend_start = 0.0 if self.activation == "sine" else 0.10
         if self.blend_end is None:
             self.blend_end = 0.0 if self.activation == "sine" else 0.50
-        if self.quantise < 1 and self.activation == "sine":
-            raise UserError("quantise is for the square: a sine network is rounded after training")
         if self.quantise < self.freeze_norm:
             raise UserError("quantise must not be before freeze_norm: frozen statistics are folded into the kernels")
 

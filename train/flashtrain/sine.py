@@ -65,6 +65,7 @@ class SineActivation(SquareActivation):
         period: of f, where it is fixed.
         fixed: None, or t, amplitude, phase and constant of each channel for an exported file.
         log_period: None, or a learnable logarithm of the period for each channel, [C, 1, 1] (of vectors [C]).
+        factors: None, or what rounds the parties' factors (see quantise.py).
     """
 
     def __init__(self, period: float = PERIOD) -> None:
@@ -72,6 +73,7 @@ class SineActivation(SquareActivation):
         self.period = period
         self.log_period: nn.Parameter | None = None
         self.fixed: tuple[Tensor, ...] | None = None
+        self.factors: nn.Module | None = None
 
     def forward(self, u: Tensor) -> Tensor:
         """Any shape with the images along its first axis in, the same shape out."""
@@ -79,11 +81,22 @@ class SineActivation(SquareActivation):
         if self.quantiser is not None:
             u = self.quantiser(u)
         if self.log_period is None and self.training:
-            return _Sine.apply(u, self.period, self.alpha)
-        curve = self._curve(u)
+            return self._rounded(_Sine.apply(u, self.period, self.alpha))
+        curve = self._rounded(self._curve(u))
         if self.alpha == 1.0:
             return curve
         return self.alpha * curve + (1 - self.alpha) * 2 * torch.relu(u)
+
+    def _rounded(self, y: Tensor) -> Tensor:
+        return y if self.factors is None else self.factors(y)
+
+    def settle_period(self, channels: int) -> tuple[Tensor, Tensor]:
+        """Period and amplitude of each of so many channels; learnt ones stay as they are from now on."""
+        if self.log_period is None:
+            return torch.full((channels,), self.period), torch.full((channels,), constants(self.period)[1])
+        self.log_period.requires_grad_(False)
+        t, amplitude, _, _ = self._constants(torch.float32)
+        return (2 * math.pi / t).flatten(), amplitude.flatten()
 
     def _curve(self, u: Tensor) -> Tensor:
         """amplitude sin(t u + phase) + constant: that is how it is exported."""

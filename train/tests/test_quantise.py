@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from flashtrain import networks, quantise, zoo
+from flashtrain.activation import activations
+from flashtrain.curves import ConvertedSine
 from flashtrain.errors import UserError
 from flashtrain.sine import use_sine
 
@@ -73,6 +75,60 @@ class QuantisationTest(Seeded):
                 plain = [m for m in model.modules() if type(m) in (nn.Conv2d, nn.Linear)]
                 self.assertFalse(plain)
                 self.assertLess(error.item(), 0.2)
+
+    def test_sines_are_closer_with_more_bits(self) -> None:
+        for learnt in (False, True):
+            with self.subTest(learnt=learnt):
+                model = networks.Compact(10, LAYERS)
+                use_sine(model, 8.0, learnt)
+                pictures = self.settled(model)
+                with torch.no_grad():
+                    expected = model(pictures)
+                    errors = []
+                    for share_bits, plain_bits in ((5, 18), (7, 21), (10, 26)):
+                        quantise.attach(model, pictures, quantise.Arithmetic(share_bits, plain_bits))
+                        errors.append(((model(pictures) - expected).norm() / expected.norm()).item())
+                        quantise.detach(model)
+                    self.assertTrue(torch.equal(model(pictures), expected))
+                self.assertGreater(errors[0], 2 * errors[1])
+                self.assertGreater(errors[1], 2 * errors[2])
+                self.assertLess(errors[2], 0.05)
+
+    def test_units_of_a_sine_are_shares_of_its_period(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        use_sine(model)
+        quantise.attach(model, self.settled(model), quantise.Arithmetic(8, 24))
+        first, second = activations(model)[0], model.features[1]
+        self.assertEqual(set(first.quantiser.delta.tolist()), {8.0 / 256})
+        self.assertTrue(torch.allclose(second.conv.term.unit, torch.tensor(8.0 / 2 ** 24)))
+        # The largest S with which the weights that read the layer still fill their int8.
+        factor = first.factors.factor
+        self.assertIn(factor, quantise.AMPLITUDES)
+        largest = (second.conv.weight * quantise._lift(second.conv, second.conv.term)).abs().max().item()
+        self.assertTrue(127 <= largest < 2.1 * 127, largest)
+
+    def test_factors_of_a_sine_err_in_training_only(self) -> None:
+        y = torch.zeros(1, 2, 300, 300)
+        layer = quantise.RoundedFactors(torch.tensor([3.0, 6.0]), 16)
+        self.assertTrue(torch.equal(layer.eval()(y), y))
+        error = layer.train()(y)
+        self.assertAlmostEqual(error[0, 0].std().item(), 3 / (math.sqrt(6) * 16), places=3)
+        self.assertAlmostEqual(error[0, 1].std().item(), 6 / (math.sqrt(6) * 16), places=3)
+
+    def test_learnt_periods_stay_once_they_are_units(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        use_sine(model, 8.0, learnt=True)
+        pictures = self.settled(model)
+        quantise.attach(model, pictures, quantise.Arithmetic())
+        model.train()
+        model(pictures).sum().backward()
+        self.assertTrue(all(layer.log_period.grad is None for layer in activations(model)))
+        self.assertIsNotNone(model.features[0].conv.weight.grad)
+
+    def test_converted_networks_are_refused(self) -> None:
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), ConvertedSine(torch.relu))
+        with self.assertRaises(UserError):
+            quantise.attach(model, torch.randn(2, 3, 8, 8), quantise.Arithmetic())
 
     def test_ranges_come_from_no_more_images_than_memory_holds(self) -> None:
         model, pictures = networks.Compact(10, LAYERS).eval(), torch.randn(5, 3, 32, 32)

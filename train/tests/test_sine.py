@@ -13,9 +13,8 @@ import onnx
 import torch
 from torch import nn
 
-from flashtrain import networks, quantise, zoo
+from flashtrain import networks, zoo
 from flashtrain.activation import activations
-from flashtrain.errors import UserError
 from flashtrain.export import write_onnx
 from flashtrain.interpreter import run_onnx
 from flashtrain.recipe import Recipe
@@ -60,9 +59,10 @@ class SineTest(Seeded):
 
     def test_trains_with_every_part(self) -> None:
         for change in ({}, {"learn_period": True}, {"optimiser": "muon"}, {"lookahead": True, "bias_rate": 64.0},
-                       {"mirror": "random", "small_side": 24, "small_until": 0.5}, {"blend_start": 0.0, "blend_end": 0.5}):
+                       {"mirror": "random", "small_side": 24, "small_until": 0.5}, {"blend_start": 0.0, "blend_end": 0.5},
+                       {"freeze_norm": 0.3, "quantise": 0.5}, {"freeze_norm": 0.3, "quantise": 0.5, "learn_period": True}):
             with self.subTest(change), tempfile.TemporaryDirectory() as name:
-                recipe = Recipe(1, batch=64, activation="sine", precision="fp32", freeze_norm=1.0, **change)
+                recipe = Recipe(1, batch=64, activation="sine", precision="fp32", **{"freeze_norm": 1.0, **change})
                 model = trainer(Path(name), recipe).run()
                 self.assertTrue(all(torch.isfinite(p).all() for p in model.parameters()))
                 if change.get("learn_period"):
@@ -85,15 +85,6 @@ class SineTest(Seeded):
                 kinds = [node.op_type for node in onnx.load(str(path)).graph.node]
                 self.assertEqual(kinds.count("Sin"), 3)
                 self.assertFalse({"Exp", "Sqrt", "Cast", "Pow", "Atan"} & set(kinds), kinds)
-
-    def test_is_not_rounded_as_a_square(self) -> None:
-        model = networks.Compact(10, LAYERS)
-        use_sine(model)
-        with self.assertRaises(UserError):
-            quantise.attach(model, torch.randn(2, 3, 32, 32), quantise.Arithmetic())
-        with self.assertRaises(UserError):
-            Recipe(1, activation="sine", quantise=0.95)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -23,13 +23,15 @@ ActivationSizes sizes_for(const scheme::CompositeRing& ring) {
     sizes.vectors = static_cast<std::size_t>(ring.parameters().rank) * ring.ciphertext_bytes();
     sizes.answer = ring.answer_bytes();
     sizes.prepared = scheme::prepared_answer_bytes(ring);
-    // The parties' arrays of slots: vectors in the making at the server; factors, their slots of a piece, squares and
-    // the share at the client.
+    // The parties' arrays of slots, those of a piece alone, and its coefficients: vectors in the making at the server;
+    // factors, squares and the share at the client.
     const scheme::CompositeMemory server = scheme::server_memory(ring), client = scheme::client_memory(ring);
     sizes.server_kept = server.kept;
     sizes.client_kept = client.kept;
-    sizes.server_working = server.working + 2 * kSquareProducts * sizeof(std::uint32_t) * ring.values();
-    sizes.client_working = client.working + (2 * kSquareProducts + 3) * sizeof(std::uint32_t) * ring.values();
+    sizes.server_working =
+        server.working + sizeof(std::uint32_t) * ((kSquareProducts * ring.values()) + 3 * ring.degree());
+    sizes.client_working =
+        client.working + sizeof(std::uint32_t) * ((kSquareProducts + 2) * ring.values() + ring.degree());
     sizes.values_per_chunk = ring.values();
     sizes.products = ring.parameters().rank;
     return sizes;
@@ -106,6 +108,14 @@ CompositeActivation::CompositeActivation(SlotLayout layout, const scheme::Compos
 ChunkPart CompositeActivation::part_at(int layer, std::size_t element) const {
     const SlotLayout::Place place = layout_.place_of(layer, element);
     return {place.chunk, place.count};
+}
+
+void CompositeActivation::clear_beside(std::span<const SlotLayout::Piece> pieces, const SlotArrays& arrays,
+                                       std::size_t count) const {
+    std::size_t covered = 0;
+    for (const SlotLayout::Piece& piece : pieces) covered += piece.count;
+    if (covered == ring_->values()) return;  // pieces do not overlap
+    for (std::size_t v = 0; v < count; ++v) std::ranges::fill(arrays[v], 0u);
 }
 
 std::unique_ptr<ActivationServer> CompositeActivation::server(std::span<const ActivationCurve> curves,

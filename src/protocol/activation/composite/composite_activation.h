@@ -9,6 +9,7 @@
 #pragma once
 
 #include "protocol/activation/activation.h"
+#include "protocol/activation/composite/slot_arrays.h"
 #include "protocol/activation/composite/slot_layout.h"
 #include "scheme/composite_ring.h"
 
@@ -41,6 +42,8 @@ public:
     std::span<T> slots_of(const SlotLayout::Piece& piece, std::span<T> slots) const {
         return slots.subspan(static_cast<std::size_t>(piece.group) * ring_->degree() + piece.slot, piece.count);
     }
+    /// Zeros in the first `count` arrays beside these pieces of a chunk, where no value of theirs is.
+    void clear_beside(std::span<const SlotLayout::Piece> pieces, const SlotArrays& arrays, std::size_t count) const;
 
 private:
     CompositeActivation(SlotLayout layout, const scheme::CompositeParameters& parameters, InstructionSet set,

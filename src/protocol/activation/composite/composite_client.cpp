@@ -1,10 +1,9 @@
 #include "protocol/activation/composite/composite_client.h"
 
-#include <array>
-
 #include "base/error.h"
 #include "model/sine.h"
 #include "protocol/activation/composite/setup.h"
+#include "protocol/activation/composite/slot_arrays.h"
 #include "protocol/activation/composite/square_shares.h"
 
 namespace flash::protocol {
@@ -34,6 +33,8 @@ void add_mod(std::span<std::uint32_t> x, std::span<const std::uint32_t> y, std::
 CompositeClient::CompositeClient(const CompositeActivation& activation, const SecretSeed& seed)
     : activation_(activation),
       answers_(seed, "client composite answer", {}, activation.ring()->set()),
+      memory_((activation.products() + 2) * activation.ring()->values() + activation.ring()->degree(),
+              scheme::Contents::kSecretWork),
       prepared_(activation) {
     // Public, so it may be derived from the secret seed through a stream of its own; one seed then determines the whole
     // inference.
@@ -77,38 +78,29 @@ std::vector<std::uint8_t> CompositeClient::answer(int layer, std::size_t chunk,
     require(vectors.size() == products * bytes, ErrorKind::kProtocol, "server vectors of the wrong size");
 
     const std::vector<SlotLayout::Piece> pieces = layout.pieces(layer, chunk);
-    std::vector<SecretVector<std::uint32_t>> own(products);
-    for (auto& vector : own) vector = SecretVector<std::uint32_t>(ring.values());  // zero beside the layer's slots
-    SecretBuffer<std::uint32_t> squares(ring.values()), half(ring.values()), work(ring.degree());
+    auto memory = memory_.lease();
+    const SlotArrays arrays(memory.words(), ring.values(), products + 2);
+    const std::span<std::uint32_t> squares = arrays[products], half = arrays[products + 1], work = arrays.rest();
+    activation_.clear_beside(pieces, arrays, products);
     const bool sine = description.curve == model::Curve::kSine;
-    const auto slots_of = [&](const SlotLayout::Piece& piece, std::span<std::uint32_t> slots) {
-        return activation_.slots_of(piece, slots);
-    };
-    {
-        std::array<SecretVector<std::uint32_t>, kSquareProducts> factors;
-        SecretVector<std::uint32_t> addend;
-        for (const SlotLayout::Piece& piece : pieces) {
-            const auto shares = std::span<std::uint32_t>(work).first(piece.count);
-            layout.gather<std::uint32_t>(layer, piece, pre_activations, shares);
-            if (sine) {
-                model::sine_factors(shares, model::ShareOf::kClient, description.share_bits, description.amplitude,
-                                    activation_.modulus(piece.group), slots_of(piece, own[0]), slots_of(piece, own[1]),
-                                    ring.set());
-                continue;
-            }
-            client_vectors(shares, description.share_bits, activation_.modulus(piece.group), factors, addend,
-                           ring.set());
-            for (std::size_t v = 0; v < kSquareProducts; ++v)
-                std::ranges::copy(factors[v], slots_of(piece, own[v]).begin());
-            std::ranges::copy(addend, slots_of(piece, squares).begin());
-        }
+    for (const SlotLayout::Piece& piece : pieces) {
+        const auto slots_of = [&](std::size_t v) { return activation_.slots_of(piece, arrays[v]); };
+        const auto shares = work.first(piece.count);
+        layout.gather<std::uint32_t>(layer, piece, pre_activations, shares);
+        const std::uint32_t modulus = activation_.modulus(piece.group);
+        if (sine)
+            model::sine_factors(shares, model::ShareOf::kClient, description.share_bits, description.amplitude, modulus,
+                                slots_of(0), slots_of(1), ring.set());
+        else
+            client_vectors(shares, description.share_bits, modulus, {slots_of(0), slots_of(1), slots_of(2)},
+                           activation_.slots_of(piece, squares), ring.set());
     }
     std::vector<scheme::CompositeFactor> factors;
-    for (std::size_t v = 0; v < products; ++v) factors.push_back({vectors.subspan(v * bytes, bytes), own[v]});
+    for (std::size_t v = 0; v < products; ++v) factors.push_back({vectors.subspan(v * bytes, bytes), arrays[v]});
     std::vector<std::uint8_t> sent = evaluator_->answer(std::move(made->answer), factors, half);
     for (const SlotLayout::Piece& piece : pieces) {
-        const auto sum = slots_of(piece, half);
-        if (!sine) add_mod(sum, slots_of(piece, squares), activation_.modulus(piece.group));
+        const auto sum = activation_.slots_of(piece, half);
+        if (!sine) add_mod(sum, activation_.slots_of(piece, squares), activation_.modulus(piece.group));
         layout.scatter<std::uint32_t>(layer, piece, sum, share);
     }
     return sent;

@@ -7,6 +7,7 @@
 #include "protocol/activation/composite/chunk_marks.h"
 #include "protocol/activation/composite/composite_activation.h"
 #include "scheme/composite.h"
+#include "scheme/workspace.h"
 
 namespace flash::protocol {
 
@@ -27,6 +28,7 @@ private:
     const StreamKey answers_;
     PublicSeed nonce_;
     std::optional<scheme::CompositeEvaluator> evaluator_;  ///< once begun
+    scheme::BlockPool<std::uint32_t> memory_;              ///< of arrays of slots, for one answer
     mutable ChunkMarks prepared_;
 };
 

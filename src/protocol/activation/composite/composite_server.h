@@ -6,6 +6,7 @@
 #include "protocol/activation/composite/chunk_marks.h"
 #include "protocol/activation/composite/composite_activation.h"
 #include "scheme/composite.h"
+#include "scheme/workspace.h"
 
 namespace flash::protocol {
 
@@ -25,6 +26,8 @@ private:
     const StreamKey encryption_;
     PublicSeed public_seed_;
     std::unique_ptr<scheme::CompositeSecretKey> key_;
+    scheme::BlockPool<std::uint32_t> memory_;       ///< of arrays of slots, for the vectors of one chunk or one answer
+    scheme::BlockPool<std::int32_t> coefficients_;  ///< of a piece's values
     mutable ChunkMarks finished_;
 };
 

@@ -10,15 +10,13 @@ namespace flash::protocol {
 
 namespace {
 
-using Vectors = std::array<SecretVector<std::uint32_t>, kSquareProducts>;
-
 constexpr std::size_t kLanes = 8;
 
 /// Calls f(kernels, first, count) for what the kernels of the set can do, and for the rest with the portable ones.
 template <class F>
 void in_two_parts(InstructionSet set, std::size_t count, const F& f) {
-    const std::size_t whole = set >= InstructionSet::kAvx512 ? count / kLanes * kLanes : 0;
-    if (whole) f(kernels::kSquareSharesAvx512, 0, whole);
+    const std::size_t whole = set >= InstructionSet::kAvx2 ? count / kLanes * kLanes : 0;
+    if (whole) f(set >= InstructionSet::kAvx512 ? kernels::kSquareSharesAvx512 : kernels::kSquareSharesAvx2, 0, whole);
     if (whole < count) f(kernels::kSquareSharesPortable, whole, count - whole);
 }
 
@@ -26,21 +24,21 @@ void check_share_bits(int share_bits) {
     require(share_bits >= 2 && share_bits <= 16, ErrorKind::kInternal, "a share of a pre-activation has 2 to 16 bits");
 }
 
-void resize(SecretVector<std::uint32_t>& vector, std::size_t count) {
-    if (vector.size() != count) vector = SecretVector<std::uint32_t>(count);
+void check_size(std::size_t size, std::size_t expected) {
+    require(size == expected, ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
 }
 
-std::array<std::uint32_t*, kSquareProducts> at(Vectors& vectors, std::size_t first) {
+std::array<std::uint32_t*, kSquareProducts> at(const SquareVectors& vectors, std::size_t first) {
     return {vectors[0].data() + first, vectors[1].data() + first, vectors[2].data() + first};
 }
 
 }  // namespace
 
 void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
-                    std::uint32_t modulus, Vectors& vectors, InstructionSet set) {
+                    std::uint32_t modulus, const SquareVectors& vectors, InstructionSet set) {
     check_share_bits(share_bits);
-    require(kappa.size() == shares.size(), ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
-    for (auto& vector : vectors) resize(vector, shares.size());
+    check_size(kappa.size(), shares.size());
+    for (const auto& vector : vectors) check_size(vector.size(), shares.size());
     in_two_parts(set, shares.size(),
                  [&, wide = lattice::wide_modulus(modulus)](const kernels::SquareShares& k, std::size_t first,
                                                             std::size_t count) {
@@ -49,11 +47,11 @@ void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::
                  });
 }
 
-void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus, Vectors& vectors,
-                    SecretVector<std::uint32_t>& addend, InstructionSet set) {
+void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus,
+                    const SquareVectors& vectors, std::span<std::uint32_t> addend, InstructionSet set) {
     check_share_bits(share_bits);
-    for (auto& vector : vectors) resize(vector, shares.size());
-    resize(addend, shares.size());
+    for (const auto& vector : vectors) check_size(vector.size(), shares.size());
+    check_size(addend.size(), shares.size());
     in_two_parts(set, shares.size(),
                  [&, wide = lattice::wide_modulus(modulus)](const kernels::SquareShares& k, std::size_t first,
                                                             std::size_t count) {
@@ -65,8 +63,7 @@ void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::
 void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,
                          std::span<const std::int32_t> kappa, std::span<const std::int32_t> offset,
                          std::uint32_t modulus, InstructionSet set) {
-    require(shares.size() == product.size() && kappa.size() == product.size() && offset.size() == product.size(),
-            ErrorKind::kInternal, "share arithmetic on arrays of different sizes");
+    for (std::size_t size : {shares.size(), kappa.size(), offset.size()}) check_size(size, product.size());
     in_two_parts(set, product.size(),
                  [&, wide = lattice::wide_modulus(modulus)](const kernels::SquareShares& k, std::size_t first,
                                                             std::size_t count) {

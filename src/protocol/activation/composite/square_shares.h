@@ -8,29 +8,31 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "base/instruction_set.h"
-#include "base/secret.h"
 
 namespace flash::protocol {
 
 /// Products: so many vectors of the server, and of the client.
 inline constexpr int kSquareProducts = 3;
 
-/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element. Here and below: share_bits at most 16
-/// (Error(kInternal) otherwise), so that every value is below 2^49 in size, modulus below 2^28; vectors of the right
-/// size are reused, not allocated.
+/// Where the vectors go: one array for each product.
+using SquareVectors = std::array<std::span<std::uint32_t>, kSquareProducts>;
+
+/// E1, E2, E3 mod T for consecutive elements. kappa has one entry per element. Here and below: share_bits at most 16,
+/// so that every value is below 2^49 in size, modulus below 2^28, and all arrays of one size; Error(kInternal)
+/// otherwise.
 void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
-                    std::uint32_t modulus, std::array<SecretVector<std::uint32_t>, kSquareProducts>& vectors,
-                    InstructionSet set = best_instruction_set());
+                    std::uint32_t modulus, const SquareVectors& vectors, InstructionSet set = best_instruction_set());
 
 /// A, p, pA mod T, and addend = A^2 mod T; the response subtracts the client's (uniform) share of the activation from
 /// it.
 void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus,
-                    std::array<SecretVector<std::uint32_t>, kSquareProducts>& vectors,
-                    SecretVector<std::uint32_t>& addend, InstructionSet set = best_instruction_set());
+                    const SquareVectors& vectors, std::span<std::uint32_t> addend,
+                    InstructionSet set = best_instruction_set());
 
 /// The server's share of the activation: product + B^2 + kappa B + offset mod T, in place on `product`.
 void finish_server_share(std::span<std::uint32_t> product, std::span<const std::uint32_t> shares,

@@ -14,20 +14,29 @@
 namespace flash::protocol {
 namespace {
 
-using Vectors = std::array<SecretVector<std::uint32_t>, kSquareProducts>;
+/// Both parties' vectors for so many elements, and the client's squares.
+struct Vectors {
+    explicit Vectors(std::size_t count) : addend(count) {
+        for (std::size_t v = 0; v < kSquareProducts; ++v) server[v].resize(count), client[v].resize(count);
+    }
+    static SquareVectors spans(std::array<std::vector<std::uint32_t>, kSquareProducts>& x) {
+        return {x[0], x[1], x[2]};
+    }
+    std::array<std::vector<std::uint32_t>, kSquareProducts> server, client;
+    std::vector<std::uint32_t> addend;
+};
 
 /// Plays both parties on clear integers; returns the reconstructed activation mod T.
 std::uint32_t play(std::uint32_t client, std::uint32_t server, std::int32_t kappa, std::int32_t offset, int bits,
                    std::uint32_t modulus, std::uint32_t mask) {
     const std::uint32_t c[] = {client}, s[] = {server};
     const std::int32_t k[] = {kappa}, o[] = {offset};
-    Vectors e, v;
-    SecretVector<std::uint32_t> addend;
-    server_vectors(s, k, bits, modulus, e);
-    client_vectors(c, bits, modulus, v, addend);
-    std::uint64_t product = addend[0] + modulus - mask;
+    Vectors v(1);
+    server_vectors(s, k, bits, modulus, Vectors::spans(v.server));
+    client_vectors(c, bits, modulus, Vectors::spans(v.client), v.addend);
+    std::uint64_t product = v.addend[0] + modulus - mask;
     for (std::size_t j = 0; j < kSquareProducts; ++j)
-        product += static_cast<std::uint64_t>(e[j][0]) * v[j][0] % modulus;
+        product += static_cast<std::uint64_t>(v.server[j][0]) * v.client[j][0] % modulus;
     std::uint32_t share[] = {static_cast<std::uint32_t>(product % modulus)};
     finish_server_share(share, s, k, o, modulus);
     return static_cast<std::uint32_t>((static_cast<std::uint64_t>(share[0]) + mask) % modulus);
@@ -92,11 +101,11 @@ TEST(SquareShares, InstructionSetsAgreeWithIntegersAtTheEdges) {
                     offset[i] = i < 100 ? edges[i / 10 % 5] : static_cast<std::int32_t>(rng());
                     product[i] = i < 100 ? (i % 3 ? modulus - 1 : 0) : static_cast<std::uint32_t>(rng() % modulus);
                 }
-                Vectors e, v;
-                SecretVector<std::uint32_t> addend;
+                Vectors made(count);
+                const auto &e = made.server, &v = made.client;
                 std::vector<std::uint32_t> finished = product;
-                server_vectors(shares, kappa, bits, modulus, e, set);
-                client_vectors(shares, bits, modulus, v, addend, set);
+                server_vectors(shares, kappa, bits, modulus, Vectors::spans(made.server), set);
+                client_vectors(shares, bits, modulus, Vectors::spans(made.client), made.addend, set);
                 finish_server_share(finished, shares, kappa, offset, modulus, set);
                 for (std::size_t i = 0; i < count; ++i) {
                     const std::int64_t b = shares[i], k = kappa[i], unit = std::int64_t{1} << bits,
@@ -108,14 +117,17 @@ TEST(SquareShares, InstructionSetsAgreeWithIntegersAtTheEdges) {
                     ASSERT_EQ(v[0][i], residue(a, modulus));
                     ASSERT_EQ(v[1][i], low ? 1u : 0u);
                     ASSERT_EQ(v[2][i], residue(low ? a : 0, modulus));
-                    ASSERT_EQ(addend[i], residue(a * a, modulus));
+                    ASSERT_EQ(made.addend[i], residue(a * a, modulus));
                     ASSERT_EQ(finished[i], residue(product[i] + b * b + k * b + offset[i], modulus));
                 }
             }
     std::vector<std::uint32_t> shares(3);
-    Vectors v;
-    SecretVector<std::uint32_t> addend;
-    EXPECT_THROW(client_vectors(shares, 17, model::plain_moduli({}, 24).front(), v, addend), Error);
+    Vectors v(3);
+    const std::uint32_t modulus = model::plain_moduli({}, 24).front();
+    EXPECT_THROW(client_vectors(shares, 17, modulus, Vectors::spans(v.client), v.addend), Error);
+    Vectors shorter(2);
+    EXPECT_THROW(client_vectors(shares, 8, modulus, Vectors::spans(shorter.client), v.addend), Error);
+    EXPECT_THROW(client_vectors(shares, 8, modulus, Vectors::spans(v.client), shorter.addend), Error);
 }
 
 }  // namespace

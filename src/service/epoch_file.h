@@ -5,7 +5,7 @@
 
 #include "protocol/epoch.h"
 
-namespace flash::app {
+namespace flash::service {
 
 /// MODEL.epoch
 std::filesystem::path epoch_file(const std::filesystem::path& model);
@@ -14,4 +14,4 @@ std::filesystem::path epoch_file(const std::filesystem::path& model);
 /// Error(kFile) for a file that holds something else.
 protocol::Epoch epoch_of(const std::filesystem::path& model, bool rotate);
 
-}  // namespace flash::app
+}  // namespace flash::service

@@ -1,4 +1,4 @@
-#include "app/epoch_file.h"
+#include "service/epoch_file.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 
-namespace flash::app {
+namespace flash::service {
 
 std::filesystem::path epoch_file(const std::filesystem::path& model) { return model.string() + ".epoch"; }
 
@@ -33,4 +33,4 @@ protocol::Epoch epoch_of(const std::filesystem::path& model, bool rotate) {
     return epoch;
 }
 
-}  // namespace flash::app
+}  // namespace flash::service

@@ -1,7 +1,9 @@
-// How the process asks the system for memory.
+// How the process asks the system for memory, and how much there is.
 #pragma once
 
-namespace flash::app {
+#include <cstdint>
+
+namespace flash {
 
 /// Lets the C library keep freed memory for the next allocation. An inference allocates and frees the same megabytes
 /// for every layer; given back each time, they cost a page fault for every 4 KiB on the way in. (Secrets are
@@ -11,4 +13,7 @@ void keep_freed_memory();
 /// Gives back what the C library keeps although nothing is allocated there: after work that will not come again.
 void return_freed_memory();
 
-}  // namespace flash::app
+/// Bytes that the system would still give this process: of the machine, and of the control group that it runs in.
+std::uint64_t available_memory();
+
+}  // namespace flash

@@ -1,0 +1,313 @@
+#include "service/server.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/table.h"
+#include "protocol/server_session.h"
+#include "protocol/steps.h"
+#include "service/model_name.h"
+#include "service/refusal.h"
+#include "transport/certificate_facts.h"
+
+namespace flash::service {
+
+namespace {
+
+/// How long a session waits for memory that others hold: less than a client's patience.
+constexpr std::chrono::seconds kMemoryWait{3};
+constexpr const char* kTooLate = "no inference was begun in time";
+constexpr std::chrono::seconds kRetryBusy{2}, kRetryDraining{1}, kRetryBudgets{30};
+
+std::vector<protocol::ModelEntry> entries(const ModelStore& models, const Caller& caller) {
+    std::vector<protocol::ModelEntry> list;
+    for (const ServedModelPtr& model : models.list([&](const std::string& name) { return caller.may_use(name); }))
+        list.push_back(
+            {model->name, model->version, model->prepared->fingerprint(), model->prepared->architecture().name});
+    return list;
+}
+
+}  // namespace
+
+/// One connection, on its own thread.
+class Server::Session {
+public:
+    Session(Server& server, transport::Channel& channel, const transport::Peer& peer)
+        : server_(server),
+          channel_(channel),
+          peer_(peer),
+          watch_(server.watchdog_, channel) {
+        ++server_.sessions_;
+    }
+    ~Session() {
+        end_of_inference();
+        // While others are being served, what this one has used serves them.
+        if (--server_.sessions_ == 0) return_freed_memory();
+        const transport::Traffic traffic = channel_.traffic();
+        server_.metrics_.bytes(traffic.bytes_sent, traffic.bytes_received);
+    }
+
+    void run() {
+        protocol::ServerSessionOptions options;
+        options.first_timeout = server_.settings_.first_timeout;
+        options.timeout = server_.settings_.timeout;
+        options.idle_timeout = server_.settings_.idle_timeout;
+        options.stop = &server_.draining_;
+        options.profile = [this](std::uint32_t) { return &profile_.emplace(Party::kServer); };
+        options.on_start = [this](std::uint32_t) { start(); };
+        options.on_upload = [this] { uploaded(); };
+        options.on_inference = [this](double seconds) { done(seconds); };
+        try {
+            watch_.arm(2 * server_.settings_.first_timeout, kTooLate);
+            const auto summary = protocol::serve_session(
+                [this](const protocol::ClientHello& hello) { return choose(hello); },
+                [this](std::span<const char> token) { return entries(server_.models_, admit(token)); }, channel_,
+                options);
+            if (model_) spdlog::info("{}: left after {} inferences", who(), summary.inferences);
+        } catch (const Refusal& refusal) {
+            refused(refusal.reason(), refusal);
+        } catch (const Denied& denied) {
+            refused("denied", denied);
+        } catch (const Error& error) {
+            const auto late = watch_.bitten();
+            if (in_inference_) {
+                ++server_.failures_;
+                server_.metrics_.inference(name(), "failed", to_string(late ? ErrorKind::kTimeout : error.kind()));
+            }
+            // Whoever has shown no work can end in this way at any rate.
+            const auto more = in_inference_ ? std::optional<std::uint64_t>(0) : server_.stranger_log_.now();
+            if (more)
+                spdlog::warn("{}: {}: {}{}", who(), to_string(late ? ErrorKind::kTimeout : error.kind()),
+                             printable(late ? *late : error.what()),
+                             *more > 0 ? fmt::format(" ({} more such since the last such line)", *more) : "");
+        }
+    }
+
+private:
+    /// Cheap things first: who asks, what is left for it, and only then the model and its memory.
+    std::shared_ptr<const protocol::PreparedModel> choose(const protocol::ClientHello& hello) {
+        refuse_when_draining();
+        caller_ = admit(std::span(hello.token.data(), hello.token.size()));
+        seat_ = server_.budgets_.sit(caller_->key, caller_->tier);
+        if (!seat_)
+            throw Refusal("sessions",
+                          fmt::format("{} has {} sessions, as many as it may", caller_->name, caller_->tier.sessions),
+                          kRetryBusy);
+        refuse_when_spent();
+        model_ = server_.models_.find(hello.model, [this](const std::string& name) { return caller_->may_use(name); });
+        watch_.disarm();  // this wait is not the client's fault
+        const auto begin = std::chrono::steady_clock::now();
+        memory_ = server_.memory_.take(model_->memory.server, kMemoryWait);
+        server_.metrics_.waited(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+        if (!memory_) throw Refusal("memory", "its memory is taken by others", kRetryBusy);
+        watch_.arm(2 * server_.settings_.first_timeout, kTooLate);
+        spdlog::info("{}: connected for {}", who(), name());
+        return {model_, model_->prepared.get()};
+    }
+    void start() {
+        // Counted before the question, so that drain() either sees this one or has turned it away.
+        in_inference_ = true;
+        ++server_.running_;
+        refuse_when_draining();
+        // The access list may have changed, the account may have ended, others may have spent what it had.
+        caller_ = server_.access_.admit(credentials_);
+        if (!caller_->may_use(model_->name)) throw Denied("this account may no longer use " + model_->name);
+        refuse_when_spent();
+        watch_.arm(server_.settings_.first_timeout, "the first upload did not come in time");
+    }
+    /// An inference is paid for with its first upload, whatever becomes of it: ending it early is no way to ask again.
+    void uploaded() {
+        if (const auto spent = budget([&] { return server_.budgets_.spend(caller_->key, caller_->tier); }))
+            throw Refusal(*spent);
+        const auto most = server_.settings_.inference_timeout;
+        watch_.arm(most, fmt::format("an inference took longer than the {} s that it may", most.count()));
+    }
+    void done(double seconds) {
+        watch_.disarm();
+        end_of_inference();
+        ++server_.inferences_;
+        server_.metrics_.inference(name(), "ok", "");
+        count_phases(seconds);
+        spdlog::info("{}: inference with {} in {:.3f} s", who(), name(), seconds);
+    }
+    void count_phases(double seconds) {
+        double by_step[protocol::kSteps] = {}, waiting = 0;
+        for (const ProfileEntry& entry : summarise(*profile_)) {
+            if (protocol::is_waiting(entry.step))
+                waiting += entry.seconds;
+            else
+                by_step[static_cast<int>(entry.step)] += entry.seconds;
+        }
+        server_.metrics_.phase(name(), "total", seconds);
+        server_.metrics_.phase(name(), "wait", waiting);
+        namespace step = protocol::step;
+        for (const Step phase : {step::kSetup, step::kLinear, step::kMask, step::kServerVectors, step::kDecrypt})
+            server_.metrics_.phase(name(), protocol::name_of(phase), by_step[static_cast<int>(phase)]);
+    }
+    std::string name() const { return to_string(model_->name, model_->version); }
+    std::string who() const {
+        return caller_ && !caller_->name.empty() ? fmt::format("{} ({})", peer_.name, caller_->name) : peer_.name;
+    }
+    Caller admit(std::span<const char> token) {
+        credentials_ = Credentials::of(token, peer_.certificate, peer_.group);
+        return server_.access_.admit(credentials_);
+    }
+    void refuse_when_spent() {
+        if (const auto spent = budget([&] { return server_.budgets_.look(caller_->key, caller_->tier); }))
+            throw Refusal(*spent);
+    }
+    /// A file that cannot be read or written must not make queries free.
+    template <class Ask>
+    std::optional<Spent> budget(Ask ask) {
+        try {
+            return ask();
+        } catch (const Error& error) {
+            if (const auto more = server_.budget_log_.now())
+                spdlog::error("{} ({} more such since the last such line)", printable(error.what()), *more);
+            throw Refusal("budgets", "it cannot count inferences at present", kRetryBudgets);
+        }
+    }
+    /// Whoever is not let in can come again at any rate.
+    void refused(const char* reason, const Error& error) {
+        ++server_.refusals_;
+        server_.metrics_.refusal(reason);
+        if (in_inference_) server_.metrics_.inference(name(), "refused", reason);
+        const auto more = caller_ ? std::optional<std::uint64_t>(0) : server_.stranger_log_.now();
+        if (more)
+            spdlog::info("{}: {}{}", who(), printable(error.what()),
+                         *more > 0 ? fmt::format(" ({} more such since the last such line)", *more) : "");
+    }
+    void end_of_inference() {
+        if (std::exchange(in_inference_, false)) --server_.running_;
+    }
+    void refuse_when_draining() const {
+        if (server_.draining_) throw Refusal("draining", "it is about to end", kRetryDraining);
+    }
+
+    Server& server_;
+    transport::Channel& channel_;
+    const transport::Peer& peer_;
+    Watchdog::Watch watch_;
+    Credentials credentials_;
+    std::optional<Caller> caller_;
+    std::optional<Budgets::Seat> seat_;
+    ServedModelPtr model_;
+    std::optional<MemoryBudget::Share> memory_;
+    std::optional<Profile> profile_;  // of the inference that runs
+    bool in_inference_ = false;
+};
+
+Server::Server(ServerSettings settings, transport::Identity identity, const ModelStore& models,
+               const AccessControl& access, Budgets& budgets)
+    : settings_(std::move(settings)),
+      models_(models),
+      access_(access),
+      budgets_(budgets),
+      memory_(settings_.session_memory),
+      certificate_end_(transport::certificate_facts(identity.certificate_pem).ends) {
+    transport::ServerOptions options;
+    options.socket = settings_.socket;
+    options.identity = std::move(identity);
+    options.max_sessions = settings_.max_sessions;
+    options.max_sessions_per_address = settings_.max_sessions_per_address;
+    options.limits = protocol::hello_limits(settings_.first_timeout);
+    options.client_ca = settings_.client_ca;
+    options.http = [this](const transport::Peer& peer) {
+        return std::make_unique<HttpSession>(site_for(peer),
+                                             peer.certificate.empty() ? Upgrade::kAnyPage : Upgrade::kSameSite);
+    };
+    tls_ = std::make_unique<transport::TlsServer>(
+        std::move(options), [this](std::unique_ptr<transport::Channel> channel, const transport::Peer& peer) {
+            Session(*this, *channel, peer).run();
+        });
+    counted_ = tls_.get();
+    if (settings_.http) http_ = std::make_unique<PlainHttp>(*settings_.http, site(true));
+}
+
+Server::~Server() { stop(); }
+
+std::optional<transport::Address> Server::http_address() const {
+    if (!http_) return std::nullopt;
+    return http_->address();
+}
+
+SiteSources Server::sources(bool with_metrics) const {
+    SiteSources sources{models_, [this] { return ready(); }, {}, {}};
+    if (with_metrics) sources.metrics = [this] { return metrics_text(); };
+    return sources;
+}
+
+HttpSite Server::site(bool with_metrics) const {
+    return [all = sources(with_metrics)](const HttpRequest& request) { return answer_site(all, request); };
+}
+
+HttpSite Server::site_for(const transport::Peer& peer) const {
+    SiteSources some = sources(settings_.public_metrics);
+    some.admit = [this, peer](std::span<const char> token) {
+        return access_.admit(Credentials::of(token, peer.certificate, peer.group));
+    };
+    return [some](const HttpRequest& request) { return answer_site(some, request); };
+}
+
+void Server::replace_identity(transport::Identity identity) {
+    const auto end = transport::certificate_facts(identity.certificate_pem).ends;
+    tls_->replace_identity(std::move(identity));
+    certificate_end_ = end;
+}
+
+std::string Server::metrics_text() const {
+    using Kind = MetricsText::Kind;
+    const auto number = [](auto value) { return static_cast<double>(value); };
+    MetricsText text;
+    metrics_.write(text);
+    text.family("flash_ready", Kind::kGauge, "Whether new inferences are taken.");
+    text.value({}, ready() ? 1 : 0);
+    text.family("flash_sessions", Kind::kGauge, "Clients that are connected.");
+    text.value({}, number(sessions_.load()));
+    text.family("flash_inferences_running", Kind::kGauge, "Inferences that run.");
+    text.value({}, number(running_.load()));
+    text.family("flash_sessions_waiting", Kind::kGauge, "Sessions that wait for memory.");
+    text.value({}, number(memory_.waiting()));
+    text.family("flash_session_memory_bytes", Kind::kGauge, "Memory for sessions: reserved by them, and in all.");
+    text.value({{"state", "reserved"}}, number(memory_.taken()));
+    text.value({{"state", "total"}}, number(memory_.total()));
+    text.family("flash_model_memory_bytes", Kind::kGauge, "Memory of each model.");
+    for (const ServedModelPtr& model : models_.list())
+        text.value({{"model", to_string(model->name, model->version)}}, number(model->prepared->memory_bytes()));
+    const transport::TlsServer* tls = counted_;  // null for a moment at the start
+    const transport::ConnectionCounts counts = tls ? tls->counts() : transport::ConnectionCounts{};
+    text.family("flash_connections_total", Kind::kCounter, "What became of connections.");
+    text.value({{"result", "accepted"}}, number(counts.accepted));
+    text.value({{"result", "dropped"}}, number(counts.dropped));
+    text.value({{"result", "starved"}}, number(counts.starved));
+    text.value({{"result", "failed_handshake"}}, number(counts.failed_handshakes));
+    text.value({{"result", "refused"}}, number(counts.refused));
+    text.family("flash_certificate_expiry_timestamp_seconds", Kind::kGauge, "When the server's certificate ends.");
+    text.value({}, number(std::chrono::system_clock::to_time_t(certificate_end_.load())));
+    write_process(text);
+    return text.take();
+}
+
+ServerReport Server::report() const { return {sessions_, running_, inferences_, failures_, refusals_}; }
+
+bool Server::drain(std::chrono::milliseconds time) {
+    draining_ = true;
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (running_ > 0 && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return running_ == 0;
+}
+
+void Server::stop() {
+    draining_ = true;
+    tls_->stop();
+}
+
+}  // namespace flash::service

@@ -1,0 +1,69 @@
+#include "transport/visitors.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace flash::transport {
+
+void Visitors::forget_the_gone() {
+    std::erase_if(visitors_, [](const Key& visitor) { return visitor->connection.expired(); });
+}
+
+std::shared_ptr<TlsConnection> Visitors::oldest_handshake() const {
+    std::map<std::string, std::size_t> handshakes;
+    for (const Key& visitor : visitors_)
+        if (visitor->shaking_hands) ++handshakes[visitor->group];
+    const auto most = std::ranges::max_element(handshakes, {}, &decltype(handshakes)::value_type::second);
+    if (most == handshakes.end()) return nullptr;
+    for (const Key& visitor : visitors_)
+        if (visitor->shaking_hands && visitor->group == most->first) return visitor->connection.lock();
+    return nullptr;
+}
+
+bool Visitors::has_room(const std::string& group) {
+    std::shared_ptr<TlsConnection> victim;
+    {
+        const std::lock_guard lock(mutex_);
+        forget_the_gone();
+        if (closed_) return false;
+        std::size_t of_group = 0, shaking = 0;
+        for (const Key& visitor : visitors_) {
+            if (visitor->group != group) continue;
+            ++of_group;
+            shaking += visitor->shaking_hands;
+        }
+        if (shaking >= limits_.handshakes_per_group || of_group >= limits_.per_group) return false;
+        if (visitors_.size() < limits_.all) return true;
+        victim = oldest_handshake();
+        if (!victim) return false;
+        // Its place is free at once; the connection itself goes when its handlers have run.
+        std::erase_if(visitors_, [&](const Key& visitor) { return visitor->connection.lock() == victim; });
+    }
+    victim->abort();
+    return true;
+}
+
+Visitors::Key Visitors::enter(std::string name, std::string group, const std::shared_ptr<TlsConnection>& connection) {
+    auto visitor = std::make_shared<Visitor>(Visitor{std::move(name), std::move(group), true, connection});
+    const std::lock_guard lock(mutex_);
+    if (closed_) return nullptr;
+    visitors_.push_back(visitor);
+    return visitor;
+}
+
+void Visitors::shook_hands(const Key& visitor) {
+    const std::lock_guard lock(mutex_);
+    visitor->shaking_hands = false;
+}
+
+std::vector<std::shared_ptr<TlsConnection>> Visitors::close_doors() {
+    std::vector<std::shared_ptr<TlsConnection>> there;
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (const Key& visitor : visitors_)
+        if (auto connection = visitor->connection.lock()) there.push_back(std::move(connection));
+    return there;
+}
+
+}  // namespace flash::transport
