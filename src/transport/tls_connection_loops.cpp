@@ -62,7 +62,7 @@ TlsConnection::Input TlsConnection::read_available() {
     }
     deliver();
     // Only the last ping of a peer that does not read is remembered.
-    if (web_socket_ && phase_ == Phase::kOpen && !writing_) {
+    if (web_socket_ && stage_ == Stage::kOpen && !writing_) {
         asio::error_code ignored;  // a connection that has broken shows itself in the reading
         if (const auto pong = web_socket_->take_pong()) stream_.write(*pong, ignored);
     }
