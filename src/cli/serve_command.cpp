@@ -57,10 +57,12 @@ void add_serve(CLI::App& program) {
         ->check(not_empty());
     sub->add_option("--access", command.access.list,
                     "Access list (JSON): who may ask, by token or client certificate, for which models and how often. "
-                    "Without one, everybody may");
+                    "Without one, everybody may")
+        ->check(not_empty());
     sub->add_option("--client-ca", command.settings.client_ca,
                     "Certificates (PEM) whose holders issue client certificates; without --access, each client needs "
-                    "one");
+                    "one")
+        ->check(not_empty());
     sub->add_option("--inferences-per-minute", command.access.strangers.inferences_per_minute,
                     "Most inferences a minute of one address whose clients have no account; 0: any")
         ->capture_default_str()
@@ -70,7 +72,8 @@ void add_serve(CLI::App& program) {
         ->check(whole_number(0, 1'000'000'000));
     sub->add_option("--budgets", command.budgets,
                     "File (SQLite) in which inferences are counted, so that a restart forgets none; several servers of "
-                    "one machine may share it");
+                    "one machine may share it")
+        ->check(not_empty());
     sub->add_option("--max-sessions", command.settings.max_sessions,
                     "Clients at a time; more are refused, and told when to come again")
         ->capture_default_str()
@@ -98,8 +101,9 @@ void add_serve(CLI::App& program) {
         ->capture_default_str()
         ->check(whole_number(0, 86'400));
     sub->add_option("--http", command.http,
-                    "ADDR:PORT for health, models and metrics over HTTP without TLS: for the operator only");
-    sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready");
+                    "HOST:PORT for health, models and metrics over HTTP without TLS: for the operator only");
+    sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready")
+        ->check(not_empty());
     sub->add_flag("--public-metrics", command.settings.public_metrics,
                   "Answer /metrics to whoever connects to --listen, too");
     sub->add_option("--log-format", command.log_format, "text or json")

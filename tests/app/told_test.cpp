@@ -1,6 +1,7 @@
 // What the commands say where an answer would mean less than it seems to: of calibration pictures, of the classes of a
 // set, of pictures whose values leave the ranges.
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "app/command.h"
 #include "data/image.h"
@@ -105,10 +106,17 @@ TEST_F(Told, CompileListsTheSyntheticPicturesThatLeaveTheRanges) {
 }
 
 TEST_F(Told, ARuinedModelIsNoSuccess) {
-    // Six bits of X leave little of the network.
-    const std::string file = dir_ / "ruined.flash";
-    std::vector<std::string> words{"compile", onnx_,   "--calib", "npy:" + input_.string(), "--share-bits",
-                                   "6",       "--out", file,      "--least-agreement",      "1"};
+    // Six bits of X are few: of so many pictures not all keep their class.
+    constexpr std::size_t kPictures = 64;
+    const std::vector<std::size_t> shape = data::read_npy(input_.string()).shape;
+    std::mt19937_64 random(1);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(kPictures * shape[1] * shape[2] * shape[3]);
+    for (float& value : values) value = normal(random);
+    const std::string noise = dir_ / "noise.npy", file = dir_ / "ruined.flash";
+    data::write_npy(noise, {kPictures, shape[1], shape[2], shape[3]}, values);
+    std::vector<std::string> words{"compile", onnx_,   "--calib", "npy:" + noise,      "--share-bits",
+                                   "6",       "--out", file,      "--least-agreement", "1"};
     const Outcome refused = flash(words);
     EXPECT_EQ(refused.status, 4);
     EXPECT_THAT(refused.err, testing::HasSubstr("names the float network's class on"));

@@ -79,7 +79,7 @@ TEST_F(BrokenGraph, AttributesThatStandTwiceOrAreNoNumbers) {
 }
 
 TEST_F(BrokenGraph, NamesThatAreMadeTwiceOrNever) {
-    const std::string output = conv().output(0);
+    const std::string output = conv().output(0), second = node(1).output(0);
     *model_.mutable_graph()->add_initializer() = model_.graph().initializer(0);
     expect_refused(ErrorKind::kFile, "it holds two tensors");
     model_.mutable_graph()->mutable_initializer(2)->set_name(output);
@@ -87,11 +87,11 @@ TEST_F(BrokenGraph, NamesThatAreMadeTwiceOrNever) {
     model_.mutable_graph()->mutable_initializer()->RemoveLast();
     node(1).set_output(0, output);
     expect_refused(ErrorKind::kFile, "which is there already");
-    node(1).set_output(0, "norm");
+    node(1).set_output(0, second);
     conv().set_input(1, "nowhere");
     expect_refused(ErrorKind::kFile, "reads nowhere, which nothing before it computes");
     conv().set_input(1, model_.graph().initializer(0).name());
-    conv().add_output("second");
+    conv().add_output("more");
     expect_refused(ErrorKind::kUnsupported, "it has more than one output, which Flash does not know");
 }
 

@@ -19,6 +19,7 @@ namespace flash {
 namespace {
 
 using flash::testing::Bytes;
+using flash::testing::picture_of;
 using flash::testing::PlayedRun;
 using flash::testing::PlayedServer;
 using protocol::ClientModel;

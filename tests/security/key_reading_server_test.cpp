@@ -20,6 +20,7 @@ namespace flash {
 namespace {
 
 using flash::testing::Bytes;
+using flash::testing::picture_of;
 using flash::testing::PlayedRun;
 using flash::testing::PlayedServer;
 using protocol::ClientModel;
@@ -177,10 +178,6 @@ void expect_aligned(const ClientModel& known) {
     for (const packing::ResultRun& run :
          packing::result_runs(known.plan.layers[0], known.architecture.layers[0].output, 0))
         ASSERT_EQ(run.element, run.position);
-}
-
-std::vector<std::int32_t> picture_of(const ClientModel& known, std::int32_t value) {
-    return std::vector<std::int32_t>(static_cast<std::size_t>(known.architecture.input.size()), value);
 }
 
 TEST(KeyReadingServer, AnUploadUnderItsOwnKeyTellsNothingOfAResponse) {
