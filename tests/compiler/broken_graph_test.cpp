@@ -85,9 +85,9 @@ TEST_F(BrokenGraph, NamesThatAreMadeTwiceOrNever) {
     model_.mutable_graph()->mutable_initializer(2)->set_name(output);
     expect_refused(ErrorKind::kFile, (" makes " + output + ", which is there already").c_str());
     model_.mutable_graph()->mutable_initializer()->RemoveLast();
-    node(1).set_output(0, output);
-    expect_refused(ErrorKind::kFile, "which is there already");
-    node(1).set_output(0, second);
+    *model_.mutable_graph()->add_node() = node(1);
+    expect_refused(ErrorKind::kFile, (" makes " + second + ", which is there already").c_str());
+    model_.mutable_graph()->mutable_node()->RemoveLast();
     conv().set_input(1, "nowhere");
     expect_refused(ErrorKind::kFile, "reads nowhere, which nothing before it computes");
     conv().set_input(1, model_.graph().initializer(0).name());
@@ -109,7 +109,11 @@ TEST_F(BrokenGraph, MetadataThatFlashDoesNotKnow) {
     expect_refused(ErrorKind::kInvalidArgument, "the metadata \"flash.layout\", which Flash does not know");
     entry.set_key("flash.input");
     entry.set_value(R"({"mean": [0, 0], "std": [1, 1], "crop": 4, "gamma": 2})");
-    expect_refused(ErrorKind::kInvalidArgument, "the entry \"gamma\"");
+    expect_refused(ErrorKind::kInvalidArgument, "the entry \"gamma\" of the value 2");
+    entry.set_value(R"({"mean": [0, 0], "std": [1, 1], "crop": 4, "color": "bgr"})");
+    expect_refused(ErrorKind::kInvalidArgument, "the entry \"color\" of the value \"bgr\"");
+    entry.set_value(R"({"mean": [0, 0], "std": [1, 1], "crop": 4, "interpolation": "nearest"})");
+    expect_refused(ErrorKind::kInvalidArgument, "\"interpolation\" \"bilinear\"");
     entry.set_key("flash.classes");
     entry.set_value("[\"a\", \"" + std::string(2000, 'b') + "\"]");
     expect_refused(ErrorKind::kInvalidArgument, "cannot be a name: it has 2000 bytes");

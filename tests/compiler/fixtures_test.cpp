@@ -58,5 +58,18 @@ TEST(Fixtures, ImportedNetworksAnswerLikePyTorch) {
     printf("%d networks compared, %d refused\n", compared, refused);
 }
 
+TEST(Fixtures, ReleasedNetworksAreImportedWithTheirPreprocessing) {
+    int models = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(FLASH_SOURCE_DIR) / "models")) {
+        if (entry.path().extension() != ".onnx") continue;
+        SCOPED_TRACE(entry.path());
+        const ImportedModel imported = import_onnx(entry.path());
+        EXPECT_FALSE(imported.classes.empty());
+        EXPECT_LT(imported.preprocessing.std[0], 1);
+        ++models;
+    }
+    EXPECT_GE(models, 5);
+}
+
 }  // namespace
 }  // namespace flash::compiler

@@ -25,12 +25,18 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
     model::Preprocessing p = default_preprocessing(input);
     try {
         const auto json = Json::parse(text).get<Json::object_t>();  // throws for anything but an object
-        for (const auto& [key, value] : json)
-            if (key != "mean" && key != "std" && key != "resize" && key != "crop")
-                throw Error(ErrorKind::kInvalidArgument,
-                            fmt::format("the model's metadata \"flash.input\" has the entry \"{}\", which Flash does "
-                                        "not know: mean, std, resize and crop are read",
-                                        key));
+        for (const auto& [key, value] : json) {
+            // What the client does anyway may be said; anything else would be done wrongly without a word.
+            const bool said = (key == "color" && value == "rgb") || (key == "interpolation" && value == "bilinear");
+            if (!said && key != "mean" && key != "std" && key != "resize" && key != "crop")
+                throw Error(
+                    ErrorKind::kInvalidArgument,
+                    fmt::format("the model's metadata \"flash.input\" has the entry \"{}\" of the value {}, "
+                                "which Flash does not know: mean, std, resize and crop are read, \"color\" must "
+                                "be \"rgb\" and \"interpolation\" \"bilinear\"",
+                                key,
+                                printable(value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 100))));
+        }
         if (json.contains("mean")) p.mean = json.at("mean").get<std::vector<float>>();
         if (json.contains("std")) p.std = json.at("std").get<std::vector<float>>();
         if (json.contains("resize") && !json.at("resize").is_null()) p.resize = json.at("resize").get<int>();

@@ -213,13 +213,21 @@ View Reader::append_alike(const std::string& node, const View& in, decltype(Oper
     return out;
 }
 
+/// Also of nodes that the output does not need: which of two were meant cannot be known.
+void Reader::check_made_once() const {
+    std::set<std::string> made;
+    for (const auto& constant : constants_) made.insert(constant.first);
+    for (const auto& input : views_) made.insert(input.first);
+    for (const onnx::NodeProto& node : graph_.node())
+        for (const std::string& name : node.output())
+            if (!name.empty() && !made.insert(name).second)
+                broken(fmt::format("node {} makes {}, which is there already", label(node), name));
+}
+
 /// Everything that a node says is known: nothing is ignored that could change what it computes.
 void Reader::check_node(const onnx::NodeProto& node) const {
     const std::string& op = node.op_type();
     if (node.output_size() < 1 || node.output(0).empty()) broken("a node has no output");
-    for (const std::string& name : node.output())
-        if (constants_.contains(name) || views_.contains(name) || not_computed_.contains(name))
-            broken(fmt::format("node {} makes {}, which is there already", label(node), name));
     if (!node.domain().empty() && node.domain() != "ai.onnx")
         unsupported(label(node), "it is an operator of the extension " + node.domain() + ", which Flash does not know");
     const OperatorRule* rule = find_operator(op);
@@ -323,6 +331,7 @@ OperationGraph Reader::run() {
                     fmt::format("the ONNX model has {} outputs; Flash runs networks with one", graph_.output_size()));
     read_initializers();
     read_input();
+    check_made_once();
     leave_out_last_steps();
     const std::set<const onnx::NodeProto*> needed = needed_nodes();
     for (const onnx::NodeProto& node : graph_.node())

@@ -64,6 +64,7 @@ private:
     bool turned_first(const std::string& name) const;
     void leave_out_last_steps();
     std::set<const onnx::NodeProto*> needed_nodes() const;
+    void check_made_once() const;
     void check_node(const onnx::NodeProto& node) const;
     void read(const onnx::NodeProto& node);
     void read_output();
