@@ -30,7 +30,7 @@ struct Arrays {
 
 const bool registered = [] {
     const auto add = [](const std::string& name, const std::function<void(Arrays&)>& operation) {
-        for (InstructionSet set : {InstructionSet::kPortable, InstructionSet::kAvx512})
+        for (InstructionSet set : {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512})
             if (supported(set))
                 benchmark::RegisterBenchmark(("Pointwise/" + name + "/" + std::string(to_string(set))).c_str(),
                                              [=](benchmark::State& state) {

@@ -11,7 +11,9 @@ namespace flash::lattice {
 namespace {
 
 const kernels::ResidueSums& kernels_of(InstructionSet set) {
-    return set >= InstructionSet::kAvx512 ? kernels::kResidueSumsAvx512 : kernels::kResidueSumsPortable;
+    return set >= InstructionSet::kAvx512 ? kernels::kResidueSumsAvx512
+           : set >= InstructionSet::kAvx2 ? kernels::kResidueSumsAvx2
+                                          : kernels::kResidueSumsPortable;
 }
 
 /// floor(2^104 w / d) for w < d.

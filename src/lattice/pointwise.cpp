@@ -20,7 +20,9 @@ void check_sizes(std::size_t size, std::initializer_list<std::size_t> others) {
 }  // namespace
 
 const kernels::Pointwise& pointwise_kernels(InstructionSet set) {
-    return set >= InstructionSet::kAvx512 ? kernels::kPointwiseAvx512 : kernels::kPointwisePortable;
+    return set >= InstructionSet::kAvx512 ? kernels::kPointwiseAvx512
+           : set >= InstructionSet::kAvx2 ? kernels::kPointwiseAvx2
+                                          : kernels::kPointwisePortable;
 }
 
 kernels::WideModulus wide_modulus(std::uint64_t p) {

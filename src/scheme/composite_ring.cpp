@@ -67,7 +67,9 @@ std::shared_ptr<const CompositeRing> CompositeRing::insecure_for_testing(const C
 CompositeRing::CompositeRing(const CompositeParameters& parameters, InstructionSet set)
     : parameters_(parameters),
       set_(set),
-      kernels_(set >= InstructionSet::kAvx512 ? kernels::kCompositeKernelsAvx512 : kernels::kCompositeKernelsPortable),
+      kernels_(set >= InstructionSet::kAvx512 ? kernels::kCompositeKernelsAvx512
+               : set >= InstructionSet::kAvx2 ? kernels::kCompositeKernelsAvx2
+                                              : kernels::kCompositeKernelsPortable),
       moduli_(composite_moduli(parameters)),
       plain_(moduli_.groups, set),
       high_(moduli_.delta, set),

@@ -101,8 +101,8 @@ TEST(Outliers, MoreCalibrationDataNeverRuins) {
         ASSERT_TRUE(before.outliers.empty());
         const auto expect_no_worse = [&](const Images& images, const char* what) {
             const Report after = compiled(network, images).report;
-            // The compiler is content with 30 dB.
-            EXPECT_GT(after.snr_db, std::min(before.snr_db, 30.0) - 1) << what;
+            // The compiler is content with 25 dB.
+            EXPECT_GT(after.snr_db, std::min(before.snr_db, 25.0) - 1) << what;
             EXPECT_GT(after.agreement, before.agreement - 0.05) << what;
         };
         Images more = base;

@@ -33,6 +33,6 @@ struct CompositeKernels {
     bool (*words_below)(const std::uint32_t* words, std::uint32_t bound, std::size_t count);
 };
 
-extern const CompositeKernels kCompositeKernelsPortable, kCompositeKernelsAvx512;
+extern const CompositeKernels kCompositeKernelsPortable, kCompositeKernelsAvx2, kCompositeKernelsAvx512;
 
 }  // namespace flash::scheme::kernels
