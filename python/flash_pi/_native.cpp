@@ -73,6 +73,7 @@ py::tuple infer(flash::Client& client, const FloatArray& input, Watcher& watcher
 flash::Compiled compile(const flash::Network& network, const std::vector<FloatArray>& calibration, std::string name,
                         bool trust_server, double least_agreement, const py::object& progress) {
     std::vector<std::vector<float>> inputs;
+    inputs.reserve(calibration.size());
     for (const FloatArray& array : calibration) inputs.emplace_back(array.data(), array.data() + array.size());
     flash::CompileOptions options;
     options.name = std::move(name);
@@ -88,15 +89,16 @@ flash::Compiled compile(const flash::Network& network, const std::vector<FloatAr
 }
 
 void translate_errors() {
-    py::register_exception_translator([](std::exception_ptr raised) {
-        try {
-            if (raised) std::rethrow_exception(raised);
-        } catch (const flash::Error& error) {
-            const py::object type = py::module_::import("flash_pi.errors").attr("Error");
-            const py::object value = type(error.what(), flash::to_string(error.kind()));
-            PyErr_SetObject(type.ptr(), value.ptr());
-        }
-    });
+    py::register_exception_translator(
+        [](std::exception_ptr raised) {  // NOLINT(performance-unnecessary-value-param): pybind11's type
+            try {
+                if (raised) std::rethrow_exception(raised);
+            } catch (const flash::Error& error) {
+                const py::object type = py::module_::import("flash_pi.errors").attr("Error");
+                const py::object value = type(error.what(), flash::to_string(error.kind()));
+                PyErr_SetObject(type.ptr(), value.ptr());
+            }
+        });
 }
 
 void bind_model(py::module_& module) {

@@ -94,7 +94,7 @@ Client& Client::operator=(Client&&) noexcept = default;
 const ModelInfo& Client::model() const { return impl_->info(); }
 
 Answer Client::infer(std::span<const float> input, const Progress& progress, std::stop_token stop) {
-    return impl_->infer(input, progress, stop);
+    return impl_->infer(input, progress, std::move(stop));
 }
 
 std::future<Answer> Client::infer_async(std::vector<float> input, Progress progress, std::stop_token stop) {

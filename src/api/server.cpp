@@ -27,13 +27,13 @@ transport::Identity identity_of(const ServerOptions& options, const transport::A
 
 class Server::Impl {
 public:
-    Impl(const Model& model, const ServerOptions& options) : model_(model.data().model), options_(options) {
+    Impl(const Model& model, ServerOptions options) : model_(model.data().model), options_(std::move(options)) {
         transport::ServerOptions transport;
-        transport.listen = transport::parse_address(options.listen);
-        transport.identity = identity_of(options, transport.listen);
-        transport.max_sessions = options.max_sessions;
+        transport.listen = transport::parse_address(options_.listen);
+        transport.identity = identity_of(options_, transport.listen);
+        transport.max_sessions = options_.max_sessions;
         transport.limits.max_queued = protocol::server_queue_bytes(model_.cost());
-        transport.limits.timeout = options.timeout;
+        transport.limits.timeout = options_.timeout;
         server_ = std::make_unique<transport::TlsServer>(
             std::move(transport),
             [this](std::unique_ptr<transport::Channel> channel, const transport::Peer&) { serve(*channel); });
@@ -69,7 +69,7 @@ private:
     std::unique_ptr<transport::TlsServer> server_;  // last: its threads use all of the above
 };
 
-Server::Server(const Model& model, ServerOptions options) : impl_(std::make_unique<Impl>(model, options)) {}
+Server::Server(const Model& model, ServerOptions options) : impl_(std::make_unique<Impl>(model, std::move(options))) {}
 Server::~Server() = default;
 Server::Server(Server&&) noexcept = default;
 Server& Server::operator=(Server&&) noexcept = default;

@@ -9,6 +9,7 @@
 
 #include "app/dropped.h"
 #include "app/key_report.h"
+#include "app/label_report.h"
 #include "app/plan_report.h"
 #include "app/precision_report.h"
 #include "app/probe_pictures.h"
@@ -22,6 +23,7 @@
 #include "data/dataset.h"
 #include "data/preprocess.h"
 #include "model/file.h"
+#include "model/names.h"
 #include "planner/pack_for.h"
 #include "transport/link.h"
 
@@ -34,6 +36,9 @@ std::size_t picture_at(std::size_t i, std::size_t used, const data::Dataset& set
 
 /// Where the compiler chooses, rates are measured with widths that it often takes.
 constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
+
+/// Fewer pictures than this say little of the ranges of others.
+constexpr std::size_t kFewPictures = 10;
 
 /// `count` pictures spread evenly over the set, so that a set sorted by class is not calibrated on one class.
 std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::size_t count,
@@ -50,22 +55,35 @@ std::vector<std::vector<float>> load_calibration(const data::Dataset& set, std::
         progress.advance();
     });
     dropped.warn(used);
+    if (used < kFewPictures)
+        warn(fmt::format("calibrated on {} picture{} only: others may leave the ranges that {} set{}", used,
+                         used == 1 ? "" : "s", used == 1 ? "it" : "they", used == 1 ? "s" : ""));
     return pictures;
 }
 
 /// A network that names other classes than the one it was made of is no success, whatever its signal to noise: one
 /// large logit may dominate that.
-void require_agreement(const CompileCommand& command, const compiler::Report& report) {
-    if (report.agreement >= command.least_agreement) return;
-    const std::string what = fmt::format(
-        "the compiled network names the float network's class on {:.1f}% of {} check "
-        "images; at least {:.1f}% are wanted",
-        100 * report.agreement, report.check_images, 100 * command.least_agreement);
+void require_agreement(const CompileCommand& command, const compiler::Report& report, const LabelReport& labels) {
+    std::string what;
+    const char* option = "--least-agreement";
+    if (report.agreement < command.least_agreement) {
+        what = fmt::format(
+            "the compiled network names the float network's class on {:.1f}% of {} check images; at least {:.1f}% are "
+            "wanted",
+            100 * report.agreement, report.check_images, 100 * command.least_agreement);
+    } else if (labels.certain_loss() > command.accuracy_loss) {
+        option = "--accuracy-loss";
+        what = fmt::format(
+            "of {} check images with labels the float network names {} rightly, the compiled one {}; {:.1f}% may be "
+            "lost",
+            labels.images, labels.exact, labels.quantised, 100 * command.accuracy_loss);
+    }
+    if (what.empty()) return;
     if (!command.force)
-        throw Error(ErrorKind::kRange, what +
-                                           ". More or other calibration pictures, or training with quantisation in "
-                                           "mind, may help; --least-agreement sets the threshold, --force writes the "
-                                           "model all the same");
+        throw Error(ErrorKind::kRange,
+                    fmt::format("{}. More or other calibration pictures, or training with quantisation in mind, may "
+                                "help; {} sets the threshold, --force writes the model all the same",
+                                what, option));
     warn(what + ", but --force was given");
 }
 
@@ -90,6 +108,7 @@ void run_compile(const CompileCommand& command) {
     if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
     require_writable(out);
     if (command.place) transport::parse_link(command.place->link);
+    model::check_name(command.options.name, "what --name gives");
     compiler::ImportedModel imported = compiler::import_onnx(command.onnx);
     apply(command.pictures, imported);
     if (!data::takes_pictures(imported.preprocessing))
@@ -119,7 +138,11 @@ void run_compile(const CompileCommand& command) {
         warn(imported.notes[i]);
     if (options.timing) planner::pack_for(*options.timing, result.model);
 
-    require_agreement(command, result.report);
+    LabelReport labels;
+    if (labels_fit(*set, imported.classes, static_cast<std::size_t>(imported.output().size())))
+        labels = count_labels(result.report.verdicts,
+                              [&](std::size_t image) { return set->label(picture_at(image, pictures.size(), *set)); });
+    require_agreement(command, result.report, labels);
     const std::vector<ProbeOutcome> probes = probe(result.model);
     model::save(result.model, out);
     const std::string hint = keys_hint(result.model, planner::key_bytes(result.model));
@@ -129,6 +152,7 @@ void run_compile(const CompileCommand& command) {
     if (command.json) {
         nlohmann::json json = plan_json(result.model, timing);
         json["report"] = precision_json(result.report);
+        json["report"]["labels"] = label_json(labels);
         json["probes"] = nlohmann::json::array();
         for (const ProbeOutcome& p : probes)
             json["probes"].push_back({{"picture", p.picture}, {"overflows", p.overflows}});
@@ -139,7 +163,7 @@ void run_compile(const CompileCommand& command) {
     }
     for (const std::string& note : imported.notes) print_result("note: {}\n", note);
     print_result("{}\n{}", plan_table(result.model, timing), precision_text(result.report, set->description()));
-    print_result("{}", probe_text(probes));
+    print_result("{}{}", label_text(labels), probe_text(probes));
     std::error_code no_size;  // a device or a pipe has none
     const auto bytes = std::filesystem::file_size(out, no_size);
     print_result("wrote {}{}\n", out.string(),

@@ -32,6 +32,8 @@ struct CompileCommand {
     std::size_t calibration_images = 1024;
     /// Share of the check images on which the compiled network must name the same class as the float network.
     double least_agreement = 0.6;
+    /// Where the check images have labels: the accuracy that may be lost to the integers, beyond what chance explains.
+    double accuracy_loss = 0.05;
     bool force = false;  ///< write the model whatever it keeps
     bool json = false;
     int threads = 0;

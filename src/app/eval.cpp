@@ -118,16 +118,12 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
 
 nlohmann::json to_json(const EvalResult& r) {
     nlohmann::json json = {
-        {"images", r.images},
-        {"labelled", r.labelled},
-        {"correct", r.correct},
-        {"accuracy", r.labelled ? static_cast<double>(r.correct) / static_cast<double>(r.labelled) : 0.0},
-        {"overflows", r.overflows},
-        {"images_with_overflow", r.images_with_overflow},
-        {"overflowed", r.overflowed},
-        {"images_clamped", r.images_clamped},
-        {"dropped", r.dropped},
-        {"images_per_minute", r.images_per_minute}};
+        {"images", r.images},         {"labelled", r.labelled},
+        {"correct", r.correct},       {"accuracy", nullptr},  // of a set without labels nothing is known
+        {"overflows", r.overflows},   {"images_with_overflow", r.images_with_overflow},
+        {"overflowed", r.overflowed}, {"images_clamped", r.images_clamped},
+        {"dropped", r.dropped},       {"images_per_minute", r.images_per_minute}};
+    if (r.labelled > 0) json["accuracy"] = static_cast<double>(r.correct) / static_cast<double>(r.labelled);
     if (r.agreement.runs) {
         const PrivateAgreement& a = r.agreement;
         json["private"] = {{"runs", a.runs},

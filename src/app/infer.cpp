@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <future>
@@ -63,8 +64,10 @@ struct Tally {
     std::size_t answers = 0, unreliable = 0, failures = 0;
     bool broken = false;  ///< the rest is not tried
     std::optional<Error> first;
+    std::optional<Error> unkept;  ///< why the file of results could not be written
 
     void close() const {
+        if (unkept) throw Error(*unkept);
         if (first && failures + answers == 1) throw Error(*first);
         if (first)
             throw Error(first->kind(), fmt::format("{} inputs failed, {} were answered; the first failure: {}",
@@ -94,14 +97,18 @@ void run_infer(const InferCommand& command) {
     if (command.json && command.json_lines)
         throw Error(ErrorKind::kInvalidArgument, "--json and --json-lines exclude each other");
     std::vector<std::string> names;
+    if (std::ranges::count(command.inputs, "-") > 1)
+        throw Error(ErrorKind::kInvalidArgument,
+                    "standard input (-) is given more than once, but can be read once only");
     for (const std::string& word : command.inputs)
         for (std::string& name : data::find_inputs(word)) names.push_back(std::move(name));
     if (command.trace) require_writable(*command.trace);
     InferClient first(command);
-    const auto [architecture, digest] = first.with_session([](const protocol::ClientSession& session) {
-        return std::pair(session.model().architecture, session.model().fingerprint);
+    const std::pair served = first.with_session([](const protocol::ClientSession& session) {
+        return std::pair(session.model().architecture, to_hex(session.model().fingerprint));
     });
-    const std::string fingerprint = to_hex(digest);
+    const model::Architecture& architecture = served.first;
+    const std::string& fingerprint = served.second;
     if (architecture.trust_server) warn(fmt::format("as --trust-server allows, the inference is {}", kTrusting));
     std::optional<Results> results;
     if (command.results) results.emplace(*command.results, fingerprint);
@@ -115,6 +122,16 @@ void run_infer(const InferCommand& command) {
     std::optional<Progress> progress;
     if (sessions > 1) progress.emplace("private inferences", names.size());
 
+    // Answers that nobody keeps are not computed: a file that cannot be written ends the run.
+    const auto keep = [&](const Answer& answer) {
+        try {
+            results->add(answer_json(answer, command.profile));
+        } catch (const Error& error) {
+            tally.unkept.emplace(error);
+            tally.broken = true;
+            pool.abandon();
+        }
+    };
     const auto show = [&](Answer answer, double clamped) {
         answer.clamped = clamped;
         answer.ranked = model::rank_classes(answer.result.logits, architecture.classes,
@@ -125,7 +142,7 @@ void run_infer(const InferCommand& command) {
         tally.unreliable += !answer.unreliable.empty();
         ++tally.answers;
         output->answer(answer);
-        if (results) results->add(answer_json(answer, command.profile));
+        if (results) keep(answer);
         if (command.trace) profiles.push_back(answer.profile);
     };
     const auto report = [&](const std::string& name, const Error& error) {
@@ -163,7 +180,7 @@ void run_infer(const InferCommand& command) {
         try {
             inputs = data::load_inputs(name, architecture.preprocessing, architecture.input);
         } catch (const Error& error) {
-            pending.push_back({name, {}, 0, error});
+            pending.push_back({name == "-" ? "standard input" : name, {}, 0, error});
             settle(window - 1);
             continue;
         }

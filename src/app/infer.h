@@ -21,7 +21,7 @@ struct InferCommand : ConnectCommand {
     std::optional<std::filesystem::path> results;  ///< such lines are appended here, and inputs that it has are skipped
     int parallel = 1;                              ///< inferences at a time, each on a connection of its own
     int retries = 0;                               ///< further attempts at an input, each on a fresh connection
-    bool profile = false;                          ///< time and bytes by layer and phase, in the tables or the JSON
+    bool profile = false;                          ///< time and bytes by layer and step, in the tables or the JSON
     std::optional<std::filesystem::path> trace;    ///< where to write trace events (app/profile_report.h)
     int threads = 0;
 };

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/table.h"
 #include "data/file.h"
+#include "model/names.h"
 
 namespace flash::app {
 namespace {
@@ -74,6 +75,9 @@ void apply(const PictureOptions& options, compiler::ImportedModel& imported) {
     }
     if (options.classes.empty()) return;
     imported.classes = data::read_lines(options.classes.string(), kMaxClassBytes);
+    for (const std::string& name : imported.classes)
+        model::check_name(
+            name, fmt::format("the {}. line of {}", &name - imported.classes.data() + 1, options.classes.string()));
     const auto outputs = static_cast<std::size_t>(imported.output().size());
     if (imported.classes.size() != outputs)
         refuse(fmt::format("{} names {} classes, but the network has {} outputs", options.classes.string(),

@@ -160,7 +160,7 @@ nlohmann::json plan_json(const model::Model& model, const planner::Timing* timin
                           {"bytes",
                            {{"upload", c.upload},
                             {"linear_response", c.linear_response},
-                            {"activation_keys", c.server_vectors},
+                            {"vectors", c.server_vectors},
                             {"product_response", c.product_response}}}});
     }
     return {{"name", architecture.name},

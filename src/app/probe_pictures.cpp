@@ -72,6 +72,7 @@ std::vector<ProbeOutcome> probe(const model::Model& model) {
     // As large as the preprocessing wants its short side, so that fine patterns survive it.
     const int side = std::max({input.height, input.width, architecture.preprocessing.resize});
     std::vector<std::vector<float>> values;
+    values.reserve(kinds.size());
     for (const auto& [name, colour] : kinds)
         values.push_back(
             data::preprocess(paint(side, side, colour), architecture.preprocessing, input, std::string(name)));

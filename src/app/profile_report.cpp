@@ -73,8 +73,7 @@ std::string profile_table(const Profile& profile, const std::vector<std::string>
     }
     std::vector<Table::Column> columns{{"layer"}};
     for (int p = 0; p < protocol::kSteps; ++p)
-        if (occurs[static_cast<std::size_t>(p)])
-            columns.push_back({protocol::name_of(static_cast<Step>(p)), Align::kRight});
+        if (occurs[p]) columns.push_back({protocol::name_of(static_cast<Step>(p)), Align::kRight});
     for (const char* header : {"ms", "share", "waiting", "bytes sent", "bytes received"})
         columns.push_back({header, Align::kRight});
     Table table(std::move(columns));
@@ -100,7 +99,7 @@ nlohmann::json profile_json(const Profile& profile) {
     nlohmann::json entries = nlohmann::json::array();
     for (const ProfileEntry& entry : summarise(profile)) {
         entries.push_back({{"layer", entry.layer == Profile::kNoLayer ? nlohmann::json() : nlohmann::json(entry.layer)},
-                           {"phase", protocol::name_of(entry.step)},
+                           {"step", protocol::name_of(entry.step)},
                            {"spans", entry.spans},
                            {"seconds", entry.seconds},
                            {"waiting", protocol::is_waiting(entry.step)},
@@ -131,12 +130,14 @@ nlohmann::json profile_trace(std::span<const Profile* const> profiles) {
 
 std::string profile_trace_text(const std::deque<Profile>& profiles) {
     std::vector<const Profile*> pointers;
+    pointers.reserve(profiles.size());
     for (const Profile& profile : profiles) pointers.push_back(&profile);
     return profile_trace(pointers).dump() + "\n";
 }
 
 std::string profile_trace_text(const std::vector<std::shared_ptr<const Profile>>& profiles) {
     std::vector<const Profile*> pointers;
+    pointers.reserve(profiles.size());
     for (const auto& profile : profiles) pointers.push_back(profile.get());
     return profile_trace(pointers).dump() + "\n";
 }

@@ -12,12 +12,12 @@
 
 namespace flash::app {
 
-/// One row per layer, one column per phase that occurred, in milliseconds; then the layer's time, its share of all, how
+/// One row per layer, one column per step that occurred, in milliseconds; then the layer's time, its share of all, how
 /// much of it was waiting, and bytes. Below the sums of the columns. Times of several threads add up, so that the total
 /// may exceed the wall-clock time, which the caption has. layers: names, in order.
 std::string profile_table(const Profile& profile, const std::vector<std::string>& layers);
 
-/// {"party", "seconds", "entries": [{"layer" (null without one), "phase", "spans", "seconds", "waiting", "bytes_sent",
+/// {"party", "seconds", "entries": [{"layer" (null without one), "step", "spans", "seconds", "waiting", "bytes_sent",
 /// "bytes_received"}]}
 nlohmann::json profile_json(const Profile& profile);
 

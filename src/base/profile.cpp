@@ -90,6 +90,7 @@ std::vector<ProfileEntry> summarise(const Profile& profile) {
         entry.bytes_received += spans[i].bytes_received;
     }
     std::vector<ProfileEntry> out;
+    out.reserve(entries.size());
     for (auto& [key, entry] : entries) out.push_back(entry);
     return out;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/table.h"
 
@@ -14,16 +15,16 @@ constexpr std::uint64_t kBarWidth = 24;
 constexpr const char* kClearLine = "\r\033[K";
 
 std::string clock_time(double seconds) {
-    const auto whole = static_cast<long long>(seconds + 0.5);
+    const auto whole = std::llround(seconds);
     if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
     return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace
 
-Progress::Progress(std::string label, std::uint64_t total) : Progress(std::move(label), total, Options{}) {}
+Progress::Progress(std::string_view label, std::uint64_t total) : Progress(label, total, Options{}) {}
 
-Progress::Progress(std::string label, std::uint64_t total, const Options& options)
+Progress::Progress(std::string_view label, std::uint64_t total, const Options& options)
     : label_(printable(label)),
       total_(total),
       out_(options.out != nullptr ? options.out : stderr),
@@ -46,7 +47,7 @@ void Progress::set(std::uint64_t done) {
     draw_if_due();
 }
 
-void Progress::set_label(std::string label) {
+void Progress::set_label(std::string_view label) {
     const std::lock_guard lock(mutex_);
     label_ = printable(label);
     draw_if_due();

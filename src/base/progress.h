@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace flash {
 
@@ -22,8 +23,8 @@ public:
     };
 
     /// total 0: unknown; then only the count and the time passed are shown.
-    Progress(std::string label, std::uint64_t total);
-    Progress(std::string label, std::uint64_t total, const Options& options);
+    Progress(std::string_view label, std::uint64_t total);
+    Progress(std::string_view label, std::uint64_t total, const Options& options);
     ~Progress();
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
@@ -31,7 +32,7 @@ public:
     void advance(std::uint64_t steps = 1);
     void set(std::uint64_t done);
     /// Replaces the label, e.g. by the name of the layer that is being worked on.
-    void set_label(std::string label);
+    void set_label(std::string_view label);
     /// Clears the line, if one was drawn; the destructor does it too. Later calls draw nothing.
     void finish();
 

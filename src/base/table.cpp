@@ -69,6 +69,12 @@ std::size_t display_width(std::string_view utf8) {
     return width;
 }
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t position = 0; position < text.size();)
+        if (next_code_point(text, position) == kInvalid) return false;
+    return true;
+}
+
 std::string printable(std::string_view utf8) {
     std::string out;
     out.reserve(utf8.size());

@@ -14,6 +14,9 @@ enum class Align { kLeft, kRight };
 /// at all.
 std::size_t display_width(std::string_view utf8);
 
+/// Whether the text is well-formed UTF-8.
+bool is_utf8(std::string_view text);
+
 /// Control characters and broken UTF-8 replaced by '?': names may come from another party's model or from file names,
 /// and must not be able to move the cursor or recolour the terminal.
 std::string printable(std::string_view utf8);

@@ -25,7 +25,7 @@ void add_layers(CLI::App& bench) {
         ->check(CLI::IsMember({1024, 2048}));
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_option("--runs", command->runs, "Runs; the median is reported")->capture_default_str()->check(count());
-    sub->add_option("--json", command->json, kJsonHelp);
+    sub->add_option("--json", command->json, kJsonHelp)->check(not_empty());
     sub->footer(
         "Example:\n  flash bench layers --layer 64x56x56-64-3x3s1 256x14x14-256-3x3s1 --threads 1 --json layers.json");
     sub->callback([command] { comparison::run_layers(*command); });
@@ -56,7 +56,7 @@ void add_network(CLI::App& bench) {
                     "Also over TLS with emulated links: none, lan, wan, or BANDWIDTH,RTT like 400M,40ms");
     sub->add_flag("--scaling", command->scaling,
                   "Also run the server alone, on recorded messages, on 1, 2, 4 ... cores");
-    sub->add_option("--json", command->json, kJsonHelp);
+    sub->add_option("--json", command->json, kJsonHelp)->check(not_empty());
     sub->footer(
         "Examples:\n  flash bench network resnet.flash --onnx resnet.onnx --data cifar100:/data --link lan wan\n  "
         "flash bench network resnet.flash --scaling --runs 15 --json resnet.json");

@@ -40,6 +40,14 @@ CLI::Validator threads() { return whole_number(1, 4096); }
 
 CLI::Validator count() { return whole_number(1, 1'000'000'000); }
 
+CLI::Validator not_empty() {
+    return CLI::Validator(
+        [](std::string& text) {
+            return text.empty() ? std::string("it is empty; leave the option out") : std::string();
+        },
+        "", "");
+}
+
 void check_command(const CLI::App& program, int argc, const char* const* argv) {
     if (argc < 2 || argv[1][0] == '-') return;
     std::string names;

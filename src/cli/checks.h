@@ -17,6 +17,10 @@ CLI::Validator threads();
 /// Pictures, runs, sessions: 1 to a billion.
 CLI::Validator count();
 
+/// A name that is not empty, as one is that comes from a variable of a script which was never set: it would silently
+/// stand for the default.
+CLI::Validator not_empty();
+
 /// Error(kInvalidArgument) with a helpful sentence if the first word is no command of the program, which CLI11 would
 /// call a missing one.
 void check_command(const CLI::App& program, int argc, const char* const* argv);

@@ -18,8 +18,10 @@ void add_infer(CLI::App& program) {
     auto options = std::make_shared<Options>();
     app::InferCommand& command = options->command;
     CLI::App* sub = program.add_subcommand("infer", "Private inference on pictures with a server");
-    sub->add_option("inputs", command.inputs,
-                    "PNG or JPEG pictures, .npy arrays (NCHW, normalised), folders of them, or - for standard input")
+    sub->add_option(
+           "inputs", command.inputs,
+           "PNG or JPEG pictures; .npy arrays of normalised values (one input or many; channels first or last, or "
+           "[N, F]); folders of these; - for standard input")
         ->required();
     add_connect_options(*sub, command);
     sub->add_option(
@@ -32,8 +34,8 @@ void add_infer(CLI::App& program) {
     sub->add_flag("--require-large-ring", command.large_ring,
                   "Refuse models with uploads in the small ring, which is easier to break for whoever has worked on a "
                   "model's public polynomials for long");
-    sub->add_option("--top", command.top, "Classes to show")->capture_default_str()->check(count());
-    sub->add_option("--timeout", options->timeout, "Seconds to wait for the server")
+    sub->add_option("--top", command.top, "Classes to show for each input")->capture_default_str()->check(count());
+    sub->add_option("--timeout", options->timeout, "Seconds to wait for the server at each step")
         ->capture_default_str()
         ->check(seconds());
     sub->add_option("--parallel", command.parallel,
@@ -46,13 +48,15 @@ void add_infer(CLI::App& program) {
         ->capture_default_str()
         ->check(whole_number(0, 1000));
     sub->add_option("--results", command.results,
-                    "Append each answer as a line of JSON to this file, and skip the inputs that it has already");
+                    "Append each answer as a line of JSON to this file, and skip the inputs that it has already")
+        ->check(not_empty());
     sub->add_option("--threads", command.threads, "Threads to compute with (default: all cores)")->check(threads());
-    sub->add_flag("--json", command.json, "Print JSON with all logits instead of tables");
+    sub->add_flag("--json", command.json, "Print one JSON document with all logits instead of tables");
     sub->add_flag("--json-lines", command.json_lines, "Print each answer as a line of JSON as soon as it is there");
-    sub->add_flag("--profile", command.profile, "Add time, waiting and bytes by layer and phase of this side");
+    sub->add_flag("--profile", command.profile, "Add time, waiting and bytes by layer and step of this side");
     sub->add_option("--trace", command.trace,
-                    "File for the same as trace events, for ui.perfetto.dev or chrome://tracing");
+                    "File for the same as trace events, for ui.perfetto.dev or chrome://tracing")
+        ->check(not_empty());
     sub->footer(
         "Examples:\n  flash infer --server 127.0.0.1:7400 --ca ~/.local/state/flash/server.crt cat.jpg dog.png --top "
         "3\n"
@@ -74,7 +78,8 @@ void add_eval(CLI::App& program) {
                     "Run this many also through the real protocol on loopback and compare")
         ->check(count());
     sub->add_option("--trace", command->trace,
-                    "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing");
+                    "File for trace events of both parties in these, for ui.perfetto.dev or chrome://tracing")
+        ->check(not_empty());
     sub->add_option("--threads", command->threads, "Threads to compute with (default: all cores)")->check(threads());
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer("Example:\n  flash eval resnet.flash --data cifar10:/data --limit 1000 --private 20");

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "app/shortage.h"
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/off_disk.h"
@@ -80,6 +81,10 @@ int main(int argc, char** argv) {
         complain(fmt::format("flash: {}\n", flash::printable_lines(error.what())));
         return flash::exit_code(error.kind());
     } catch (const std::exception& error) {
+        if (const auto lack = flash::app::shortage(error)) {
+            complain(fmt::format("flash: {}\n", *lack));
+            return flash::app::kShortageStatus;
+        }
         complain(fmt::format("flash: internal error: {}\n", flash::printable_lines(error.what())));
         return flash::exit_code(flash::ErrorKind::kInternal);
     }

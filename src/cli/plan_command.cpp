@@ -27,6 +27,7 @@ void add_plan(CLI::App& program) {
                     "Write the model packed anew for this link and these cores to this file; its weights, and the "
                     "slots that they are "
                     "made for, stay as they are")
+        ->check(not_empty())
         ->excludes(bytes);
     sub->add_flag("--json", command->json, "Print JSON instead of tables");
     sub->footer(

@@ -32,29 +32,37 @@ void add_serve(CLI::App& program) {
     CLI::Option* cache = sub->add_option(
         "--cache", command.load.cache,
         "Where work done at the first start is kept for the next (default: MODEL.cache). As secret as the model");
-    sub->add_flag("!--no-cache", command.load.use_cache, "Neither read nor write that file")->excludes(cache);
+    cache->check(not_empty());
+    sub->add_flag_callback(
+           "--no-cache", [options] { options->command.load.use_cache = false; }, "Neither read nor write that file")
+        ->excludes(cache);
     sub->add_option("--transform-memory", options->transform_mib,
                     "MiB that weights may take in a faster form, about 8 n bytes for each pair of an uploaded and a "
                     "result ciphertext; 0: none")
         ->capture_default_str()
         ->check(whole_number(0, 1 << 20));
-    sub->add_option("--listen", command.listen, "ADDR:PORT; port 0 takes a free one")->capture_default_str();
+    sub->add_option("--listen", command.listen, "HOST:PORT; port 0 takes a free one, :PORT all addresses")
+        ->capture_default_str();
     sub->add_option("--cert", command.identity.certificate,
-                    "Certificate chain (PEM); default: self-signed, kept in --cert-dir");
+                    "Certificate chain (PEM) (default: self-signed, kept in --cert-dir)");
     sub->add_option("--key", command.identity.key, "Private key (PEM) of --cert");
     sub->add_option("--cert-dir", command.identity.directory,
-                    "Where the self-signed server.crt and server.key are kept (default: ~/.local/state/flash)");
+                    "Where the self-signed server.crt and server.key are kept (default: ~/.local/state/flash)")
+        ->check(not_empty());
     sub->add_option(
         "--host", command.identity.hosts,
         "Names and addresses that the self-signed certificate must name; where it does not, a new one is made");
     sub->add_flag("--renew-certificate", command.identity.renew, "Make a new self-signed certificate");
-    sub->add_option("--port-file", command.port_file, "Write the bound port here once the server is ready");
+    sub->add_option("--port-file", command.port_file, "Write the bound port here once the server is ready")
+        ->check(not_empty());
     sub->add_option("--access", command.access.list,
                     "Access list (JSON): who may ask, by token or client certificate, for which models and how often. "
-                    "Without one, everybody may");
+                    "Without one, everybody may")
+        ->check(not_empty());
     sub->add_option("--client-ca", command.settings.client_ca,
                     "Certificates (PEM) whose holders issue client certificates; without --access, each client needs "
-                    "one");
+                    "one")
+        ->check(not_empty());
     sub->add_option("--inferences-per-minute", command.access.strangers.inferences_per_minute,
                     "Most inferences a minute of one address whose clients have no account; 0: any")
         ->capture_default_str()
@@ -64,7 +72,8 @@ void add_serve(CLI::App& program) {
         ->check(whole_number(0, 1'000'000'000));
     sub->add_option("--budgets", command.budgets,
                     "File (SQLite) in which inferences are counted, so that a restart forgets none; several servers of "
-                    "one machine may share it");
+                    "one machine may share it")
+        ->check(not_empty());
     sub->add_option("--max-sessions", command.settings.max_sessions,
                     "Clients at a time; more are refused, and told when to come again")
         ->capture_default_str()
@@ -92,8 +101,9 @@ void add_serve(CLI::App& program) {
         ->capture_default_str()
         ->check(whole_number(0, 86'400));
     sub->add_option("--http", command.http,
-                    "ADDR:PORT for health, models and metrics over HTTP without TLS: for the operator only");
-    sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready");
+                    "HOST:PORT for health, models and metrics over HTTP without TLS: for the operator only");
+    sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready")
+        ->check(not_empty());
     sub->add_flag("--public-metrics", command.settings.public_metrics,
                   "Answer /metrics to whoever connects to --listen, too");
     sub->add_option("--log-format", command.log_format, "text or json")

@@ -60,7 +60,7 @@ public:
         const std::size_t turn = result_.seconds.size() % pictures_.size();
         const Picture& picture = pictures_[turn];
         const LocalSession::Outcome outcome = session_.infer(picture.input);
-        if (result_.seconds.empty() || outcome.seconds < result_.seconds.min()) result_.phases = outcome.result.seconds;
+        if (result_.seconds.empty() || outcome.seconds < result_.seconds.min()) result_.steps = outcome.result.seconds;
         result_.seconds.add(outcome.seconds);
         result_.bytes_up = outcome.bytes_up;
         result_.bytes_down = outcome.bytes_down;

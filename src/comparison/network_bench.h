@@ -27,7 +27,7 @@ struct ConnectionResult {
     std::string link;  ///< bandwidth and round trip, "none" where nothing is emulated
     Samples seconds;
     double predicted_seconds = 0;  ///< by the planner, from rates measured before the runs
-    protocol::StepSeconds phases;  ///< of the client, in the fastest run
+    protocol::StepSeconds steps;   ///< of the client, in the fastest run
     std::uint64_t bytes_up = 0, bytes_down = 0;
     int round_trips = 0;
     std::vector<Check> checks;  ///< as many as pictures

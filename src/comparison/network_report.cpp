@@ -96,9 +96,9 @@ nlohmann::json to_json(const NetworkResult& r) {
             entry["bytes_per_activation_value"] = static_cast<double>(c.bytes_up + c.bytes_down) / values;
             entry["ns_per_activation_value"] = 1e9 * c.seconds.median() / values;
         }
-        entry["client_phases_s"] = {
-            {"setup", c.phases.setup},     {"encrypt", c.phases.encrypt},        {"wait_linear", c.phases.wait_linear},
-            {"decrypt", c.phases.decrypt}, {"wait_keys", c.phases.wait_vectors}, {"respond", c.phases.respond}};
+        entry["client_steps_s"] = {
+            {"setup", c.steps.setup},     {"encrypt", c.steps.encrypt},           {"wait_linear", c.steps.wait_linear},
+            {"decrypt", c.steps.decrypt}, {"wait_vectors", c.steps.wait_vectors}, {"respond", c.steps.respond}};
         const Sum sum = over_connection(c);
         const auto [difference, bound] = worst(r, c);
         entry["correctness"] = {{"correct", r.correct(c)},

@@ -88,11 +88,11 @@ void Builder::refuse_linear_activation(int base, const Quadratic& poly, const st
             refuse(node, fmt::format("the activation of {} is linear in channel {} (its quadratic coefficient is zero "
                                      "there). Give every channel "
                                      "a quadratic coefficient that is not zero",
-                                     bases_[static_cast<std::size_t>(base)].linear.name, c));
+                                     bases_[base].linear.name, c));
 }
 
 int Builder::materialise(const Part& part, const std::string& node) {
-    Base& from = bases_[static_cast<std::size_t>(part.base)];
+    Base& from = bases_[part.base];
     for (const auto& [known, value] : from.values)
         if (known == part.curve) return value;
     if (!part.sine()) refuse_linear_activation(part.base, part.poly(), node);
@@ -105,7 +105,7 @@ int Builder::materialise(const Part& part, const std::string& node) {
 /// curve has no room for.
 void Builder::make_value(Part& part, const std::string& node) {
     Part origin = part;
-    for (const auto& [known, value] : bases_[static_cast<std::size_t>(part.base)].values)
+    for (const auto& [known, value] : bases_[part.base].values)
         if (relate(part.curve, known)) origin.curve = known;
     const Relation relation = *relate(part.curve, origin.curve);
     const int value = materialise(origin, node);
@@ -125,10 +125,10 @@ Quadratic Builder::in_normalised(const Base& base, const Quadratic& poly) const 
 }
 
 std::optional<Linear> Builder::combine(const Part& part, const std::string& node) {
-    Base& from = bases_[static_cast<std::size_t>(part.base)];
+    Base& from = bases_[part.base];
     const std::size_t channels = part.channels();
     const Quadratic poly = in_normalised(from, part.poly());
-    if (!from.span) {
+    if (!from.two_activations) {
         for (double a : poly.a)
             if (a == 0) return std::nullopt;
         // a u^2 + b u + c and a u^2 - b' u, with b' = b if b is large enough beside a: their differences are then
@@ -144,11 +144,14 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
         if (from.normalised) scale_channels(normalised, from.normalised->b, from.normalised->c);
         const int width = 2 * normalised.shape.channels;
         Linear twice = compiler::add(embed(normalised, 0, width), embed(normalised, width / 2, width), 1);
-        from.span.emplace(both, add_layer(from, std::move(twice), both, node));
+        from.two_activations = {both, add_layer(from, std::move(twice), both, node)};
     }
-    const Quadratic& both = from.span->first;
-    FloatTerm term{
-        from.span->second, {}, model::TermKind::kConvolution, {}, std::vector<double>(channels * 2 * channels, 0.0)};
+    const Quadratic& both = from.two_activations->polynomials;
+    FloatTerm term{from.two_activations->value,
+                   {},
+                   model::TermKind::kConvolution,
+                   {},
+                   std::vector<double>(channels * 2 * channels, 0.0)};
     Linear result{"", from.linear.shape, {}, std::vector<double>(channels, 0.0)};
     for (std::size_t c = 0; c < channels; ++c) {
         const double a1 = both.a[c], b1 = both.b[c], a2 = both.a[c + channels], b2 = both.b[c + channels];
@@ -166,12 +169,12 @@ std::optional<Linear> Builder::combine(const Part& part, const std::string& node
 int Builder::base_of_value(const Part& origin, int value) {
     for (std::size_t i = 0; i < bases_.size(); ++i)
         if (bases_[i].origin && *bases_[i].origin == origin) return static_cast<int>(i);
-    bases_.push_back({identity(value, layers_[static_cast<std::size_t>(value - 1)].output), {}, origin, 0, {}, {}});
+    bases_.push_back({identity(value, layers_[value - 1].output), {}, origin, 0, {}, {}});
     return static_cast<int>(bases_.size()) - 1;
 }
 
 void Builder::align(Part& left, Part& right) const {
-    compiler::align(left, right, [&](int base) { return bases_[static_cast<std::size_t>(base)].origin; });
+    compiler::align(left, right, [&](int base) { return bases_[base].origin; });
 }
 
 Part Builder::add(Part& left, Part& right, double sign, const std::string& node) {
@@ -219,7 +222,7 @@ Part Builder::multiply(Part& left, Part& right, const std::string& node) {
                    "a*x*x + b*x + c, with a "
                    "linear layer between two of them");
     }
-    std::optional<Quadratic>& normalised = bases_[static_cast<std::size_t>(left.base)].normalised;
+    std::optional<Quadratic>& normalised = bases_[left.base].normalised;
     const bool usable = std::ranges::all_of(left.poly().a, [](double a) { return a == 0; }) &&
                         std::ranges::none_of(left.poly().b, [](double b) { return b == 0; });
     if (!normalised && usable) normalised = left.poly();
@@ -313,7 +316,7 @@ Tensor Builder::clip(Tensor tensor, double low, double high, const std::string& 
 }
 
 Linear Builder::linear(const Part& part, bool allow_bias, const std::string& node) {
-    Base& base = bases_[static_cast<std::size_t>(part.base)];
+    Base& base = bases_[part.base];
     if (!part.curved()) {
         Linear result = base.linear;
         scale_channels(result, part.poly().b, part.poly().c);
@@ -331,7 +334,7 @@ Linear Builder::linear(const Part& part, bool allow_bias, const std::string& nod
     }
     const std::size_t before = base.values.size();
     const int value = materialise(part, node);
-    if (!part.sine() && allow_bias && base.values.size() > before) ++base.combinable;
+    if (!part.sine() && allow_bias && base.values.size() > before) ++base.replaceable;
     return identity(value, base.linear.shape);
 }
 
@@ -343,92 +346,6 @@ Linear Builder::linear(const Tensor& tensor, bool allow_bias, const std::string&
         sum = first == 0 ? std::move(own) : compiler::add(std::move(sum), std::move(own), 1);
     });
     return sum;
-}
-
-std::set<int> Builder::several_activations() const {
-    std::set<int> found;
-    for (std::size_t i = 0; i < bases_.size(); ++i)
-        if (bases_[i].combinable > 1) found.insert(static_cast<int>(i));
-    return found;
-}
-
-std::vector<LeftOutClip> Builder::left_out_clips(const std::vector<int>& renumbered, const Part& last) const {
-    std::vector<LeftOutClip> result;
-    for (const Clip& clip : clips_) {
-        // The layer whose linear result the clipped tensor is a polynomial of.
-        Part part = clip.part;
-        const Base* base = &bases_[static_cast<std::size_t>(part.base)];
-        if (base->origin && !part.curved()) {
-            Part origin = *base->origin;
-            rescale(origin, part.poly().b, part.poly().c);
-            part = std::move(origin);
-            base = &bases_[static_cast<std::size_t>(part.base)];
-        }
-        if (const auto* sine = std::get_if<Sine>(&part.curve)) {
-            for (std::size_t c = 0; c < sine->channels(); ++c)
-                if (sine->constant[c] - sine->amplitude[c] < clip.low ||
-                    sine->constant[c] + sine->amplitude[c] > clip.high)
-                    refuse(clip.node, fmt::format("it limits a sine of {:.4g} .. {:.4g} to {:.4g} .. {:.4g}. Private "
-                                                  "inference cannot limit values: train the network without it",
-                                                  sine->constant[c] - sine->amplitude[c],
-                                                  sine->constant[c] + sine->amplitude[c], clip.low, clip.high));
-            continue;
-        }
-        Quadratic limited = part.poly();
-        int layer = 0;
-        for (const auto& [curve, value] : base->values)
-            layer = std::max(layer, renumbered[static_cast<std::size_t>(value)]);
-        if (base->span && renumbered[static_cast<std::size_t>(base->span->second)] > 0) {
-            layer = renumbered[static_cast<std::size_t>(base->span->second)];
-            limited = in_normalised(*base, limited);
-        }
-        if (layer == 0 && part.base == last.base && !last.curved()) {
-            // The result layer computes last.poly of it.
-            const std::optional<Relation> relation = relate(limited, last.poly());
-            if (relation) {
-                limited = relation->line();
-                layer = renumbered.back();
-            }
-        }
-        if (layer == 0)
-            refuse(clip.node,
-                   "no activation follows it, so its range is not calibrated. Remove it, or put the activation x*x + x "
-                   "behind it");
-        result.push_back({clip.node, static_cast<std::size_t>(layer) - 1, limited, clip.low, clip.high});
-    }
-    return result;
-}
-
-Network Builder::finish(const Tensor& result, const std::string& node) {
-    Linear last = linear(result, true, node);
-    Network network;
-    network.input = input_;
-    layers_.push_back(
-        {last.name.empty() ? node : last.name, std::move(last.terms), std::move(last.bias), last.shape, std::nullopt});
-
-    std::vector<bool> needed(layers_.size(), false);
-    needed.back() = true;
-    for (std::size_t i = layers_.size(); i-- > 0;)
-        for (const FloatTerm& term : layers_[i].terms)
-            if (needed[i] && term.source > 0) needed[static_cast<std::size_t>(term.source - 1)] = true;
-    std::vector<int> renumbered(layers_.size() + 1, 0);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-        if (!needed[i]) continue;
-        for (FloatTerm& term : layers_[i].terms) term.source = renumbered[static_cast<std::size_t>(term.source)];
-        network.layers.push_back(std::move(layers_[i]));
-        renumbered[i + 1] = static_cast<int>(network.layers.size());
-    }
-    if (network.layers.size() > static_cast<std::size_t>(model::kMaxLayers))
-        refuse(node, fmt::format("the network has more than {} layers", model::kMaxLayers));
-    network.clips = left_out_clips(renumbered, result.parts.back());
-    for (const LeftOutClip& clip : network.clips)
-        if (network.layers[clip.layer].sine())
-            refuse(
-                clip.node,
-                "a sine follows it, whose values have no range that they could be held to. Train the network without "
-                "it");
-    network.prepare();
-    return network;
 }
 
 }  // namespace flash::compiler

@@ -69,10 +69,17 @@ private:
         Linear linear;
         std::vector<std::pair<Curve, int>> values;  // activations of this expression that are values
         std::optional<Part> origin;                 // this expression is a value: that curve of that base
-        int combinable = 0;                         // of the values, those whose readers bear a constant
-        std::optional<Quadratic> normalised;        // the first linear function of it that was squared
-        std::optional<std::pair<Quadratic, int>>
-            span;  // both activations of every channel, as polynomials of that function, and their value
+        // How many of the values have readers that a constant may be added for: linear combinations of two activations
+        // could stand for all of these.
+        int replaceable = 0;
+        std::optional<Quadratic> normalised;  // the first linear function u of this expression that was squared
+        // The two activations of every channel of which the others are linear combinations: as polynomials of u, for
+        // all channels the first and then the second, and the value that holds them.
+        struct TwoActivations {
+            Quadratic polynomials;
+            int value;
+        };
+        std::optional<TwoActivations> two_activations;
     };
     struct Clip {
         Part part;

@@ -50,12 +50,11 @@ Check run_twin(const model::Model& model, const Calibration& calibration, std::s
             twin.run(model::quantise_input(model.architecture, images[index]), rounding, keep_layers);
         const std::vector<double>& logits = calibration.logits[index];
         Check own;
-        own.images = 1;
         own.logits = compare_logits(logits, run.logits);
         own.use = run.use;
         own.overflows = run.overflows;
-        own.agree = std::ranges::max_element(logits) - logits.begin() ==
-                    std::ranges::max_element(run.logits) - run.logits.begin();
+        own.verdicts = {{index, static_cast<int>(std::ranges::max_element(logits) - logits.begin()),
+                         static_cast<int>(std::ranges::max_element(run.logits) - run.logits.begin())}};
         compare(index, run, own);
         const std::lock_guard lock(mutex);
         total.add(own);
@@ -82,8 +81,11 @@ void Check::add(const Check& other) {
     for (std::size_t i = 0; i < other.layers.size(); ++i) layers[i].add(other.layers[i]);
     keep_larger(use, other.use);
     overflows += other.overflows;
-    agree += other.agree;
-    images += other.images;
+    verdicts.insert(verdicts.end(), other.verdicts.begin(), other.verdicts.end());
+}
+
+std::int64_t Check::agree() const {
+    return std::ranges::count_if(verdicts, [](const Verdict& v) { return v.exact == v.quantised; });
 }
 
 Check check_logits(const model::Model& model, const Calibration& calibration,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/calibrate.h"
+#include "compiler/compile_report.h"
 #include "compiler/margin.h"
 #include "compiler/network.h"
 #include "compiler/quantise.h"
@@ -22,7 +23,9 @@ struct Check {
     std::vector<Snr> layers;  ///< of the pre-activations; empty from check_logits()
     std::vector<double> use;  ///< [layer] largest |acc| / (T/4)
     std::int64_t overflows = 0;
-    std::int64_t agree = 0, images = 0;
+    std::vector<Verdict> verdicts;  ///< of each image, numbered as in `images`; in any order
+
+    std::int64_t agree() const;
 
     void add(const Check& other);
 };

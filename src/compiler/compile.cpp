@@ -14,6 +14,7 @@
 #include "compiler/network.h"
 #include "compiler/outliers.h"
 #include "compiler/search.h"
+#include "model/names.h"
 #include "packing/choose_packing.h"
 #include "scheme/direct_noise.h"
 
@@ -83,8 +84,8 @@ void prove_clips_idle(const Network& network, const std::vector<LayerRange>& ran
 
 std::string margin_text(const std::vector<LayerRange>& ranges, const CompileOptions& options, std::int64_t images) {
     if (std::ranges::all_of(std::span(ranges).first(ranges.size() - 1), &LayerRange::periodic))
-        return fmt::format("sines have no range; the logits have one, with a margin of {:.2f} on {} images",
-                           ranges.back().margin, images);
+        return fmt::format("{}the logits have a range with a margin of {:.2f} on {} images",
+                           ranges.size() > 1 ? "sines have none; " : "", ranges.back().margin, images);
     const LayerRange& first = *std::ranges::find_if_not(ranges, &LayerRange::periodic);
     if (first.source == MarginSource::kGiven) return fmt::format("margin of {:g} as given", options.margin);
     if (first.source == MarginSource::kAssumed)
@@ -139,6 +140,7 @@ std::vector<std::size_t> worst_layers(const std::vector<LayerReport>& layers) {
 CompileResult compile(const ImportedModel& imported, std::span<const std::vector<float>> given,
                       const CompileOptions& options) {
     check_options(options);
+    model::check_name(options.name, "what the model is to be called");
     const Network& network = *imported.network;
     const auto report_progress = [&](double from, double to, const char* phase) {
         return std::function<void(double)>([&options, from, to, phase](double fraction) {
@@ -147,6 +149,8 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     };
     const SoundCalibration sound = calibrate_soundly(network, given, report_progress(0, 0.5, "calibrating"));
     const Calibration& calibration = sound.calibration;
+    require(calibration.largest_input() > 0, ErrorKind::kInvalidArgument,
+            "all calibration pictures are zero: no range follows from them");
     std::vector<std::vector<float>> kept;
     if (!sound.outliers.empty())
         for (const std::size_t i : sound.kept) kept.push_back(given[i]);
@@ -174,6 +178,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     model::validate(model);
 
     Report& report = result.report;
+    const std::int64_t agree = found.check.agree();
     const Check layers = check_layers(network, model, found.quantised.shift, calibration, images, found.checked,
                                       report_progress(0.9, 1, "measuring layers"));
     report.layers = layer_reports(network, calibration, model, found, layers);
@@ -181,12 +186,16 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
     report.candidates = std::move(found.candidates);
     report.snr_db = found.check.logits.db();
     report.predicted_snr_db = found.predicted_snr_db;
-    report.agreement = static_cast<double>(found.check.agree) / static_cast<double>(found.check.images);
+    report.verdicts = std::move(found.check.verdicts);
+    for (Verdict& verdict : report.verdicts)
+        if (!kept.empty()) verdict.image = sound.kept[verdict.image];
+    std::ranges::sort(report.verdicts, {}, &Verdict::image);
+    report.agreement = static_cast<double>(agree) / static_cast<double>(report.verdicts.size());
     report.margin = margin_text(ranges, options, calibration.images);
     report.calibration_images = calibration.images;
     report.outliers = sound.outliers;
-    report.check_images = found.check.images;
-    report.proof_images = found.proof.images;
+    report.check_images = static_cast<std::int64_t>(report.verdicts.size());
+    report.proof_images = static_cast<std::int64_t>(found.proof.verdicts.size());
     return result;
 }
 

@@ -40,6 +40,13 @@ struct CandidateReport {
     std::string problem;
 };
 
+/// The top classes of a check image.
+struct Verdict {
+    std::size_t image = 0;  ///< as the calibration images were given
+    int exact = 0;          ///< of the float network
+    int quantised = 0;      ///< of the integers
+};
+
 struct Report {
     std::vector<LayerReport> layers;
     std::vector<CandidateReport> candidates;
@@ -50,6 +57,7 @@ struct Report {
     std::string margin;                   ///< how the margin was chosen and what that assumes
     std::int64_t calibration_images = 0;  ///< without those that were left out
     std::vector<Outlier> outliers;        ///< images that were left out
+    std::vector<Verdict> verdicts;        ///< of all check images, in their order
     std::int64_t check_images = 0;        ///< spread evenly over the calibration images: SNR and agreement
     std::int64_t proof_images = 0;        ///< these and those that reach furthest: no value may leave its range on them
 };

@@ -50,8 +50,8 @@ bool fuse_quadratic(GraphNode& convolution, const Quadratic& poly) {
 bool fuse_sum(GraphNode& sum, FloatGraph& graph, const std::vector<int>& readers) {
     for (std::size_t side : {1u, 0u}) {
         const int value = sum.inputs[side], other = sum.inputs[1 - side];
-        if (value == 0 || value == other || readers[static_cast<std::size_t>(value)] != 1) continue;
-        GraphNode& operand = graph.nodes[static_cast<std::size_t>(value - 1)];
+        if (value == 0 || value == other || readers[value] != 1) continue;
+        GraphNode& operand = graph.nodes[value - 1];
         if (operand.kind != Kind::kConvolution || operand.activation || operand.inputs.size() != 1) continue;
         GraphNode fused = std::move(operand);
         fused.inputs.push_back(other);
@@ -78,7 +78,7 @@ void fuse(FloatGraph& graph) {
     // end.
     std::vector<int> readers(graph.nodes.size() + 1, 0);
     for (const GraphNode& node : graph.nodes)
-        for (int input : node.inputs) ++readers[static_cast<std::size_t>(input)];
+        for (int input : node.inputs) ++readers[input];
     for (GraphNode& node : graph.nodes) {
         if (node.kind == Kind::kSum) fuse_sum(node, graph, readers);
         if (node.kind != Kind::kQuadratic || node.inputs[0] == 0 ||
@@ -96,7 +96,7 @@ void fuse(FloatGraph& graph) {
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
         GraphNode& node = graph.nodes[i];
         if (node.inputs.empty()) continue;
-        for (int& input : node.inputs) input = renumbered[static_cast<std::size_t>(input)];
+        for (int& input : node.inputs) input = renumbered[input];
         kept.push_back(std::move(node));
         renumbered[i + 1] = static_cast<int>(kept.size());
     }

@@ -21,13 +21,13 @@ public:
         tensors_.push_back(builder_.input());
         for (const Operation& operation : graph.operations)
             tensors_.push_back(std::visit([&](const auto& what) { return apply(what, operation); }, operation.what));
-        network_ = builder_.finish(tensors_[static_cast<std::size_t>(graph.result)], "output");
+        network_ = builder_.finish(tensors_[graph.result], "output");
     }
     Network& network() { return network_; }
     std::set<int> several_activations() const { return builder_.several_activations(); }
 
 private:
-    Tensor& tensor(int value) { return tensors_[static_cast<std::size_t>(value)]; }
+    Tensor& tensor(int value) { return tensors_[value]; }
 
     Tensor apply(const Convolve& what, const Operation& operation) {
         return builder_.convolve(tensor(what.of), what.weights, operation.output.channels, what.window, what.bias,

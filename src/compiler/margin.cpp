@@ -69,6 +69,7 @@ std::vector<LayerRange> choose_ranges(const Network& network, const Calibration&
         const std::size_t channels = seen.size();
         const double largest = calibration.largest(l);
         std::vector<double> peaks;
+        peaks.reserve(channels);
         for (const ChannelStatistics& channel : seen) peaks.push_back(channel.largest);
         const double floor = network.layers[l].activation ? options.channel_floor : 1;
         LayerRange range;

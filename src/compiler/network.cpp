@@ -24,16 +24,13 @@ void sum_pool(const std::vector<double>& in, const model::Shape& shape, const mo
                                    static_cast<std::size_t>(sy)) *
                                       static_cast<std::size_t>(shape.width) +
                                   static_cast<std::size_t>(sx)];
-                out.push_back(sum * static_cast<double>(levels.rows[static_cast<std::size_t>(y)] *
-                                                        levels.columns[static_cast<std::size_t>(x)]));
+                out.push_back(sum * static_cast<double>(levels.rows[y] * levels.columns[x]));
             }
 }
 
 }  // namespace
 
-const model::Shape& Network::value_shape(int value) const {
-    return value == 0 ? input : layers.at(static_cast<std::size_t>(value - 1)).output;
-}
+const model::Shape& Network::value_shape(int value) const { return value == 0 ? input : layers.at(value - 1).output; }
 
 model::Shape Network::pooled_shape(const FloatTerm& term) const {
     model::Shape shape = value_shape(term.source);
@@ -61,7 +58,7 @@ std::vector<double> Network::evaluate(std::span<const float> image,
     require(prepared_.size() == layers.size(), ErrorKind::kInternal, "the network was not prepared");
     std::vector<std::size_t> last_use(layers.size() + 1, 0);
     for (std::size_t i = 0; i < layers.size(); ++i)
-        for (const FloatTerm& term : layers[i].terms) last_use[static_cast<std::size_t>(term.source)] = i;
+        for (const FloatTerm& term : layers[i].terms) last_use[term.source] = i;
 
     std::vector<std::vector<double>> values(layers.size() + 1);
     values[0].assign(image.begin(), image.end());
@@ -75,7 +72,7 @@ std::vector<double> Network::evaluate(std::span<const float> image,
             std::fill_n(x.begin() + static_cast<std::ptrdiff_t>(o * plane), plane, layer.bias[o]);
         for (std::size_t t = 0; t < layer.terms.size(); ++t) {
             const FloatTerm& term = layer.terms[t];
-            const std::vector<double>* source = &values[static_cast<std::size_t>(term.source)];
+            const std::vector<double>* source = &values[term.source];
             if (term.pool) {
                 sum_pool(*source, value_shape(term.source), *term.pool, pooled);
                 source = &pooled;

@@ -33,8 +33,7 @@ double bytes(const ErrorModel& model, const Precision& precision, const BitCosts
     for (std::size_t l = 0; l < model.layers(); ++l) {
         sum += costs.response[l] * precision.share_bits[l];
         const int bits = packing::least_upload_bits(model.weight_energy(precision, l), precision.share_bits[l]);
-        for (int source : model.sources(l))
-            upload[static_cast<std::size_t>(source)] = std::max(upload[static_cast<std::size_t>(source)], bits);
+        for (int source : model.sources(l)) upload[source] = std::max(upload[source], bits);
     }
     for (std::size_t v = 0; v < upload.size(); ++v) sum += costs.upload[v] * upload[v];
     return sum;
@@ -87,7 +86,7 @@ BitCosts bit_costs(const Network& network) {
              static_cast<double>(network.layers[l].output.size())) /
             8);
     for (const packing::Stream& stream : plan.streams)
-        costs.upload[static_cast<std::size_t>(stream.source)] +=
+        costs.upload[stream.source] +=
             static_cast<double>(stream.polynomials()) * static_cast<double>(stream.sent_coefficients()) / 8;
     return costs;
 }

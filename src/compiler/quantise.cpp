@@ -142,8 +142,7 @@ private:
         for (const FloatTerm& term : layer_.terms) {
             double multiplier = 1;
             if (term.kind == TermKind::kConvolution) {
-                const std::vector<double> per_channel =
-                    largest(term, values[static_cast<std::size_t>(term.source)].unit);
+                const std::vector<double> per_channel = largest(term, values[term.source].unit);
                 double most = 0;
                 for (std::size_t o = 0; o < channels_; ++o)
                     if (!constant(o)) most = std::max(most, per_channel[o]);
@@ -230,7 +229,7 @@ private:
 
     void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess,
                              const std::vector<double>& correction) const {
-        const double most_bias = 2 * (modulus_ / 4);
+        const auto most_bias = static_cast<double>(2 * (modulus_ / 4));
         std::vector<std::uint32_t> moduli;  // of what the layer activates
         if (layer_.activation) moduli = architecture_.channel_moduli(static_cast<int>(index_) + 1);
         const double steps = modulus_ / std::ldexp(1.0, m_);  // accumulator units per unit of X
@@ -255,7 +254,7 @@ private:
             shift.push_back(of.shift);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;
-            const double quarter = moduli[o] / 4;
+            const auto quarter = static_cast<double>(moduli[o] / 4);
             if (layer_.quadratic())
                 out.kappa.push_back(bounded(of.kappa, quarter, "a linear coefficient of the activation"));
             out.offset.push_back(bounded(of.offset, quarter, "a constant of the activation"));
@@ -344,25 +343,6 @@ double largest_on_pixels(const Network& network, const Calibration& calibration,
 }
 
 }  // namespace
-
-model::Architecture skeleton(const Network& network) {
-    model::Architecture a;
-    a.plain_bits = model::kMaxPlainBits;
-    a.input = network.input;
-    a.input_scale = a.output_scale = 1;
-    a.input_limit = 1;
-    for (const FloatLayer& layer : network.layers) {
-        model::Layer& out = a.layers.emplace_back();
-        out.name = layer.name;
-        for (const FloatTerm& term : layer.terms)
-            out.terms.push_back({term.source, term.pool, term.kind, term.window, term.groups});
-        out.output = layer.output;
-        out.share_bits = model::kMinShareBits;
-        out.activation = layer.activation.has_value();
-        if (layer.sine()) out.curve = model::Curve::kSine, out.amplitude = model::kAmplitudes.front();
-    }
-    return a;
-}
 
 Quantised quantise(const Network& network, const Calibration& calibration, const std::vector<LayerRange>& ranges,
                    double pixel_bound, const Precision& precision, const model::SlotChoice& slots) {

@@ -1,5 +1,7 @@
 #include "data/file.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace flash::data {
@@ -7,7 +9,10 @@ namespace flash::data {
 std::vector<std::string> read_lines(const std::string& path, std::uint64_t max_bytes) {
     const std::vector<std::uint8_t> bytes = read_file(path, max_bytes);
     std::vector<std::string> lines;
-    for (std::size_t start = 0; start < bytes.size();) {
+    // The mark that some editors put in front of UTF-8 is no part of the first line.
+    static constexpr std::uint8_t kMark[] = {0xef, 0xbb, 0xbf};
+    const bool marked = bytes.size() >= 3 && std::equal(std::begin(kMark), std::end(kMark), bytes.begin());
+    for (std::size_t start = marked ? 3 : 0; start < bytes.size();) {
         std::size_t end = start;
         while (end < bytes.size() && bytes[end] != '\n') ++end;
         std::string line(bytes.begin() + static_cast<std::ptrdiff_t>(start),

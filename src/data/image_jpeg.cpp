@@ -49,28 +49,12 @@ void on_progress(j_common_ptr info) {
     }
 }
 
-/// The EXIF orientation (1: upright, also where there is none) in a marker APP1.
-int exif_orientation(const jpeg_marker_struct& marker) {
-    const auto* data = reinterpret_cast<const std::uint8_t*>(marker.data);
-    const std::size_t size = marker.data_length;
-    if (size < 14 || std::memcmp(data, "Exif\0\0", 6) != 0) return 1;
-    const std::uint8_t* tiff = data + 6;
-    const std::size_t room = size - 6;
-    const bool little = tiff[0] == 'I';
-    const auto read = [&](std::size_t at, int bytes) -> std::size_t {
-        std::size_t value = 0;
-        for (int i = 0; i < bytes; ++i)
-            value = value << 8 | tiff[at + static_cast<std::size_t>(little ? bytes - 1 - i : i)];
-        return value;
-    };
-    const std::size_t directory = read(4, 4);
-    if (directory > room || room - directory < 2) return 1;
-    const std::size_t entries = std::min(read(directory, 2), (room - directory - 2) / 12);
-    for (std::size_t i = 0; i < entries; ++i) {
-        const std::size_t entry = directory + 2 + 12 * i;
-        if (read(entry, 2) == 0x0112) return static_cast<int>(read(entry + 8, 2));
-    }
-    return 1;
+constexpr std::size_t kExifMark = 6;  // bytes in front of the data in a marker APP1
+
+int exif_orientation_of(const jpeg_marker_struct& marker) {
+    if (marker.data_length < kExifMark || std::memcmp(marker.data, "Exif\0\0", kExifMark) != 0) return 1;
+    return exif_orientation(reinterpret_cast<const std::uint8_t*>(marker.data) + kExifMark,
+                            marker.data_length - kExifMark);
 }
 
 enum class Outcome { kDone, kDamaged, kBadExtents, kCmyk };
@@ -95,7 +79,7 @@ Outcome decode(jpeg_decompress_struct& info, ErrorManager& manager, jpeg_progres
     jpeg_start_decompress(&info);
     image = Image(grey ? 1 : 3, static_cast<int>(info.output_height), static_cast<int>(info.output_width));
     for (const jpeg_marker_struct* marker = info.marker_list; marker != nullptr; marker = marker->next)
-        if (marker->marker == JPEG_APP0 + 1) orientation = std::max(orientation, exif_orientation(*marker));
+        if (marker->marker == JPEG_APP0 + 1) orientation = std::max(orientation, exif_orientation_of(*marker));
     while (info.output_scanline < info.output_height) {
         JSAMPROW row = image.row(static_cast<int>(info.output_scanline));
         jpeg_read_scanlines(&info, &row, 1);
@@ -129,9 +113,7 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& name) 
             throw Error(ErrorKind::kFile,
                         fmt::format("JPEG picture '{}' is damaged or truncated: {}", name, manager.message));
     }
-    if (orientation > 1 && orientation <= 8)
-        image.dropped =
-            fmt::format("its EXIF orientation ({}): the pixels are taken as they lie in the file", orientation);
+    image.dropped = dropped_orientation(orientation);
     return image;
 }
 

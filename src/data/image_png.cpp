@@ -42,6 +42,7 @@ struct State {
     png_infop info = nullptr;
     png_uint_32 width = 0, height = 0;
     bool transparent = false;
+    int orientation = 1;
 };
 
 /// Owns nothing itself: all that has a destructor lives in the caller, because longjmp passes over destructors here.
@@ -69,7 +70,10 @@ Outcome decode(Reader& reader, State& state, Image& image) {
     if (png_get_rowbytes(state.png, state.info) != image.row_bytes()) png_error(state.png, "rows of an odd size");
     for (int pass = 0; pass < passes; ++pass)
         for (int y = 0; y < image.height; ++y) png_read_row(state.png, image.row(y), nullptr);
-    png_read_end(state.png, nullptr);
+    png_read_end(state.png, state.info);  // EXIF data may come before or behind the pixels
+    png_uint_32 size = 0;
+    png_bytep exif = nullptr;
+    if (png_get_eXIf_1(state.png, state.info, &size, &exif) != 0) state.orientation = exif_orientation(exif, size);
     return Outcome::kDone;
 }
 
@@ -87,7 +91,9 @@ Image decode_png(std::span<const std::uint8_t> bytes, const std::string& name) {
     if (outcome != Outcome::kDone)
         throw Error(ErrorKind::kFile,
                     fmt::format("PNG picture '{}' is damaged or truncated: {}", name, reader.message));
-    if (state.transparent) image.dropped = "its transparency";
+    image.dropped = dropped_orientation(state.orientation);
+    if (state.transparent)
+        image.dropped = image.dropped.empty() ? "its transparency" : "its transparency and " + image.dropped;
     return image;
 }
 

@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "data/dataset_formats.h"
 #include "data/image.h"
 #include "data/npy.h"
@@ -38,6 +40,19 @@ std::vector<std::uint8_t> read_standard_input() {
             throw Error(ErrorKind::kFile,
                         fmt::format("standard input is too large: the limit is {} bytes", kImageMaxFileBytes));
     }
+}
+
+bool is_npy(std::span<const std::uint8_t> bytes) {
+    return bytes.size() >= kNpyMark.size() && std::memcmp(bytes.data(), kNpyMark.data(), kNpyMark.size()) == 0;
+}
+
+/// An array under another name than *.npy.
+bool starts_as_npy(const std::string& path) {
+    const RandomAccessFile file(path);
+    std::array<std::uint8_t, kNpyMark.size()> first{};
+    if (file.size() < first.size()) return false;
+    file.read_at(0, first);
+    return is_npy(first);
 }
 
 /// An array of one input or several, already in memory.
@@ -77,7 +92,8 @@ std::vector<std::string> find_inputs(const std::string& word) {
     for (const fs::directory_entry& entry : fs::directory_iterator(word, error)) {
         const std::string name = entry.path().filename().string();
         const bool wanted = has_image_suffix(name) || name.ends_with(".npy");
-        if (wanted && !name.starts_with('.') && entry.is_regular_file()) found.push_back(entry.path().string());
+        std::error_code unknown;  // of a link that leads nowhere; what is no file is said when it is read
+        if (wanted && !name.starts_with('.') && !entry.is_directory(unknown)) found.push_back(entry.path().string());
     }
     if (error) throw Error(ErrorKind::kFile, fmt::format("cannot read the folder {}: {}", word, error.message()));
     if (found.empty())
@@ -92,12 +108,10 @@ std::vector<Input> load_inputs(const std::string& path, const model::Preprocessi
     };
     if (path == kStandardInput) {
         const std::vector<std::uint8_t> bytes = read_standard_input();
-        const bool npy =
-            bytes.size() >= kNpyMark.size() && std::memcmp(bytes.data(), kNpyMark.data(), kNpyMark.size()) == 0;
-        return npy ? split(parse_npy(bytes, "standard input"), shape, "standard input")
-                   : from_picture(decode_image(bytes, "standard input"), "standard input");
+        return is_npy(bytes) ? split(parse_npy(bytes, "standard input"), shape, "standard input")
+                             : from_picture(decode_image(bytes, "standard input"), "standard input");
     }
-    if (!path.ends_with(".npy")) return from_picture(read_image(path), path);
+    if (!path.ends_with(".npy") && !starts_as_npy(path)) return from_picture(read_image(path), path);
     const std::unique_ptr<Dataset> set = open_npy_set(path);
     if (set->size() > kMaxInputs) {
         throw Error(

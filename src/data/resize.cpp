@@ -28,8 +28,8 @@ std::vector<Taps> triangle_taps(int source, int target) {
     std::vector<double> weights;
     for (int i = 0; i < target; ++i) {
         const double centre = (i + 0.5) * scale;
-        const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
-        const int last = std::min(static_cast<int>(centre + support + 0.5), source);
+        const int first = std::max(static_cast<int>(std::trunc(centre - support + 0.5)), 0);
+        const int last = std::min(static_cast<int>(std::trunc(centre + support + 0.5)), source);
         weights.clear();
         double sum = 0;
         for (int x = first; x < last; ++x) {
@@ -37,11 +37,11 @@ std::vector<Taps> triangle_taps(int source, int target) {
             weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
             sum += weights.back();
         }
-        Taps& tap = taps[static_cast<std::size_t>(i)];
+        Taps& tap = taps[i];
         tap.first = first;
         for (const double weight : weights) {
             tap.weights.push_back(
-                static_cast<std::int32_t>(0.5 + (sum != 0 ? weight / sum : weight) * (1 << kWeightBits)));
+                static_cast<std::int32_t>(std::trunc(0.5 + (sum != 0 ? weight / sum : weight) * (1 << kWeightBits))));
         }
     }
     return taps;
@@ -73,7 +73,7 @@ Image resize_height(const Image& image, int height) {
     const std::size_t row_bytes = image.row_bytes();
     Image out(image.channels, height, image.width);
     for (int y = 0; y < height; ++y) {
-        const Taps& tap = taps[static_cast<std::size_t>(y)];
+        const Taps& tap = taps[y];
         const std::uint8_t* source = image.row(tap.first);
         std::uint8_t* target = out.row(y);
         for (std::size_t x = 0; x < row_bytes; ++x) target[x] = filtered(source + x, row_bytes, tap);

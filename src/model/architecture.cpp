@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/names.h"
 #include "model/sine.h"
 
 namespace flash::model {
@@ -16,6 +17,11 @@ namespace {
 
 void check(bool condition, const std::string& what) {
     if (!condition) refuse(what);
+}
+
+void check_text(const std::string& name, const std::string& what) {
+    const std::string fault = fault_of_name(name);
+    check(fault.empty(), what + ": " + fault);
 }
 
 int window_extent(int extent, int pad_before, int pad_after, int reach, int stride) {
@@ -151,9 +157,7 @@ PoolLevels pool_levels(const Shape& shape, const Window& window) {
     return levels;
 }
 
-const Shape& Architecture::value_shape(int value) const {
-    return value == 0 ? input : layers.at(static_cast<std::size_t>(value - 1)).output;
-}
+const Shape& Architecture::value_shape(int value) const { return value == 0 ? input : layers.at(value - 1).output; }
 
 Shape Architecture::pooled_shape(const Term& term) const {
     Shape shape = value_shape(term.source);
@@ -178,28 +182,28 @@ int Architecture::plain_bits_of(int value) const {
 }
 
 std::uint32_t Architecture::plain_modulus(int value, int channel) const {
-    return plain_moduli(slots,
-                        plain_bits_of(value))[static_cast<std::size_t>(channel_group(value, channel, slots.moduli))];
+    return plain_moduli(slots, plain_bits_of(value))[channel_group(value, channel, slots.moduli)];
 }
 
 std::vector<std::uint32_t> Architecture::channel_moduli(int value) const {
     const std::span<const std::uint32_t> moduli = plain_moduli(slots, plain_bits_of(value));
+    const int channels = value_shape(value).channels;
     std::vector<std::uint32_t> result;
-    for (int c = 0; c < value_shape(value).channels; ++c)
-        result.push_back(moduli[static_cast<std::size_t>(channel_group(value, c, slots.moduli))]);
+    result.reserve(static_cast<std::size_t>(channels));
+    for (int c = 0; c < channels; ++c) result.push_back(moduli[channel_group(value, c, slots.moduli)]);
     return result;
 }
 
 std::vector<std::uint32_t> Architecture::layer_moduli(int layer) const {
     std::vector<std::uint32_t> result;
-    for (const Term& term : layers[static_cast<std::size_t>(layer)].terms)
+    for (const Term& term : layers[layer].terms)
         for (std::uint32_t modulus : plain_moduli(slots, plain_bits_of(term.source)))
             if (std::ranges::count(result, modulus) == 0) result.push_back(modulus);
     return result;
 }
 
 std::uint32_t Architecture::bias_modulus(int layer) const {
-    return plain_moduli(slots, plain_bits_of(layers[static_cast<std::size_t>(layer)].terms.front().source)).front();
+    return plain_moduli(slots, plain_bits_of(layers[layer].terms.front().source)).front();
 }
 
 std::int64_t Architecture::activation_values() const {
@@ -210,7 +214,7 @@ std::int64_t Architecture::activation_values() const {
 }
 
 void validate(const Architecture& architecture) {
-    check(architecture.name.size() <= kMaxNameBytes, "the name is too long");
+    check_text(architecture.name, "the name");
     check_plain_bits(architecture, architecture.plain_bits, "the plaintext moduli");
     check_shape(architecture.input, "input");
     check(positive(architecture.input_scale), "the input scale is not a positive number");
@@ -224,8 +228,8 @@ void validate(const Architecture& architecture) {
     const auto layers = static_cast<int>(std::min(architecture.layers.size(), std::size_t{kMaxLayers} + 1));
     check(in_range(layers, 1, kMaxLayers), fmt::format("there must be 1 to {} layers", kMaxLayers));
     for (int index = 0; index < layers; ++index) {
-        const Layer& layer = architecture.layers[static_cast<std::size_t>(index)];
-        check(layer.name.size() <= kMaxNameBytes, fmt::format("the name of layer {} is too long", index));
+        const Layer& layer = architecture.layers[index];
+        check_text(layer.name, fmt::format("the name of layer {}", index));
         const std::string what = fmt::format("layer {} ({})", index, layer.name);
         check_shape(layer.output, what);
         check(in_range(layer.share_bits, kMinShareBits, kMaxShareBits),
@@ -249,15 +253,14 @@ void validate(const Architecture& architecture) {
         architecture.classes.empty() ||
             static_cast<std::int64_t>(architecture.classes.size()) == architecture.output_shape().size(),
         fmt::format("{} class names for {} outputs", architecture.classes.size(), architecture.output_shape().size()));
-    for (const std::string& name : architecture.classes)
-        check(name.size() <= kMaxNameBytes, "a class name is too long");
+    for (const std::string& name : architecture.classes) check_text(name, "a class name");
 }
 
 std::vector<int> value_depths(const Architecture& architecture) {
     std::vector<int> depths{0};
     for (const Layer& layer : architecture.layers) {
         int deepest = 0;
-        for (const Term& term : layer.terms) deepest = std::max(deepest, depths[static_cast<std::size_t>(term.source)]);
+        for (const Term& term : layer.terms) deepest = std::max(deepest, depths[term.source]);
         depths.push_back(deepest + 1);
     }
     return depths;

@@ -23,11 +23,11 @@ Table make_table() {
     Table table;
     for (std::size_t d = 0; d < kSlotDegrees.size(); ++d)
         for (int width = 0; width < kWidths; ++width) {
-            Row& row = table[d][static_cast<std::size_t>(width)];
+            Row& row = table[d][width];
             const std::uint32_t top = std::uint32_t{1} << (kMinPlainBits + width),
                                 step = 2 * static_cast<std::uint32_t>(kSlotDegrees[d]);
             for (std::uint32_t p = top - step + 1; p >= top / 8 * 7 && row.count < kMaxSlotModuli; p -= step)
-                if (lattice::is_prime(p)) row.primes[static_cast<std::size_t>(row.count++)] = p;
+                if (lattice::is_prime(p)) row.primes[row.count++] = p;
         }
     return table;
 }
@@ -37,8 +37,7 @@ const Row* find_row(int degree, int plain_bits) {
     static const Table table = make_table();
     const auto at = std::ranges::find(kSlotDegrees, degree);
     if (at == kSlotDegrees.end() || plain_bits < kMinPlainBits || plain_bits > kMaxPlainBits) return nullptr;
-    return &table[static_cast<std::size_t>(at - kSlotDegrees.begin())]
-                 [static_cast<std::size_t>(plain_bits - kMinPlainBits)];
+    return &table[at - kSlotDegrees.begin()][plain_bits - kMinPlainBits];
 }
 
 }  // namespace

@@ -14,9 +14,7 @@ std::vector<RankedClass> rank_classes(std::span<const float> logits, const std::
                                       std::size_t top) {
     std::vector<int> order(logits.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-        return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
-    });
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return logits[a] > logits[b]; });
     double sum = 0;
     const double largest = logits.empty() ? 0 : logits[static_cast<std::size_t>(order[0])];
     // Of infinite logits, which cannot be subtracted, all that are largest count alike.

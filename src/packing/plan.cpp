@@ -127,7 +127,8 @@ ResultBlock result_block(const LinearPlan& plan, const model::Shape& output, int
 std::vector<ResultRun> result_runs(const LinearPlan& plan, const model::Shape& output, int polynomial) {
     const ResultBlock block = result_block(plan, output, polynomial);
     std::vector<ResultRun> runs;
-    runs.reserve(static_cast<std::size_t>((block.last - block.first) * (block.row_end - block.row_begin)));
+    runs.reserve(static_cast<std::size_t>(block.last - block.first) *
+                 static_cast<std::size_t>(block.row_end - block.row_begin));
     for (int channel = block.first; channel < block.last; ++channel)
         for (int row = block.row_begin; row < block.row_end; ++row)
             runs.push_back({static_cast<std::uint32_t>((channel * output.height + row) * output.width),

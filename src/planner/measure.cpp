@@ -30,7 +30,6 @@ namespace flash::planner {
 
 namespace {
 
-using transport::Message;
 namespace message_type = protocol::message_type;
 namespace step = protocol::step;
 using Clock = std::chrono::steady_clock;

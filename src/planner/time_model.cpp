@@ -46,6 +46,7 @@ private:
 template <class Of>
 std::vector<double> column(const std::vector<LayerWork>& work, Of of) {
     std::vector<double> values;
+    values.reserve(work.size());
     for (const LayerWork& layer : work) values.push_back(static_cast<double>(of(layer)));
     return values;
 }

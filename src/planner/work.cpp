@@ -136,6 +136,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
 std::vector<LayerWork> network_work(const model::Architecture& architecture, const packing::Plan& plan,
                                     const protocol::InferenceCost& cost, const Rates& rates) {
     std::vector<LayerWork> work;
+    work.reserve(architecture.layers.size());
     for (int l = 0; l < static_cast<int>(architecture.layers.size()); ++l)
         work.push_back(layer_work(architecture, plan, cost, l, rates));
     return work;

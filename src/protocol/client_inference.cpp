@@ -135,9 +135,9 @@ public:
         run([this, polynomial, response = std::move(response)] {
             inference_.decrypt(layer_, polynomial, response);
             if (missing_.empty()) return;
-            const model::Shape& output = inference_.model_.architecture.layers[static_cast<std::size_t>(layer_)].output;
-            for (const packing::ResultRun& run : packing::result_runs(
-                     inference_.model_.plan.layers[static_cast<std::size_t>(layer_)], output, polynomial))
+            const model::Shape& output = inference_.model_.architecture.layers[layer_].output;
+            for (const packing::ResultRun& run :
+                 packing::result_runs(inference_.model_.plan.layers[layer_], output, polynomial))
                 for (std::size_t element = run.element, end = element + run.count; element < end;) {
                     const ChunkPart part = activation_.part_at(layer_, element);
                     const std::size_t count = std::min(part.count, end - element);
@@ -226,8 +226,8 @@ private:
 };
 
 void ClientInference::run_layer(int layer) {
-    const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
-    const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
+    const model::Layer& description = model_.architecture.layers[layer];
+    const packing::LinearPlan& linear = model_.plan.layers[layer];
     const std::size_t values = static_cast<std::size_t>(description.output.size());
     pre_activations_ = SecretVector<std::uint32_t>(values);
     if (description.activation) share_ = SecretVector<std::uint32_t>(values);
@@ -269,8 +269,8 @@ void ClientInference::run_layer(int layer) {
 
 void ClientInference::decrypt(int layer, int polynomial, const Message& response) {
     ProfileSpan span(profile_, layer, step::kDecrypt);
-    const model::Layer& description = model_.architecture.layers[static_cast<std::size_t>(layer)];
-    const packing::LinearPlan& linear = model_.plan.layers[static_cast<std::size_t>(layer)];
+    const model::Layer& description = model_.architecture.layers[layer];
+    const packing::LinearPlan& linear = model_.plan.layers[layer];
     const auto runs = packing::result_runs(linear, description.output, polynomial);
     const auto positions = packing::result_positions(linear, description.output, polynomial);
     const std::size_t count = positions.size();

@@ -41,7 +41,7 @@ InferenceCost cost_of(const model::Architecture& architecture, const packing::Pl
         const packing::LinearPlan& linear = plan.layers[l];
         LayerCost c;
         for (int id : linear.uploads) {
-            const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            const packing::Stream& stream = plan.streams[id];
             c.upload_ciphertexts += stream.polynomials();
             c.upload += static_cast<std::uint64_t>(stream.polynomials()) * (kHeader + upload_bytes(stream));
         }

@@ -100,9 +100,9 @@ void PreparedModel::compute_halves(const std::function<void(double)>& progress) 
     std::map<int, std::vector<std::uint32_t>> streams;  // the expanded `a` halves that some later layer still reads
     for (int l = 0; l < count; ++l) {
         if (progress) progress(kLayers + (1 - kLayers) * l / count);
-        const packing::LinearPlan& linear = plan_.layers[static_cast<std::size_t>(l)];
+        const packing::LinearPlan& linear = plan_.layers[l];
         for (int id : linear.uploads) {
-            const packing::Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
+            const packing::Stream& stream = plan_.streams[id];
             const std::size_t polynomials = static_cast<std::size_t>(stream.polynomials()), n = stream.degree();
             std::vector<std::uint32_t>& a = streams[id];
             a.resize(polynomials * n);
@@ -111,12 +111,11 @@ void PreparedModel::compute_halves(const std::function<void(double)>& progress) 
                                  std::span(a).subspan(p * n, n));
             });
         }
-        PreparedLayer& layer = layers_[static_cast<std::size_t>(l)];
+        PreparedLayer& layer = layers_[l];
         layer.a.assign(static_cast<std::size_t>(linear.polynomials()) * linear.degree(), 0);
         apply_whole(
             layer.map, plan_, l, [&](int id) { return std::span<const std::uint32_t>(streams.at(id)); }, layer.a);
-        std::erase_if(streams,
-                      [&](const auto& s) { return plan_.streams[static_cast<std::size_t>(s.first)].last_layer <= l; });
+        std::erase_if(streams, [&](const auto& s) { return plan_.streams[s.first].last_layer <= l; });
     }
 }
 

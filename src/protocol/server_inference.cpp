@@ -75,7 +75,7 @@ void ServerInference::run_layers(const Message& start, const std::function<void(
     for (int l = 0; l < layers; ++l) {
         receive_uploads(l);
         linear(l);
-        if (model_.architecture().layers[static_cast<std::size_t>(l)].activation)
+        if (model_.architecture().layers[l].activation)
             activation(l);
         else
             result(l);
@@ -111,8 +111,8 @@ std::span<const std::uint8_t> ServerInference::take_keys(const Message& start) {
 
 void ServerInference::receive_uploads(int layer) {
     std::uint32_t index = 0;
-    for (int id : model_.plan().layers[static_cast<std::size_t>(layer)].uploads) {
-        const packing::Stream& stream = model_.plan().streams[static_cast<std::size_t>(id)];
+    for (int id : model_.plan().layers[layer].uploads) {
+        const packing::Stream& stream = model_.plan().streams[id];
         const std::size_t count = static_cast<std::size_t>(stream.polynomials()), n = stream.degree();
         std::vector<Message> messages;
         {
@@ -130,7 +130,7 @@ void ServerInference::receive_uploads(int layer) {
         ProfileSpan span(profile_, layer, step::kLinear);
         // Received ciphertext and server's share together: whoever finds both finds the share, so the sum is wiped like
         // one.
-        SecretVector<std::uint32_t>& b = streams_[static_cast<std::size_t>(id)];
+        SecretVector<std::uint32_t>& b = streams_[id];
         b = SecretVector<std::uint32_t>(count * n);
         SecretVector<std::uint32_t> scaled;
         const scheme::LevelledShare share = values_.stream_input(stream, model_.architecture(), scaled);
@@ -149,12 +149,10 @@ void ServerInference::receive_uploads(int layer) {
 }
 
 void ServerInference::linear(int layer) {
-    const packing::LinearPlan& linear = model_.plan().layers[static_cast<std::size_t>(layer)];
-    const auto stream_of = [&](int id) {
-        return std::span<const std::uint32_t>(streams_[static_cast<std::size_t>(id)]);
-    };
-    pre_activations_ = SecretVector<std::uint32_t>(
-        static_cast<std::size_t>(model_.architecture().layers[static_cast<std::size_t>(layer)].output.size()));
+    const packing::LinearPlan& linear = model_.plan().layers[layer];
+    const auto stream_of = [&](int id) { return std::span<const std::uint32_t>(streams_[id]); };
+    pre_activations_ =
+        SecretVector<std::uint32_t>(static_cast<std::size_t>(model_.architecture().layers[layer].output.size()));
     OrderedSender sender(channel_, send_thread_, static_cast<std::size_t>(linear.polynomials()), profile_, layer);
     for (int band = 0; band < linear.bands; ++band) {
         SecretVector<std::uint32_t> results(linear.result_words(band));
@@ -255,7 +253,7 @@ void ServerInference::activation(int layer) {
 
 void ServerInference::result(int layer) {
     ProfileSpan span(profile_, layer, step::kSend);
-    const int bits = model_.architecture().layers[static_cast<std::size_t>(layer)].share_bits;
+    const int bits = model_.architecture().layers[layer].share_bits;
     std::vector<std::uint8_t> payload(result_share_bytes(bits, pre_activations_.size()));
     lattice::pack(std::span<const std::uint32_t>(pre_activations_), bits, payload);
     span.sent(transport::kFrameHeaderBytes + payload.size());

@@ -30,7 +30,7 @@ public:
           plan_(plan),
           last_upload_(plan.layers.size(), -1) {
         for (const packing::Stream& stream : plan.streams) {
-            int& last = last_upload_[static_cast<std::size_t>(stream.source)];
+            int& last = last_upload_[stream.source];
             last = std::max(last, stream.first_layer);
         }
     }
@@ -38,10 +38,10 @@ public:
     std::uint64_t shares(int layer) const {
         std::uint64_t words = 0, copies = 0;
         for (int value = 0; value <= layer; ++value)
-            if (last_upload_[static_cast<std::size_t>(value)] >= layer)
+            if (last_upload_[value] >= layer)
                 words += static_cast<std::uint64_t>(architecture_.value_shape(value).size());
-        for (int id : plan_.layers[static_cast<std::size_t>(layer)].uploads) {
-            const packing::Stream& stream = plan_.streams[static_cast<std::size_t>(id)];
+        for (int id : plan_.layers[layer].uploads) {
+            const packing::Stream& stream = plan_.streams[id];
             copies = std::max(copies, (stream.pool ? 2 : 1) * static_cast<std::uint64_t>(stream.shape.size()));
         }
         return kWord * (words + copies);
@@ -74,7 +74,7 @@ SessionMemory session_memory(const model::Architecture& architecture, const pack
         const std::uint64_t output = kWord * static_cast<std::uint64_t>(architecture.layers[l].output.size());
         std::uint64_t read = 0;  // what a product makes of its inputs: four words for each of a band's
         for (int id : linear.term_streams) {
-            const packing::Stream& stream = plan.streams[static_cast<std::size_t>(id)];
+            const packing::Stream& stream = plan.streams[id];
             read = std::max(read, 4 * polynomial_bytes(stream, stream.polynomials_per_band));
         }
         const std::uint64_t results = linear.result_words(0) * kWord;

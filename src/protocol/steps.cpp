@@ -8,8 +8,8 @@ namespace flash::protocol {
 
 const char* name_of(Step step) {
     static constexpr std::array<const char*, kSteps> kNames = {
-        "setup",   "prepare upload",  "encrypt", "send",      "wait upload", "linear",       "mask",  "wait linear",
-        "decrypt", "activation keys", "prepare", "wait keys", "respond",     "wait product", "finish"};
+        "setup",   "prepare upload", "encrypt", "send",         "wait upload", "linear",       "mask",  "wait linear",
+        "decrypt", "vectors",        "prepare", "wait vectors", "respond",     "wait product", "finish"};
     const auto at = static_cast<std::size_t>(step);
     require(at < kNames.size(), ErrorKind::kInternal, "unknown step");
     return kNames[at];

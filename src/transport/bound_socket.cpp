@@ -40,6 +40,8 @@ BoundSocket::BoundSocket(const Address& address) : socket_(std::make_unique<Sock
     if (address.host.empty() && endpoint.protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(false), code);
     acceptor.bind(endpoint, code);
     check(code);
+    acceptor.listen(asio::socket_base::max_listen_connections, code);
+    check(code);
     const auto bound = acceptor.local_endpoint(code);
     check(code);
     address_ = {bound.address().to_string(), bound.port()};

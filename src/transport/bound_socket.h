@@ -7,10 +7,9 @@
 
 namespace flash::transport {
 
-/// A TCP socket that is bound and does not listen yet: nobody can connect, and whoever listens there already is found
-/// out now. (Of two that are bound at the same time, the first to listen keeps the address; SO_REUSEADDR, without which
-/// a server could not be started again at once, allows that.) Closed when it is destroyed, unless a server took it
-/// over.
+/// A TCP socket that is bound and listens, so that of two that ask for one address at the same moment one is told so
+/// now: with SO_REUSEADDR, without which a server could not be started again at once, two may be bound, but one only
+/// may listen. Whoever connects waits until a server takes the socket over, or is cut off when it is closed.
 class BoundSocket {
 public:
     /// Port 0: a free one; empty host: all addresses. Error(kNetwork) if the address is in use or not local.

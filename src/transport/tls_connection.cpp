@@ -47,8 +47,8 @@ void TlsConnection::tune_socket() {
 
 void TlsConnection::start() {
     asio::dispatch(stream_.get_executor(), [self = shared_from_this()] {
-        if (self->phase_ != Phase::kHandshake) return;  // closed in the meantime
-        self->phase_ = Phase::kOpen;
+        if (self->stage_ != Stage::kHandshake) return;  // closed in the meantime
+        self->stage_ = Stage::kOpen;
         self->read_buffer_.resize(kRecordBytes);
         self->record_.reserve(kRecordBytes);
         self->on_readable();  // what came right behind the handshake may have been read with it
@@ -57,7 +57,7 @@ void TlsConnection::start() {
 }
 
 void TlsConnection::abort_handshake() {
-    if (phase_ == Phase::kHandshake) hard_close();
+    if (stage_ == Stage::kHandshake) hard_close();
 }
 
 Limits TlsConnection::limits() const {

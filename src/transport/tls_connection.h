@@ -64,7 +64,7 @@ public:
     static constexpr std::chrono::milliseconds kLinger{2'000};
 
 private:
-    enum class Phase { kHandshake, kOpen, kShutdown, kClosed };
+    enum class Stage { kHandshake, kOpen, kShutdown, kClosed };
     enum class Input { kDry, kMore, kEnded };  // what the read loop is to expect
 
     // On the strand.
@@ -109,7 +109,7 @@ private:
     TrafficCounters counters_;
 
     // Strand only.
-    Phase phase_ = Phase::kHandshake;
+    Stage stage_ = Stage::kHandshake;
     FrameDecoder decoder_;
     std::optional<WebSocket> web_socket_;
     std::vector<std::uint8_t> wrapped_;  // a message of it that is being made

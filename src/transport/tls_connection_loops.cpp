@@ -26,10 +26,10 @@ void TlsConnection::read() {
 }
 
 void TlsConnection::on_readable() {
-    const Input input = phase_ == Phase::kOpen ? read_available() : Input::kDry;
-    if (phase_ == Phase::kShutdown) drain_available();
+    const Input input = stage_ == Stage::kOpen ? read_available() : Input::kDry;
+    if (stage_ == Stage::kShutdown) drain_available();
     // After the end there is nothing to wait for, until the shutdown starts the loop again to drain.
-    reading_ = phase_ != Phase::kClosed && !(input == Input::kEnded && phase_ == Phase::kOpen);
+    reading_ = stage_ != Stage::kClosed && !(input == Input::kEnded && stage_ == Stage::kOpen);
     if (!reading_) return;
     if (input == Input::kMore) {
         asio::post(stream_.get_executor(), [self = shared_from_this()] { self->on_readable(); });
@@ -41,7 +41,7 @@ void TlsConnection::on_readable() {
 TlsConnection::Input TlsConnection::read_available() {
     // OpenSSL holds input that the socket no longer shows as readable: the loop must go on until there is none.
     Input input = Input::kMore;
-    for (std::size_t total = 0; input == Input::kMore && total < kReadTurnBytes && phase_ == Phase::kOpen;) {
+    for (std::size_t total = 0; input == Input::kMore && total < kReadTurnBytes && stage_ == Stage::kOpen;) {
         asio::error_code code;
         const std::size_t bytes = stream_.read_some(read_buffer_, code);
         total += bytes;
@@ -62,12 +62,12 @@ TlsConnection::Input TlsConnection::read_available() {
     }
     deliver();
     // Only the last ping of a peer that does not read is remembered.
-    if (web_socket_ && phase_ == Phase::kOpen && !writing_) {
+    if (web_socket_ && stage_ == Stage::kOpen && !writing_) {
         asio::error_code ignored;  // a connection that has broken shows itself in the reading
         if (const auto pong = web_socket_->take_pong()) stream_.write(*pong, ignored);
     }
     // Reading may make an answer, such as one to a change of keys.
-    if (phase_ == Phase::kOpen && !writing_ && stream_.pending() > 0) flush();
+    if (stage_ == Stage::kOpen && !writing_ && stream_.pending() > 0) flush();
     return input;
 }
 
@@ -146,7 +146,7 @@ std::string TlsConnection::lost(const asio::error_code& code) const {
 // ---- write loop ----
 
 void TlsConnection::pump() {
-    if (writing_ || phase_ != Phase::kOpen) return;
+    if (writing_ || stage_ != Stage::kOpen) return;
     bool closing = false;
     if (take_batch(closing)) {
         asio::error_code code;
@@ -226,7 +226,7 @@ void TlsConnection::flush() {
     if (writing_) {
         stream_.socket().async_wait(asio::socket_base::wait_write,
                                     [self = shared_from_this()](const asio::error_code&) {
-                                        if (self->phase_ == Phase::kOpen) self->flush();
+                                        if (self->stage_ == Stage::kOpen) self->flush();
                                     });
     } else if (code) {
         on_write_error();
@@ -253,7 +253,7 @@ void TlsConnection::on_write_error() {
 // linger timer fires, and only then close.
 
 void TlsConnection::shut_down() {
-    phase_ = Phase::kShutdown;
+    stage_ = Stage::kShutdown;
     arm_linger();
     if (web_socket_) {
         asio::error_code ignored;
@@ -271,7 +271,7 @@ void TlsConnection::finish_shutdown() {
     if (code == asio::error::would_block) {
         stream_.socket().async_wait(asio::socket_base::wait_write,
                                     [self = shared_from_this()](const asio::error_code&) {
-                                        if (self->phase_ == Phase::kShutdown) self->finish_shutdown();
+                                        if (self->stage_ == Stage::kShutdown) self->finish_shutdown();
                                     });
         return;
     }
@@ -287,7 +287,7 @@ void TlsConnection::drain_available() {
 }
 
 void TlsConnection::arm_linger() {
-    if (std::exchange(linger_armed_, true) || phase_ == Phase::kClosed) return;
+    if (std::exchange(linger_armed_, true) || stage_ == Stage::kClosed) return;
     linger_.expires_after(std::min(kLinger, limits().timeout));
     linger_.async_wait([self = shared_from_this()](const asio::error_code& code) {
         if (!code) self->hard_close();
@@ -295,8 +295,8 @@ void TlsConnection::arm_linger() {
 }
 
 void TlsConnection::hard_close() {
-    if (phase_ == Phase::kClosed) return;
-    phase_ = Phase::kClosed;
+    if (stage_ == Stage::kClosed) return;
+    stage_ = Stage::kClosed;
     linger_.cancel();
     asio::error_code ignored;
     stream_.socket().close(ignored);

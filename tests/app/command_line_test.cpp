@@ -2,7 +2,9 @@
 // right.
 
 #include "app/command.h"
+#include "app/shortage.h"
 #include "base/error.h"
+#include "data/npy.h"
 
 namespace flash {
 namespace {
@@ -49,6 +51,8 @@ TEST_F(CommandLine, OfTheProgram) {
         {{"serve", "--help"}, 0, "--renew-certificate"},
         {{"infer", "--help"}, 0, "--retry"},
         {{"compile", "--help"}, 0, "--classes"},
+        {{"compile", "--help"}, 0, "operator sets 7 to 23"},
+        {{"infer", "--help"}, 0, "- for standard input"},
         {{"--version"}, 0, "flash "},
     });
 }
@@ -79,6 +83,9 @@ TEST_F(CommandLine, OfPlan) {
         {{"plan", net, "--bytes-only", "--replan", "x"}, 2, "--replan"},
         {{"plan", net, "--replan", dir_ / "no/such"}, 5, "its folder: No such file"},
         {{"plan", net, "--replan", dir_ / "folder"}, 5, "Is a directory"},
+        {{"plan", net, "--replan", ""}, 2, "--replan: it is empty"},
+        {{"plan", net, "--replan", "/dev/full"}, 5, "No space left on device"},
+        {{"plan", ""}, 5, "cannot open ''"},
         {{"plan", net, "--bytes-only"}, 0, "pictures: unknown: only arrays (.npy) are taken"},
     });
 }
@@ -91,6 +98,13 @@ TEST_F(CommandLine, OfCompile) {
         return words;
     };
     std::ofstream(dir_ / "classes") << "one\ntwo\n";
+    std::ofstream(dir_ / "latin1") << "one\nb\xe4r\n";
+    fs::create_symlink("loop", dir_ / "loop");
+    fs::create_symlink("nowhere/net.flash", dir_ / "astray");
+    fs::create_directories(dir_ / "nothing");
+    data::NpyArray zero = data::read_npy(input_.string());
+    std::ranges::fill(zero.values, 0.0F);
+    data::write_npy((dir_ / "zero.npy").string(), zero.shape, zero.values);
     check({
         {{"compile"}, 2, "is required"},
         {{"compile", onnx_}, 2, "--calib is required"},
@@ -103,6 +117,15 @@ TEST_F(CommandLine, OfCompile) {
         {{"compile", onnx_, "--calib", "images:" + (dir_ / "absent").string()}, 5, "absent"},
         {{"compile", onnx_, "--calib", data, "--out", dir_ / "no/such"}, 5, "its folder: No such file"},
         {{"compile", onnx_, "--calib", data, "--out", dir_}, 5, "Is a directory"},
+        {{"compile", onnx_, "--calib", data, "--out", ""}, 2, "--out: it is empty"},
+        {{"compile", onnx_, "--calib", data, "--out", dir_ / "classes/x"}, 5, "Not a directory"},
+        {{"compile", onnx_, "--calib", data, "--out", dir_ / std::string(300, 'x')}, 5, "File name too long"},
+        {{"compile", onnx_, "--calib", data, "--out", dir_ / "loop"}, 5, "Too many levels of symbolic links"},
+        {{"compile", onnx_, "--calib", data, "--out", dir_ / "astray"}, 5, "its folder: No such file"},
+        {{"compile", onnx_, "--calib", "images:" + (dir_ / "nothing").string()},
+         5,
+         "there are no PNG or JPEG pictures"},
+        {{"compile", onnx_, "--calib", "npy:" + (dir_ / "zero.npy").string()}, 2, "are zero"},
         {compile({"--calib-images", "0"}), 2, "'0' is not a whole number from 1"},
         {compile({"--calib-images", "-5"}), 2, "'-5' is not a whole number"},
         {compile({"--threads", "0"}), 2, "'0' is not a whole number from 1 to 4096"},
@@ -128,6 +151,16 @@ TEST_F(CommandLine, OfCompile) {
         {compile({"--std", "0"}), 2, "'0' is not a number"},
         {compile({"--std", "-1"}), 2, "'-1' is not a number"},
         {compile({"--scale", "0"}), 2, "'0' is not a number"},
+        {compile({"--scale", "nan"}), 2, "'nan' is not a number"},
+        {compile({"--input-size", "16", "16", "16"}), 2, "--input-size"},
+        {compile({"--slots", "8192"}), 2, "'8192' is not one of 4096,1"},
+        {compile({"--least-agreement", "1.1"}), 2, "'1.1' is not a number from 0 to 1"},
+        {compile({"--name", ""}), 2, "--name: it is empty"},
+        {compile({"--name", std::string(5000, 'x')}), 2, "what --name gives cannot be a name: it has 5000 bytes"},
+        {compile({"--name", "\xff"}), 2, "it is not UTF-8"},
+        {compile({"--classes", ""}), 2, "--classes: it is empty"},
+        {compile({"--classes", dir_ / "latin1"}), 2, "the 2. line of"},
+        {compile({"--seed", "1"}), 2, "--seed"},
         {compile({"--classes", dir_ / "absent"}), 5, "No such file"},
         {compile({"--classes", dir_ / "classes"}), 2, "names 2 classes, but the network has"},
     });
@@ -169,6 +202,12 @@ TEST_F(CommandLine, OfServe) {
         {serve({"--cert", "x", "--key", "x", "--host", "h"}), 2, "are for a self-signed certificate"},
         {serve({"--host", "not a name"}), 2, "host names or IP addresses"},
         {serve({"--port-file", dir_ / "no/such"}), 5, "its folder: No such file"},
+        {serve({"--port-file", dir_}), 5, "Is a directory"},
+        {serve({"--port-file", "/dev/full", "--listen", "127.0.0.1:0"}), 5, "No space left on device"},
+        {serve({"--cache", ""}), 2, "--cache: it is empty"},
+        {serve({"--reveal", "99"}), 2, "'99' is not a whole number from 6 to 16"},
+        {serve({"--listen", "192.0.2.1:0"}), 6, "cannot listen on 192.0.2.1:0"},
+        {{"serve", net, "--cert-dir", ""}, 2, "--cert-dir: it is empty"},
         {serve({"--cache", "x", "--no-cache"}), 2, "--no-cache"},
         {{"serve", net, "--cert-dir", dir_ / "half"}, 5, "put it back, or remove the other one too"},
         {{"serve", net, "--cert-dir", dir_ / "file"}, 5, "cannot create"},
@@ -213,12 +252,20 @@ TEST_F(CommandLine, OfInfer) {
         {infer({"--model", "net/one"}), 2, "a whole number, as in NAME/3"},
         {infer({"--model", std::string(64, 'x')}), 2, "64 hexadecimal digits"},
         {infer({"--json", "--json-lines"}), 2, "exclude each other"},
+        {infer({"--parallel", "0"}), 2, "'0' is not a whole number from 1 to 64"},
+        {infer({"--results", ""}), 2, "--results: it is empty"},
+        {infer({"--trace", dir_}), 5, "Is a directory"},
+        {infer({"--server", "127.0.0.1:2"}), 2, "--server"},
+        {{"infer", "--server", "127.0.0.1:1", "-", "-"}, 2, "standard input (-) is given more than once"},
+        {{"infer", "--server", "127.0.0.1:1", ""}, 5, "there is no file"},
+        {{"infer", "--server", "127.0.0.1:0", input}, 6, "cannot connect to 127.0.0.1:0"},
         {infer({"--trace", dir_ / "no/such"}), 5, "its folder: No such file"},
     });
 }
 
 TEST_F(CommandLine, OfEvalAndBench) {
     const std::string net = model(), data = "npy:" + input_.string();
+    fs::create_directories(dir_ / "nothing");
     check({
         {{"eval", net}, 2, "--data is required"},
         {{"eval", net, "--data", "x"}, 2, "is not a data set"},
@@ -239,6 +286,12 @@ TEST_F(CommandLine, OfEvalAndBench) {
         {{"bench", "network", net, "--link", "fast"}, 2, "'fast' is no link"},
         {{"bench", "network", net, "--threads", "-1"}, 2, "'-1' is not"},
         {{"bench", "network", net, "--inputs", "0"}, 2, "'0' is not"},
+        {{"bench", "layers", "--layer", "4x8x8-4-3x3s1", "--runs", "1", "--json", "/dev/full"}, 5, "No space left"},
+        {{"bench", "layers", "--layer", "0x8x8-4-3x3s1"}, 2, "the channels must be a number of 1 to 4096"},
+        {{"eval", net, "--data", "images:" + (dir_ / "nothing").string()}, 5, "there are no PNG or JPEG pictures"},
+        {{"eval", net, "--data", data, "--private", "1", "--trace", ""}, 2, "--trace: it is empty"},
+        {{"eval", onnx_, "--data", data}, 5, "not a compiled Flash model"},
+        {{"serve", onnx_, "--listen", "127.0.0.1:0", "--cert-dir", dir_ / "state"}, 5, "not a compiled Flash model"},
     });
 }
 
@@ -257,6 +310,7 @@ TEST(Readme, ListsTheStatuses) {
          {ErrorKind::kInvalidArgument, ErrorKind::kUnsupported, ErrorKind::kRange, ErrorKind::kFile,
           ErrorKind::kNetwork, ErrorKind::kTimeout, ErrorKind::kProtocol, ErrorKind::kRemote, ErrorKind::kInternal})
         expected.push_back(exit_code(kind));
+    expected.push_back(app::kShortageStatus);
     EXPECT_EQ(listed, expected);
 }
 

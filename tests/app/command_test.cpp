@@ -124,6 +124,28 @@ TEST_F(Command, ServeFindsABusyPortBeforeItLoadsTheModel) {
     EXPECT_EQ(flash(infer({input_})).status, 0) << "the other server is not disturbed";
 }
 
+TEST_F(Command, OfTwoServersAtTheSameMomentOneIsTold) {
+    const std::string file = model();
+    start_server();
+    stop_server(SIGTERM);  // the port that it had is free
+    for (int round = 0; round < 3; ++round) {
+        pid_t servers[2];
+        for (int i = 0; i < 2; ++i)
+            servers[i] = start({"serve", file, "--listen", address_, "--cert-dir", dir_ / "state"},
+                               dir_ / ("out" + std::to_string(i)), dir_ / ("err" + std::to_string(i)));
+        int status = 0;
+        const pid_t loser = waitpid(-1, &status, 0);
+        const int lost = loser == servers[0] ? 0 : 1;
+        server_ = servers[1 - lost];
+        EXPECT_EQ(WEXITSTATUS(status), 6);
+        const std::string log = read_file(dir_ / ("err" + std::to_string(lost)));
+        EXPECT_THAT(log, ::testing::HasSubstr("cannot listen on " + address_));
+        EXPECT_THAT(log, ::testing::Not(::testing::HasSubstr("loaded in"))) << "before it has loaded the model";
+        EXPECT_EQ(flash(infer({input_})).status, 0) << "no wait: whoever comes too early is served later";
+        stop_server(SIGTERM);
+    }
+}
+
 TEST_F(Command, ServeKeepsACacheBesideTheModel) {
     const fs::path cache = dir_ / "net.flash.cache";
     const auto serve_once = [&](const std::vector<std::string>& extra) {

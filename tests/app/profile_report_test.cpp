@@ -14,8 +14,6 @@
 namespace flash::app {
 namespace {
 
-namespace fs = std::filesystem;
-
 Profile::Span span(int layer, Step step, int begin_ms, int end_ms, std::uint64_t sent = 0, std::uint64_t received = 0,
                    std::uint64_t thread = 7) {
     Profile::Span out;
@@ -70,7 +68,7 @@ TEST(ProfileReport, Json) {
     EXPECT_TRUE(json["entries"][0]["layer"].is_null());
     const auto& send = json["entries"][2];
     EXPECT_EQ(send["layer"], 0);
-    EXPECT_EQ(send["phase"], "send");
+    EXPECT_EQ(send["step"], "send");
     EXPECT_EQ(send["spans"], 1);
     EXPECT_DOUBLE_EQ(send["seconds"], 0.005);
     EXPECT_EQ(send["waiting"], false);

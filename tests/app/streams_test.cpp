@@ -186,7 +186,11 @@ TEST_F(Streams, ResultsGrowAndAreNotComputedTwice) {
     const Outcome other = flash(infer({"--results", results, files[0]}));
     EXPECT_EQ(other.status, 2);
     EXPECT_THAT(other.err, testing::HasSubstr("answers of another model"));
-    EXPECT_EQ(flash(infer({"--results", "/dev/full", files[0]})).status, 5);
+    // A file that takes no answer ends the run: the other inputs would be computed for nobody.
+    const Outcome full = flash(infer({"--json", "--results", "/dev/full", files[0], files[1], files[2]}));
+    EXPECT_EQ(full.status, 5);
+    EXPECT_THAT(full.err, testing::HasSubstr("cannot write '/dev/full': writing: No space left"));
+    EXPECT_EQ(nlohmann::json::parse(full.out)["results"].size(), 1u);
 }
 
 TEST_F(Streams, RetriesOnAFreshConnection) {

@@ -33,6 +33,12 @@ TEST(Table, CountsCodePointsNotBytes) {
     EXPECT_EQ(table.str(), "n     x\n----  -\ncaf\xc3\xa9  1\ncats  2\n");
 }
 
+TEST(Table, KnowsUtf8) {
+    for (const char* good : {"", "a", "\xc3\xa4", "\xf0\x9f\x90\x88", "\x01"}) EXPECT_TRUE(is_utf8(good)) << good;
+    for (const char* bad : {"\xff", "\xc3", "a\xe4", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80"})
+        EXPECT_FALSE(is_utf8(bad)) << bad;
+}
+
 TEST(Table, RemovesWhatWouldSteerTheTerminal) {
     EXPECT_EQ(printable("a\033[31mb\n\x7f"), "a?[31mb??");
     EXPECT_EQ(printable("\xc2\x9b"

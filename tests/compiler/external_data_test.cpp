@@ -15,6 +15,7 @@ namespace flash::compiler {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr const char* kSha1 = "22302643f440398bcdd040cdf6a2507ff69c6351";  // of each data file
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
 class ExternalDataTest : public ::testing::Test {
@@ -57,7 +58,7 @@ protected:
 
 TEST_F(ExternalDataTest, WeightsAreReadFromTheModelsFolder) {
     for (const Entries& entries : {Entries{{"location", "net.data"}, {"offset", "8"}, {"length", "24"}},
-                                   Entries{{"location", "./weights/w.bin"}, {"offset", "8"}, {"checksum", "ab"}}}) {
+                                   Entries{{"location", "./weights/w.bin"}, {"offset", "8"}, {"checksum", kSha1}}}) {
         const fs::path path = model(entries);
         EXPECT_EQ(evaluate_float(import_onnx(path), std::vector<float>{1, 10}), (std::vector<float>{21, 43, 65}));
         EXPECT_EQ(import_float_graph(path).nodes[0].weights, (std::vector<float>{1, 2, 3, 4, 5, 6}));
@@ -79,6 +80,7 @@ TEST_F(ExternalDataTest, NothingElseIsRead) {
     expect_refused({{"location", ""}}, "relative to the model");
     expect_refused({}, "relative to the model");
     expect_refused({{"location", "missing.data"}}, "missing.data");
+    expect_refused({{"location", std::string("net.data\0x", 10)}}, "NUL");
 }
 
 TEST_F(ExternalDataTest, SizesAndEntriesAreChecked) {
@@ -87,6 +89,10 @@ TEST_F(ExternalDataTest, SizesAndEntriesAreChecked) {
     expect_refused({{"location", "net.data"}, {"offset", "-8"}}, "not a number");
     expect_refused({{"location", "net.data"}, {"length", "20"}}, "does not match its shape");
     expect_refused({{"location", "net.data"}, {"compression", "1"}}, "compression");
+    expect_refused({{"location", "net.data"}, {"checksum", "ab"}}, "does not have the checksum");
+    std::string other = kSha1;
+    other[7] = other[7] == '0' ? '1' : '0';
+    expect_refused({{"location", "net.data"}, {"offset", "8"}, {"checksum", other}}, "does not have the checksum");
 }
 
 TEST_F(ExternalDataTest, BytesAloneHaveNoFolder) {

@@ -276,6 +276,8 @@ TEST(LoadInputs, TakesPicturesAndArrays) {
     ASSERT_EQ(two.size(), 2u);
     EXPECT_EQ(two[1].name, array + "[1]");
     EXPECT_EQ(two[1].values, (std::vector<float>{3, 4}));
+    std::filesystem::copy_file(array, std::filesystem::path(directory / "X.NPY"));
+    EXPECT_EQ(load_inputs(directory / "X.NPY", kNone, {1, 1, 2})[1].values, two[1].values) << "known by its content";
 
     expect_error([&] { load_inputs(directory / "none.npy", kNone, {1, 1, 2}); }, ErrorKind::kFile, "cannot open");
     expect_error(
@@ -283,6 +285,29 @@ TEST(LoadInputs, TakesPicturesAndArrays) {
             load_inputs(directory.write("x.txt", std::string("x")), kNone, {1, 1, 2});
         },
         ErrorKind::kFile, "not a PNG or JPEG");
+}
+
+TEST(FindInputs, LeavesNothingOutInSilence) {
+    const TempDirectory directory;
+    const std::string folder = directory / "all";
+    std::filesystem::create_directories(folder + "/sub.png");
+    for (const char* name : {"/b.PNG", "/a.jpeg", "/.hidden.png", "/note.txt", "/c.npy"})
+        std::ofstream(folder + name) << "x";
+    std::filesystem::create_symlink("nowhere", folder + "/d.png");
+    // A link that leads nowhere is an input that cannot be read, and so reported; folders and hidden files are none.
+    EXPECT_EQ(find_inputs(folder),
+              (std::vector<std::string>{folder + "/a.jpeg", folder + "/b.PNG", folder + "/c.npy", folder + "/d.png"}));
+    expect_error([&] { load_inputs(folder + "/d.png", kNone, {1, 1, 2}); }, ErrorKind::kFile, "No such file");
+    expect_error([&] { find_inputs(folder + "/sub.png"); }, ErrorKind::kFile, "there is no picture");
+    expect_error([&] { find_inputs(folder + "/absent"); }, ErrorKind::kFile, "there is no file");
+    EXPECT_EQ(find_inputs("-"), std::vector<std::string>{"-"});
+}
+
+TEST(ReadLines, LeavesOutTheMarkOfEditors) {
+    const TempDirectory directory;
+    const std::string path = directory.write("names", std::string("\xef\xbb\xbf"
+                                                                  "one\r\ntwo\n\n\xef\xbb\xbfthree"));
+    EXPECT_EQ(read_lines(path, 100), (std::vector<std::string>{"one", "two", "\xef\xbb\xbfthree"}));
 }
 
 }  // namespace

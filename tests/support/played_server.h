@@ -56,6 +56,11 @@ struct PlayedRun {
     std::vector<const transport::Message*> of(transport::MessageType type) const;
 };
 
+/// An input that is this value everywhere.
+inline std::vector<std::int32_t> picture_of(const protocol::ClientModel& known, std::int32_t value) {
+    return std::vector<std::int32_t>(static_cast<std::size_t>(known.architecture.input.size()), value);
+}
+
 /// Runs the client against it. client_seed: 0 for a fresh one.
 PlayedRun play(PlayedServer& server, const std::vector<std::int32_t>& picture, std::uint64_t client_seed = 0,
                protocol::ShareProbe* probe = nullptr);

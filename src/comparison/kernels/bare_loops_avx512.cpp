@@ -8,12 +8,14 @@ namespace flash::comparison {
 
 namespace {
 
+[[gnu::always_inline]] inline void multiply_add(__m512i& sum, const __m512i& x, const __m512i& w) {
+    asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
+}
+
 template <int... kIndex>
 [[gnu::always_inline]] inline void multiply_adds(__m512i (&sums)[24], const __m512i (&x)[6], const __m512i (&w)[2],
                                                  std::integer_sequence<int, kIndex...>) {
-    (..., [&] {
-        asm volatile("vpdpbusd %2, %1, %0" : "+v"(sums[kIndex]) : "v"(x[kIndex % 6]), "v"(w[kIndex / 6 % 2]));
-    }());
+    (..., multiply_add(sums[kIndex], x[kIndex % 6], w[kIndex / 6 % 2]));
 }
 
 }  // namespace

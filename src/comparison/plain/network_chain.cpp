@@ -55,7 +55,7 @@ public:
           slots_(graph.nodes.size() + 1),
           values_(1) {
         for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-            for (int input : graph.nodes[i].inputs) last_reader_[static_cast<std::size_t>(input)] = i;
+            for (int input : graph.nodes[i].inputs) last_reader_[input] = i;
         shared_[0] = true;
         if (choice.in_place) place_concatenations();
     }
@@ -96,9 +96,8 @@ private:
                 continue;
             }
             const auto placeable = [&](int input) {
-                return input > 0 && !slots_[static_cast<std::size_t>(input)] &&
-                       graph_.value_shape(input).channels % block() == 0 &&
-                       graph_.nodes[static_cast<std::size_t>(input - 1)].kind != Kind::kConcatenation &&
+                return input > 0 && !slots_[input] && graph_.value_shape(input).channels % block() == 0 &&
+                       graph_.nodes[input - 1].kind != Kind::kConcatenation &&
                        std::ranges::count(node.inputs, input) == 1;
             };
             if (!std::ranges::all_of(node.inputs, placeable)) continue;
@@ -106,14 +105,14 @@ private:
             placed_.push_back(i);
             int first = 0;
             for (int input : node.inputs) {
-                slots_[static_cast<std::size_t>(input)] = part(*slots_[i + 1], graph_.value_shape(input), first);
-                shared_[static_cast<std::size_t>(input)] = true;
+                slots_[input] = part(*slots_[i + 1], graph_.value_shape(input), first);
+                shared_[input] = true;
                 first += graph_.value_shape(input).channels;
             }
         }
     }
 
-    const memory& value(int number) const { return values_[static_cast<std::size_t>(number)]; }
+    const memory& value(int number) const { return values_[number]; }
     /// The place of the value that comes next, if a concatenation holds it.
     const std::optional<memory>& slot() const { return slots_[values_.size()]; }
 

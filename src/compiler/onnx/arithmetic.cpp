@@ -153,7 +153,12 @@ View read_cos(Reader& reader, const onnx::NodeProto& node) {
 
 View read_clip(Reader& reader, const onnx::NodeProto& node) {
     const auto bound = [&](int index, const char* name, double fallback) {
-        if (!Reader::has_input(node, index)) return float_attribute(node, name, fallback);
+        if (!Reader::has_input(node, index)) {  // an infinite one bounds nothing
+            const auto* a = attribute(node, name, onnx::AttributeProto::FLOAT);
+            const double value = a ? static_cast<double>(a->f()) : fallback;
+            if (std::isnan(value)) unsupported(label(node), "one of its bounds is not a number");
+            return value;
+        }
         const auto value = as_scalar(reader.needed_constant(node, index, "the bounds of a Clip"));
         if (!value) unsupported(label(node), "its bounds are not single numbers");
         return *value;

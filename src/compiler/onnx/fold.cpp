@@ -40,7 +40,7 @@ Constant expanded(const FoldNode& node, const Constant& in, const Dims& dims) {
         std::int64_t at = 0;
         for (std::size_t i = 0; i < dims.size(); ++i)
             at += from[i] == 1 ? 0 : static_cast<std::int64_t>(index) / strides[i] % dims[i] * from_strides[i];
-        result.values[index] = in.values[static_cast<std::size_t>(at)];
+        result.values[index] = in.values[at];
     }
     return result;
 }
@@ -60,7 +60,7 @@ Constant pick(const FoldNode& node, const Constant& in, const std::vector<Dims>&
         for (std::size_t i = 0; i < from.size(); ++i)
             at += coordinates[i][static_cast<std::size_t>(static_cast<std::int64_t>(index) / to[i] % result.dims[i])] *
                   from[i];
-        result.values[index] = in.values[static_cast<std::size_t>(at)];
+        result.values[index] = in.values[at];
     }
     return result;
 }
@@ -142,13 +142,13 @@ Results transpose(const FoldNode& node) {
     const Constant& in = node.input(0);
     const Dims perm = permutation(node.node, in.dims.size());
     Constant result{{}, std::vector<double>(in.values.size()), in.type};
-    for (std::int64_t axis : perm) result.dims.push_back(in.dims[static_cast<std::size_t>(axis)]);
+    for (std::int64_t axis : perm) result.dims.push_back(in.dims[axis]);
     const Dims from = strides_of(in.dims), to = strides_of(result.dims);
     for (std::size_t index = 0; index < result.values.size(); ++index) {
         std::int64_t at = 0;
         for (std::size_t i = 0; i < perm.size(); ++i)
             at += static_cast<std::int64_t>(index) / to[i] % result.dims[i] * from[static_cast<std::size_t>(perm[i])];
-        result.values[index] = in.values[static_cast<std::size_t>(at)];
+        result.values[index] = in.values[at];
     }
     return {result};
 }
@@ -238,12 +238,15 @@ Results cast_like(const FoldNode& node) { return {converted(node.input(0), node.
 
 Results constant(const FoldNode& node) {
     const onnx::NodeProto& n = node.node;
-    if (const auto* a = attribute(n, "value")) return {read_tensor(a->t(), "the constant of node " + label(n))};
-    if (const auto* a = attribute(n, "value_float")) return {scalar(static_cast<double>(a->f()))};
-    if (const auto* a = attribute(n, "value_int")) return {scalar(static_cast<double>(a->i()), ElementType::kInteger)};
-    if (const auto* a = attribute(n, "value_floats"))
+    if (const auto* a = attribute(n, "value", onnx::AttributeProto::TENSOR))
+        return {read_tensor(a->t(), "the constant of node " + label(n))};
+    if (const auto* a = attribute(n, "value_float", onnx::AttributeProto::FLOAT))
+        return {scalar(static_cast<double>(a->f()))};
+    if (const auto* a = attribute(n, "value_int", onnx::AttributeProto::INT))
+        return {scalar(static_cast<double>(a->i()), ElementType::kInteger)};
+    if (const auto* a = attribute(n, "value_floats", onnx::AttributeProto::FLOATS))
         return {{{a->floats_size()}, {a->floats().begin(), a->floats().end()}, ElementType::kFloat}};
-    if (const auto* a = attribute(n, "value_ints"))
+    if (const auto* a = attribute(n, "value_ints", onnx::AttributeProto::INTS))
         return {{{a->ints_size()}, {a->ints().begin(), a->ints().end()}, ElementType::kInteger}};
     unsupported(label(n), "a constant of text or a sparse one. Flash reads dense numbers");
 }
@@ -251,7 +254,8 @@ Results constant(const FoldNode& node) {
 Results constant_of_shape(const FoldNode& node) {
     const Dims dims = as_integers(node.input(0));
     Constant value = scalar(0);
-    if (const auto* a = attribute(node.node, "value")) value = read_tensor(a->t(), "node " + label(node.node));
+    if (const auto* a = attribute(node.node, "value", onnx::AttributeProto::TENSOR))
+        value = read_tensor(a->t(), "node " + label(node.node));
     if (value.values.size() != 1) broken("node " + label(node.node) + ": its value is not a single number");
     return {{dims, std::vector<double>(folded_size(node, dims), value.values[0]), value.type}};
 }

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <cmath>
-
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
+#include "base/table.h"
 #include "compiler/onnx/metadata.h"
+#include "model/names.h"
 
 namespace flash::compiler {
 
@@ -22,7 +24,13 @@ model::Preprocessing default_preprocessing(const Shape& input) {
 model::Preprocessing read_preprocessing(const std::string& text, const Shape& input) {
     model::Preprocessing p = default_preprocessing(input);
     try {
-        const Json json = Json::parse(text).get<Json::object_t>();  // throws for anything but an object
+        const auto json = Json::parse(text).get<Json::object_t>();  // throws for anything but an object
+        for (const auto& [key, value] : json)
+            if (key != "mean" && key != "std" && key != "resize" && key != "crop")
+                throw Error(ErrorKind::kInvalidArgument,
+                            fmt::format("the model's metadata \"flash.input\" has the entry \"{}\", which Flash does "
+                                        "not know: mean, std, resize and crop are read",
+                                        key));
         if (json.contains("mean")) p.mean = json.at("mean").get<std::vector<float>>();
         if (json.contains("std")) p.std = json.at("std").get<std::vector<float>>();
         if (json.contains("resize") && !json.at("resize").is_null()) p.resize = json.at("resize").get<int>();
@@ -59,9 +67,13 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
 }  // namespace
 
 void read_metadata(const onnx::ModelProto& model, const std::string& default_name, ImportedModel& imported) {
+    static const std::set<std::string> known = {"flash.name", "flash.input", "flash.classes"};
     imported.name = default_name;
     imported.preprocessing = default_preprocessing(imported.input);
     for (const auto& entry : model.metadata_props()) {
+        if (entry.key().starts_with("flash.") && !known.contains(entry.key()))
+            throw Error(ErrorKind::kInvalidArgument,
+                        fmt::format("the model has the metadata \"{}\", which Flash does not know", entry.key()));
         if (entry.key() == "flash.name" && !entry.value().empty()) imported.name = entry.value();
         if (entry.key() == "flash.input") imported.preprocessing = read_preprocessing(entry.value(), imported.input);
         if (entry.key() == "flash.classes") {
@@ -74,6 +86,9 @@ void read_metadata(const onnx::ModelProto& model, const std::string& default_nam
         }
     }
     if (imported.name.size() > 200) imported.name.resize(200);
+    imported.name = printable(imported.name);  // the cut may have broken a character
+    for (const std::string& name : imported.classes)
+        model::check_name(name, "a class of the metadata \"flash.classes\"");
     const std::int64_t outputs = imported.output().size();
     if (!imported.classes.empty() && static_cast<std::int64_t>(imported.classes.size()) != outputs)
         throw Error(ErrorKind::kInvalidArgument,

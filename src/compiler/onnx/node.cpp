@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <set>
 
 #include "base/error.h"
+#include "base/table.h"
 
 namespace flash::compiler {
 
@@ -23,7 +25,8 @@ std::string layer_name(const onnx::NodeProto& node) {
     std::string name = !node.name().empty() ? node.name() : node.output(0);
     while (!name.empty() && name.front() == '/') name.erase(0, 1);
     if (name.size() > 200) name.resize(200);
-    return name;
+    return printable(
+        name);  // it goes into the model's file, which takes UTF-8 only; the cut may have broken a character
 }
 
 std::string advice(const std::string& op) {
@@ -63,29 +66,40 @@ std::string advice(const std::string& op) {
            "Flatten and Gemm (see docs/compiler.md)";
 }
 
-const onnx::AttributeProto* attribute(const onnx::NodeProto& node, const char* name) {
-    for (const onnx::AttributeProto& a : node.attribute())
-        if (a.name() == name) return &a;
+const onnx::AttributeProto* attribute(const onnx::NodeProto& node, const char* name, AttributeType type) {
+    for (const onnx::AttributeProto& a : node.attribute()) {
+        if (a.name() != name) continue;
+        // A value of another type would read as none at all, and its default be taken in its place.
+        if (a.type() != type)
+            broken(fmt::format("node {}: its attribute \"{}\" is of type {}, where {} is wanted", label(node), name,
+                               onnx::AttributeProto::AttributeType_Name(a.type()),
+                               onnx::AttributeProto::AttributeType_Name(type)));
+        return &a;
+    }
     return nullptr;
 }
 
 std::int64_t integer_attribute(const onnx::NodeProto& node, const char* name, std::int64_t fallback) {
-    const onnx::AttributeProto* a = attribute(node, name);
+    const onnx::AttributeProto* a = attribute(node, name, onnx::AttributeProto::INT);
     return a ? a->i() : fallback;
 }
 
 double float_attribute(const onnx::NodeProto& node, const char* name, double fallback) {
-    const onnx::AttributeProto* a = attribute(node, name);
+    const onnx::AttributeProto* a = attribute(node, name, onnx::AttributeProto::FLOAT);
+    if (a && !std::isfinite(a->f()))
+        unsupported(label(node), fmt::format("its attribute \"{}\" is not a finite number: the export has failed. "
+                                             "Export the network from a sound checkpoint",
+                                             name));
     return a ? static_cast<double>(a->f()) : fallback;
 }
 
 std::vector<std::int64_t> integers_attribute(const onnx::NodeProto& node, const char* name) {
-    const onnx::AttributeProto* a = attribute(node, name);
+    const onnx::AttributeProto* a = attribute(node, name, onnx::AttributeProto::INTS);
     return a ? std::vector<std::int64_t>(a->ints().begin(), a->ints().end()) : std::vector<std::int64_t>();
 }
 
 std::string string_attribute(const onnx::NodeProto& node, const char* name, const std::string& fallback) {
-    const onnx::AttributeProto* a = attribute(node, name);
+    const onnx::AttributeProto* a = attribute(node, name, onnx::AttributeProto::STRING);
     return a ? a->s() : fallback;
 }
 

@@ -19,8 +19,11 @@ std::string layer_name(const onnx::NodeProto& node);
 /// What to do instead of an operator that Flash cannot run.
 std::string advice(const std::string& op);
 
-const onnx::AttributeProto* attribute(const onnx::NodeProto& node, const char* name);
+using AttributeType = onnx::AttributeProto::AttributeType;
+/// Null if the node has none of this name. Error(kFile) if it is of another type.
+const onnx::AttributeProto* attribute(const onnx::NodeProto& node, const char* name, AttributeType type);
 std::int64_t integer_attribute(const onnx::NodeProto& node, const char* name, std::int64_t fallback);
+/// Error(kUnsupported) if it is not finite.
 double float_attribute(const onnx::NodeProto& node, const char* name, double fallback);
 std::vector<std::int64_t> integers_attribute(const onnx::NodeProto& node, const char* name);
 std::string string_attribute(const onnx::NodeProto& node, const char* name, const std::string& fallback);

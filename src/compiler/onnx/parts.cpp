@@ -136,7 +136,7 @@ std::vector<double> channel_values(const onnx::NodeProto& node, const Constant& 
 /// trace in it.
 bool along_channels(const View& part, std::int64_t axis) {
     if (axis < 1 || axis >= static_cast<std::int64_t>(part.dimensions.size())) return false;
-    const Axes& axes = part.dimensions[static_cast<std::size_t>(axis)];
+    const Axes& axes = part.dimensions[axis];
     return part.shape.channels == 1 ? axes.empty() : !axes.empty() && axes.front() == Axis::kChannel;
 }
 
@@ -189,7 +189,7 @@ View read_concat(Reader& reader, const onnx::NodeProto& node) {
     View out = parts[0];
     out.shape.channels = 0;
     for (View& part : parts) {
-        Axes& axes = part.dimensions[static_cast<std::size_t>(axis)];
+        Axes& axes = part.dimensions[axis];
         if (part.shape.channels == 1) axes.insert(axes.begin(), Axis::kChannel);
         if (all.of.empty()) out.dimensions = part.dimensions;
         if (part.dimensions != out.dimensions) refuse_axis();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 #include "compiler/onnx/fold.h"
@@ -16,8 +17,12 @@ namespace flash::compiler {
 using model::Shape;
 
 void Reader::check_opset() {
-    for (const auto& opset : model_.opset_import())
-        if (opset.domain().empty() || opset.domain() == "ai.onnx") opset_ = opset.version();
+    for (const auto& opset : model_.opset_import()) {
+        if (!opset.domain().empty() && opset.domain() != "ai.onnx") continue;
+        if (opset_ != 0 && opset_ != opset.version())
+            broken(fmt::format("it says that it uses operator set {} and operator set {}", opset_, opset.version()));
+        opset_ = opset.version();
+    }
     if (opset_ == 0) broken("it does not say which operator set it uses");
     if (opset_ < kOldestOpset || opset_ > kNewestOpset)
         throw Error(
@@ -27,8 +32,10 @@ void Reader::check_opset() {
 }
 
 void Reader::read_initializers() {
-    for (const onnx::TensorProto& tensor : graph_.initializer())
+    for (const onnx::TensorProto& tensor : graph_.initializer()) {
+        if (constants_.contains(tensor.name())) broken("it holds two tensors " + tensor.name());
         constants_[tensor.name()] = read_tensor(tensor, "tensor " + tensor.name(), external_);
+    }
     if (graph_.sparse_initializer_size() > 0)
         throw Error(ErrorKind::kUnsupported, "the ONNX model has sparse weights; export dense ones");
 }
@@ -53,7 +60,7 @@ void Reader::read_input() {
     const bool last = dims.size() == 4 && turned_first(input->name());
     Shape shape{1, 1, 1};
     int* extents[] = {&shape.channels, &shape.height, &shape.width};
-    if (last) std::ranges::rotate(extents, extents + 1);
+    if (last) std::rotate(std::begin(extents), std::begin(extents) + 1, std::end(extents));
     for (int i = 1; i < dims.size(); ++i) {
         const std::int64_t extent = dims[i].has_dim_value() ? dims[i].dim_value() : 0;
         if (extent < 1 || extent > model::kMaxChannels)
@@ -76,6 +83,12 @@ void Reader::read_input() {
     if (last) view = view_as(0, shape, {{}, {Axis::kRow}, {Axis::kColumn}, {Axis::kChannel}});
     view.dimensions.resize(static_cast<std::size_t>(dims.size()));
     views_[input->name()] = view;
+    const auto type = static_cast<onnx::TensorProto::DataType>(input->type().tensor_type().elem_type());
+    if (type != onnx::TensorProto::FLOAT && type != onnx::TensorProto::DOUBLE && type != onnx::TensorProto::FLOAT16)
+        result_.notes.push_back(
+            fmt::format("the input {} holds integers in the file (ONNX data type {}); Flash feeds it any numbers, and "
+                        "pictures as --scale, --mean and --std say (--scale 1 for pixels 0..255)",
+                        input->name(), input->type().tensor_type().elem_type()));
     if (last)
         result_.notes.push_back(
             fmt::format("the input {} is [N, H, W, C] in the file; Flash feeds it pictures as it feeds all networks",
@@ -143,8 +156,9 @@ const Constant* Reader::constant(const onnx::NodeProto& node, int index) const {
 
 const Constant& Reader::needed_constant(const onnx::NodeProto& node, int index, const char* what) const {
     const Constant* found = constant(node, index);
-    if (!found) unsupported(label(node), fmt::format("{} must be constants of the model", what));
-    return *found;
+    if (found) return *found;
+    if (has_input(node, index)) view(node, index);  // broken, where nothing makes it
+    unsupported(label(node), fmt::format("{} must be constants of the model", what));
 }
 
 Constants Reader::parameters(const onnx::NodeProto& node, const char* what) const {
@@ -203,6 +217,9 @@ View Reader::append_alike(const std::string& node, const View& in, decltype(Oper
 void Reader::check_node(const onnx::NodeProto& node) const {
     const std::string& op = node.op_type();
     if (node.output_size() < 1 || node.output(0).empty()) broken("a node has no output");
+    for (const std::string& name : node.output())
+        if (constants_.contains(name) || views_.contains(name) || not_computed_.contains(name))
+            broken(fmt::format("node {} makes {}, which is there already", label(node), name));
     if (!node.domain().empty() && node.domain() != "ai.onnx")
         unsupported(label(node), "it is an operator of the extension " + node.domain() + ", which Flash does not know");
     const OperatorRule* rule = find_operator(op);
@@ -210,7 +227,10 @@ void Reader::check_node(const onnx::NodeProto& node) const {
     if (node.input_size() > rule->most_inputs)
         unsupported(label(node),
                     fmt::format("it has {} inputs; Flash knows {} at most", node.input_size(), rule->most_inputs));
-    for (const onnx::AttributeProto& a : node.attribute())
+    std::set<std::string> names;
+    for (const onnx::AttributeProto& a : node.attribute()) {
+        if (!names.insert(a.name()).second)
+            broken(fmt::format("node {} has its attribute \"{}\" twice", label(node), a.name()));
         if (std::ranges::find(rule->attributes, a.name()) == rule->attributes.end() &&
             std::ranges::find(rule->without_effect, a.name()) == rule->without_effect.end())
             unsupported(
@@ -218,12 +238,13 @@ void Reader::check_node(const onnx::NodeProto& node) const {
                 fmt::format("its attribute \"{}\" is unknown to Flash, which reads the operator as operator sets "
                             "{} to {} define it. Export the model with opset_version=17",
                             a.name(), kOldestOpset, kNewestOpset));
+    }
     for (int i = 1; i < node.output_size(); ++i) {
         if (node.output(i).empty() || rule->outputs == Outputs::kMany || rule->outputs == Outputs::kFirst) continue;
         unsupported(label(node), rule->outputs == Outputs::kTraining
                                      ? "it is in training mode: it has outputs for statistics of the batch. Call "
                                        "model.eval() before the export"
-                                     : "it has more than one output. " + advice(op));
+                                     : "it has more than one output, which Flash does not know of this operator");
     }
 }
 

@@ -42,7 +42,7 @@ Dims reshape_dims(const Dims& from, const Dims& target, bool allow_zero) {
     }
     if (unknown >= 0) {
         if (known == 0 || count % known != 0) broken("a Reshape does not keep the number of elements");
-        dims[static_cast<std::size_t>(unknown)] = count / known;
+        dims[unknown] = count / known;
         known = count;
     }
     if (known != count) broken("a Reshape does not keep the number of elements");
@@ -55,7 +55,7 @@ Dims flatten_dims(const onnx::NodeProto& node, const Dims& from) {
     if (axis < 0) axis += rank;
     if (axis < 0 || axis > rank) broken("node " + label(node) + ": its axis is out of range");
     Dims to(2, 1);
-    for (std::int64_t i = 0; i < rank; ++i) to[i < axis ? 0 : 1] *= from[static_cast<std::size_t>(i)];
+    for (std::int64_t i = 0; i < rank; ++i) to[i < axis ? 0 : 1] *= from[i];
     return to;
 }
 
@@ -95,9 +95,9 @@ Dims permutation(const onnx::NodeProto& node, std::size_t rank) {
     if (perm.size() != rank) broken("node " + label(node) + ": perm does not match its input");
     std::vector<bool> used(rank);
     for (std::int64_t axis : perm) {
-        if (axis < 0 || axis >= static_cast<std::int64_t>(rank) || used[static_cast<std::size_t>(axis)])
+        if (axis < 0 || axis >= static_cast<std::int64_t>(rank) || used[axis])
             broken("node " + label(node) + ": perm is not a permutation");
-        used[static_cast<std::size_t>(axis)] = true;
+        used[axis] = true;
     }
     return perm;
 }

@@ -10,6 +10,7 @@ namespace {
 
 std::vector<std::size_t> chunks_of(const Activation& activation) {
     std::vector<std::size_t> chunks;
+    chunks.reserve(static_cast<std::size_t>(activation.layers()));
     for (int l = 0; l < activation.layers(); ++l) chunks.push_back(activation.chunks(l));
     return chunks;
 }

@@ -26,8 +26,8 @@ void store_server_shares(std::span<const packing::ResultRun> runs, std::span<con
 
 SecretVector<std::uint32_t> server_shares_ahead(const StreamKey& masks, const model::Architecture& architecture,
                                                 const packing::Plan& plan, int layer) {
-    const model::Layer& description = architecture.layers[static_cast<std::size_t>(layer)];
-    const packing::LinearPlan& linear = plan.layers[static_cast<std::size_t>(layer)];
+    const model::Layer& description = architecture.layers[layer];
+    const packing::LinearPlan& linear = plan.layers[layer];
     SecretVector<std::uint32_t> shares(static_cast<std::size_t>(description.output.size()));
     tbb::parallel_for(tbb::blocked_range<int>(0, linear.polynomials(), 8), [&](const auto& range) {
         for (int p = range.begin(); p < range.end(); ++p) {

@@ -43,7 +43,7 @@ void UploadProducer::run(AheadWindow& window) {
     arena.execute([&] {
         for (int l = 0; l < layers; ++l) {
             if (!upload(l, window)) return;
-            if (!model_.architecture.layers[static_cast<std::size_t>(l)].activation) continue;
+            if (!model_.architecture.layers[l].activation) continue;
             std::optional<SecretVector<std::uint32_t>> share = shares_.take();
             if (!share) return;
             if (probe_) probe_->value(l + 1, *share);
@@ -54,8 +54,8 @@ void UploadProducer::run(AheadWindow& window) {
 
 bool UploadProducer::upload(int layer, AheadWindow& window) {
     std::uint32_t index = 0;
-    for (int id : model_.plan.layers[static_cast<std::size_t>(layer)].uploads) {
-        const packing::Stream& stream = model_.plan.streams[static_cast<std::size_t>(id)];
+    for (int id : model_.plan.layers[layer].uploads) {
+        const packing::Stream& stream = model_.plan.streams[id];
         SecretVector<std::uint32_t> words;
         const scheme::LevelledShare share = values_.stream_input(stream, model_.architecture, words);
         const scheme::DirectSecretKey& key = keys_.at(stream.key()).secret;

@@ -35,14 +35,12 @@ ValueStore::ValueStore(const packing::Plan& plan)
       depths_(plan.value_depths),
       last_upload_(plan.layers.size(), -1) {
     for (const packing::Stream& stream : plan.streams) {
-        int& last = last_upload_[static_cast<std::size_t>(stream.source)];
+        int& last = last_upload_[stream.source];
         last = std::max(last, stream.first_layer);
     }
 }
 
-void ValueStore::put(int value, SecretVector<std::uint32_t> share) {
-    shares_[static_cast<std::size_t>(value)] = std::move(share);
-}
+void ValueStore::put(int value, SecretVector<std::uint32_t> share) { shares_[value] = std::move(share); }
 
 scheme::LevelledShare ValueStore::stream_input(const packing::Stream& stream, const model::Architecture& architecture,
                                                SecretVector<std::uint32_t>& words) const {
