@@ -18,6 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } catch (const Error&) {}
     };
     attempt([&] { protocol::decode_client_hello(bytes); });
+    attempt([&] { protocol::decode_list_models(bytes); });
+    attempt([&] { protocol::decode_model_list(bytes); });
     static const auto ring = scheme::CompositeRing::of(scheme::choose_composite_parameters({8192, 2}, 24, 3, 1 << 16));
     attempt([&] { protocol::decode_setup(bytes, *ring); });
     attempt([&] { protocol::decode_nonce(bytes); });

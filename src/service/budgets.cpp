@@ -50,9 +50,9 @@ std::optional<Spent> spent(const Tier& tier, std::int64_t minute, std::int64_t d
                            std::uint64_t in_day) {
     using TimePoint = Budgets::Clock::time_point;
     if (tier.inferences_per_day > 0 && in_day >= tier.inferences_per_day)
-        return Spent{"day", tier.inferences_per_day, TimePoint(std::chrono::days(day + 1))};
+        return Spent{Spent::Window::kDay, tier.inferences_per_day, TimePoint(std::chrono::days(day + 1))};
     if (tier.inferences_per_minute > 0 && in_minute >= tier.inferences_per_minute)
-        return Spent{"minute", tier.inferences_per_minute, TimePoint(std::chrono::minutes(minute + 1))};
+        return Spent{Spent::Window::kMinute, tier.inferences_per_minute, TimePoint(std::chrono::minutes(minute + 1))};
     return std::nullopt;
 }
 
@@ -63,7 +63,8 @@ bool is_bounded(const Tier& tier) { return tier.inferences_per_minute > 0 || tie
 std::string Spent::sentence(std::chrono::system_clock::time_point now) const {
     const auto left = std::max(std::chrono::ceil<std::chrono::seconds>(until - now), std::chrono::seconds(1));
     return transport::come_again(fmt::format("the budget of {} inferences a {} is spent until {:%Y-%m-%d %H:%M:%S} UTC",
-                                             budget, reason, fmt::gmtime(std::chrono::system_clock::to_time_t(until))),
+                                             budget, window == Window::kDay ? "day" : "minute",
+                                             fmt::gmtime(std::chrono::system_clock::to_time_t(until))),
                                  left);
 }
 

@@ -21,7 +21,8 @@ namespace flash::service {
 
 /// A budget that has nothing left.
 struct Spent {
-    const char* reason;  ///< "minute" or "day", for metrics
+    enum class Window { kMinute, kDay };
+    Window window = Window::kMinute;
     std::uint64_t budget = 0;
     std::chrono::system_clock::time_point until;
 

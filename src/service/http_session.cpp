@@ -17,6 +17,9 @@ namespace http = boost::beast::http;
 
 namespace {
 
+constexpr const char* kOnlyQuestions =
+    "only GET and HEAD are answered here: an inference over HTTP would not be private, flash infer asks for one";
+
 const char* reason_of(int status) {
     switch (status) {
         case 200: return "OK";
@@ -28,6 +31,11 @@ const char* reason_of(int status) {
         case 503: return "Service Unavailable";
         default: return "Error";
     }
+}
+
+/// As the Open Inference Protocol has it.
+HttpAnswer refusal(int status, const char* sentence) {
+    return {status, "application/json", fmt::format("{{\"error\":\"{}\"}}\n", sentence)};
 }
 
 SecretVector<char> bearer_of(const http::request<http::empty_body>& request) {
@@ -67,7 +75,11 @@ std::vector<std::uint8_t> HttpSession::take(std::span<const std::uint8_t> bytes)
         if (error == http::error::need_more && unparsed_.size() <= kHeaderBytes) break;
         if (error) {
             finished_ = true;
-            put(out, {400, "text/plain", "this is no request that is understood here\n"}, true, false);
+            const bool asks = parser_->parser.get().method() == http::verb::get;
+            put(out,
+                error == http::error::body_limit && !asks ? refusal(405, kOnlyQuestions)
+                                                          : refusal(400, "this is no request that is understood here"),
+                true, false);
             break;
         }
         if (!parser_->parser.is_done()) continue;
@@ -79,7 +91,7 @@ std::vector<std::uint8_t> HttpSession::take(std::span<const std::uint8_t> bytes)
         upgraded_ = false;
         finished_ = true;
         out.clear();
-        put(out, {400, "text/plain", "wait for the answer to the upgrade\n"}, true, false);
+        put(out, refusal(400, "wait for the answer to the upgrade"), true, false);
     }
     return out;
 }
@@ -90,7 +102,7 @@ void HttpSession::answer(std::vector<std::uint8_t>& out) {
     finished_ = !keep_alive;
     const bool head = request.method() == http::verb::head;
     if (!head && request.method() != http::verb::get) {
-        put(out, {405, "text/plain", "only GET and HEAD are answered here\n"}, true, keep_alive);
+        put(out, refusal(405, kOnlyQuestions), true, keep_alive);
         return;
     }
     const std::string target(request.target());
@@ -120,12 +132,11 @@ void HttpSession::answer_upgrade(std::vector<std::uint8_t>& out) {
     const std::string_view origin = value(http::field::origin), key = value("Sec-WebSocket-Key");
     if (upgrade_ == Upgrade::kSameSite && !origin.empty() &&
         origin != "https://" + std::string(value(http::field::host))) {
-        put(out, {403, "text/plain", "with a client certificate, only pages of this server may connect\n"}, true,
-            false);
+        put(out, refusal(403, "with a client certificate, only pages of this server may connect"), true, false);
         return;
     }
     if (!transport::is_web_socket_key(key)) {
-        put(out, {400, "text/plain", "Sec-WebSocket-Key is missing or malformed\n"}, true, false);
+        put(out, refusal(400, "Sec-WebSocket-Key is missing or malformed"), true, false);
         return;
     }
     const std::string text =
@@ -141,8 +152,10 @@ void HttpSession::put(std::vector<std::uint8_t>& out, const HttpAnswer& answer, 
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\n{}Connection: {}\r\n\r\n{}",
         answer.status, reason_of(answer.status), answer.type, answer.body.size(),
-        answer.status == 401 ? "WWW-Authenticate: Bearer\r\n" : "", keep_alive ? "keep-alive" : "close",
-        with_body ? answer.body : std::string());
+        answer.status == 401   ? "WWW-Authenticate: Bearer\r\n"
+        : answer.status == 405 ? "Allow: GET, HEAD\r\n"
+                               : "",
+        keep_alive ? "keep-alive" : "close", with_body ? answer.body : std::string());
     out.insert(out.end(), text.begin(), text.end());
 }
 

@@ -19,7 +19,7 @@ public:
     /// A budget has nothing left.
     explicit Refusal(const Spent& spent)
         : Error(ErrorKind::kNetwork, spent.sentence(std::chrono::system_clock::now())),
-          reason_(spent.reason) {}
+          reason_(spent.window == Spent::Window::kDay ? "day-budget" : "minute-budget") {}
     const char* reason() const { return reason_; }
 
 private:

@@ -121,7 +121,7 @@ private:
     void on_accept(int descriptor, const sockaddr_storage& remote);
     void shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor);
     void on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor, const asio::error_code& code);
-    void start_session(const ConnectionPtr& connection, const Peer& peer);
+    bool start_session(const ConnectionPtr& connection, const Peer& peer);  // false: it has been told why not
     std::string no_place(const std::string& group) const;  // with the mutex held; empty if there is one
     void run_session(SessionList::iterator own, const ConnectionPtr& connection);
 
@@ -278,20 +278,20 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
         connection->abort();
         return;
     }
-    visitors_.shook_hands(visitor);
+    visitors_.set_state(visitor, Visitors::State::kAsking);
     const Peer peer{visitor->name, visitor->group, checked_common_name(connection->stream().native_handle())};
     if (speaks_http(*connection)) {
         // The upgrade is the connection's own work: it lives as long as the socket waits for something.
-        const auto upgrade = [this, connection, peer] {
+        const auto upgrade = [this, connection, peer, visitor] {
             connection->speak_web_socket();
             connection->start();
-            start_session(connection, peer);
+            if (start_session(connection, peer)) visitors_.set_state(visitor, Visitors::State::kSession);
         };
         std::make_shared<ByteConnection>(connection, options_.http(peer), kHttpPatience, upgrade)->start();
         return;
     }
     connection->start();
-    start_session(connection, peer);
+    if (start_session(connection, peer)) visitors_.set_state(visitor, Visitors::State::kSession);
 }
 
 std::string TlsServer::Impl::no_place(const std::string& group) const {
@@ -304,13 +304,13 @@ std::string TlsServer::Impl::no_place(const std::string& group) const {
     return {};
 }
 
-void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer& peer) {
+bool TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer& peer) {
     const std::lock_guard lock(mutex_);
     for (Session& session : finished_) session.thread.join();  // past their last use of the mutex
     finished_.clear();
     if (stopping_) {
         connection->fail("the server is shutting down");
-        return;
+        return false;
     }
     if (const std::string reason = no_place(peer.group); !reason.empty()) {
         ++refused_;
@@ -318,7 +318,7 @@ void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer&
             spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", peer.name,
                          reason, *more);
         connection->fail(busy(reason, options_.retry_after));
-        return;
+        return false;
     }
     SessionList made;
     try {
@@ -329,9 +329,10 @@ void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer&
         ++refused_;
         spdlog::error("cannot start a session for {}: {}", peer.name, error.what());
         connection->fail(busy("it cannot start another session", options_.retry_after));
-        return;
+        return false;
     }
     running_.splice(running_.end(), made);
+    return true;
 }
 
 void TlsServer::Impl::run_session(SessionList::iterator own, const ConnectionPtr& connection) {

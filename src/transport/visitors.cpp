@@ -10,14 +10,14 @@ void Visitors::forget_the_gone() {
     std::erase_if(visitors_, [](const Key& visitor) { return visitor->connection.expired(); });
 }
 
-std::shared_ptr<TlsConnection> Visitors::oldest_handshake() const {
-    std::map<std::string, std::size_t> handshakes;
+std::shared_ptr<TlsConnection> Visitors::oldest_without_session() const {
+    std::map<std::string, std::size_t> groups;
     for (const Key& visitor : visitors_)
-        if (visitor->shaking_hands) ++handshakes[visitor->group];
-    const auto most = std::ranges::max_element(handshakes, {}, &decltype(handshakes)::value_type::second);
-    if (most == handshakes.end()) return nullptr;
+        if (visitor->state != State::kSession) ++groups[visitor->group];
+    const auto most = std::ranges::max_element(groups, {}, &decltype(groups)::value_type::second);
+    if (most == groups.end()) return nullptr;
     for (const Key& visitor : visitors_)
-        if (visitor->shaking_hands && visitor->group == most->first) return visitor->connection.lock();
+        if (visitor->state != State::kSession && visitor->group == most->first) return visitor->connection.lock();
     return nullptr;
 }
 
@@ -31,11 +31,11 @@ bool Visitors::has_room(const std::string& group) {
         for (const Key& visitor : visitors_) {
             if (visitor->group != group) continue;
             ++of_group;
-            shaking += visitor->shaking_hands;
+            shaking += visitor->state == State::kHandshake;
         }
         if (shaking >= limits_.handshakes_per_group || of_group >= limits_.per_group) return false;
         if (visitors_.size() < limits_.all) return true;
-        victim = oldest_handshake();
+        victim = oldest_without_session();
         if (!victim) return false;
         // Its place is free at once; the connection itself goes when its handlers have run.
         std::erase_if(visitors_, [&](const Key& visitor) { return visitor->connection.lock() == victim; });
@@ -45,16 +45,16 @@ bool Visitors::has_room(const std::string& group) {
 }
 
 Visitors::Key Visitors::enter(std::string name, std::string group, const std::shared_ptr<TlsConnection>& connection) {
-    auto visitor = std::make_shared<Visitor>(Visitor{std::move(name), std::move(group), true, connection});
+    auto visitor = std::make_shared<Visitor>(Visitor{std::move(name), std::move(group), State::kHandshake, connection});
     const std::lock_guard lock(mutex_);
     if (closed_) return nullptr;
     visitors_.push_back(visitor);
     return visitor;
 }
 
-void Visitors::shook_hands(const Key& visitor) {
+void Visitors::set_state(const Key& visitor, State state) {
     const std::lock_guard lock(mutex_);
-    visitor->shaking_hands = false;
+    visitor->state = state;
 }
 
 std::vector<std::shared_ptr<TlsConnection>> Visitors::close_doors() {

@@ -21,9 +21,14 @@ struct VisitorLimits {
 
 class Visitors {
 public:
+    enum class State {
+        kHandshake,  ///< TLS is not agreed upon yet
+        kAsking,     ///< by HTTP, or about to be told that there is no place
+        kSession,
+    };
     struct Visitor {
         std::string name, group;  ///< "ADDR:PORT"; address_group
-        bool shaking_hands = true;
+        State state = State::kHandshake;
         std::weak_ptr<TlsConnection> connection;
     };
     using Key = std::shared_ptr<Visitor>;
@@ -31,17 +36,17 @@ public:
     explicit Visitors(const VisitorLimits& limits) : limits_(limits) {}
 
     /// Whether a connection of this group may come in; asked before anything is made for it. Where all places are
-    /// taken, the oldest unfinished handshake of the group that has most of them gives way, and is cut off.
+    /// taken, the oldest one without a session, of the group that has most of them, gives way and is cut off.
     bool has_room(const std::string& group);
     /// From now on it counts, as long as the connection exists. Null if the doors are closed.
     Key enter(std::string name, std::string group, const std::shared_ptr<TlsConnection>& connection);
-    void shook_hands(const Key& visitor);
+    void set_state(const Key& visitor, State state);
     /// Nobody enters any more; gives all that are still there.
     std::vector<std::shared_ptr<TlsConnection>> close_doors();
 
 private:
-    void forget_the_gone();                                   // with the mutex held
-    std::shared_ptr<TlsConnection> oldest_handshake() const;  // the same
+    void forget_the_gone();                                         // with the mutex held
+    std::shared_ptr<TlsConnection> oldest_without_session() const;  // the same
 
     const VisitorLimits limits_;
     mutable std::mutex mutex_;

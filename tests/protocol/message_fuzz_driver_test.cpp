@@ -18,9 +18,10 @@ TEST(MessageFuzz, DamagedHellosAndArchitectures) {
         flash::protocol::ServerHello hello;
         hello.secret_digest = flash::model::secret_digest(model);
         hello.architecture = flash::model::serialize(model.architecture);
+        const std::vector<flash::protocol::ModelEntry> list{{"net", 1, {}, "a title"}, {"other", 0, {}, ""}};
         const std::vector<std::uint8_t> inputs[] = {flash::protocol::encode(hello),
                                                     flash::protocol::encode(flash::protocol::ClientHello{}),
-                                                    hello.architecture};
+                                                    flash::protocol::encode(list), hello.architecture};
         for (const auto& bytes : inputs)
             for (int i = 0; i < 400; ++i) {
                 const auto damaged = flash::testing::mutated(bytes, rng);

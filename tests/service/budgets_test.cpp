@@ -31,7 +31,7 @@ TEST(Budgets, AMinuteHasSoManyInferences) {
     }
     const std::optional<Spent> spent = budgets.spend("a", tier, kNoon + 20s);
     ASSERT_TRUE(spent);
-    EXPECT_STREQ(spent->reason, "minute");
+    EXPECT_EQ(spent->window, Spent::Window::kMinute);
     EXPECT_EQ(spent->budget, 3u);
     EXPECT_EQ(spent->until, kNoon + 60s);
     EXPECT_TRUE(budgets.look("a", tier, kNoon + 59s));
@@ -50,7 +50,7 @@ TEST(Budgets, ADayHasSoManyWhateverTheMinutesAllow) {
     EXPECT_EQ(given, 4);
     const std::optional<Spent> spent = budgets.look("a", tier, kNoon + 1h);
     ASSERT_TRUE(spent);
-    EXPECT_STREQ(spent->reason, "day");
+    EXPECT_EQ(spent->window, Spent::Window::kDay);
     EXPECT_EQ(spent->until, kNoon + 12h);
     EXPECT_FALSE(budgets.spend("a", tier, kNoon + 12h));
 }
@@ -134,7 +134,7 @@ TEST(Budgets, SessionsAtATime) {
 }
 
 TEST(Budgets, TheSentenceSaysUntilWhen) {
-    const Spent spent{"day", 1000, kNoon + 12h};
+    const Spent spent{Spent::Window::kDay, 1000, kNoon + 12h};
     const std::string sentence = spent.sentence(kNoon + 11h);
     EXPECT_THAT(sentence, HasSubstr("the budget of 1000 inferences a day is spent until 2024-10-05 00:00:00 UTC"));
     EXPECT_EQ(transport::retry_after(sentence), 3600s);

@@ -59,6 +59,14 @@ TEST(HttpSession, RefusesWhatItDoesNotSpeak) {
     }
     HttpSession session(site);
     EXPECT_THAT(give(session, "DELETE /hello HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 405"));
+    // What a client of the Open Inference Protocol would send.
+    HttpSession other(site);
+    const std::string answer =
+        give(other, "POST /v2/models/net/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/json\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD\r\n"));
+    EXPECT_THAT(answer, HasSubstr("{\"error\":\"only GET and HEAD are answered here: an inference over HTTP"));
+    EXPECT_TRUE(other.finished());
 }
 
 TEST(HttpSession, TellsTheSiteWhoAsks) {

@@ -141,5 +141,23 @@ TEST(Doors, FullOfHandshakesTheOldestGivesWay) {
     }
 }
 
+TEST(Doors, FullOfQuestionsOverHttpTheOldestGivesWay) {
+    /// Never has anything to say.
+    class Silent final : public ByteSession {
+        std::vector<std::uint8_t> take(std::span<const std::uint8_t>) override { return {}; }
+        bool finished() const override { return false; }
+    };
+    ServerOptions options = options_with(1, 0, 1'000);
+    options.http = [](const Peer&) { return std::make_unique<Silent>(); };
+    EchoServer server(std::move(options), echo_once);
+    std::vector<testing::RawTls> idle;
+    for (int i = 0; i < 70; ++i) idle.push_back(testing::RawTls::connect(server.port(), TLS1_3_VERSION, "http/1.1"));
+    const auto session = connect_v6(server);
+    // A session is never what gives way.
+    for (int i = 0; i < 70; ++i) idle.push_back(testing::RawTls::connect(server.port(), TLS1_3_VERSION, "http/1.1"));
+    session->send(message(some_type::kStart, 1));
+    EXPECT_EQ(session->receive(some_type::kStart).payload.size(), 1u);
+}
+
 }  // namespace
 }  // namespace flash::transport

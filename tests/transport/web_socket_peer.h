@@ -4,7 +4,6 @@
 
 #include <poll.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -31,14 +30,13 @@ public:
         for (char c = 0; !answer_.ends_with("\r\n\r\n") && SSL_read(tls_.ssl(), &c, 1) == 1;) answer_ += c;
     }
     ~WebSocketPeer() {
-        stop_ = true;
         if (thread_.joinable()) thread_.join();
     }
 
     /// Of the server to the request.
     const std::string& answer() const { return answer_; }
     bool upgraded() const { return answer_.starts_with("HTTP/1.1 101 "); }
-    /// For a session; once. The peer outlives it.
+    /// For a session; once. The peer outlives it, and sends what it has sent to the end.
     std::unique_ptr<Channel> channel() {
         auto [session, wire] = make_loopback();
         thread_ = std::thread([this, end = std::shared_ptr<Channel>(std::move(wire))] { carry(*end); });
@@ -48,7 +46,7 @@ public:
 private:
     void carry(Channel& end) {
         try {
-            while (!stop_) {
+            while (true) {
                 while (readable()) read(end);
                 try {
                     const Message message = end.receive_any(std::chrono::milliseconds(1));
@@ -85,7 +83,6 @@ private:
     std::string answer_;
     WebSocket socket_{WebSocket::Side::kClient};
     FrameDecoder decoder_{std::size_t{64} << 20};
-    std::atomic<bool> stop_{false};
     std::thread thread_;
 };
 
