@@ -213,7 +213,9 @@ void compare_end_to_end(testing::Curves curves) {
         const ImportedModel imported = import_onnx(random.onnx, "random");
         std::optional<CompileResult> compiled;
         try {
-            compiled = compile(imported, random.images(40, seed), {});
+            CompileOptions options;
+            options.target_snr_db = 30;  // what the bounds below are about
+            compiled = compile(imported, random.images(40, seed), options);
         } catch (const Error& error) {
             // Forty pictures may say so little of the tail of a logit that the margin leaves nothing of it.
             EXPECT_EQ(error.kind(), ErrorKind::kRange) << error.what();
