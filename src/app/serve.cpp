@@ -139,7 +139,7 @@ void run_serve(const ServeCommand& command) {
     if (command.port_file) require_writable(*command.port_file);
     if (command.http_port_file) require_writable(*command.http_port_file);
     transport::Identity identity = server_identity(command.identity, listen);
-    IdentityWatch identity_watch(command.identity);
+    IdentityWatch identity_watch(command.identity, command.settings.client_ca);
     if (settings.client_ca) transport::require_certificates(*settings.client_ca);
     service::AccessSettings access_settings = command.access;
     access_settings.certificates = settings.client_ca.has_value();

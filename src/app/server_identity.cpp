@@ -139,7 +139,8 @@ transport::Identity server_identity(const IdentityRequest& request, const transp
     return identity;
 }
 
-IdentityWatch::IdentityWatch(const IdentityRequest& request) {
+IdentityWatch::IdentityWatch(const IdentityRequest& request, std::optional<fs::path> client_ca)
+    : client_ca_(std::move(client_ca)) {
     if (request.certificate && request.key) {
         certificate_ = *request.certificate;
         key_ = *request.key;
@@ -152,7 +153,8 @@ IdentityWatch::IdentityWatch(const IdentityRequest& request) {
 }
 
 IdentityWatch::Stamps IdentityWatch::stamps() const {
-    return {service::stamp_of(certificate_), service::stamp_of(key_)};
+    return {service::stamp_of(certificate_), service::stamp_of(key_),
+            client_ca_ ? service::stamp_of(*client_ca_) : std::nullopt};
 }
 
 bool IdentityWatch::has_changed() const { return stamps() != seen_; }

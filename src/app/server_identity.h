@@ -1,10 +1,10 @@
 // The certificate that `flash serve` shows: the user's own, or a self-signed one that is kept from start to start.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "service/file_stamp.h"
@@ -34,16 +34,19 @@ transport::Identity server_identity(const IdentityRequest& request, const transp
 class IdentityWatch {
 public:
     /// Of the files that server_identity() has read or made: to be constructed after it.
-    explicit IdentityWatch(const IdentityRequest& request);
+    /// client_ca: the authority of clients, if any, which is watched beside them.
+    explicit IdentityWatch(const IdentityRequest& request,
+                           std::optional<std::filesystem::path> client_ca = std::nullopt);
     bool has_changed() const;
     /// Reads them again; makes nothing. Error(kFile), and then it has changed only once they change again.
     transport::Identity load();
 
 private:
-    using Stamps = std::pair<std::optional<service::FileStamp>, std::optional<service::FileStamp>>;
+    using Stamps = std::array<std::optional<service::FileStamp>, 3>;
     Stamps stamps() const;
 
     std::filesystem::path certificate_, key_;
+    std::optional<std::filesystem::path> client_ca_;
     Stamps seen_;
 };
 

@@ -61,6 +61,13 @@ std::chrono::system_clock::time_point time_of(const std::string& text, const std
         if (end == nullptr || end != text.c_str() + text.size()) continue;
         std::tm same = time;  // timegm would make a date of the 31st of February
         const std::time_t seconds = ::timegm(&same);
+        // Nanoseconds in 64 bits end in 2262; beyond, a date would come out as another.
+        const int year = time.tm_year + 1900;
+        if (year < 2000 || year > 2200)
+            fail(
+                fmt::format("\"expires\" of {} has to lie between 2000 and 2200; leave it out for an account that does "
+                            "not end",
+                            where));
         if (same.tm_mday == time.tm_mday && same.tm_mon == time.tm_mon)
             return std::chrono::system_clock::from_time_t(seconds);
     }

@@ -91,6 +91,20 @@ TEST_F(ServerIdentity, DoesNotReplaceHalfAPair) {
     EXPECT_FALSE(before.empty());
 }
 
+TEST_F(ServerIdentity, IsWatchedWithTheAuthorityOfItsClients) {
+    start();
+    const fs::path authority = request_.directory / "clients.pem";
+    std::ofstream(authority) << "one";
+    IdentityWatch watch(request_, authority);
+    EXPECT_FALSE(watch.has_changed());
+    std::ofstream(authority) << "another";
+    EXPECT_TRUE(watch.has_changed());
+    watch.load();
+    EXPECT_FALSE(watch.has_changed());
+    fs::remove(authority);
+    EXPECT_TRUE(watch.has_changed());
+}
+
 TEST_F(ServerIdentity, TakesTheUsersOwnAsItIs) {
     const fs::path certificate = request_.directory / "own.crt", key = request_.directory / "own.key";
     transport::save_identity(transport::make_self_signed({"own.example"}, 1), certificate, key);

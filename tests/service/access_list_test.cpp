@@ -90,6 +90,10 @@ TEST(AccessList, WhatIsWrongIsSaid) {
         EXPECT_THAT(refusal_of(R"({"accounts": [{"name": "a", "expires": ")" + std::string(date) + R"("}]})"),
                     HasSubstr("has to be a date"))
             << date;
+    for (const char* date : {"9999-12-31", "2262-04-12", "1600-01-01"})
+        EXPECT_THAT(refusal_of(R"({"accounts": [{"name": "a", "expires": ")" + std::string(date) + R"("}]})"),
+                    HasSubstr("has to lie between 2000 and 2200"))
+            << date;
     EXPECT_THAT(refusal_of(R"({"accounts": [{"name": "a", "models": []}]})"), HasSubstr("is empty"));
     EXPECT_THAT(refusal_of(R"({"accounts": [{"name": "a", "models": ["../b"]}]})"), HasSubstr("names no model"));
     EXPECT_THAT(refusal_of(R"({"accounts": [{"name": "a", "tokens": ["secret"]}]})"), HasSubstr("SHA-256"));
