@@ -31,6 +31,7 @@ std::uint64_t product_of(const std::vector<Modulus>& moduli, const Modulus& modu
 
 std::vector<std::uint64_t> inverses_of(const std::vector<Modulus>& moduli, const std::vector<Modulus>& others = {}) {
     std::vector<std::uint64_t> result;
+    result.reserve(moduli.size());
     for (const Modulus& m : moduli)
         result.push_back(m.inverse(m.multiply(product_of(moduli, m, &m), product_of(others, m))));
     return result;
@@ -45,6 +46,7 @@ int quotient_shift(const std::vector<Modulus>& from) {
 
 std::vector<kernels::WideFraction> quotient_weights(const std::vector<Modulus>& from) {
     std::vector<kernels::WideFraction> result;
+    result.reserve(from.size());
     for (const Modulus& m : from) result.push_back(wide_fraction(std::uint64_t{1} << quotient_shift(from), m.value()));
     return result;
 }
@@ -52,6 +54,7 @@ std::vector<kernels::WideFraction> quotient_weights(const std::vector<Modulus>& 
 std::vector<std::uint64_t> remainders_of(const std::vector<Modulus>& kept, const std::vector<Modulus>& from,
                                          const std::vector<Modulus>& to) {
     std::vector<std::uint64_t> result;
+    result.reserve(from.size());
     for (const Modulus& m : from) result.push_back(m.multiply(product_of(kept, m), product_of(to, m)));
     return result;
 }
