@@ -116,6 +116,9 @@ TEST(Library, RunsSeveralAtOnceAndCancels) {
     EXPECT_EQ(kind_of([&] { cancelled.get(); }), ErrorKind::kCancelled);
     EXPECT_EQ(kind_of([&] { client.infer(input, {}, source.get_token()); }), ErrorKind::kCancelled);
     EXPECT_EQ(best_classes(client.model(), client.infer(input).logits).front().index, best);  // on a new connection
+    const auto broken = [](double) { throw std::length_error("the caller's own"); };
+    EXPECT_THROW(client.infer(input, broken), std::length_error);
+    EXPECT_EQ(best_classes(client.model(), client.infer(input).logits).front().index, best);
 }
 
 TEST(Library, RefusesWhatDoesNotFit) {
