@@ -1,6 +1,5 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/seldom.h"
 #include "transport/address_group.h"
 #include "transport/byte_connection.h"
@@ -202,7 +202,7 @@ void TlsServer::Impl::run_io() {
         try {
             io_.run();
         } catch (const std::exception& error) {
-            spdlog::error("server I/O: {}", error.what());
+            log_error("server I/O: {}", error.what());
         }
     }
 }
@@ -219,7 +219,7 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
     if (!visitors_.has_room(group)) {
         ++dropped_;
         if (const auto more = drop_log_.now())
-            spdlog::warn(
+            log_warning(
                 "a connection from {} was dropped: too many from there or altogether ({} more since the last "
                 "such line)",
                 host, *more);
@@ -255,8 +255,8 @@ void TlsServer::Impl::shake_hands(const ConnectionPtr& connection, const Visitor
         if (cancelled || !late) return;
         ++failed_handshakes_;
         if (const auto more = handshake_log_.now())
-            spdlog::info("connection from {}: no TLS handshake in time ({} more such since the last such line)",
-                         visitor->name, *more);
+            log_info("connection from {}: no TLS handshake in time ({} more such since the last such line)",
+                     visitor->name, *more);
         late->abort_handshake();
     });
     connection->stream().async_handshake(TlsStream::Side::kServer,
@@ -272,8 +272,8 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
         if (code != asio::error::operation_aborted) {
             ++failed_handshakes_;
             if (const auto more = handshake_log_.now())
-                spdlog::info("connection from {}: TLS handshake failed: {} ({} more such since the last such line)",
-                             visitor->name, code.message(), *more);
+                log_info("connection from {}: TLS handshake failed: {} ({} more such since the last such line)",
+                         visitor->name, code.message(), *more);
         }
         connection->abort();
         return;
@@ -315,8 +315,8 @@ bool TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer&
     if (const std::string reason = no_place(peer.group); !reason.empty()) {
         ++refused_;
         if (const auto more = refusal_log_.now())
-            spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", peer.name,
-                         reason, *more);
+            log_info("connection from {} was refused: {} ({} more such since the last such line)", peer.name, reason,
+                     *more);
         connection->fail(busy(reason, options_.retry_after));
         return false;
     }
@@ -327,7 +327,7 @@ bool TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer&
         own->thread = std::thread([this, own, connection] { run_session(own, connection); });
     } catch (const std::exception& error) {
         ++refused_;
-        spdlog::error("cannot start a session for {}: {}", peer.name, error.what());
+        log_error("cannot start a session for {}: {}", peer.name, error.what());
         connection->fail(busy("it cannot start another session", options_.retry_after));
         return false;
     }
@@ -342,9 +342,9 @@ void TlsServer::Impl::run_session(SessionList::iterator own, const ConnectionPtr
     try {
         handler_(std::make_unique<TlsChannel>(connection), own->peer);
     } catch (const std::exception& error) {
-        spdlog::warn("session with {} ended: {}", own->peer.name, error.what());
+        log_warning("session with {} ended: {}", own->peer.name, error.what());
     } catch (...) {
-        spdlog::error("session with {} ended with an unknown exception", own->peer.name);
+        log_error("session with {} ended with an unknown exception", own->peer.name);
     }
     connection->close();
     const std::lock_guard lock(mutex_);
