@@ -158,6 +158,10 @@ public:
     bool ask_for_new_keys() {
         return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1;
     }
+    /// Changes this side's keys only.
+    bool change_keys() {
+        return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1;
+    }
     void say_farewell() { SSL_shutdown(ssl_.get()); }
 
 private:
