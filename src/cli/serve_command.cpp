@@ -14,7 +14,7 @@ namespace flash::cli {
 void add_serve(CLI::App& program) {
     struct Options {
         app::ServeCommand command;
-        int timeout = 30, idle_timeout = 300, inference_timeout = 600, first_timeout = 20, drain = 30, watch = 0;
+        int timeout = 30, idle_timeout = 300, inference_timeout = 600, first_timeout = 30, drain = 30, watch = 0;
         std::size_t per_address = 0;
         std::size_t transform_mib = lattice::kTransformBudget >> 20;
     };
@@ -85,7 +85,7 @@ void add_serve(CLI::App& program) {
                     "MiB that all sessions together may hold (default: three quarters of what is free)")
         ->check(whole_number(1, 1 << 24));
     sub->add_option("--first-timeout", options->first_timeout,
-                    "Seconds to wait for a client that has not shown any work yet")
+                    "Seconds that a client has from its connection to the first upload that it computes")
         ->capture_default_str()
         ->check(seconds());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for a client in the middle of an inference")
