@@ -188,7 +188,7 @@ private:
         if (in_inference_) server_.metrics_.inference(name(), "refused", reason);
         log(spdlog::level::info, server_.refusal_log_, printable(error.what()));
     }
-    /// Whoever has no account can cause lines at any rate: of each kind one a second is written.
+    /// Whoever has no account can cause lines at any rate: of each kind one a second is written in the long run.
     void log(spdlog::level::level_enum level, Seldom& seldom, const std::string& line) const {
         const bool known = caller_ && !caller_->name.empty();
         const auto more = known ? std::optional<std::uint64_t>(0) : seldom.now();

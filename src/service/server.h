@@ -78,6 +78,8 @@ private:
     SiteSources sources(bool with_metrics) const;
     std::string metrics_text() const;
 
+    static constexpr int kLines = 20;  // of a kind at once, for clients without an account
+
     const ServerSettings settings_;
     const ModelStore& models_;
     const AccessControl& access_;
@@ -89,7 +91,7 @@ private:
     std::atomic<bool> draining_{false};
     std::atomic<std::size_t> sessions_{0}, running_{0};
     std::atomic<std::uint64_t> inferences_{0}, failures_{0}, refusals_{0};
-    mutable Seldom connected_log_, left_log_, failure_log_, refusal_log_, budget_log_;
+    Seldom connected_log_{kLines}, left_log_{kLines}, failure_log_{kLines}, refusal_log_{kLines}, budget_log_;
     std::atomic<const transport::TlsServer*> counted_{nullptr};
     std::unique_ptr<transport::TlsServer> tls_;  // last: their sessions use the members above
     std::unique_ptr<PlainHttp> http_;
