@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <csignal>
 #include <ctime>
-#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "app/key_report.h"
@@ -38,20 +42,47 @@ public:
         }
         pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     }
-    /// 0 if none came within the time; without a time, waits for one.
-    int wait(std::chrono::seconds time) {
+    int wait() const {
         int signal = 0;
-        if (time.count() == 0) {
-            sigwait(&set_, &signal);
-            return signal;
-        }
-        const timespec limit{time.count(), 0};
-        while ((signal = sigtimedwait(&set_, nullptr, &limit)) < 0 && errno == EINTR) {}
-        return std::max(signal, 0);
+        sigwait(&set_, &signal);
+        return signal;
+    }
+    /// The signal that is to end the server, if one comes within the time; otherwise 0.
+    int wait_for_end(std::chrono::milliseconds time) const {
+        sigset_t ends;
+        sigemptyset(&ends);
+        for (const int signal : {SIGINT, SIGTERM})
+            if (sigismember(&set_, signal) == 1) sigaddset(&ends, signal);
+        const timespec limit{time.count() / 1000, time.count() % 1000 * 1'000'000};
+        return std::max(sigtimedwait(&ends, nullptr, &limit), 0);
     }
 
 private:
     sigset_t set_;
+};
+
+const char* name_of(int signal) { return signal == SIGINT ? "interrupted" : "terminated"; }
+
+/// While it lives, a signal that is to end the server ends the process at once, as if nobody had blocked it.
+class Impatience {
+public:
+    explicit Impatience(const Signals& signals)
+        : thread_([&signals](const std::stop_token& stop) {
+              int signal = 0;
+              while (signal == 0 && !stop.stop_requested()) signal = signals.wait_for_end(kLook);
+              if (signal == 0) return;
+              spdlog::warn("ended at once ({})", name_of(signal));
+              spdlog::default_logger()->flush();
+              sigset_t own;
+              sigemptyset(&own);
+              sigaddset(&own, signal);
+              pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
+              ::raise(signal);
+          }) {}
+
+private:
+    static constexpr std::chrono::milliseconds kLook{50};
+    std::jthread thread_;
 };
 
 /// What is looked at again while a server runs.
@@ -79,16 +110,72 @@ private:
     }
 };
 
-/// Waits until the server is to stop, and does what signals and time ask for until then. Why it is to stop.
-const char* wait_for_end(Signals& signals, const ServeCommand& command, Reloaded& reloaded, service::Server& server) {
+/// Looks for changes when it is asked to, and from time to time, in a thread of its own: loading may take long, and the
+/// server answers signals meanwhile.
+class Reloading {
+public:
+    /// every: 0: only when asked.
+    Reloading(Reloaded reloaded, service::Server& server, std::chrono::seconds every)
+        : reloaded_(reloaded),
+          server_(server),
+          every_(every),
+          thread_([this] { run(); }) {}
+    ~Reloading() {
+        {
+            const std::lock_guard lock(mutex_);
+            ending_ = true;
+            changed_.notify_all();
+        }
+        thread_.join();
+    }
+    void ask() {
+        const std::lock_guard lock(mutex_);
+        asked_ = true;
+        changed_.notify_all();
+    }
+
+private:
+    void run() {
+        std::unique_lock lock(mutex_);
+        while (true) {
+            const auto wanted = [&] { return asked_ || ending_; };
+            if (every_.count() == 0)
+                changed_.wait(lock, wanted);
+            else
+                changed_.wait_for(lock, every_, wanted);
+            if (ending_) return;
+            const bool asked = std::exchange(asked_, false);
+            lock.unlock();
+            look(asked);
+            lock.lock();
+        }
+    }
+    void look(bool asked) {
+        try {
+            if (asked || reloaded_.has_changed()) reloaded_.reload(server_);
+        } catch (const service::LoadCancelled&) {
+            spdlog::info("a model that was being loaded is given up");
+        } catch (const std::exception& problem) {
+            spdlog::error("looking for changes: {}", printable(problem.what()));
+        }
+    }
+
+    Reloaded reloaded_;
+    service::Server& server_;
+    const std::chrono::seconds every_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool asked_ = false, ending_ = false;
+    std::thread thread_;
+};
+
+/// Waits until the server is to stop, and does what signals ask for until then. Which of them ends it.
+int wait_for_end(const Signals& signals, Reloading& reloading, const service::Server& server) {
     while (true) {
-        switch (signals.wait(command.watch)) {
-            case SIGINT: return "interrupted";
-            case SIGTERM: return "terminated";
-            case SIGHUP: reloaded.reload(server); break;
-            case 0:
-                if (reloaded.has_changed()) reloaded.reload(server);
-                break;
+        switch (const int signal = signals.wait()) {
+            case SIGINT:
+            case SIGTERM: return signal;
+            case SIGHUP: reloading.ask(); break;
             default: {
                 const service::ServerReport report = server.report();
                 spdlog::info(
@@ -119,10 +206,31 @@ void describe(const service::ServedModel& served, const service::LoadOptions& lo
     if (load.reveal) spdlog::info("{}: results tell {} bits", name, *load.reveal);
 }
 
+/// Loads the models and finds out how much memory is left for sessions.
+std::uint64_t load_models(service::ModelStore& models, const ServeCommand& command,
+                          std::unique_ptr<Progress>& progress) {
+    progress = std::make_unique<Progress>("loading", 100);
+    models.load_first();
+    progress->finish();
+    progress.reset();
+    return_freed_memory();
+    std::uint64_t session_memory = std::uint64_t{command.session_memory_mib} << 20;
+    if (session_memory == 0) {
+        session_memory = available_memory() / 4 * 3;
+        models.limit_sessions(session_memory);
+    }
+    for (const service::ServedModelPtr& model : models.list()) describe(*model, command.load);
+    spdlog::info("{} for sessions, {} at a time, {} of them from one address",
+                 human_bytes(static_cast<double>(session_memory)), command.settings.max_sessions,
+                 command.settings.max_sessions_per_address);
+    return session_memory;
+}
+
 }  // namespace
 
 void run_serve(const ServeCommand& command) {
-    Signals signals;  // first: threads inherit the blocked mask
+    const Signals signals;  // first: threads inherit the blocked mask
+    std::optional<Impatience> impatience(signals);
     const auto limit = limit_threads(command.threads);
     service::set_log_format(command.log_format);
     spdlog::set_level(spdlog::level::from_str(command.log_level));
@@ -131,43 +239,43 @@ void run_serve(const ServeCommand& command) {
         throw Error(ErrorKind::kInvalidArgument, "give one compiled model, or a folder of them with --models");
     service::ServerSettings settings = command.settings;
     const transport::Address listen = transport::parse_address(command.listen);
-    settings.socket = std::make_shared<transport::BoundSocket>(listen);
-    settings.session_memory =
-        command.session_memory_mib > 0 ? std::uint64_t{command.session_memory_mib} << 20 : available_memory() / 4 * 3;
-    if (!command.http.empty())
-        settings.http = std::make_shared<transport::BoundSocket>(transport::parse_address(command.http));
+    const auto http_listen =
+        command.http.empty() ? std::nullopt : std::optional(transport::parse_address(command.http));
+    if (!command.check) {
+        settings.socket = std::make_shared<transport::BoundSocket>(listen);
+        if (http_listen) settings.http = std::make_shared<transport::BoundSocket>(*http_listen);
+    }
     if (command.port_file) require_writable(*command.port_file);
     if (command.http_port_file) require_writable(*command.http_port_file);
-    transport::Identity identity = server_identity(command.identity, listen);
-    IdentityWatch identity_watch(command.identity, command.settings.client_ca);
     if (settings.client_ca) transport::require_certificates(*settings.client_ca);
     service::AccessSettings access_settings = command.access;
     access_settings.certificates = settings.client_ca.has_value();
     service::AccessControl access(std::move(access_settings));
-    service::Budgets budgets(command.budgets);
 
+    std::atomic<bool> ending{false};
     service::LoadOptions load = command.load;
-    load.session_bytes = settings.session_memory;
+    load.session_bytes = std::uint64_t{command.session_memory_mib} << 20;
+    if (command.check) load.use_cache = load.rotate = false;
     std::unique_ptr<Progress> progress;  // at the start only: later loads happen beside other work
     load.progress = [&](const std::filesystem::path&, double fraction) {
+        if (ending) throw service::LoadCancelled();
         if (progress) progress->set(static_cast<std::uint64_t>(100 * fraction));
     };
     service::ModelStore models(command.model.empty() ? command.models : command.model, std::move(load));
-    progress = std::make_unique<Progress>("loading", 100);
-    models.load_first();
-    progress->finish();
-    progress.reset();
-    return_freed_memory();
-    for (const service::ServedModelPtr& model : models.list()) describe(*model, command.load);
-    spdlog::info("{} for sessions, {} at a time, {} of them from one address",
-                 human_bytes(static_cast<double>(settings.session_memory)), settings.max_sessions,
-                 settings.max_sessions_per_address);
 
     if (command.check) {
+        check_identity(command.identity, listen);
+        service::check_budget_store(command.budgets);
+        load_models(models, command, progress);
         spdlog::info("all is well: {} models, nothing was served", models.list().size());
         return;
     }
 
+    transport::Identity identity = server_identity(command.identity, listen);
+    IdentityWatch identity_watch(command.identity, command.settings.client_ca);
+    service::Budgets budgets(command.budgets);
+    settings.session_memory = load_models(models, command, progress);
+    impatience.reset();  // from now on there may be inferences to wait for
     service::Server server(std::move(settings), std::move(identity), models, access, budgets);
     spdlog::info("serving on {}, certificate {}", transport::to_string(server.address()), server.fingerprint());
     if (command.port_file)
@@ -179,11 +287,15 @@ void run_serve(const ServeCommand& command) {
             write_file(*command.http_port_file, fmt::format("{}\n", http->port), Access::kEveryone);
     }
 
-    Reloaded reloaded{models, access, identity_watch};
-    const char* why = wait_for_end(signals, command, reloaded, server);
-    spdlog::info("stopping ({})", why);
-    if (!server.drain(command.drain))
-        spdlog::warn("{} inferences did not end within {} s", server.report().running, command.drain.count());
+    {
+        Reloading reloading({models, access, identity_watch}, server, command.watch);
+        const int signal = wait_for_end(signals, reloading, server);
+        impatience.emplace(signals);
+        spdlog::info("stopping ({})", name_of(signal));
+        ending = true;
+        if (!server.drain(command.drain))
+            spdlog::warn("{} inferences did not end within {} s", server.report().running, command.drain.count());
+    }
     server.stop();
 }
 

@@ -69,23 +69,39 @@ private:
     Descriptor file_;  // closing it gives the lock back
 };
 
-transport::Identity kept_identity(const IdentityRequest& request, const transport::Address& listen) {
-    const fs::path directory = request.directory.empty() ? default_state_directory() : request.directory;
-    const fs::path certificate = directory / "server.crt", key = directory / "server.key";
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) throw Error(ErrorKind::kFile, fmt::format("cannot create {}: {}", directory.string(), error.message()));
-    const DirectoryLock lock(directory);
+/// The self-signed pair that is kept from start to start.
+struct KeptPair {
+    fs::path directory, certificate, key;
+    bool is_there = false;
 
-    std::vector<std::string> hosts = hosts_of(request, listen);
-    const bool has_certificate = fs::exists(certificate, error), has_key = fs::exists(key, error);
-    if (has_certificate != has_key)
+    /// Error(kFile) if half of it is missing: to be asked with the directory locked.
+    void look() {
+        std::error_code error;
+        is_there = fs::exists(certificate, error);
+        if (is_there == fs::exists(key, error)) return;
         throw Error(
             ErrorKind::kFile,
             fmt::format("there is {} but not {}: put it back, or remove the other one too to have a new pair made "
                         "(clients then need the new certificate)",
-                        (has_certificate ? certificate : key).string(),
-                        (has_certificate ? key : certificate).string()));
+                        (is_there ? certificate : key).string(), (is_there ? key : certificate).string()));
+    }
+};
+
+KeptPair pair_of(const IdentityRequest& request) {
+    const fs::path directory = request.directory.empty() ? default_state_directory() : request.directory;
+    return {directory, directory / "server.crt", directory / "server.key"};
+}
+
+transport::Identity kept_identity(const IdentityRequest& request, const transport::Address& listen) {
+    KeptPair pair = pair_of(request);
+    std::error_code error;
+    fs::create_directories(pair.directory, error);
+    if (error)
+        throw Error(ErrorKind::kFile, fmt::format("cannot create {}: {}", pair.directory.string(), error.message()));
+    const DirectoryLock lock(pair.directory);
+    pair.look();
+    const auto& [directory, certificate, key, has_certificate] = pair;
+    std::vector<std::string> hosts = hosts_of(request, listen);
     std::string before, why;
     if (has_certificate) {
         transport::Identity identity = transport::load_identity(certificate, key);
@@ -137,6 +153,25 @@ transport::Identity server_identity(const IdentityRequest& request, const transp
     warn_of_dates(*request.certificate, transport::certificate_facts(identity.certificate_pem),
                   "ask whoever issued it for a new one");
     return identity;
+}
+
+void check_identity(const IdentityRequest& request, const transport::Address& listen) {
+    if (request.certificate || request.key) {
+        server_identity(request, listen);
+        return;
+    }
+    KeptPair pair = pair_of(request);
+    pair.look();
+    std::string why = "there is none";
+    if (pair.is_there) {
+        const transport::Identity identity = transport::load_identity(pair.certificate, pair.key);
+        const auto facts = transport::certificate_facts(identity.certificate_pem);
+        warn_of_dates(pair.certificate, facts, "start with --renew-certificate for a new one");
+        why = shortcoming(request, identity, facts);
+    }
+    if (!why.empty())
+        spdlog::info("a self-signed certificate will be made in {} at the start: {}",
+                     printable(pair.directory.string()), printable(why));
 }
 
 IdentityWatch::IdentityWatch(const IdentityRequest& request, std::optional<fs::path> client_ca)

@@ -30,6 +30,9 @@ inline constexpr int kWarningDays = 30;
 /// which is an Error(kFile). Warns of dates and of a listen address that the certificate does not name.
 transport::Identity server_identity(const IdentityRequest& request, const transport::Address& listen);
 
+/// Says what server_identity() would do, and what would make it fail; makes nothing. Error as it.
+void check_identity(const IdentityRequest& request, const transport::Address& listen);
+
 /// Tells when the files of a server's identity have changed, as they do when a certificate is renewed.
 class IdentityWatch {
 public:

@@ -14,7 +14,7 @@ namespace flash::cli {
 void add_serve(CLI::App& program) {
     struct Options {
         app::ServeCommand command;
-        int timeout = 30, idle_timeout = 300, inference_timeout = 600, first_timeout = 20, drain = 30, watch = 0;
+        int timeout = 30, idle_timeout = 300, inference_timeout = 600, first_timeout = 30, drain = 30, watch = 0;
         std::size_t per_address = 0;
         std::size_t transform_mib = lattice::kTransformBudget >> 20;
     };
@@ -72,7 +72,7 @@ void add_serve(CLI::App& program) {
         ->check(whole_number(0, 1'000'000'000));
     sub->add_option("--budgets", command.budgets,
                     "File (SQLite) in which inferences are counted, so that a restart forgets none; several servers of "
-                    "one machine may share it")
+                    "one machine may share it. Or postgresql://..., which servers of several machines share")
         ->check(not_empty());
     sub->add_option("--max-sessions", command.settings.max_sessions,
                     "Clients at a time; more are refused, and told when to come again")
@@ -82,10 +82,10 @@ void add_serve(CLI::App& program) {
                     "Of these, from one address, or from one /64 of IPv6 (default: half)")
         ->check(count());
     sub->add_option("--session-memory", command.session_memory_mib,
-                    "MiB that all sessions together may hold (default: three quarters of what is free)")
+                    "MiB that all sessions together may hold (default: three quarters of what the models leave free)")
         ->check(whole_number(1, 1 << 24));
     sub->add_option("--first-timeout", options->first_timeout,
-                    "Seconds to wait for a client that has not shown any work yet")
+                    "Seconds that a client has from its connection to the first upload that it computes")
         ->capture_default_str()
         ->check(seconds());
     sub->add_option("--timeout", options->timeout, "Seconds to wait for a client in the middle of an inference")
@@ -112,7 +112,8 @@ void add_serve(CLI::App& program) {
     sub->add_option("--log-level", command.log_level, "debug, info, warning or error")
         ->capture_default_str()
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-    sub->add_flag("--check", command.check, "Check the options and load the models, and do not serve");
+    sub->add_flag("--check", command.check,
+                  "Check the options and load the models, and do not serve: binds no address and writes nothing");
     sub->add_flag(
         "--guard", command.load.guard,
         "Keep the encrypted vectors of a layer until all answers to the layers before it have come, against "

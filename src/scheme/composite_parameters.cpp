@@ -28,7 +28,7 @@ namespace flash::scheme {
 namespace {
 
 constexpr int kMaxPrimeBits = 47;
-constexpr std::uint64_t kProductLimit = std::uint64_t{1} << 50;
+constexpr std::uint64_t kProductLimit = std::uint64_t{1} << (2 * kMaxPairedBits);
 constexpr double kMeanOfSize = 0.8;  // sqrt(2/pi), rounded up
 
 /// Largest primes = 1 mod 2n of these bits, not in `taken`; they are added to it.

@@ -15,8 +15,10 @@ namespace flash::service {
 
 Denied::Denied(const std::string& why) : Error(ErrorKind::kNetwork, transport::denied(why)) {}
 
-Credentials Credentials::of(std::span<const char> token, std::string certificate, std::string address_group) {
-    Credentials credentials{std::nullopt, std::move(certificate), std::move(address_group)};
+Credentials Credentials::of(std::span<const char> token, std::string certificate,
+                            std::optional<std::chrono::system_clock::time_point> certificate_end,
+                            std::string address_group) {
+    Credentials credentials{std::nullopt, std::move(certificate), certificate_end, std::move(address_group)};
     if (!token.empty()) credentials.token = token_hash(token);
     return credentials;
 }
@@ -50,6 +52,7 @@ bool AccessControl::restricted() const {
 
 Caller AccessControl::admit(const Credentials& credentials) const {
     const auto list = current();
+    const auto now = std::chrono::system_clock::now();
     const Account* account = nullptr;
     Account of_certificate;
     if (list && credentials.token) {
@@ -62,8 +65,11 @@ Caller AccessControl::admit(const Credentials& credentials) const {
         of_certificate.tier = settings_.strangers;
         account = &of_certificate;
     }
+    if (account && !credentials.token && credentials.certificate_end && now >= *credentials.certificate_end)
+        throw Denied(fmt::format("the client certificate ended on {:%Y-%m-%d %H:%M:%S} UTC",
+                                 fmt::gmtime(std::chrono::system_clock::to_time_t(*credentials.certificate_end))));
     if (account) {
-        if (account->has_expired(std::chrono::system_clock::now()))
+        if (account->has_expired(now))
             throw Denied(fmt::format("the account {} ended on {:%Y-%m-%d}", account->name,
                                      fmt::gmtime(std::chrono::system_clock::to_time_t(*account->expires))));
         return {account->name, "account " + account->name, account->tier, account->models};

@@ -2,6 +2,7 @@
 // strangers may ask at any rate: one hash and comparisons.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -31,9 +32,13 @@ public:
 struct Credentials {
     std::optional<Sha256> token;  ///< token_hash of what it sent; set also where that is no token
     std::string certificate;      ///< common name of its checked certificate; empty: none
-    std::string address_group;    ///< transport::address_group
+    /// When that ends: TLS has looked at it once, and a session may be longer.
+    std::optional<std::chrono::system_clock::time_point> certificate_end;
+    std::string address_group;  ///< transport::address_group
 
-    static Credentials of(std::span<const char> token, std::string certificate, std::string address_group);
+    static Credentials of(std::span<const char> token, std::string certificate,
+                          std::optional<std::chrono::system_clock::time_point> certificate_end,
+                          std::string address_group);
 };
 
 /// Who a client is.

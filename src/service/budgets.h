@@ -1,11 +1,10 @@
-// What accounts and addresses have spent: inferences in the running minute and day (UTC), kept in an SQLite file so
-// that a restart forgives nothing, and sessions at a time. Repeated queries are how models are extracted
-// (docs/security.md).
+// What accounts and addresses have spent: inferences in the running minute and day (UTC), kept in a store so that a
+// restart forgives nothing, and sessions at a time. Repeated queries are how models are extracted (docs/security.md).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,8 +13,7 @@
 #include <utility>
 
 #include "service/access_list.h"
-
-struct sqlite3;
+#include "service/budget_store.h"
 
 namespace flash::service {
 
@@ -30,7 +28,7 @@ struct Spent {
     std::string sentence(std::chrono::system_clock::time_point now) const;
 };
 
-/// Thread-safe. Several servers of one machine may share the file.
+/// Thread-safe. Several servers may share the store.
 class Budgets {
 public:
     using Clock = std::chrono::system_clock;
@@ -54,10 +52,9 @@ public:
         std::string key_;
     };
 
-    /// Opens or makes the file, readable by its owner only. Empty: in memory, for as long as the server runs.
-    /// Error(kFile) if it cannot be used.
-    explicit Budgets(const std::filesystem::path& file);
-    ~Budgets();
+    /// place: as open_budget_store. Error(kFile) if it cannot be used.
+    explicit Budgets(const std::string& place) : Budgets(open_budget_store(place)) {}
+    explicit Budgets(std::unique_ptr<BudgetStore> store) : store_(std::move(store)) {}
     Budgets(const Budgets&) = delete;
     Budgets& operator=(const Budgets&) = delete;
 
@@ -69,27 +66,11 @@ public:
     std::optional<Spent> spend(const std::string& key, const Tier& tier, Clock::time_point now = Clock::now());
 
 private:
-    struct Counts {
-        std::int64_t minute = 0, day = 0;  // numbers of them since 1970
-        std::uint64_t in_minute = 0, in_day = 0;
-    };
-    struct Close {
-        void operator()(sqlite3* database) const;
-    };
-
-    // With the mutex held.
-    void run(const char* statement);
-    Counts read(const std::string& key, std::int64_t minute, std::int64_t day);
-    void write(const std::string& key, const Counts& counts);
-    void forget_before(std::int64_t day);
-    [[noreturn]] void fail() const;
-
     void stand_up(const std::string& key);
 
-    std::string name_;  // of the file, for sentences
-    std::mutex mutex_;
-    std::unique_ptr<sqlite3, Close> database_;
-    std::int64_t forgotten_ = 0;  // the day whose predecessors are gone
+    const std::unique_ptr<BudgetStore> store_;
+    std::atomic<std::int64_t> forgotten_{0};  // the day on which the store was told to forget
+    std::mutex mutex_;                        // of the seats: nobody waits for the store with it
     std::map<std::string, std::uint64_t> seats_;
 };
 

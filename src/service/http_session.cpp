@@ -67,7 +67,8 @@ HttpSession::~HttpSession() = default;
 std::vector<std::uint8_t> HttpSession::take(std::span<const std::uint8_t> bytes) {
     std::vector<std::uint8_t> out;
     unparsed_.insert(unparsed_.end(), bytes.begin(), bytes.end());
-    while (!finished_ && !upgraded_ && !unparsed_.empty()) {
+    has_more_ = false;
+    while (!finished_ && !upgraded_ && out.empty() && !unparsed_.empty()) {
         boost::system::error_code error;
         const std::size_t used =
             parser_->parser.put(boost::asio::const_buffer(unparsed_.data(), unparsed_.size()), error);
@@ -84,6 +85,7 @@ std::vector<std::uint8_t> HttpSession::take(std::span<const std::uint8_t> bytes)
         }
         if (!parser_->parser.is_done()) continue;
         answer(out);
+        has_more_ = !finished_ && !upgraded_ && !unparsed_.empty();
         parser_ = std::make_unique<Parser>();
     }
     // A client waits for the answer before it speaks another language.

@@ -1,5 +1,6 @@
 // HTTP/1.1 as a server speaks it beside the protocol's own frames: questions (GET, HEAD) about its state. Requests are
-// parsed by Boost.Beast under limits; there are no bodies, and a connection answers so many requests and no more.
+// parsed by Boost.Beast under limits; there are no bodies, and a connection answers so many requests and no more, one
+// after the other: the next only once the peer has taken the answer before.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,7 @@ public:
     explicit HttpSession(HttpSite site, Upgrade upgrade = Upgrade::kNobody);
     ~HttpSession() override;
     std::vector<std::uint8_t> take(std::span<const std::uint8_t> bytes) override;
+    bool has_more() const override { return has_more_; }
     bool finished() const override { return finished_; }
     bool upgraded() const override { return upgraded_; }
 
@@ -55,7 +57,7 @@ private:
     std::unique_ptr<Parser> parser_;
     std::vector<std::uint8_t> unparsed_;
     int requests_ = 0;
-    bool finished_ = false, upgraded_ = false;
+    bool has_more_ = false, finished_ = false, upgraded_ = false;
 };
 
 }  // namespace flash::service

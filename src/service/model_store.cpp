@@ -22,6 +22,36 @@ namespace fs = std::filesystem;
 
 constexpr const char* kExtension = ".flash";
 
+[[noreturn]] void fail_to_read(const fs::path& folder, const std::error_code& error) {
+    throw Error(ErrorKind::kFile, fmt::format("cannot look into {}: {}", printable(folder.string()), error.message()));
+}
+
+/// All entries. An error in the middle is no end: that would take away what was not seen.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+    std::vector<fs::directory_entry> entries;
+    std::error_code error;
+    fs::directory_iterator at(folder, error);
+    while (!error && at != fs::directory_iterator()) {
+        entries.push_back(*at);
+        at.increment(error);
+    }
+    if (error) fail_to_read(folder, error);
+    return entries;
+}
+
+bool is_folder(const fs::directory_entry& entry) {
+    std::error_code error;
+    const fs::file_status status = entry.status(error);
+    if (status.type() == fs::file_type::none) fail_to_read(entry.path(), error);
+    return fs::is_directory(status);
+}
+
+/// Whether that is known; a file that may not be looked at may be there.
+bool is_gone(const fs::path& file) {
+    std::error_code error;
+    return fs::status(file, error).type() == fs::file_type::not_found;
+}
+
 std::optional<std::uint32_t> version_of(const std::string& stem) {
     std::uint32_t version = 0;
     const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), version);
@@ -38,23 +68,29 @@ void report(const protocol::CacheOutcome& outcome, const fs::path& cache) {
 
 }  // namespace
 
-ModelStore::ModelStore(fs::path place, LoadOptions options) : place_(std::move(place)), options_(std::move(options)) {}
+ModelStore::ModelStore(fs::path place, LoadOptions options)
+    : place_(std::move(place)),
+      is_folder_([&] {
+          std::error_code error;
+          return fs::is_directory(place_, error);
+      }()),
+      options_(std::move(options)) {}
 
 ModelStore::Files ModelStore::files(bool complain) const {
     Files found;
-    std::error_code error;
-    if (!fs::is_directory(place_, error)) {
+    if (!is_folder_) {
         const std::string stem = place_.stem().string();
         found[{is_model_name(stem) ? stem : "model", 0}] = place_;
         return found;
     }
     const auto skip = [&](const fs::path& path) {
-        if (complain) spdlog::warn("{} is left out: models are NAME.flash or NAME/VERSION.flash", path.string());
+        if (complain)
+            spdlog::warn("{} is left out: models are NAME.flash or NAME/VERSION.flash", printable(path.string()));
     };
-    for (const fs::directory_entry& entry : fs::directory_iterator(place_, error)) {
+    for (const fs::directory_entry& entry : entries_of(place_)) {
         const std::string stem = entry.path().stem().string();
-        if (entry.is_directory(error)) {
-            for (const fs::directory_entry& inner : fs::directory_iterator(entry.path(), error)) {
+        if (is_folder(entry)) {
+            for (const fs::directory_entry& inner : entries_of(entry.path())) {
                 if (inner.path().extension() != kExtension) continue;
                 const auto version = version_of(inner.path().stem().string());
                 if (version && is_model_name(entry.path().filename().string()))
@@ -70,6 +106,14 @@ ModelStore::Files ModelStore::files(bool complain) const {
         }
     }
     return found;
+}
+
+void ModelStore::require_room(const Key& key, std::uint64_t bytes) const {
+    if (options_.session_bytes == 0 || bytes <= options_.session_bytes) return;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("a session of {} may take {}, more than all sessions together may ({}, --session-memory)",
+                            to_string(key.first, key.second), human_bytes(static_cast<double>(bytes)),
+                            human_bytes(static_cast<double>(options_.session_bytes))));
 }
 
 ServedModelPtr ModelStore::load(const Key& key, const fs::path& file, const FileStamp& stamp, bool rotate) const {
@@ -99,13 +143,7 @@ ServedModelPtr ModelStore::load(const Key& key, const fs::path& file, const File
     const protocol::PreparedModel& model = *served->prepared;
     served->memory = protocol::session_memory(model.architecture(), model.plan(), model.cost());
     if (cache) report(model.cache(), *cache);
-    if (options_.session_bytes > 0 && served->memory.server > options_.session_bytes)
-        throw Error(
-            ErrorKind::kInvalidArgument,
-            fmt::format("a session of {} may take {}, more than all sessions together may ({}, "
-                        "--session-memory)",
-                        to_string(key.first, key.second), human_bytes(static_cast<double>(served->memory.server)),
-                        human_bytes(static_cast<double>(options_.session_bytes))));
+    require_room(key, served->memory.server);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     spdlog::info(
         "model {} ({}): {} layers, loaded in {:.3f} s {} the cache, {} in memory ({} transforms), {} a session, "
@@ -119,9 +157,9 @@ ServedModelPtr ModelStore::load(const Key& key, const fs::path& file, const File
 }
 
 void ModelStore::load_first() {
-    std::error_code error;
-    if (fs::is_directory(place_, error)) {
-        load_changes(options_.rotate);
+    const Files there = files(true);
+    if (is_folder_) {
+        load_changes(there, options_.rotate);
         const std::lock_guard lock(mutex_);
         if (models_.empty())
             throw Error(
@@ -129,14 +167,43 @@ void ModelStore::load_first() {
                 fmt::format("there is no model in {} that loads: NAME.flash or NAME/VERSION.flash", place_.string()));
         return;
     }
-    const auto [key, file] = *files(true).begin();
+    const auto& [key, file] = *there.begin();
     const ServedModelPtr model = load(key, file, stamp_of(file).value_or(FileStamp{}), options_.rotate);
     const std::lock_guard lock(mutex_);
     models_[key] = model;
 }
 
-bool ModelStore::load_changes(bool rotate) {
-    const Files there = files(true);
+bool ModelStore::reload() {
+    try {
+        const Files there = files(true);
+        unreadable_ = false;
+        return load_changes(there, false);
+    } catch (const Error& problem) {
+        unreadable_ = true;
+        spdlog::error("{}; the models that were loaded before stay", problem.what());
+        return false;
+    }
+}
+
+void ModelStore::limit_sessions(std::uint64_t bytes) {
+    options_.session_bytes = bytes;
+    std::optional<Error> last;
+    const std::lock_guard lock(mutex_);
+    std::erase_if(models_, [&](const auto& model) {
+        try {
+            require_room(model.first, model.second->memory.server);
+            return false;
+        } catch (const Error& problem) {
+            spdlog::error("{}; it is not served", problem.what());
+            failed_[model.first] = model.second->stamp;
+            last = problem;
+            return true;
+        }
+    });
+    if (models_.empty() && last) throw Error(*last);
+}
+
+bool ModelStore::load_changes(const Files& there, bool rotate) {
     std::map<Key, ServedModelPtr> now, before;
     {
         const std::lock_guard lock(mutex_);
@@ -146,7 +213,10 @@ bool ModelStore::load_changes(bool rotate) {
     for (const auto& [key, file] : there) {
         const auto old = before.find(key);
         const std::optional<FileStamp> stamp = stamp_of(file);
-        if (!stamp) continue;  // gone between two looks
+        if (!stamp) {
+            if (old != before.end() && !is_gone(file)) now[key] = old->second;
+            continue;
+        }
         if (old != before.end() && old->second->stamp == *stamp) {
             now[key] = old->second;
             continue;
@@ -155,6 +225,8 @@ bool ModelStore::load_changes(bool rotate) {
             now[key] = load(key, file, *stamp, rotate);
             failed_.erase(key);
             changed = true;
+        } catch (const LoadCancelled&) {
+            throw;
         } catch (const std::exception& problem) {
             failed_[key] = *stamp;
             spdlog::error("model {} did not load: {}; {}", to_string(key.first, key.second), printable(problem.what()),
@@ -173,7 +245,13 @@ bool ModelStore::load_changes(bool rotate) {
 }
 
 bool ModelStore::has_changed() const {
-    const Files there = files(false);
+    Files there;
+    try {
+        there = files(false);
+    } catch (const Error&) {
+        return !unreadable_;
+    }
+    if (unreadable_) return true;
     const std::lock_guard lock(mutex_);
     for (const auto& [key, file] : there) {
         const std::optional<FileStamp> stamp = stamp_of(file);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <thread>
@@ -23,7 +24,7 @@ namespace {
 
 /// How long a session waits for memory that others hold: less than a client's patience.
 constexpr std::chrono::seconds kMemoryWait{3};
-constexpr const char* kTooLate = "no inference was begun in time";
+constexpr const char* kTooLate = "the first upload did not come in time";
 constexpr std::chrono::seconds kRetryBusy{2}, kRetryDraining{1}, kRetryBudgets{30};
 
 std::vector<protocol::ModelEntry> entries(const ModelStore& models, const Caller& caller) {
@@ -36,20 +37,22 @@ std::vector<protocol::ModelEntry> entries(const ModelStore& models, const Caller
 
 }  // namespace
 
-/// One connection, on its own thread.
+/// One connection, on its own thread. Until its first upload is there it has one time limit for everything.
 class Server::Session {
 public:
-    Session(Server& server, transport::Channel& channel, const transport::Peer& peer)
+    Session(Server& server, transport::Channel& channel, const transport::Peer& peer, transport::Place& place)
         : server_(server),
           channel_(channel),
           peer_(peer),
-          watch_(server.watchdog_, channel) {
-        ++server_.sessions_;
+          place_(place),
+          watch_(server.watchdog_, channel),
+          first_deadline_(Watchdog::Clock::now() + server.settings_.first_timeout) {
+        watch_first_upload();
     }
     ~Session() {
         end_of_inference();
         // While others are being served, what this one has used serves them.
-        if (--server_.sessions_ == 0) return_freed_memory();
+        if (has_place_ && --server_.sessions_ == 0) return_freed_memory();
         const transport::Traffic traffic = channel_.traffic();
         server_.metrics_.bytes(traffic.bytes_sent, traffic.bytes_received);
     }
@@ -65,28 +68,26 @@ public:
         options.on_upload = [this] { uploaded(); };
         options.on_inference = [this](double seconds) { done(seconds); };
         try {
-            watch_.arm(2 * server_.settings_.first_timeout, kTooLate);
             const auto summary = protocol::serve_session(
                 [this](const protocol::ClientHello& hello) { return choose(hello); },
                 [this](std::span<const char> token) { return entries(server_.models_, admit(token)); }, channel_,
                 options);
-            if (model_) spdlog::info("{}: left after {} inferences", who(), summary.inferences);
+            if (model_)
+                log(spdlog::level::info, server_.left_log_,
+                    fmt::format("left after {} inferences", summary.inferences));
         } catch (const Refusal& refusal) {
             refused(refusal.reason(), refusal);
         } catch (const Denied& denied) {
             refused("denied", denied);
         } catch (const Error& error) {
             const auto late = watch_.bitten();
+            const ErrorKind kind = late ? ErrorKind::kTimeout : error.kind();
             if (in_inference_) {
                 ++server_.failures_;
-                server_.metrics_.inference(name(), "failed", to_string(late ? ErrorKind::kTimeout : error.kind()));
+                server_.metrics_.inference(name(), "failed", to_string(kind));
             }
-            // Whoever has shown no work can end in this way at any rate.
-            const auto more = in_inference_ ? std::optional<std::uint64_t>(0) : server_.stranger_log_.now();
-            if (more)
-                spdlog::warn("{}: {}: {}{}", who(), to_string(late ? ErrorKind::kTimeout : error.kind()),
-                             printable(late ? *late : error.what()),
-                             *more > 0 ? fmt::format(" ({} more such since the last such line)", *more) : "");
+            log(spdlog::level::warn, server_.failure_log_,
+                fmt::format("{}: {}", to_string(kind), printable(late ? *late : error.what())));
         }
     }
 
@@ -102,13 +103,18 @@ private:
                           kRetryBusy);
         refuse_when_spent();
         model_ = server_.models_.find(hello.model, [this](const std::string& name) { return caller_->may_use(name); });
+        if (const auto full = place_.take()) throw Refusal("places", *full, kRetryBusy);
+        has_place_ = true;
+        ++server_.sessions_;
         watch_.disarm();  // this wait is not the client's fault
-        const auto begin = std::chrono::steady_clock::now();
+        const auto begin = Watchdog::Clock::now();
         memory_ = server_.memory_.take(model_->memory.server, kMemoryWait);
-        server_.metrics_.waited(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+        const auto waited = Watchdog::Clock::now() - begin;
+        server_.metrics_.waited(std::chrono::duration<double>(waited).count());
         if (!memory_) throw Refusal("memory", "its memory is taken by others", kRetryBusy);
-        watch_.arm(2 * server_.settings_.first_timeout, kTooLate);
-        spdlog::info("{}: connected for {}", who(), name());
+        first_deadline_ += waited;
+        watch_first_upload();
+        log(spdlog::level::info, server_.connected_log_, fmt::format("connected for {}", name()));
         return {model_, model_->prepared.get()};
     }
     void start() {
@@ -120,10 +126,12 @@ private:
         caller_ = server_.access_.admit(credentials_);
         if (!caller_->may_use(model_->name)) throw Denied("this account may no longer use " + model_->name);
         refuse_when_spent();
-        watch_.arm(server_.settings_.first_timeout, "the first upload did not come in time");
+        if (has_shown_work_) watch_.arm(server_.settings_.first_timeout, kTooLate);
     }
     /// An inference is paid for with its first upload, whatever becomes of it: ending it early is no way to ask again.
     void uploaded() {
+        if (!place_.keep()) throw Refusal("places", "its place was needed", kRetryBusy);
+        has_shown_work_ = true;
         if (const auto spent = budget([&] { return server_.budgets_.spend(caller_->key, caller_->tier); }))
             throw Refusal(*spent);
         const auto most = server_.settings_.inference_timeout;
@@ -156,7 +164,7 @@ private:
         return caller_ && !caller_->name.empty() ? fmt::format("{} ({})", peer_.name, caller_->name) : peer_.name;
     }
     Caller admit(std::span<const char> token) {
-        credentials_ = Credentials::of(token, peer_.certificate, peer_.group);
+        credentials_ = Credentials::of(token, peer_.certificate, peer_.certificate_end, peer_.group);
         return server_.access_.admit(credentials_);
     }
     void refuse_when_spent() {
@@ -174,15 +182,23 @@ private:
             throw Refusal("budgets", "it cannot count inferences at present", kRetryBudgets);
         }
     }
-    /// Whoever is not let in can come again at any rate.
     void refused(const char* reason, const Error& error) {
         ++server_.refusals_;
         server_.metrics_.refusal(reason);
         if (in_inference_) server_.metrics_.inference(name(), "refused", reason);
-        const auto more = caller_ ? std::optional<std::uint64_t>(0) : server_.stranger_log_.now();
+        log(spdlog::level::info, server_.refusal_log_, printable(error.what()));
+    }
+    /// Whoever has no account can cause lines at any rate: of each kind one a second is written in the long run.
+    void log(spdlog::level::level_enum level, Seldom& seldom, const std::string& line) const {
+        const bool known = caller_ && !caller_->name.empty();
+        const auto more = known ? std::optional<std::uint64_t>(0) : seldom.now();
         if (more)
-            spdlog::info("{}: {}{}", who(), printable(error.what()),
-                         *more > 0 ? fmt::format(" ({} more such since the last such line)", *more) : "");
+            spdlog::log(level, "{}: {}{}", who(), line,
+                        *more > 0 ? fmt::format(" ({} more such since the last such line)", *more) : "");
+    }
+    void watch_first_upload() {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(first_deadline_ - Watchdog::Clock::now());
+        watch_.arm(std::max(left, std::chrono::milliseconds(0)), kTooLate);
     }
     void end_of_inference() {
         if (std::exchange(in_inference_, false)) --server_.running_;
@@ -194,7 +210,10 @@ private:
     Server& server_;
     transport::Channel& channel_;
     const transport::Peer& peer_;
+    transport::Place& place_;
     Watchdog::Watch watch_;
+    Watchdog::Clock::time_point first_deadline_;  // for the first upload
+    bool has_place_ = false, has_shown_work_ = false;
     Credentials credentials_;
     std::optional<Caller> caller_;
     std::optional<Budgets::Seat> seat_;
@@ -224,9 +243,8 @@ Server::Server(ServerSettings settings, transport::Identity identity, const Mode
                                              peer.certificate.empty() ? Upgrade::kAnyPage : Upgrade::kSameSite);
     };
     tls_ = std::make_unique<transport::TlsServer>(
-        std::move(options), [this](std::unique_ptr<transport::Channel> channel, const transport::Peer& peer) {
-            Session(*this, *channel, peer).run();
-        });
+        std::move(options), [this](std::unique_ptr<transport::Channel> channel, const transport::Peer& peer,
+                                   transport::Place& place) { Session(*this, *channel, peer, place).run(); });
     counted_ = tls_.get();
     if (settings_.http) http_ = std::make_unique<PlainHttp>(*settings_.http, site(true));
 }
@@ -251,7 +269,7 @@ HttpSite Server::site(bool with_metrics) const {
 HttpSite Server::site_for(const transport::Peer& peer) const {
     SiteSources some = sources(settings_.public_metrics);
     some.admit = [this, peer](std::span<const char> token) {
-        return access_.admit(Credentials::of(token, peer.certificate, peer.group));
+        return access_.admit(Credentials::of(token, peer.certificate, peer.certificate_end, peer.group));
     };
     return [some](const HttpRequest& request) { return answer_site(some, request); };
 }

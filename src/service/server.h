@@ -28,7 +28,7 @@ struct ServerSettings {
     std::size_t max_sessions = 16;
     std::size_t max_sessions_per_address = 8;
     std::uint64_t session_memory = 0;                ///< bytes that all sessions together may hold
-    std::chrono::seconds first_timeout{20};          ///< from the connection to a client's first upload, in steps
+    std::chrono::seconds first_timeout{30};          ///< from the connection to a client's first upload
     std::chrono::seconds timeout{30};                ///< for each message within an inference
     std::chrono::seconds idle_timeout{300};          ///< between inferences
     std::chrono::seconds inference_timeout{600};     ///< for a whole inference
@@ -40,7 +40,7 @@ struct ServerSettings {
 
 /// What a server has done and does, in numbers.
 struct ServerReport {
-    std::size_t sessions = 0, running = 0;  ///< running: inferences
+    std::size_t sessions = 0, running = 0;  ///< clients that are admitted; inferences
     std::uint64_t inferences = 0, failures = 0, refusals = 0;
 };
 
@@ -78,6 +78,8 @@ private:
     SiteSources sources(bool with_metrics) const;
     std::string metrics_text() const;
 
+    static constexpr int kLines = 20;  // of a kind at once, for clients without an account
+
     const ServerSettings settings_;
     const ModelStore& models_;
     const AccessControl& access_;
@@ -89,7 +91,7 @@ private:
     std::atomic<bool> draining_{false};
     std::atomic<std::size_t> sessions_{0}, running_{0};
     std::atomic<std::uint64_t> inferences_{0}, failures_{0}, refusals_{0};
-    Seldom stranger_log_, budget_log_;
+    Seldom connected_log_{kLines}, left_log_{kLines}, failure_log_{kLines}, refusal_log_{kLines}, budget_log_;
     std::atomic<const transport::TlsServer*> counted_{nullptr};
     std::unique_ptr<transport::TlsServer> tls_;  // last: their sessions use the members above
     std::unique_ptr<PlainHttp> http_;

@@ -1,7 +1,6 @@
 #include "transport/byte_connection.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 namespace flash::transport {
@@ -31,13 +30,23 @@ void ByteConnection::wait(asio::socket_base::wait_type what) {
     });
 }
 
+// So that other connections get their turn.
+void ByteConnection::step_later() {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] { self->step(); });
+}
+
 void ByteConnection::step() {
+    stream_.begin_turn();
     while (stream_.socket().is_open()) {
         asio::error_code code;
         stream_.flush(code);
         if (code == asio::error::would_block) return wait(asio::socket_base::wait_write);
-        if (code || session_->finished()) return close();
+        if (code || session_->finished() || std::chrono::steady_clock::now() >= end_) return close();
         if (session_->upgraded()) return upgraded_();
+        if (session_->has_more()) {
+            answer({});
+            return step_later();
+        }
         if (!read()) return;
     }
 }
@@ -47,21 +56,29 @@ bool ByteConnection::read() {
     asio::error_code code;
     const std::size_t bytes = stream_.read_some(buffer_, code);
     if (code == asio::error::would_block) {
-        wait(asio::socket_base::wait_read);
+        if (stream_.turn_is_over())
+            step_later();
+        else
+            wait(asio::socket_base::wait_read);
         return false;
     }
     if (code) {
         close();
         return false;
     }
-    const std::vector<std::uint8_t> answer = session_->take({buffer_.data(), bytes});
+    answer({buffer_.data(), bytes});
+    return true;
+}
+
+void ByteConnection::answer(std::span<const std::uint8_t> bytes) {
+    const std::vector<std::uint8_t> answer = session_->take(bytes);
+    asio::error_code code;
     for (std::span<const std::uint8_t> rest = answer; !rest.empty() && !code;) {
         const std::size_t part = std::min(rest.size(), kRecordBytes);
         stream_.write(rest.first(part), code);
         rest = rest.subspan(part);
     }
     if (session_->finished()) stream_.write_farewell();
-    return true;
 }
 
 void ByteConnection::close() {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "transport/byte_session.h"
@@ -25,7 +26,9 @@ public:
 private:
     void wait(asio::socket_base::wait_type what);
     void step();
+    void step_later();
     bool read();
+    void answer(std::span<const std::uint8_t> bytes);
     void close();
 
     const std::shared_ptr<TlsConnection> connection_;

@@ -17,6 +17,9 @@ public:
     virtual ~ByteSession() = default;
     /// Takes what has arrived and gives what is to be sent. Quick: it runs on a thread that carries all connections.
     virtual std::vector<std::uint8_t> take(std::span<const std::uint8_t> bytes) = 0;
+    /// Whether there is more to answer in what it took: it is asked for it by take() of nothing once the peer has what
+    /// there is so far, and gets nothing new until then.
+    virtual bool has_more() const { return false; }
     /// Whether the connection is to be closed once that has been sent.
     virtual bool finished() const = 0;
     /// Whether the connection carries the protocol's frames over WebSocket once that has been sent; it is no business

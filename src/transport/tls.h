@@ -46,10 +46,11 @@ struct ServerOptions {
     /// for whoever answers it to decide; one that shows another is not.
     std::optional<std::filesystem::path> client_ca;
     Limits limits{};                ///< of every session's channel
-    std::size_t max_sessions = 16;  ///< a connection beyond this gets a kError message that says so
+    std::size_t max_sessions = 16;  ///< places; a connection that finds none gets a kError message that says so
     /// Of one address (address_group.h); 0: as many as there are.
     std::size_t max_sessions_per_address = 0;
-    /// Of one address; a connection beyond this is closed without a word.
+    /// Of one address; a connection beyond this is closed without a word. In all there may be 64 connections more than
+    /// there are places; beyond that the oldest one without a place is closed, of the address that has most of them.
     std::size_t max_handshakes_per_address = 16;
     std::chrono::milliseconds handshake_timeout{5'000};
     std::chrono::seconds retry_after{2};  ///< what a client is told that finds no place
@@ -68,14 +69,30 @@ struct ConnectionCounts {
     std::uint64_t refused = 0;            ///< told that there is no place for a session
 };
 
+/// A connection's place among the sessions of a server. It has none before take().
+class Place {
+public:
+    virtual ~Place() = default;
+    /// Takes one, until the handler returns. Otherwise says why there is none. While keep() has not been called, the
+    /// session ends where its place is needed and its address has many such.
+    virtual std::optional<std::string> take() = 0;
+    /// The client has shown work: nobody else gets its place. False if somebody has it already; the channel has failed
+    /// then.
+    virtual bool keep() = 0;
+};
+
 /// Listens and gives every client a session: a thread that runs the handler with the connection's channel.
 class TlsServer {
 public:
     /// Serves one client. It owns the channel; the session ends when it returns. An exception from it is logged and
     /// ends this session only; to tell the peer why, the handler calls Channel::fail itself.
     using Handler = std::function<void(std::unique_ptr<Channel> channel, const Peer& peer)>;
+    /// The same, called before there is a place: it takes one once it knows who the client is.
+    using Host = std::function<void(std::unique_ptr<Channel> channel, const Peer& peer, Place& place)>;
 
     /// Listens and starts to serve. Throws Error: kNetwork (address in use or not local), kFile (unusable identity).
+    TlsServer(ServerOptions options, Host host);
+    /// Whoever has a place when TLS is agreed upon is served, and keeps it.
     TlsServer(ServerOptions options, Handler handler);
     ~TlsServer();
     TlsServer(const TlsServer&) = delete;
@@ -87,7 +104,7 @@ public:
     std::string fingerprint() const;
     /// Later connections get this certificate; those that are there go on. Error(kFile) if it cannot be used.
     void replace_identity(Identity identity);
-    /// Sessions that run now.
+    /// Sessions that have a place now.
     std::size_t sessions() const;
     ConnectionCounts counts() const;
     /// Accepts no more connections; those that are there go on.

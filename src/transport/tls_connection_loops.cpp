@@ -9,8 +9,8 @@ namespace flash::transport {
 
 namespace {
 
-constexpr std::size_t kBatchBytes = std::size_t{128} << 10;     // of messages, per write to the socket
-constexpr std::size_t kReadTurnBytes = std::size_t{256} << 10;  // read before the write loop gets its turn
+constexpr std::size_t kBatchBytes = std::size_t{128} << 10;      // of messages, per write to the socket
+constexpr std::size_t kDrainTurnBytes = std::size_t{256} << 10;  // thrown away before others get their turn
 // Received before a waiter is woken, if there is more to read.
 constexpr std::size_t kDeliverBytes = std::size_t{64} << 10;
 
@@ -39,14 +39,16 @@ void TlsConnection::on_readable() {
 }
 
 TlsConnection::Input TlsConnection::read_available() {
-    // OpenSSL holds input that the socket no longer shows as readable: the loop must go on until there is none.
+    // OpenSSL holds input that the socket no longer shows as readable: the loop must go on until there is none. What it
+    // takes from the socket is bounded, so that the write loop and other connections get their turn.
     Input input = Input::kMore;
-    for (std::size_t total = 0; input == Input::kMore && total < kReadTurnBytes && stage_ == Stage::kOpen;) {
+    stream_.begin_turn();
+    for (bool more = true; more && stage_ == Stage::kOpen;) {
         asio::error_code code;
         const std::size_t bytes = stream_.read_some(read_buffer_, code);
-        total += bytes;
+        more = !code;
         if (code == asio::error::would_block) {
-            input = Input::kDry;
+            if (!stream_.turn_is_over()) input = Input::kDry;
         } else if (code) {
             input = Input::kEnded;
             deliver();
@@ -54,6 +56,7 @@ TlsConnection::Input TlsConnection::read_available() {
         } else if (!inbox_.error()) {
             accept_bytes(bytes);
             if (web_socket_ && web_socket_->closed()) {
+                more = false;
                 input = Input::kEnded;
                 deliver();
                 on_read_end(asio::error::eof);
@@ -120,7 +123,7 @@ void TlsConnection::or_give_up(Step step) {
 
 void TlsConnection::on_read_end(const asio::error_code& code) {
     if (code == asio::error::no_buffer_space)
-        end_with(Error(ErrorKind::kProtocol, peer_ + " asked for too many changes of keys"), nullptr);
+        end_with(Error(ErrorKind::kProtocol, peer_ + " changed its keys without need"), nullptr);
     inbox_.end(lost(code));
     drop_unsent();
     if (code == asio::error::eof) {
@@ -281,7 +284,7 @@ void TlsConnection::finish_shutdown() {
 
 void TlsConnection::drain_available() {
     asio::error_code code;
-    for (std::size_t bytes = 0; !code && bytes < kReadTurnBytes;)
+    for (std::size_t bytes = 0; !code && bytes < kDrainTurnBytes;)
         bytes += stream_.socket().read_some(asio::buffer(read_buffer_), code);
     if (code && code != asio::error::would_block) hard_close();
 }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "transport/certificate_facts.h"
 
 namespace flash::transport {
 
@@ -44,12 +45,12 @@ void use_identity(asio::ssl::context& context, const Identity& identity, const s
                                       (code ? code.message() : std::string("they do not belong together")));
 }
 
-std::string checked_common_name(SSL* connection) {
+CheckedCertificate checked_certificate(SSL* connection) {
     const X509* certificate = SSL_get0_peer_certificate(connection);
     if (certificate == nullptr || SSL_get_verify_result(connection) != X509_V_OK) return {};
-    std::string name = common_name(certificate);
+    CheckedCertificate checked{common_name(certificate), certificate_facts(*certificate).ends};
     ERR_clear_error();
-    return name;
+    return checked;
 }
 
 }  // namespace flash::transport

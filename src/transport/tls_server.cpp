@@ -1,6 +1,5 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/seldom.h"
 #include "transport/address_group.h"
 #include "transport/byte_connection.h"
@@ -85,7 +85,7 @@ tcp::endpoint endpoint_of(const sockaddr_storage& remote) {
 
 class TlsServer::Impl {
 public:
-    Impl(ServerOptions options, Handler handler);
+    Impl(ServerOptions options, Host host, bool place_first);
     ~Impl() { stop(); }
 
     void stop_accepting() { listener_.stop(); }
@@ -96,18 +96,17 @@ public:
         return fingerprint_;
     }
     void replace_identity(const Identity& identity);
-    std::size_t sessions() const {
-        const std::lock_guard lock(mutex_);
-        return running_.size();
-    }
+    std::size_t sessions() const { return visitors_.places_taken(); }
     ConnectionCounts counts() const { return {accepted_, dropped_, listener_.starved(), failed_handshakes_, refused_}; }
 
 private:
     using ConnectionPtr = std::shared_ptr<TlsConnection>;
     struct Session {
         Peer peer;
+        Visitors::Key visitor;
         std::thread thread;
     };
+    class OwnPlace;
     using SessionList = std::list<Session>;
 
     using ContextPtr = std::shared_ptr<asio::ssl::context>;
@@ -121,12 +120,13 @@ private:
     void on_accept(int descriptor, const sockaddr_storage& remote);
     void shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor);
     void on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor, const asio::error_code& code);
-    bool start_session(const ConnectionPtr& connection, const Peer& peer);  // false: it has been told why not
-    std::string no_place(const std::string& group) const;  // with the mutex held; empty if there is one
+    void start_session(const ConnectionPtr& connection, const Visitors::Key& visitor, const Peer& peer);
+    void refuse(const ConnectionPtr& connection, const Peer& peer, const std::string& reason);
     void run_session(SessionList::iterator own, const ConnectionPtr& connection);
 
     const ServerOptions options_;
-    const Handler handler_;
+    const Host host_;
+    const bool place_first_;  // before the host is called
     asio::io_context io_;
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     std::vector<std::thread> io_threads_;
@@ -151,20 +151,40 @@ namespace {
 
 VisitorLimits visitor_limits(const ServerOptions& options) {
     VisitorLimits limits;
-    const std::size_t sessions =
+    limits.places = options.max_sessions;
+    limits.places_per_group =
         options.max_sessions_per_address == 0 ? options.max_sessions : options.max_sessions_per_address;
     limits.handshakes_per_group = options.max_handshakes_per_address;
-    // Twice the sessions: a client that is told that there is no place stays until it has read so.
-    limits.per_group = 2 * sessions + options.max_handshakes_per_address;
-    limits.all = 2 * options.max_sessions + 64;
+    // A client that is told that there is no place stays until it has read so.
+    limits.strangers_per_group = limits.places_per_group + options.max_handshakes_per_address;
+    limits.strangers = options.max_sessions + 64;
+    limits.retry_after = options.retry_after;
     return limits;
 }
 
 }  // namespace
 
-TlsServer::Impl::Impl(ServerOptions options, Handler handler)
+class TlsServer::Impl::OwnPlace final : public Place {
+public:
+    OwnPlace(Impl& server, const Visitors::Key& visitor) : server_(server), visitor_(visitor) {}
+    ~OwnPlace() override { server_.visitors_.leave_place(visitor_); }
+    std::optional<std::string> take() override {
+        std::string refusal = server_.visitors_.take_place(visitor_);
+        if (refusal.empty()) return std::nullopt;
+        ++server_.refused_;
+        return refusal;
+    }
+    bool keep() override { return server_.visitors_.keep_place(visitor_); }
+
+private:
+    Impl& server_;
+    const Visitors::Key& visitor_;
+};
+
+TlsServer::Impl::Impl(ServerOptions options, Host host, bool place_first)
     : options_(std::move(options)),
-      handler_(std::move(handler)),
+      host_(std::move(host)),
+      place_first_(place_first),
       visitors_(visitor_limits(options_)),
       socket_(options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen)),
       listener_(*socket_) {
@@ -202,7 +222,7 @@ void TlsServer::Impl::run_io() {
         try {
             io_.run();
         } catch (const std::exception& error) {
-            spdlog::error("server I/O: {}", error.what());
+            log_error("server I/O: {}", error.what());
         }
     }
 }
@@ -219,7 +239,7 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
     if (!visitors_.has_room(group)) {
         ++dropped_;
         if (const auto more = drop_log_.now())
-            spdlog::warn(
+            log_warning(
                 "a connection from {} was dropped: too many from there or altogether ({} more since the last "
                 "such line)",
                 host, *more);
@@ -255,8 +275,8 @@ void TlsServer::Impl::shake_hands(const ConnectionPtr& connection, const Visitor
         if (cancelled || !late) return;
         ++failed_handshakes_;
         if (const auto more = handshake_log_.now())
-            spdlog::info("connection from {}: no TLS handshake in time ({} more such since the last such line)",
-                         visitor->name, *more);
+            log_info("connection from {}: no TLS handshake in time ({} more such since the last such line)",
+                     visitor->name, *more);
         late->abort_handshake();
     });
     connection->stream().async_handshake(TlsStream::Side::kServer,
@@ -272,81 +292,78 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
         if (code != asio::error::operation_aborted) {
             ++failed_handshakes_;
             if (const auto more = handshake_log_.now())
-                spdlog::info("connection from {}: TLS handshake failed: {} ({} more such since the last such line)",
-                             visitor->name, code.message(), *more);
+                log_info("connection from {}: TLS handshake failed: {} ({} more such since the last such line)",
+                         visitor->name, code.message(), *more);
         }
         connection->abort();
         return;
     }
-    visitors_.set_state(visitor, Visitors::State::kAsking);
-    const Peer peer{visitor->name, visitor->group, checked_common_name(connection->stream().native_handle())};
+    visitors_.end_handshake(visitor);
+    const CheckedCertificate shown = checked_certificate(connection->stream().native_handle());
+    const Peer peer{visitor->name, visitor->group, shown.name, shown.end};
     if (speaks_http(*connection)) {
         // The upgrade is the connection's own work: it lives as long as the socket waits for something.
         const auto upgrade = [this, connection, peer, visitor] {
             connection->speak_web_socket();
             connection->start();
-            if (start_session(connection, peer)) visitors_.set_state(visitor, Visitors::State::kSession);
+            start_session(connection, visitor, peer);
         };
         std::make_shared<ByteConnection>(connection, options_.http(peer), kHttpPatience, upgrade)->start();
         return;
     }
     connection->start();
-    if (start_session(connection, peer)) visitors_.set_state(visitor, Visitors::State::kSession);
+    start_session(connection, visitor, peer);
 }
 
-std::string TlsServer::Impl::no_place(const std::string& group) const {
-    if (running_.size() >= options_.max_sessions)
-        return "it already serves " + std::to_string(running_.size()) + " clients";
-    const auto of_group = static_cast<std::size_t>(
-        std::ranges::count_if(running_, [&](const Session& session) { return session.peer.group == group; }));
-    if (options_.max_sessions_per_address > 0 && of_group >= options_.max_sessions_per_address)
-        return "it already serves " + std::to_string(of_group) + " clients from this address";
-    return {};
+void TlsServer::Impl::refuse(const ConnectionPtr& connection, const Peer& peer, const std::string& reason) {
+    ++refused_;
+    if (const auto more = refusal_log_.now())
+        log_info("connection from {} was refused: {} ({} more such since the last such line)", peer.name, reason,
+                 *more);
+    connection->fail(busy(reason, options_.retry_after));
 }
 
-bool TlsServer::Impl::start_session(const ConnectionPtr& connection, const Peer& peer) {
+void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Visitors::Key& visitor, const Peer& peer) {
     const std::lock_guard lock(mutex_);
     for (Session& session : finished_) session.thread.join();  // past their last use of the mutex
     finished_.clear();
-    if (stopping_) {
-        connection->fail("the server is shutting down");
-        return false;
-    }
-    if (const std::string reason = no_place(peer.group); !reason.empty()) {
-        ++refused_;
-        if (const auto more = refusal_log_.now())
-            spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", peer.name,
-                         reason, *more);
-        connection->fail(busy(reason, options_.retry_after));
-        return false;
+    if (stopping_) return connection->fail("the server is shutting down");
+    // Those of connections that gave way end soon; until then they count here.
+    const VisitorLimits limits = visitor_limits(options_);
+    if (running_.size() >= limits.places + limits.strangers) return refuse(connection, peer, "too many wait for it");
+    if (place_first_) {
+        if (const std::string reason = visitors_.take_place(visitor); !reason.empty())
+            return refuse(connection, peer, reason);
+        visitors_.keep_place(visitor);
     }
     SessionList made;
     try {
-        made.push_back({peer, {}});
+        made.push_back({peer, visitor, {}});
         const auto own = made.begin();
         own->thread = std::thread([this, own, connection] { run_session(own, connection); });
     } catch (const std::exception& error) {
-        ++refused_;
-        spdlog::error("cannot start a session for {}: {}", peer.name, error.what());
-        connection->fail(busy("it cannot start another session", options_.retry_after));
-        return false;
+        log_error("cannot start a session for {}: {}", peer.name, error.what());
+        visitors_.leave_place(visitor);
+        return refuse(connection, peer, "it cannot start another session");
     }
     running_.splice(running_.end(), made);
-    return true;
 }
 
 void TlsServer::Impl::run_session(SessionList::iterator own, const ConnectionPtr& connection) {
     {
         const std::lock_guard lock(mutex_);  // until it stands in the list of those that run
     }
-    try {
-        handler_(std::make_unique<TlsChannel>(connection), own->peer);
-    } catch (const std::exception& error) {
-        spdlog::warn("session with {} ended: {}", own->peer.name, error.what());
-    } catch (...) {
-        spdlog::error("session with {} ended with an unknown exception", own->peer.name);
+    {
+        OwnPlace place(*this, own->visitor);
+        try {
+            host_(std::make_unique<TlsChannel>(connection), own->peer, place);
+        } catch (const std::exception& error) {
+            log_warning("session with {} ended: {}", own->peer.name, error.what());
+        } catch (...) {
+            log_error("session with {} ended with an unknown exception", own->peer.name);
+        }
+        connection->close();
     }
-    connection->close();
     const std::lock_guard lock(mutex_);
     finished_.splice(finished_.end(), running_, own);
     session_ended_.notify_all();
@@ -380,8 +397,15 @@ void TlsServer::Impl::stop() {
     for (auto& thread : io_threads_) thread.join();
 }
 
+TlsServer::TlsServer(ServerOptions options, Host host)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(host), false)) {}
 TlsServer::TlsServer(ServerOptions options, Handler handler)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(handler))) {}
+    : impl_(std::make_unique<Impl>(
+          std::move(options),
+          [handler = std::move(handler)](std::unique_ptr<Channel> channel, const Peer& peer, Place&) {
+              handler(std::move(channel), peer);
+          },
+          true)) {}
 TlsServer::~TlsServer() = default;
 Address TlsServer::address() const { return impl_->address(); }
 std::string TlsServer::fingerprint() const { return impl_->fingerprint(); }

@@ -20,18 +20,37 @@ namespace {
 // decrypted.
 constexpr std::size_t kInputBytes = std::size_t{128} << 10;
 
-long sink_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
 }  // namespace
 
-// A BIO that appends what OpenSSL writes to a vector. It never blocks, and fails only for lack of memory and for too
-// many answers: a single call of SSL_read may answer any number of a peer's requests.
-int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
+// Two BIOs of one kind. The one that OpenSSL reads from gives what the socket has, but not more than the turn allows:
+// after that it says what it says of an empty socket, and OpenSSL returns.
+int TlsStream::source_read(BIO* bio, char* data, std::size_t size, std::size_t* got) noexcept {
     auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
-    if (stream.reading_ && stream.answer_bytes_ + size > kMaxAnswerBytes) {
-        stream.refused_ = true;
+    BIO_clear_retry_flags(bio);
+    *got = 0;
+    if (stream.turn_left_ == 0) {
+        BIO_set_retry_read(bio);
         return 0;
     }
+    ssize_t result = 0;
+    do {
+        result = ::recv(stream.socket_.native_handle(), data, std::min(size, stream.turn_left_), 0);
+    } while (result < 0 && errno == EINTR);
+    if (result > 0) {
+        *got = static_cast<std::size_t>(result);
+        stream.turn_left_ -= *got;
+        return 1;
+    }
+    if (result == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+    if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_read(bio);
+    return 0;
+}
+
+// The other appends what OpenSSL writes to a vector. It never blocks, and fails only for lack of memory.
+int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) noexcept {
+    auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
     try {
         const auto* bytes =
             reinterpret_cast<const std::uint8_t*>(data);  // of the vector's type, so that this is one memcpy
@@ -39,20 +58,30 @@ int TlsStream::sink_write(BIO* bio, const char* data, std::size_t size, std::siz
     } catch (const std::exception&) {
         return 0;
     }
-    if (stream.reading_) stream.answer_bytes_ += size;
     *written = size;
     return 1;
 }
 
-BIO_METHOD* TlsStream::sink_method() {
+BIO_METHOD* TlsStream::pipe_method() {
     static BIO_METHOD* const method = [] {
-        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "output buffer");
-        if (made == nullptr || BIO_meth_set_write_ex(made, sink_write) != 1 ||
-            BIO_meth_set_ctrl(made, sink_control) != 1)
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket in turns, output buffer");
+        if (made == nullptr || BIO_meth_set_read_ex(made, source_read) != 1 ||
+            BIO_meth_set_write_ex(made, sink_write) != 1 || BIO_meth_set_ctrl(made, control) != 1)
             throw std::bad_alloc();
         return made;
     }();
     return method;
+}
+
+// Called by OpenSSL for each message of TLS itself. A change of keys is short and costs its receiver a hundred times
+// what it costs its sender. OpenSSL handles all that it has read before it returns; marking the connection as ended
+// makes it throw the rest away.
+void TlsStream::on_message(int sent, int, int type, const void*, std::size_t, SSL* ssl, void* self) {
+    auto& stream = *static_cast<TlsStream*>(self);
+    if (sent != 0 || !stream.connected_ || (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)) return;
+    if (++stream.control_messages_ <= kControlMessages + stream.data_bytes_ / kBytesForControlMessage) return;
+    stream.refused_ = true;
+    SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
 void TlsStream::Free::operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -60,16 +89,20 @@ void TlsStream::Free::operator()(SSL* ssl) const { SSL_free(ssl); }
 TlsStream::TlsStream(asio::ip::tcp::socket socket, asio::ssl::context& context)
     : socket_(std::move(socket)),
       ssl_(SSL_new(context.native_handle())) {
-    BIO* input = BIO_new_socket(static_cast<int>(socket_.native_handle()), BIO_NOCLOSE);
-    BIO* sink = BIO_new(sink_method());
+    BIO* input = BIO_new(pipe_method());
+    BIO* sink = BIO_new(pipe_method());
     if (!ssl_ || input == nullptr || sink == nullptr) {
         BIO_free(input);
         BIO_free(sink);
         throw std::bad_alloc();
     }
-    BIO_set_data(sink, this);
-    BIO_set_init(sink, 1);
+    for (BIO* bio : {input, sink}) {
+        BIO_set_data(bio, this);
+        BIO_set_init(bio, 1);
+    }
     SSL_set_bio(ssl_.get(), input, sink);
+    SSL_set_msg_callback(ssl_.get(), on_message);
+    SSL_set_msg_callback_arg(ssl_.get(), this);
     SSL_set_read_ahead(ssl_.get(), 1);
     SSL_set_default_read_buffer_len(ssl_.get(), kInputBytes);
     asio::error_code ignored;
@@ -90,13 +123,20 @@ void TlsStream::continue_handshake(Handler handler) {
     if (!socket_.is_open()) return handler(asio::error::operation_aborted);
     ERR_clear_error();
     errno = 0;
+    begin_turn();
     const int result = SSL_do_handshake(ssl_.get());
+    connected_ = result == 1;
     const asio::error_code state = result == 1 ? asio::error_code{} : error_of(result);
     asio::error_code flushed;
     flush(flushed);  // an alert too, if the handshake failed
     if (state && state != asio::error::would_block) return handler(state);
     if (flushed && flushed != asio::error::would_block) return handler(flushed);
     if (!state && !flushed) return handler({});
+    if (!flushed && turn_is_over()) {
+        asio::post(get_executor(),
+                   [this, handler = std::move(handler)]() mutable { continue_handshake(std::move(handler)); });
+        return;
+    }
     const auto wait = flushed ? asio::socket_base::wait_write : asio::socket_base::wait_read;
     socket_.async_wait(wait, [this, handler = std::move(handler)](const asio::error_code& code) mutable {
         if (code) return handler(code);
@@ -108,12 +148,11 @@ std::size_t TlsStream::read_some(std::span<std::uint8_t> out, asio::error_code& 
     ERR_clear_error();
     errno = 0;
     std::size_t bytes = 0;
-    reading_ = true;
     const int result = SSL_read_ex(ssl_.get(), out.data(), out.size(), &bytes);
-    reading_ = false;
     code = result == 1 ? asio::error_code{}
            : refused_  ? asio::error_code(asio::error::no_buffer_space)
                        : error_of(result);
+    data_bytes_ += bytes;
     return bytes;
 }
 
@@ -149,7 +188,6 @@ std::size_t TlsStream::flush(asio::error_code& code) {
     if (pending() == 0) {
         output_.clear();
         flushed_ = 0;
-        answer_bytes_ = 0;
     }
     return taken;
 }

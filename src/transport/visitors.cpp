@@ -4,21 +4,23 @@
 #include <map>
 #include <utility>
 
+#include "transport/refusal.h"
+
 namespace flash::transport {
 
 void Visitors::forget_the_gone() {
     std::erase_if(visitors_, [](const Key& visitor) { return visitor->connection.expired(); });
 }
 
-std::shared_ptr<TlsConnection> Visitors::oldest_without_session() const {
+template <class Holds>
+std::pair<Visitors::Key, std::size_t> Visitors::oldest_of_most(Holds holds) const {
     std::map<std::string, std::size_t> groups;
+    std::size_t most = 0;
     for (const Key& visitor : visitors_)
-        if (visitor->state != State::kSession) ++groups[visitor->group];
-    const auto most = std::ranges::max_element(groups, {}, &decltype(groups)::value_type::second);
-    if (most == groups.end()) return nullptr;
-    for (const Key& visitor : visitors_)
-        if (visitor->state != State::kSession && visitor->group == most->first) return visitor->connection.lock();
-    return nullptr;
+        if (holds(visitor)) most = std::max(most, ++groups[visitor->group]);
+    const auto found = std::ranges::find_if(
+        visitors_, [&](const Key& visitor) { return holds(visitor) && groups.at(visitor->group) == most; });
+    return {found == visitors_.end() ? nullptr : *found, most};
 }
 
 bool Visitors::has_room(const std::string& group) {
@@ -27,20 +29,23 @@ bool Visitors::has_room(const std::string& group) {
         const std::lock_guard lock(mutex_);
         forget_the_gone();
         if (closed_) return false;
-        std::size_t of_group = 0, shaking = 0;
+        std::size_t strangers = 0, of_group = 0, shaking = 0;
         for (const Key& visitor : visitors_) {
+            if (!is_stranger(visitor)) continue;
+            ++strangers;
             if (visitor->group != group) continue;
             ++of_group;
             shaking += visitor->state == State::kHandshake;
         }
-        if (shaking >= limits_.handshakes_per_group || of_group >= limits_.per_group) return false;
-        if (visitors_.size() < limits_.all) return true;
-        victim = oldest_without_session();
-        if (!victim) return false;
+        if (shaking >= limits_.handshakes_per_group || of_group >= limits_.strangers_per_group) return false;
+        if (strangers < limits_.strangers) return true;
+        const Key oldest = oldest_of_most(is_stranger).first;
+        if (!oldest) return false;
+        victim = oldest->connection.lock();
         // Its place is free at once; the connection itself goes when its handlers have run.
-        std::erase_if(visitors_, [&](const Key& visitor) { return visitor->connection.lock() == victim; });
+        std::erase(visitors_, oldest);
     }
-    victim->abort();
+    if (victim) victim->abort();
     return true;
 }
 
@@ -52,9 +57,51 @@ Visitors::Key Visitors::enter(std::string name, std::string group, const std::sh
     return visitor;
 }
 
-void Visitors::set_state(const Key& visitor, State state) {
+void Visitors::end_handshake(const Key& visitor) {
     const std::lock_guard lock(mutex_);
-    visitor->state = state;
+    visitor->state = State::kAsking;
+}
+
+std::string Visitors::take_place(const Key& visitor) {
+    std::shared_ptr<TlsConnection> victim;
+    {
+        const std::lock_guard lock(mutex_);
+        std::size_t taken = 0, of_group = 0;
+        for (const Key& other : visitors_) {
+            if (is_stranger(other)) continue;
+            ++taken;
+            of_group += other->group == visitor->group;
+        }
+        if (of_group >= limits_.places_per_group && taken < limits_.places)
+            return "it already serves " + std::to_string(of_group) + " clients from this address";
+        if (taken >= limits_.places) {
+            const auto [oldest, most] = oldest_of_most([](const Key& other) { return other->state == State::kPlaced; });
+            if (!oldest || most <= of_group + 1) return "it already serves " + std::to_string(taken) + " clients";
+            oldest->state = State::kAsking;
+            victim = oldest->connection.lock();
+        }
+        visitor->state = State::kPlaced;
+    }
+    if (victim)
+        victim->fail(busy("the place of this session, which had shown no work, was needed", limits_.retry_after));
+    return {};
+}
+
+bool Visitors::keep_place(const Key& visitor) {
+    const std::lock_guard lock(mutex_);
+    if (!is_stranger(visitor)) visitor->state = State::kKept;
+    return visitor->state == State::kKept;
+}
+
+void Visitors::leave_place(const Key& visitor) {
+    const std::lock_guard lock(mutex_);
+    visitor->state = State::kAsking;
+}
+
+std::size_t Visitors::places_taken() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(
+        std::ranges::count_if(visitors_, [](const Key& visitor) { return !is_stranger(visitor); }));
 }
 
 std::vector<std::shared_ptr<TlsConnection>> Visitors::close_doors() {

@@ -173,11 +173,67 @@ TEST_F(Serving, AnAccessListOrBudgetsThatCannotBeUsedAreSaidAtTheStart) {
     EXPECT_EQ(check("--budgets", dir_ / "new.db").status, 0);
 }
 
+TEST_F(Serving, ACheckBindsNothingAndWritesNothing) {
+    const std::string file = model();
+    start_server({"--budgets", dir_ / "budgets.db"});
+    fs::create_directories(dir_ / "empty");
+    fs::copy(file, dir_ / "empty/net.flash");
+    const Outcome check = flash({"serve", dir_ / "empty/net.flash", "--listen", address_, "--http", address_,
+                                 "--rotate", "--check", "--cert-dir", dir_ / "empty/state", "--budgets",
+                                 dir_ / "empty/budgets.db", "--port-file", dir_ / "empty/port"});
+    EXPECT_EQ(check.status, 0) << check.err;
+    EXPECT_THAT(check.err, HasSubstr("a self-signed certificate will be made in"));
+    std::vector<std::string> there;
+    for (const auto& entry : fs::directory_iterator(dir_ / "empty")) there.push_back(entry.path().filename());
+    EXPECT_THAT(there, ::testing::ElementsAre("net.flash"));
+    const std::string certificate = read_file(dir_ / "state/server.crt");
+    EXPECT_EQ(flash({"serve", file, "--check", "--cert-dir", dir_ / "state", "--renew-certificate"}).status, 0);
+    EXPECT_EQ(read_file(dir_ / "state/server.crt"), certificate);
+    fs::remove(dir_ / "state/server.key");
+    EXPECT_EQ(flash({"serve", file, "--check", "--cert-dir", dir_ / "state"}).status, 5);
+}
+
+/// A connection on which an inference has begun and does not go on would need the protocol; a client that is stopped in
+/// the middle does as well.
+TEST_F(Serving, ASecondSignalEndsADrainAtOnce) {
+    start_server({"--drain", "60", "--timeout", "60"});
+    pid_t client = -1;
+    for (int i = 0; i < 50; ++i) {  // until one was stopped while the server was busy with it
+        client =
+            start(infer({input_, input_, input_, input_, input_, input_, input_, input_}), dir_ / "out", dir_ / "err");
+        std::this_thread::sleep_for(30ms + 10ms * i);
+        kill(client, SIGSTOP);
+        kill(server_, SIGUSR1);
+        std::this_thread::sleep_for(100ms);
+        const std::string log = read_file(dir_ / "server.err");
+        if (log.rfind(", 1 running") != std::string::npos && log.rfind(", 1 running") > log.rfind(", 0 running") + 1)
+            break;
+        kill(client, SIGKILL);
+        wait_for(client);
+        client = -1;
+    }
+    ASSERT_GT(client, 0) << read_file(dir_ / "server.err");
+    kill(server_, SIGTERM);
+    std::this_thread::sleep_for(500ms);
+    EXPECT_EQ(waitpid(server_, nullptr, WNOHANG), 0) << "it waits for the inference";
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(stop_server(SIGTERM), 128 + SIGTERM);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+    EXPECT_THAT(read_file(dir_ / "server.err"), HasSubstr("ended at once (terminated)"));
+    kill(client, SIGKILL);
+    wait_for(client);
+}
+
 TEST_F(Serving, TakesANewCertificateWithoutARestart) {
     start_server();
     const std::string before = read_file(dir_ / "state/server.crt");
     EXPECT_EQ(flash(infer({input_})).status, 0);
-    EXPECT_EQ(flash({"serve", model(), "--check", "--cert-dir", dir_ / "state", "--renew-certificate"}).status, 0);
+    const pid_t renewing = start({"serve", model(), "--listen", "127.0.0.1:0", "--cert-dir", dir_ / "state",
+                                  "--renew-certificate", "--port-file", dir_ / "other-port"},
+                                 dir_ / "out", dir_ / "err");
+    for (int i = 0; i < 300 && !fs::exists(dir_ / "other-port"); ++i) std::this_thread::sleep_for(100ms);
+    kill(renewing, SIGTERM);
+    EXPECT_EQ(wait_for(renewing), 0);
     EXPECT_NE(read_file(dir_ / "state/server.crt"), before);
     EXPECT_EQ(flash(infer({input_})).status, 6) << "it still shows the old one";
     kill(server_, SIGHUP);

@@ -32,17 +32,20 @@ protected:
         std::filesystem::last_write_time(
             file_, std::filesystem::file_time_type::clock::now() + std::chrono::seconds(++written_));
     }
-    static std::string refusal(const AccessControl& control, const std::string& token, const std::string& certificate) {
+    using End = std::optional<std::chrono::system_clock::time_point>;
+    static std::string refusal(const AccessControl& control, const std::string& token, const std::string& certificate,
+                               End end = std::nullopt) {
         try {
-            control.admit(Credentials::of(token, certificate, "192.0.2.1"));
+            control.admit(Credentials::of(token, certificate, end, "192.0.2.1"));
             return "admitted";
         } catch (const Denied& denied) {
             EXPECT_TRUE(transport::is_denied(denied.what())) << denied.what();
             return denied.what();
         }
     }
-    static Caller admit(const AccessControl& control, const std::string& token, const std::string& certificate) {
-        return control.admit(Credentials::of(token, certificate, "192.0.2.1"));
+    static Caller admit(const AccessControl& control, const std::string& token, const std::string& certificate,
+                        End end = std::nullopt) {
+        return control.admit(Credentials::of(token, certificate, end, "192.0.2.1"));
     }
 
     static constexpr flash::Access kMode = flash::Access::kOwner;
@@ -117,6 +120,20 @@ TEST_F(Access, AChangedListCountsFromTheNextQuestionOnAndADamagedOneNever) {
     control.reload();
     EXPECT_EQ(admit(control, kOther, "").name, "clinic");
     EXPECT_THROW(AccessControl({file_, false, {}}), Error);
+}
+
+TEST_F(Access, AClientCertificateLetsNobodyInAfterItsEnd) {
+    const auto now = std::chrono::system_clock::now();
+    const End over = now - std::chrono::seconds(1), not_yet = now + std::chrono::hours(1);
+    const AccessControl all({std::nullopt, true, {}});
+    EXPECT_EQ(admit(all, "", "lab.example", not_yet).name, "lab.example");
+    EXPECT_THAT(refusal(all, "", "lab.example", over), HasSubstr("the client certificate ended on "));
+    write(R"({"accounts": [{"name": "lab", "certificates": ["lab.example"], "tokens": [")" +
+          to_hex(token_hash(kToken)) + R"("]}]})");
+    const AccessControl listed({file_, true, {}});
+    EXPECT_EQ(admit(listed, "", "lab.example", not_yet).name, "lab");
+    EXPECT_THAT(refusal(listed, "", "lab.example", over), HasSubstr("the client certificate ended on "));
+    EXPECT_EQ(admit(listed, kToken, "lab.example", over).name, "lab");  // by the token
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
+#include <future>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -110,12 +113,64 @@ TEST(Budgets, DaysThatAreOverAreForgotten) {
     {
         Budgets budgets(file);
         EXPECT_FALSE(budgets.spend("somebody", tier, kNoon));
-        EXPECT_FALSE(budgets.spend("a", tier, kNoon + 24h));
+        for (const int day : {20, 40}) EXPECT_FALSE(budgets.spend("a", tier, kNoon + std::chrono::days(day)));
     }
     std::ifstream in(file, std::ios::binary);
     const std::string content{std::istreambuf_iterator<char>(in), {}};
     EXPECT_THAT(content, HasSubstr("a"));
     EXPECT_FALSE(Budgets(file).look("somebody", tier, kNoon));
+}
+
+TEST(Budgets, AClockThatJumpsForAMomentForgivesNothing) {
+    Budgets budgets("");
+    const Tier tier{0, 0, 1};
+    EXPECT_FALSE(budgets.spend("somebody", tier, kNoon));
+    EXPECT_FALSE(budgets.spend("a", tier, kNoon + std::chrono::days(4'000)));
+    EXPECT_TRUE(budgets.spend("a", tier, kNoon + std::chrono::days(4'000)));
+    EXPECT_TRUE(budgets.look("somebody", tier, kNoon));
+}
+
+TEST(Budgets, WhileAnotherServerWritesSessionsComeAndGo) {
+    const transport::testing::Scratch scratch;
+    const auto file = scratch / "budgets.db";
+    const Tier tier{2, 0, 5};
+    Budgets budgets(file);
+    EXPECT_FALSE(budgets.spend("a", tier, kNoon));
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(file.c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    auto waiting = std::async(std::launch::async, [&] { return budgets.spend("a", tier, kNoon).has_value(); });
+    auto failing = std::async(std::launch::async, [&] {
+        try {
+            budgets.spend("b", tier, kNoon);
+            return std::string();
+        } catch (const Error& error) {
+            return std::string(error.what());
+        }
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(50ms);
+    EXPECT_TRUE(budgets.sit("a", tier));
+    EXPECT_FALSE(budgets.look("a", tier, kNoon));  // readers do not wait for writers
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
+    EXPECT_EQ(waiting.wait_for(0ms), std::future_status::timeout);
+    EXPECT_THAT(failing.get(), HasSubstr("locked"));
+    EXPECT_THROW(waiting.get(), Error);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);  // both at once, not one after the other
+    ASSERT_EQ(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(other);
+    EXPECT_FALSE(budgets.spend("a", tier, kNoon));
+}
+
+TEST(Budgets, AreCheckedWithoutWriting) {
+    const transport::testing::Scratch scratch;
+    check_budget_store(scratch / "budgets.db");
+    EXPECT_FALSE(std::filesystem::exists(scratch / "budgets.db"));
+    EXPECT_THROW(check_budget_store(scratch / "absent" / "budgets.db"), Error);
+    std::ofstream(scratch / "text") << std::string(4096, 'x');
+    EXPECT_THROW(check_budget_store(scratch / "text"), Error);
+    { Budgets made(scratch / "budgets.db"); }
+    check_budget_store(scratch / "budgets.db");
 }
 
 TEST(Budgets, SessionsAtATime) {

@@ -21,8 +21,13 @@ HttpAnswer site(const HttpRequest& request) {
 }
 
 std::string give(HttpSession& session, const std::string& text) {
-    const auto out = session.take({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    return {out.begin(), out.end()};
+    auto out = session.take({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    std::string answers(out.begin(), out.end());
+    while (session.has_more()) {
+        out = session.take({});
+        answers.append(out.begin(), out.end());
+    }
+    return answers;
 }
 
 TEST(HttpSession, AnswersOneRequestAfterTheOther) {
@@ -46,6 +51,25 @@ TEST(HttpSession, TakesAnySplitAndSeveralAtOnce) {
     for (const char c : two) answers += give(pieces, std::string(1, c));
     EXPECT_EQ(answers, give(whole, two));
     EXPECT_THAT(answers, HasSubstr("404 Not Found"));
+}
+
+TEST(HttpSession, HoldsOneAnswerAtATime) {
+    int asked = 0;
+    HttpSession session([&](const HttpRequest&) {
+        ++asked;
+        return HttpAnswer{200, "text/plain", "x"};
+    });
+    std::string many;
+    for (int i = 0; i < HttpSession::kRequests; ++i) many += "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    EXPECT_FALSE(session.take({reinterpret_cast<const std::uint8_t*>(many.data()), many.size()}).empty());
+    for (int i = 1; i < HttpSession::kRequests; ++i) {
+        ASSERT_TRUE(session.has_more());
+        EXPECT_EQ(asked, i);
+        EXPECT_FALSE(session.take({}).empty());
+    }
+    EXPECT_FALSE(session.has_more());
+    EXPECT_TRUE(session.finished());
+    EXPECT_EQ(asked, HttpSession::kRequests);
 }
 
 TEST(HttpSession, RefusesWhatItDoesNotSpeak) {

@@ -107,6 +107,64 @@ TEST_F(Store, ReloadsWhatChangedAndKeepsWhatDoesNotLoad) {
     EXPECT_NE(store.find("dog"), dog);
 }
 
+TEST_F(Store, AFolderThatCannotBeReadTakesNothingAway) {
+    save("models/cat.flash", 1);
+    save("models/dog/2.flash", 2);
+    ModelStore store(dir_ / "models", options_);
+    store.load_first();
+    const auto both = ::testing::ElementsAre("cat", "dog/2");
+    const auto look = [&] {
+        EXPECT_TRUE(store.has_changed());
+        EXPECT_FALSE(store.reload());
+        EXPECT_THAT(names(store), both);
+    };
+    fs::rename(dir_ / "models", dir_ / "away");
+    look();
+    EXPECT_FALSE(store.has_changed());  // it has been said
+    fs::rename(dir_ / "away", dir_ / "models");
+    look();
+    EXPECT_FALSE(store.has_changed());
+    fs::rename(dir_ / "models/dog", dir_ / "dog");
+    fs::create_symlink("dog", dir_ / "models/dog");  // a link to itself
+    look();
+    fs::remove(dir_ / "models/dog");
+    EXPECT_TRUE(store.reload());
+    EXPECT_THAT(names(store), ::testing::ElementsAre("cat"));
+}
+
+TEST_F(Store, ALoadingThatIsGivenUpLeavesWhatWasThere) {
+    bool cancel = false;
+    options_.progress = [&](const fs::path&, double) {
+        if (cancel) throw LoadCancelled();
+    };
+    save("cat.flash", 1);
+    ModelStore store(dir_, options_);
+    store.load_first();
+    const ServedModelPtr cat = store.find("cat");
+    save("cat.flash", 2);
+    cancel = true;
+    EXPECT_THROW(store.reload(), LoadCancelled);
+    EXPECT_EQ(store.find("cat"), cat);
+    cancel = false;
+    EXPECT_TRUE(store.reload());
+    EXPECT_NE(store.find("cat"), cat);
+}
+
+TEST_F(Store, ModelsWhoseSessionsFindNoMemoryAreNotServed) {
+    save("cat.flash", 1);
+    model::save(flash::testing::single_convolution({2, 16, 16}, 32, {3, 3, 1, 1, 1, 1, 1, 1}, 2), dir_ / "dog.flash");
+    ModelStore store(dir_, options_);
+    store.load_first();
+    const std::uint64_t cat = store.find("cat")->memory.server, dog = store.find("dog")->memory.server;
+    ASSERT_GT(dog, cat);
+    store.limit_sessions(dog);
+    EXPECT_THAT(names(store), ::testing::ElementsAre("cat", "dog"));
+    store.limit_sessions(cat);
+    EXPECT_THAT(names(store), ::testing::ElementsAre("cat"));
+    EXPECT_FALSE(store.has_changed());
+    expect_refused("more than all sessions together may", [&] { store.limit_sessions(cat - 1); });
+}
+
 TEST_F(Store, WithoutAModelThereIsNoStart) {
     expect_refused("there is no model in", [&] { ModelStore(dir_, options_).load_first(); });
     EXPECT_THROW(ModelStore(dir_ / "absent.flash", options_).load_first(), Error);

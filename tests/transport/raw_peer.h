@@ -31,8 +31,13 @@ public:
         const timeval patience{3, 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     }
-    static RawSocket connect(std::uint16_t port) {
+    /// source: an address of this machine to come from, such as "127.0.0.2"; empty: the system chooses.
+    static RawSocket connect(std::uint16_t port, const std::string& source = "") {
         RawSocket socket(::socket(AF_INET, SOCK_STREAM, 0));
+        sockaddr_in from = local(0);
+        if (!source.empty() && (::inet_pton(AF_INET, source.c_str(), &from.sin_addr) != 1 ||
+                                ::bind(socket.fd_, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0))
+            throw std::runtime_error("cannot come from " + source);
         const sockaddr_in address = local(port);
         if (::connect(socket.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
             throw std::runtime_error("cannot connect");
@@ -102,8 +107,9 @@ private:
 class RawTls {
 public:
     /// protocol: to ask for by ALPN; empty: none.
-    static RawTls connect(std::uint16_t port, int highest_version = TLS1_3_VERSION, const std::string& protocol = "") {
-        RawTls tls(RawSocket::connect(port), TLS_client_method());
+    static RawTls connect(std::uint16_t port, int highest_version = TLS1_3_VERSION, const std::string& protocol = "",
+                          const std::string& source = "") {
+        RawTls tls(RawSocket::connect(port, source), TLS_client_method());
         if (!protocol.empty()) {
             const std::string wire = static_cast<char>(protocol.size()) + protocol;
             SSL_set_alpn_protos(tls.ssl_.get(), reinterpret_cast<const unsigned char*>(wire.data()),
@@ -157,6 +163,10 @@ public:
     /// Changes the keys and asks the other side to do so too; false if the connection has broken.
     bool ask_for_new_keys() {
         return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1;
+    }
+    /// Changes this side's keys only.
+    bool change_keys() {
+        return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1;
     }
     void say_farewell() { SSL_shutdown(ssl_.get()); }
 

@@ -1,8 +1,12 @@
 // The TLS transport against parties that break the rules, stay silent or die. Every case ends within its time limit
 // with a clear error, and the server goes on serving others.
+#include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <future>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "echo_server.h"
 #include "helpers.h"
@@ -209,7 +213,93 @@ TEST(HostileFlood, AnswersToKeyUpdatesDoNotPileUp) {
     ASSERT_EQ(future.wait_for(5s), std::future_status::ready) << asked << " changes of keys were answered";
     const Seen error = future.get();
     EXPECT_EQ(error.kind, ErrorKind::kProtocol);
-    EXPECT_EQ(error.text, "the client asked for too many changes of keys");
+    EXPECT_EQ(error.text, "the client changed its keys without need");
+}
+
+/// Peers that send one thing without end, each in a thread, until their connections break.
+class Flood {
+public:
+    using Send = std::function<bool(RawTls&)>;
+    Flood(std::uint16_t port, int peers, const Send& send) {
+        for (int i = 0; i < peers; ++i)
+            threads_.emplace_back([this, port, send] {
+                while (!stop_) {
+                    auto peer = RawTls::connect(port);
+                    if (!peer.ready()) continue;
+                    ++connected_;
+                    while (!stop_ && send(peer)) ++sent_;
+                    ++broken_;
+                }
+            });
+    }
+    ~Flood() {
+        stop_ = true;
+        for (std::thread& thread : threads_) thread.join();
+    }
+    int connected() const { return connected_; }
+    int broken() const { return broken_; }
+    std::uint64_t sent() const { return sent_; }
+
+private:
+    std::atomic<bool> stop_{false};
+    std::atomic<int> connected_{0}, broken_{0};
+    std::atomic<std::uint64_t> sent_{0};
+    std::vector<std::thread> threads_;
+};
+
+/// How long an honest client's exchange takes beside it.
+std::chrono::milliseconds exchange(const EchoServer& server) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(server.serves());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+TEST(HostileFlood, ChangesOfKeysThatAskForNoAnswerHoldNoThread) {
+    ::signal(SIGPIPE, SIG_IGN);
+    EchoServer server(quick_limits(10s), 16);
+    const Flood flood(server.port(), 4, [](RawTls& peer) { return peer.change_keys(); });
+    while (flood.connected() < 4) std::this_thread::sleep_for(5ms);
+    std::this_thread::sleep_for(300ms);
+    for (int i = 0; i < 3; ++i) EXPECT_LT(exchange(server), 4s) << flood.sent() << " changes of keys";
+    EXPECT_GT(flood.broken(), 0);
+    const auto errors = server.errors(1);
+    EXPECT_TRUE(std::ranges::any_of(errors, [](const Seen& error) {
+        return error.kind == ErrorKind::kProtocol && error.text == "the client changed its keys without need";
+    }));
+}
+
+TEST(HostileFlood, EmptyAndTinyRecordsHoldNoThread) {
+    ::signal(SIGPIPE, SIG_IGN);
+    for (const std::size_t bytes : {0, 1}) {
+        Limits limits = quick_limits(10s);
+        limits.max_payload = std::size_t{1} << 30;  // one message without end
+        EchoServer server(limits, 16);
+        const Flood flood(server.port(), 4, [&, first = true](RawTls& peer) mutable {
+            if (std::exchange(first, false)) peer.write(raw_frame(1 << 29, 6, 0, 0));
+            std::size_t written = 0;
+            const std::uint8_t zero = 0;
+            return SSL_write_ex(peer.ssl(), &zero, bytes, &written) == 1;
+        });
+        while (flood.connected() < 4) std::this_thread::sleep_for(5ms);
+        std::this_thread::sleep_for(300ms);
+        for (int i = 0; i < 3; ++i) EXPECT_LT(exchange(server), 4s) << flood.sent() << " records of " << bytes;
+    }
+}
+
+TEST(HostileFlood, ChangesOfKeysThatManyBytesNeedAreNothingBad) {
+    EchoServer server(quick_limits(5s));
+    auto peer = RawTls::connect(server.port());
+    const auto frame = raw_frame(std::uint32_t{1} << 20, 6, 0, std::size_t{1} << 20);
+    for (int i = 0; i < 40; ++i) {
+        peer.write(frame);
+        ASSERT_TRUE(peer.change_keys());
+        for (std::size_t left = frame.size(); left > 0;) {  // its echo
+            std::vector<std::uint8_t> buffer(left);
+            std::size_t got = 0;
+            ASSERT_EQ(SSL_read_ex(peer.ssl(), buffer.data(), left, &got), 1) << "after " << i << " changes of keys";
+            left -= got;
+        }
+    }
 }
 
 TEST(HostileFlood, SilentConnectionsDoNotBlockStop) {
