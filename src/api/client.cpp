@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "api/info.h"
-#include "data/input.h"
+#include "data/preprocess.h"
 #include "model/ranking.h"
 #include "protocol/client_session.h"
 #include "transport/address.h"

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/pointwise.h"
 
 namespace flash::lattice {
@@ -11,9 +12,10 @@ namespace flash::lattice {
 namespace {
 
 const kernels::ResidueSums& kernels_of(InstructionSet set) {
-    return set >= InstructionSet::kAvx512 ? kernels::kResidueSumsAvx512
-           : set >= InstructionSet::kAvx2 ? kernels::kResidueSumsAvx2
-                                          : kernels::kResidueSumsPortable;
+    return *choose_sibling<const kernels::ResidueSums*>(set, {.portable = &kernels::kResidueSumsPortable,
+                                                              .simd128 = FLASH_SIMD128(&kernels::kResidueSumsSimd128),
+                                                              .avx2 = FLASH_X86(&kernels::kResidueSumsAvx2),
+                                                              .avx512 = FLASH_X86(&kernels::kResidueSumsAvx512)});
 }
 
 /// floor(2^104 w / d) for w < d.

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/bitpack.h"
 
 namespace flash::scheme {
@@ -69,9 +70,11 @@ std::shared_ptr<const CompositeRing> CompositeRing::insecure_for_testing(const C
 CompositeRing::CompositeRing(const CompositeParameters& parameters, InstructionSet set)
     : parameters_(parameters),
       set_(set),
-      kernels_(set >= InstructionSet::kAvx512 ? kernels::kCompositeKernelsAvx512
-               : set >= InstructionSet::kAvx2 ? kernels::kCompositeKernelsAvx2
-                                              : kernels::kCompositeKernelsPortable),
+      kernels_(*choose_sibling<const kernels::CompositeKernels*>(
+          set, {.portable = &kernels::kCompositeKernelsPortable,
+                .simd128 = FLASH_SIMD128(&kernels::kCompositeKernelsSimd128),
+                .avx2 = FLASH_X86(&kernels::kCompositeKernelsAvx2),
+                .avx512 = FLASH_X86(&kernels::kCompositeKernelsAvx512)})),
       moduli_(composite_moduli(parameters)),
       plain_(moduli_.groups, set),
       high_(moduli_.delta, set),
