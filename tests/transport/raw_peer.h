@@ -119,6 +119,13 @@ public:
         tls.ready_ = SSL_connect(tls.ssl_.get()) == 1;
         return tls;
     }
+    /// Over a socket that is there, on which these bytes come first.
+    static RawTls over(RawSocket socket, std::span<const std::uint8_t> first) {
+        socket.write(first);
+        RawTls tls(std::move(socket), TLS_client_method());
+        tls.ready_ = SSL_connect(tls.ssl_.get()) == 1;
+        return tls;
+    }
     static RawTls accept(RawSocket socket, const Identity& identity) {
         RawTls tls(std::move(socket), TLS_server_method());
         const std::unique_ptr<BIO, decltype(&BIO_free_all)> cert_text(
