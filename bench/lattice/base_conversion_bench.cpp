@@ -23,7 +23,7 @@ struct Arrays {
     std::vector<AlignedVector<std::uint64_t>> x;
     AlignedVector<std::uint64_t> out;
 
-    static std::vector<Modulus> primes(std::vector<int> sizes) {
+    static std::vector<Modulus> primes(const std::vector<int>& sizes) {
         std::vector<Modulus> result;
         std::uint64_t above = 0;
         for (int bits : sizes) {

@@ -44,7 +44,8 @@ void transform(benchmark::State& state, std::size_t n, const Modulus& modulus, I
         best = std::min(best, seconds_since(begin));
     }
     state.counters["min_us"] = best * 1e6;
-    state.counters["cycles_per_butterfly"] = best * clock / (static_cast<double>(n / 2) * std::countr_zero(n));
+    const double butterflies = 0.5 * static_cast<double>(n) * std::countr_zero(n);
+    state.counters["cycles_per_butterfly"] = best * clock / butterflies;
 }
 
 void add(std::size_t n, const std::string& name, const Modulus& modulus, InstructionSet set) {

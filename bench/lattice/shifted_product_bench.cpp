@@ -4,6 +4,7 @@
 // arranged weights take. The shapes of small maps have rows for the product through transforms ("TransformProduct") as
 // well; there "chosen" is 1 where that method would be chosen.
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 #include <tbb/global_control.h>
 
 #include <optional>
@@ -88,10 +89,9 @@ const bool registered = [] {
             benchmark::RegisterBenchmark(("Bare/" + suffix).c_str(), bare, comparison::bare_loop(set));
         for (const Shape& shape : kShapes)
             for (int zero_low_bytes : {0, 1}) {
-                const std::string name =
-                    std::string(shape.name) + "/" + std::to_string(32 - 8 * zero_low_bytes) + "bit/" + suffix;
+                const std::string name = fmt::format("{}/{}bit/{}", shape.name, 32 - 8 * zero_low_bytes, suffix);
                 const auto add = [&](const std::string& kind, ProductMethod method) {
-                    benchmark::RegisterBenchmark((kind + "/" + name).c_str(), [=](benchmark::State& s) {
+                    benchmark::RegisterBenchmark(fmt::format("{}/{}", kind, name).c_str(), [=](benchmark::State& s) {
                         product(s, shape, set, zero_low_bytes, method);
                     })->Unit(benchmark::kMicrosecond);
                 };

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct CompileOptions {
     double least_agreement = 0.6;  ///< share of check inputs that must keep the float network's class; 0: any
     /// Fractions in 0..1 and what is being done, possibly from another thread.
     std::function<void(double fraction, const std::string& phase)> progress;
+    std::stop_token stop;  ///< ends it soon after, with Error(kCancelled)
 };
 
 struct LayerFigures {

@@ -55,8 +55,8 @@ struct ServerOptions {
     std::chrono::milliseconds idle_timeout{300'000};  ///< between inferences
 };
 
-/// Serves from its own threads until stop() or destruction. What it notices about connections goes to the default
-/// logger of spdlog, which a program may set or silence.
+/// Serves from its own threads until stop() or destruction. All functions may be called from any thread. What it
+/// notices about connections goes to the log (flash/log.h), which is silent until a program sets it.
 class Server {
 public:
     /// Prepares the model, binds and starts. Error: kInvalidArgument, kNetwork (address in use), kFile (certificate).

@@ -9,6 +9,9 @@
 
 #include "flash/client.h"
 #include "flash/compiler.h"
+#include "flash/data.h"
+#include "flash/log.h"
+#include "flash/plan.h"
 #include "flash/server.h"
 
 namespace py = pybind11;
@@ -28,17 +31,32 @@ py::array_t<float> array_of(std::vector<float> values, const flash::Shape3& shap
     return py::array_t<float>({shape.channels, shape.height, shape.width}, data, free);
 }
 
-/// Calls Python with fractions, and lets Ctrl-C and errors in it end what runs: `interrupted` keeps them meanwhile.
+std::tuple<int, int, int> tuple_of(const flash::Shape3& shape) { return {shape.channels, shape.height, shape.width}; }
+
+/// Holds an object of the library for Python. Its end may wait for threads that want the interpreter, for the log.
+struct FreeInterpreter {
+    template <class Object>
+    void operator()(Object* object) const {
+        const py::gil_scoped_release free;
+        delete object;
+    }
+};
+template <class Object>
+using Holder = std::unique_ptr<Object, FreeInterpreter>;
+
+/// Calls Python with fractions (and what is being done), and lets Ctrl-C and errors in it end what runs: `interrupted`
+/// keeps them meanwhile.
 class Watcher {
 public:
     explicit Watcher(py::object callback) : callback_(std::move(callback)) {}
 
-    void operator()(double fraction) {
+    template <class... Phase>
+    void operator()(double fraction, const Phase&... phase) {
         const py::gil_scoped_acquire python;
         if (interrupted_) return;
         try {
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            if (!callback_.is_none()) callback_(fraction);
+            if (!callback_.is_none()) callback_(fraction, phase...);
         } catch (py::error_already_set& error) {
             interrupted_ = std::make_unique<py::error_already_set>(std::move(error));
             stop_.request_stop();
@@ -71,7 +89,7 @@ py::tuple infer(flash::Client& client, const FloatArray& input, Watcher& watcher
 }
 
 flash::Compiled compile(const flash::Network& network, const std::vector<FloatArray>& calibration, std::string name,
-                        bool trust_server, double least_agreement, const py::object& progress) {
+                        bool trust_server, double least_agreement, Watcher& watcher) {
     std::vector<std::vector<float>> inputs;
     inputs.reserve(calibration.size());
     for (const FloatArray& array : calibration) inputs.emplace_back(array.data(), array.data() + array.size());
@@ -79,13 +97,37 @@ flash::Compiled compile(const flash::Network& network, const std::vector<FloatAr
     options.name = std::move(name);
     options.trust_server = trust_server;
     options.least_agreement = least_agreement;
-    if (!progress.is_none())
-        options.progress = [&](double fraction, const std::string& phase) {
+    options.progress = [&](double fraction, const std::string& phase) { watcher(fraction, phase); };
+    options.stop = watcher.token();
+    try {
+        const py::gil_scoped_release free;
+        return network.compile(inputs, options);
+    } catch (const flash::Error&) {
+        watcher.rethrow();
+        throw;
+    }
+}
+
+/// Lines of the library's log to a Python function of a level as in the module logging, and a text. None: silent.
+void set_log(const py::object& function) {
+    flash::LogSink sink;
+    if (!function.is_none()) {
+        // The last copy goes with the sink, in any thread.
+        const std::shared_ptr<py::object> kept(new py::object(function), [](py::object* object) {
             const py::gil_scoped_acquire python;
-            progress(fraction, phase);
+            delete object;
+        });
+        sink = [kept](flash::LogLevel level, std::string_view line) {
+            const py::gil_scoped_acquire python;
+            try {
+                (*kept)(10 * (static_cast<int>(level) + 1), line);
+            } catch (py::error_already_set& error) {
+                error.discard_as_unraisable("the log of flash_pi");
+            }
         };
+    }
     const py::gil_scoped_release free;
-    return network.compile(inputs, options);
+    flash::set_log(std::move(sink));
 }
 
 void translate_errors() {
@@ -102,28 +144,24 @@ void translate_errors() {
 }
 
 void bind_model(py::module_& module) {
-    py::class_<flash::Shape3>(module, "Shape")
-        .def_readonly("channels", &flash::Shape3::channels)
-        .def_readonly("height", &flash::Shape3::height)
-        .def_readonly("width", &flash::Shape3::width);
-    py::class_<flash::PictureRule>(module, "PictureRule")
+    py::class_<flash::PictureRule>(module, "PictureRule",
+                                   "From pixels to the input: short side resized (0: not), centre cropped (0: not), "
+                                   "divided by 255, then (x - mean) / std per channel.")
         .def(py::init<>())
         .def_readwrite("resize", &flash::PictureRule::resize)
         .def_readwrite("crop_height", &flash::PictureRule::crop_height)
         .def_readwrite("crop_width", &flash::PictureRule::crop_width)
         .def_readwrite("mean", &flash::PictureRule::mean)
         .def_readwrite("std", &flash::PictureRule::std);
-    py::class_<flash::ModelInfo>(module, "ModelInfo")
+    py::class_<flash::ModelInfo>(
+        module, "ModelInfo",
+        "The public half of a model, which a client learns in the handshake: name, fingerprint (it commits to the "
+        "weights and tells nothing of them), input_shape and output_shape [C, H, W], classes, takes_pictures, pictures "
+        "(PictureRule), layers, activation_values, and the exact upload_bytes and download_bytes of an inference.")
         .def_readonly("name", &flash::ModelInfo::name)
         .def_readonly("fingerprint", &flash::ModelInfo::fingerprint)
-        .def_property_readonly("input_shape",
-                               [](const flash::ModelInfo& info) {
-                                   return std::tuple(info.input.channels, info.input.height, info.input.width);
-                               })
-        .def_property_readonly("output_shape",
-                               [](const flash::ModelInfo& info) {
-                                   return std::tuple(info.output.channels, info.output.height, info.output.width);
-                               })
+        .def_property_readonly("input_shape", [](const flash::ModelInfo& info) { return tuple_of(info.input); })
+        .def_property_readonly("output_shape", [](const flash::ModelInfo& info) { return tuple_of(info.output); })
         .def_readonly("classes", &flash::ModelInfo::classes)
         .def_readonly("takes_pictures", &flash::ModelInfo::takes_pictures)
         .def_readonly("pictures", &flash::ModelInfo::pictures)
@@ -151,23 +189,46 @@ void bind_model(py::module_& module) {
             best.emplace_back(score.index, score.name, score.logit, score.probability);
         return best;
     });
-    py::class_<flash::Model>(module, "Model")
-        .def_static("load", &flash::Model::load, py::call_guard<py::gil_scoped_release>())
-        .def("save", &flash::Model::save, py::call_guard<py::gil_scoped_release>())
-        .def_property_readonly("info", &flash::Model::info, py::return_value_policy::reference_internal)
-        .def("evaluate", [](const flash::Model& model, const FloatArray& input) {
-            flash::TwinAnswer answer;
+    py::class_<flash::Model>(module, "Model", "A compiled model, public and secret half; nothing changes it.")
+        .def_static("load", &flash::Model::load, py::call_guard<py::gil_scoped_release>(), py::arg("path"),
+                    "Reads the file of a compiled model.")
+        .def("save", &flash::Model::save, py::call_guard<py::gil_scoped_release>(), py::arg("path"),
+             "Writes the file; one that is there is replaced by a whole one or stays as it was.")
+        .def_property_readonly("info", &flash::Model::info, py::return_value_policy::reference_internal,
+                               "Its public half.")
+        .def(
+            "evaluate",
+            [](const flash::Model& model, const FloatArray& input) {
+                flash::TwinAnswer answer;
+                {
+                    const py::gil_scoped_release free;
+                    answer = model.evaluate(view(input));
+                }
+                return py::make_tuple(array_of(std::move(answer.logits), model.info().output), answer.out_of_range);
+            },
+            py::arg("input"),
+            "The clear-text twin on one prepared input: logits [C, H, W], and how many values left their ranges.")
+        .def("__repr__", [](const flash::Model& model) { return "<Model " + model.info().name + ">"; });
+    py::class_<flash::DataSet>(module, "DataSet")
+        .def(py::init(&flash::DataSet::open), py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("description", &flash::DataSet::description)
+        .def_property_readonly("size", &flash::DataSet::size)
+        .def_property_readonly("classes", &flash::DataSet::classes)
+        .def("label", &flash::DataSet::label)
+        .def("name", &flash::DataSet::name)
+        .def("input", [](const flash::DataSet& set, std::size_t index, const flash::ModelInfo& model) {
+            std::vector<float> input;
             {
                 const py::gil_scoped_release free;
-                answer = model.evaluate(view(input));
+                input = set.input(index, model);
             }
-            return py::make_tuple(array_of(std::move(answer.logits), model.info().output), answer.out_of_range);
+            return array_of(std::move(input), model.input);
         });
 }
 
 void bind_parties(py::module_& module) {
     py::class_<Watcher>(module, "Watcher").def(py::init<py::object>()).def("stop", &Watcher::stop);
-    py::class_<flash::Client>(module, "Client")
+    py::class_<flash::Client, Holder<flash::Client>>(module, "Client")
         .def(py::init([](std::string address, std::optional<std::string> pin,
                          std::optional<std::filesystem::path> ca_file, std::optional<std::string> fingerprint,
                          bool trust_server, bool large_ring_only, double timeout) {
@@ -179,11 +240,11 @@ void bind_parties(py::module_& module) {
             options.large_ring_only = large_ring_only;
             options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * timeout));
             const py::gil_scoped_release free;
-            return std::make_unique<flash::Client>(std::move(options));
+            return Holder<flash::Client>(new flash::Client(std::move(options)));
         }))
-        .def_property_readonly("model", &flash::Client::model, py::return_value_policy::reference_internal)
+        .def_property_readonly("model", &flash::Client::model, py::return_value_policy::copy)
         .def("infer", &infer);
-    py::class_<flash::Server>(module, "Server")
+    py::class_<flash::Server, Holder<flash::Server>>(module, "Server")
         .def(
             py::init([](const flash::Model& model, std::string listen, std::optional<std::filesystem::path> certificate,
                         std::optional<std::filesystem::path> key, std::size_t max_sessions) {
@@ -193,12 +254,12 @@ void bind_parties(py::module_& module) {
                 options.key = std::move(key);
                 options.max_sessions = max_sessions;
                 const py::gil_scoped_release free;
-                return std::make_unique<flash::Server>(model, std::move(options));
+                return Holder<flash::Server>(new flash::Server(model, std::move(options)));
             }))
-        .def_property_readonly("address", &flash::Server::address)
-        .def_property_readonly("pin", &flash::Server::pin)
-        .def_property_readonly("sessions", &flash::Server::sessions)
-        .def_property_readonly("inferences", &flash::Server::inferences)
+        .def("address", &flash::Server::address, py::call_guard<py::gil_scoped_release>())
+        .def("pin", &flash::Server::pin, py::call_guard<py::gil_scoped_release>())
+        .def("sessions", &flash::Server::sessions, py::call_guard<py::gil_scoped_release>())
+        .def("inferences", &flash::Server::inferences, py::call_guard<py::gil_scoped_release>())
         .def("stop", &flash::Server::stop, py::call_guard<py::gil_scoped_release>());
 }
 
@@ -215,34 +276,47 @@ void bind_compiler(py::module_& module) {
         .def("set_classes", &flash::Network::set_classes)
         .def("evaluate",
              [](const flash::Network& network, const FloatArray& input) {
-                 return array_of(network.evaluate(view(input)), network.info().output);
+                 std::vector<float> logits;
+                 {
+                     const py::gil_scoped_release free;
+                     logits = network.evaluate(view(input));
+                 }
+                 return array_of(std::move(logits), network.info().output);
              })
         .def("compile", [](const flash::Network& network, const std::vector<FloatArray>& calibration, std::string name,
-                           bool trust_server, double least_agreement, const py::object& progress) {
+                           bool trust_server, double least_agreement, Watcher& watcher) {
             flash::Compiled made =
-                compile(network, calibration, std::move(name), trust_server, least_agreement, progress);
+                compile(network, calibration, std::move(name), trust_server, least_agreement, watcher);
             py::list layers;
-            for (const flash::LayerFigures& layer : made.report.layers) {
-                py::dict row;
-                row["name"] = layer.name;
-                row["channels"] = layer.output.channels;
-                row["height"] = layer.output.height;
-                row["width"] = layer.output.width;
-                row["share_bits"] = layer.share_bits;
-                row["range"] = layer.range;
-                row["margin"] = layer.margin;
-                row["snr_db"] = layer.snr_db;
-                layers.append(row);
-            }
+            for (const flash::LayerFigures& layer : made.report.layers)
+                layers.append(py::make_tuple(layer.name, layer.output.channels, layer.output.height, layer.output.width,
+                                             layer.share_bits, layer.range, layer.margin, layer.snr_db));
             return py::make_tuple(std::move(made.model), made.report.snr_db, made.report.agreement,
                                   made.report.calibration_inputs, made.report.check_inputs, layers, made.report.notes);
         });
+    module.def("plan", [](const flash::Model& model, std::string link, int cores, bool shared_cores) {
+        flash::Plan plan;
+        {
+            const py::gil_scoped_release free;
+            plan = flash::plan(model, {.link = std::move(link), .cores = cores, .shared_cores = shared_cores});
+        }
+        py::list layers;
+        for (const flash::LayerPlan& layer : plan.layers)
+            layers.append(py::make_tuple(layer.name, layer.output.channels, layer.output.height, layer.output.width,
+                                         layer.share_bits, layer.ring_degree, layer.upload_ciphertexts,
+                                         layer.response_ciphertexts, layer.activation_values, layer.upload_bytes,
+                                         layer.download_bytes, layer.seconds, layer.waits_for, layer.client_seconds,
+                                         layer.server_seconds, layer.server_memory));
+        return py::make_tuple(layers, plan.seconds, plan.start_seconds, plan.upload_bytes, plan.download_bytes,
+                              plan.round_trips, plan.client_memory, plan.server_memory, plan.log2_wrong);
+    });
 }
 
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
     translate_errors();
+    module.def("set_log", &set_log);
     bind_model(module);
     bind_parties(module);
     bind_compiler(module);

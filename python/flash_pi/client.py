@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _native
+from .errors import Error
 from .inputs import prepare
-from .progress import reporter
+from .progress import Progress, reporter
+
+Result = TypeVar("Result")
 
 
-class ClassScore(NamedTuple):
+@dataclass(frozen=True)
+class ClassScore:
+    """A class and what an answer gives it; probability: softmax over all logits."""
+
     index: int
     name: str
     logit: float
@@ -33,7 +41,7 @@ class Answer:
         unreliable: empty, or why the answer cannot be what the network computes.
     """
 
-    logits: np.ndarray
+    logits: NDArray[np.float32]
     best: list[ClassScore]
     seconds: float
     round_trips: int
@@ -44,7 +52,7 @@ class Answer:
 
 
 class Client:
-    """A connection to a Flash server.
+    """A connection to a Flash server; made anew by itself where an inference on it failed, to the same model only.
 
     Args:
         address: "HOST:PORT".
@@ -55,40 +63,80 @@ class Client:
         large_ring_only: refuse models that upload activations in the small ring.
         timeout: seconds, for connecting and for each awaited message.
 
-    Raises Error. Inferences of one client run one after the other; several clients run at once.
+    Raises Error. All of it may be used from any thread; inferences of one client run one after the other, several
+    clients run at once. A failed inference is never repeated by itself: that would tell a cheating server one bit.
+
+    Attributes:
+        model: what the handshake told: name, fingerprint, shapes, classes, exact bytes of an inference.
     """
 
-    def __init__(self, address: str, *, pin: str | None = None, ca_file: str | os.PathLike | None = None,
+    def __init__(self, address: str, *, pin: str | None = None, ca_file: str | os.PathLike[str] | None = None,
                  fingerprint: str | None = None, trust_server: bool = False, large_ring_only: bool = False,
                  timeout: float = 30.0) -> None:
-        self._client = _native.Client(address, pin, ca_file, fingerprint, trust_server, large_ring_only, timeout)
+        self._client: _native.Client | None = _native.Client(address, pin, ca_file, fingerprint, trust_server,
+                                                             large_ring_only, timeout)
+        self.model: _native.ModelInfo = self._client.model
 
-    @property
-    def model(self) -> _native.ModelInfo:
-        """What the handshake told: name, fingerprint, shapes, classes, exact bytes of an inference."""
-        return self._client.model
+    @classmethod
+    async def connect_async(cls, address: str, **options: Any) -> Client:
+        """A Client, for asyncio: connects in a thread. Arguments as Client's."""
+        return await _in_thread(functools.partial(cls, address, **options))
 
-    def infer(self, given: Any, *, top: int = 5, progress: bool | Callable[[float], None] = False) -> Answer:
+    def infer(self, given: Any, *, top: int = 5, progress: Progress = False) -> Answer:
         """One private inference; `given` as in prepare(). Ctrl-C cancels it.
 
-        progress: True for a bar (tqdm, where it is installed), or a function of fractions.
+        Args:
+            top: how many classes Answer.best holds.
+            progress: True for a bar (tqdm, where it is installed), or a function of a fraction in 0..1.
         """
         with reporter(progress, "private inference") as report:
-            return self._infer(prepare(self.model, given), _native.Watcher(report), top)
+            return self._infer(given, _native.Watcher(report), top)
 
-    async def infer_async(self, given: Any, *, top: int = 5, progress: Callable[[float], None] | None = None) -> Answer:
-        """The same for asyncio, in a thread; cancelling the task cancels the inference."""
+    async def infer_async(self, given: Any, *, top: int = 5, progress: Callable[[float], Any] | None = None) -> Answer:
+        """The same for asyncio, in a thread; cancelling the task cancels the inference.
+
+        Args:
+            progress: a function of a fraction in 0..1, called from that thread.
+        """
         watcher = _native.Watcher(progress)
-        running = asyncio.get_running_loop().run_in_executor(None, self._infer, prepare(self.model, given), watcher, top)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            watcher.stop()
-            await asyncio.wait([running])
-            running.exception()
-            raise
+        return await _in_thread(functools.partial(self._infer, given, watcher, top), watcher.stop)
 
-    def _infer(self, values: np.ndarray, watcher: _native.Watcher, top: int) -> Answer:
-        logits, *figures = self._client.infer(values, watcher)
+    def close(self) -> None:
+        """Ends the connection, after inferences that still run. Later calls do nothing."""
+        self._client = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.model.name}>"
+
+    def _infer(self, given: Any, watcher: _native.Watcher, top: int) -> Answer:
+        client = self._client
+        if client is None:
+            raise Error("the client is closed", "invalid-argument")
+        logits, *figures = client.infer(prepare(self.model, given), watcher)
         best = [ClassScore(*score) for score in _native.best_classes(self.model, logits, top)]
         return Answer(logits, best, *figures)
+
+
+async def _in_thread(call: Callable[[], Result], stop: Callable[[], None] | None = None) -> Result:
+    """The call's result. A task that is cancelled asks the call to stop and waits for its end."""
+    running = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if stop is not None:
+            stop()
+        await asyncio.wait([running])
+        running.exception()
+        raise

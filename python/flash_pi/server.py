@@ -6,52 +6,71 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, Union, cast, get_args, overload
 
 from . import _native
-from .errors import Error
+from .errors import Error, ErrorKind
+from .twin import load
+
+FileName = Union[str, "os.PathLike[str]"]
 
 
-def serve(model: _native.Model | str | os.PathLike, listen: str = "127.0.0.1:0", *,
-          certificate: str | os.PathLike | None = None, key: str | os.PathLike | None = None, max_sessions: int = 16,
-          process: bool = False) -> "Server | ServerProcess":
+@overload
+def serve(model: _native.Model | FileName, listen: str = ..., *, certificate: FileName | None = ...,
+          key: FileName | None = ..., max_sessions: int = ..., process: Literal[False] = ...) -> Server: ...
+@overload
+def serve(model: FileName, listen: str = ..., *, certificate: FileName | None = ..., key: FileName | None = ...,
+          max_sessions: int = ..., process: Literal[True]) -> ServerProcess: ...
+
+
+def serve(model: _native.Model | FileName, listen: str = "127.0.0.1:0", *, certificate: FileName | None = None,
+          key: FileName | None = None, max_sessions: int = 16, process: bool = False) -> Server | ServerProcess:
     """Starts to serve and returns at once; use it in a `with`, or call stop().
 
     Args:
         model: a Model or the file of one.
         listen: "HOST:PORT"; port 0 takes a free one (see .address).
-        certificate, key: PEM files; with neither, a self-signed pair that lives as long as the server (clients need .pin).
-        process: in a process of its own, which ends with this one.
+        certificate, key: PEM files; with neither, a self-signed pair that lives as long as the server (clients need
+            .pin).
+        max_sessions: clients at a time; further ones are refused with a sentence.
+        process: in a process of its own, which ends with this one; the model is then a file.
     """
     if process:
         if isinstance(model, _native.Model):
             raise Error("a process of its own takes the model's file", "invalid-argument")
         return ServerProcess(Path(model), listen, certificate, key, max_sessions)
-    loaded = model if isinstance(model, _native.Model) else _native.Model.load(Path(model))
-    return Server(loaded, listen, certificate, key, max_sessions)
+    return Server(load(model), listen, certificate, key, max_sessions)
 
 
 class Server:
-    """Threads of this process. Attributes: address, pin, sessions, inferences."""
+    """Serves from threads of this process (serve() makes it).
 
-    def __init__(self, model: _native.Model, listen: str, certificate: str | os.PathLike | None,
-                 key: str | os.PathLike | None, max_sessions: int) -> None:
+    Attributes:
+        address: "HOST:PORT", with the real port.
+        pin: "sha256:..." of its certificate, for Client.
+    """
+
+    def __init__(self, model: _native.Model, listen: str, certificate: FileName | None, key: FileName | None,
+                 max_sessions: int) -> None:
         self._server = _native.Server(model, listen, certificate, key, max_sessions)
-        self.address: str = self._server.address
-        self.pin: str = self._server.pin
+        self.address: str = self._server.address()
+        self.pin: str = self._server.pin()
 
     @property
     def sessions(self) -> int:
-        return self._server.sessions
+        """Clients that are connected."""
+        return self._server.sessions()
 
     @property
     def inferences(self) -> int:
-        return self._server.inferences
+        """Answered so far."""
+        return self._server.inferences()
 
     def stop(self) -> None:
         """Ends the sessions and waits for them."""
         self._server.stop()
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -59,25 +78,33 @@ class Server:
 
 
 class ServerProcess:
-    """A process of its own. Attributes: address, pin."""
+    """Serves from a process of its own (serve(..., process=True) makes it); it ends with this one.
 
-    def __init__(self, model: Path, listen: str, certificate: str | os.PathLike | None, key: str | os.PathLike | None,
+    Attributes:
+        address: "HOST:PORT", with the real port.
+        pin: "sha256:..." of its certificate, for Client.
+    """
+
+    def __init__(self, model: Path, listen: str, certificate: FileName | None, key: FileName | None,
                  max_sessions: int) -> None:
         words = [sys.executable, "-m", "flash_pi._serve", model, listen, certificate or "", key or "", max_sessions]
         self._process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          text=True)
+        assert self._process.stdout is not None
         kind, _, rest = self._process.stdout.readline().strip().partition(" ")
         if kind != "serving":
             self.stop()
-            raise Error(rest or "the server process ended", kind or "internal")
+            raise Error(rest or "the server process ended",
+                        cast(ErrorKind, kind) if kind in get_args(ErrorKind) else "internal")
         self.address, self.pin = rest.split(" ")
 
     def stop(self) -> None:
         """Ends the sessions and waits for the process."""
         with self._process:
+            assert self._process.stdin is not None
             self._process.stdin.close()
 
-    def __enter__(self) -> "ServerProcess":
+    def __enter__(self) -> ServerProcess:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import os
+import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -43,8 +48,10 @@ class FlashPi(unittest.TestCase):
         report = self.made.report
         self.assertGreater(report.snr_db, 20)
         self.assertEqual(len(report.layers), self.made.model.info.layers)
-        self.assertEqual(set(report.layers[0]) >= {"name", "share_bits", "snr_db"}, True)
-        self.assertTrue(self.phases)
+        self.assertGreater(report.layers[0].share_bits, 5)
+        self.assertIn("conv", str(report).lower())
+        self.assertIn("dB", str(report))
+        self.assertIn("calibrating", self.phases)
         self.assertEqual(self.made.model.info.name, "by-python")
 
     def test_answers_are_the_twins(self) -> None:
@@ -86,6 +93,170 @@ class FlashPi(unittest.TestCase):
     def test_float_arrays_are_not_copied(self) -> None:
         values = flash_pi.prepare(self.client.model, PICTURES[0])
         self.assertIs(flash_pi.prepare(self.client.model, values), values)
+        self.assertFalse(values.flags.owndata)  # of the library's vector, which the array keeps
+        self.assertIsNotNone(values.base)
+
+    def test_tables(self) -> None:
+        layers = self.made.report.layers
+        self.assertEqual(layers.columns()["snr_db"], [layer.snr_db for layer in layers])
+        lines = str(layers).splitlines()
+        self.assertEqual(len(lines), len(layers) + 1)
+        self.assertEqual(lines[0].split()[:2], ["name", "channels"])
+        self.assertEqual(layers._repr_html_().count("<tr>"), len(layers) + 1)
+        self.assertEqual((flash_pi.Table().columns(), str(flash_pi.Table())), ({}, ""))
+        try:
+            import pandas
+        except ImportError:
+            self.skipTest("pandas is not installed")
+        frame = pandas.DataFrame(layers)
+        self.assertTrue(frame.equals(layers.to_pandas()))
+        self.assertEqual(list(frame["name"]), [layer.name for layer in layers])
+
+    def test_plan(self) -> None:
+        model = self.made.model
+        plan = flash_pi.plan(model, "100M,20ms")
+        self.assertEqual((plan.upload_bytes, plan.download_bytes), (model.info.upload_bytes, model.info.download_bytes))
+        self.assertEqual(len(plan.layers), model.info.layers)
+        self.assertEqual(sum(layer.activation_values for layer in plan.layers), model.info.activation_values)
+        self.assertLessEqual(sum(layer.upload_bytes for layer in plan.layers), plan.upload_bytes)
+        # 100 Mbit/s and a round trip a layer are a lower bound.
+        self.assertGreater(plan.seconds, 8 * plan.download_bytes / 100e6)
+        self.assertGreater(plan.seconds, 0.02 * (plan.round_trips - 1))
+        self.assertLess(plan.log2_wrong, -30)
+        self.assertIn("round trips", str(plan))
+        self.assertLess(flash_pi.plan(model).seconds, plan.seconds)
+        self.assertEqual(self.kind(lambda: flash_pi.plan(model, "carrier pigeon")), "invalid-argument")
+        self.assertEqual(self.kind(lambda: flash_pi.plan(model, cores=-1)), "invalid-argument")
+
+    def test_data_sets(self) -> None:
+        data = flash_pi.DataSet(f"images:{SOURCE / 'examples' / 'pictures'}")
+        self.assertEqual(len(data), len(PICTURES))
+        self.assertEqual([item.name for item in data], [picture.name for picture in PICTURES])
+        self.assertIsNone(data[0].label)
+        self.assertTrue((data[-1].input(self.client.model) == flash_pi.prepare(self.client.model, PICTURES[-1])).all())
+        self.assertEqual(len(data[2:5]), 3)
+        self.assertRaises(IndexError, lambda: data[len(data)])
+        self.assertEqual(self.client.infer(data[0]).best[0].index, self.client.infer(PICTURES[0]).best[0].index)
+        twin = flash_pi.Twin(self.made.model)
+        self.assertEqual(self.kind(lambda: twin.accuracy(data)), "invalid-argument")  # no labels
+        self.assertEqual(self.kind(lambda: flash_pi.DataSet("images:/nonexistent")), "file")
+        self.assertEqual(self.kind(lambda: flash_pi.DataSet("pictures")), "invalid-argument")
+        with tempfile.TemporaryDirectory() as name:
+            expected = [int(twin.logits(picture).argmax()) for picture in PICTURES]
+            classes = sorted({f"class{label}" for label in expected})
+            for picture, label in zip(PICTURES, expected):
+                (Path(name) / f"class{label}").mkdir(exist_ok=True)
+                (Path(name) / f"class{label}" / picture.name).write_bytes(picture.read_bytes())
+            labelled = flash_pi.DataSet(f"images:{name}")
+            self.assertEqual(labelled.classes, classes)
+            right = [int(labelled.classes[item.label][5:]) == int(twin.logits(item).argmax()) for item in labelled]
+            self.assertEqual(right, [True] * len(PICTURES))
+            hits = sum(item.label == int(twin.logits(item).argmax()) for item in labelled)
+            fractions: list[float] = []
+            found = twin.accuracy(labelled, progress=fractions.append)
+            self.assertEqual((found.correct, found.inputs), (hits, len(PICTURES)))
+            self.assertEqual((len(fractions), fractions[-1]), (len(PICTURES), 1))
+
+    def test_progress_bars(self) -> None:
+        try:
+            import tqdm  # noqa: F401
+        except ImportError:
+            self.skipTest("tqdm is not installed")
+        written = io.StringIO()
+        with contextlib.redirect_stderr(written):
+            self.client.infer(PICTURES[0], progress=True)
+        self.assertIn("private inference", written.getvalue())
+        self.assertIn("100%", written.getvalue())
+
+    def test_the_interpreter_is_free_meanwhile(self) -> None:
+        twin = flash_pi.Twin(self.made.model)
+        values = flash_pi.prepare(self.made.model.info, PICTURES[0])
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1000)  # nobody is made to let go of the interpreter
+        steps, stop = [0], threading.Event()
+
+        def count() -> None:
+            while not stop.is_set():
+                steps[0] += 1
+                time.sleep(0)
+
+        counter = threading.Thread(target=count)
+        counter.start()
+        try:
+            for call in (lambda: twin.model.evaluate(values), lambda: self.client.infer(values),
+                         lambda: flash_pi.plan(self.made.model)):
+                before = steps[0]
+                call()
+                self.assertGreater(steps[0], before)
+        finally:
+            stop.set()
+            counter.join()
+            sys.setswitchinterval(interval)
+
+    def test_the_log(self) -> None:
+        with flash_pi.serve(self.made.model) as server:
+            with self.assertLogs("flash_pi", "INFO") as caught:
+                flash_pi.Client(server.address, pin=server.pin).infer(PICTURES[0])
+                self.assertEqual(self.kind(lambda: flash_pi.Client(server.address, pin="sha256:" + "0" * 64)),
+                                 "network")
+                for _ in range(1000):  # the server notices in its own time
+                    if any("handshake" in line for line in caught.output):
+                        break
+                    time.sleep(0.01)
+            self.assertTrue(any("inference in" in line for line in caught.output), caught.output)
+            self.assertTrue(any("handshake" in line for line in caught.output), caught.output)
+
+    def test_silent_and_gone_at_the_end_of_the_program(self) -> None:
+        program = f"""
+import flash_pi
+server = flash_pi.serve({str(SOURCE / "models" / "cifar10" / "cifar10.flash")!r})
+client = flash_pi.Client(server.address, pin=server.pin)
+client.infer({str(PICTURES[0])!r})
+try:
+    flash_pi.Client(server.address, pin="sha256:" + "0" * 64)
+except flash_pi.Error as error:
+    print(error.kind)
+"""  # neither is stopped or closed
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "network\n", ""))
+
+    def test_a_closed_client(self) -> None:
+        with flash_pi.Client(self.server.address, pin=self.server.pin) as client:
+            self.assertEqual(len(client.infer(PICTURES[0], top=3).best), 3)
+        self.assertEqual(self.kind(lambda: client.infer(PICTURES[0])), "invalid-argument")
+        self.assertEqual(client.model.name, "by-python")
+
+    def test_errors_keep_their_kind_between_processes(self) -> None:
+        error = pickle.loads(pickle.dumps(flash_pi.Error("what", "range")))
+        self.assertEqual((str(error), error.kind), ("what", "range"))
+        self.assertEqual(flash_pi.Error("what").kind, "internal")
+
+    def test_everything_has_a_docstring(self) -> None:
+        for name in flash_pi.__all__:
+            if name == "ErrorKind":
+                continue  # an alias of words
+            thing = getattr(flash_pi, name)
+            self.assertTrue(thing.__doc__, name)
+            for member, value in vars(thing).items() if isinstance(thing, type) else ():
+                if not member.startswith("_") and (callable(value) or isinstance(value, property)) \
+                        and thing.__module__ != "flash_pi._native":
+                    self.assertTrue(value.__doc__, f"{name}.{member}")
+
+    def test_types(self) -> None:
+        if shutil.which("mypy") is None:
+            self.skipTest("mypy is not installed")
+        with tempfile.TemporaryDirectory() as name:
+            checked = subprocess.run(["mypy", "--strict", "--ignore-missing-imports", "--cache-dir", name,
+                                      Path(flash_pi.__file__).parent], capture_output=True, text=True, check=False)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        stub = (Path(flash_pi.__file__).parent / "_native.pyi").read_text()
+        for name, thing in vars(flash_pi._native).items():
+            if name.startswith("_"):
+                continue
+            self.assertRegex(stub, rf"(?m)^(class|def) {name}\b")
+            for member in vars(thing) if isinstance(thing, type) else ():
+                if not member.startswith("_"):
+                    self.assertRegex(stub, rf"(?m)^    (def )?{member}\b", f"{thing}.{member}")
 
     def test_asyncio(self) -> None:
         async def both() -> list:
@@ -94,6 +265,15 @@ class FlashPi(unittest.TestCase):
         twin = flash_pi.Twin(self.made.model)
         for picture, answer in zip(PICTURES, asyncio.run(both())):
             self.assertEqual(answer.best[0].index, int(twin.logits(picture).argmax()))
+
+    def test_connecting_in_asyncio(self) -> None:
+        async def ask() -> flash_pi.Answer:
+            async with await flash_pi.Client.connect_async(self.server.address, pin=self.server.pin) as client:
+                return await client.infer_async(PICTURES[0])
+
+        self.assertEqual(asyncio.run(ask()).best[0].index, self.client.infer(PICTURES[0]).best[0].index)
+        self.assertEqual(self.kind(lambda: asyncio.run(flash_pi.Client.connect_async("127.0.0.1:1", pin="sha256:00"))),
+                         "invalid-argument")
 
     def test_cancelling(self) -> None:
         async def cancelled() -> None:
@@ -114,6 +294,12 @@ class FlashPi(unittest.TestCase):
         with self.assertRaisesRegex(RuntimeError, "the caller's own"):
             self.client.infer(PICTURES[0], progress=broken)
 
+        def broken_too(fraction: float, phase: str) -> None:
+            raise RuntimeError("the caller's own")
+
+        with self.assertRaisesRegex(RuntimeError, "the caller's own"):
+            flash_pi.compile(ONNX, PICTURES, progress=broken_too)
+
     def test_a_process_of_its_own(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             file = Path(name) / "model.flash"
@@ -128,6 +314,12 @@ class FlashPi(unittest.TestCase):
         labels = [int(twin.logits(picture).argmax()) for picture in PICTURES]
         found = twin.accuracy([*zip(PICTURES, labels), (PICTURES[0], (labels[0] + 1) % 10)])
         self.assertEqual((found.correct, found.inputs), (len(PICTURES), len(PICTURES) + 1))
+        self.assertAlmostEqual(found.fraction, len(PICTURES) / (len(PICTURES) + 1))
+        inputs = np.stack([flash_pi.prepare(self.made.model.info, picture) for picture in PICTURES])
+        batches = [(inputs[:4], np.array(labels[:4])), (inputs[4:], np.array(labels[4:]))]
+        found = twin.accuracy((batch for batch in batches), threads=1)
+        self.assertEqual((found.correct, found.inputs), (len(PICTURES), len(PICTURES)))
+        self.assertEqual(self.kind(lambda: twin.accuracy([(inputs, np.array(labels[:4]))])), "invalid-argument")
 
     def test_a_torch_module(self) -> None:
         try:
@@ -147,8 +339,8 @@ class FlashPi(unittest.TestCase):
                          "invalid-argument")  # in training mode
         module.eval()
         self.assertEqual(self.kind(lambda: flash_pi.compile(module, pictures)), "invalid-argument")
-        made = flash_pi.compile(module, pictures, input_shape=(3, 16, 16), classes=list("abcd"), mean=[0.5] * 3,
-                                std=[0.25] * 3)
+        made = flash_pi.compile(module, pictures, input_shape=(3, 16, 16), classes=list("abcd"),
+                                mean=np.full(3, 0.5), std=[0.25] * 3)
         self.assertEqual(made.model.info.classes, list("abcd"))
         with flash_pi.serve(made.model) as server:
             logits = flash_pi.Client(server.address, pin=server.pin).infer(pictures[0]).logits.ravel()

@@ -5,7 +5,7 @@
 
 #include "api/info.h"
 #include "base/secret.h"
-#include "data/input.h"
+#include "data/preprocess.h"
 #include "model/ranking.h"
 #include "protocol/client_session.h"
 #include "transport/address.h"

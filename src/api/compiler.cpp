@@ -69,7 +69,10 @@ Compiled Network::compile(std::span<const std::vector<float>> calibration, const
     compiler::CompileOptions inner;
     inner.name = options.name;
     inner.trust_server = options.trust_server;
-    inner.progress = options.progress;
+    inner.progress = [&](double fraction, const std::string& phase) {
+        if (options.progress) options.progress(fraction, phase);
+        if (options.stop.stop_requested()) throw Error(ErrorKind::kCancelled, "the compilation was cancelled");
+    };
     compiler::CompileResult result = compiler::compile(impl_->imported, calibration, inner);
     if (result.report.agreement < options.least_agreement)
         throw Error(

@@ -3,6 +3,8 @@
 #include <atomic>
 
 #include "api/model_data.h"
+#include "base/log.h"
+#include "base/table.h"
 #include "protocol/prepared_model.h"
 #include "protocol/server_session.h"
 #include "transport/address.h"
@@ -35,8 +37,9 @@ public:
         transport.limits.max_queued = protocol::server_queue_bytes(model_.cost());
         transport.limits.timeout = options_.timeout;
         server_ = std::make_unique<transport::TlsServer>(
-            std::move(transport),
-            [this](std::unique_ptr<transport::Channel> channel, const transport::Peer&) { serve(*channel); });
+            std::move(transport), [this](std::unique_ptr<transport::Channel> channel, const transport::Peer& peer) {
+                serve(*channel, peer.name);
+            });
     }
     ~Impl() { stop(); }
 
@@ -49,16 +52,20 @@ public:
     }
 
 private:
-    void serve(transport::Channel& channel) {
+    void serve(transport::Channel& channel, const std::string& client) {
         protocol::ServerSessionOptions session;
         session.timeout = options_.timeout;
         session.idle_timeout = options_.idle_timeout;
         session.stop = &stop_;
-        session.on_inference = [this](double) { ++inferences_; };
+        session.on_inference = [&](double seconds) {
+            ++inferences_;
+            log_info("{}: inference in {:.3f} s", client, seconds);
+        };
         try {
             protocol::serve_session(model_, channel, session);
-        } catch (const Error&) {
-            // The client has been told; a service that wants to know runs `flash serve`, which logs it.
+        } catch (const Error& error) {
+            // The client has been told.
+            log_warning("{}: {}: {}", client, to_string(error.kind()), printable(error.what()));
         }
     }
 

@@ -34,8 +34,7 @@ namespace {
 /// Which picture of the set is the i-th of `used`.
 std::size_t picture_at(std::size_t i, std::size_t used, const data::Dataset& set) { return i * set.size() / used; }
 
-/// Where the compiler chooses, rates are measured with widths that it often takes.
-constexpr int kUsualPlainBits = 24, kUsualShareBits = 9;
+constexpr int kUsualShareBits = 9;  // where the compiler chooses, rates are measured with a width that it often takes
 
 /// Fewer pictures than this say little of the ranges of others.
 constexpr std::size_t kFewPictures = 10;
@@ -122,9 +121,11 @@ void run_compile(const CompileCommand& command) {
 
     compiler::CompileOptions options = command.options;
     if (command.place)
-        options.timing = {planner::measure_rates(options.plain_bits ? options.plain_bits : kUsualPlainBits,
-                                                 options.share_bits ? options.share_bits : kUsualShareBits),
-                          setting_of(*command.place)};
+        options.timing = {
+            planner::measure_rates({.plain_bits = options.plain_bits,
+                                    .share_bits = options.share_bits ? options.share_bits : kUsualShareBits,
+                                    .sines_only = imported.sines_only()}),
+            setting_of(*command.place)};
     Progress progress("compiling", 1000);
     options.progress = [&](double fraction, const std::string& phase) {
         progress.set_label(phase);

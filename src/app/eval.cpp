@@ -21,6 +21,7 @@
 #include "base/table.h"
 #include "data/dataset.h"
 #include "data/input.h"
+#include "data/preprocess.h"
 #include "model/arithmetic.h"
 #include "model/file.h"
 #include "model/ranking.h"

@@ -250,6 +250,7 @@ void run_serve(const ServeCommand& command) {
     if (command.http_port_file) require_writable(*command.http_port_file);
     transport::proxy_addresses(settings.proxies);
     if (settings.client_ca) transport::require_certificates(*settings.client_ca);
+    if (!command.web.empty()) settings.web = std::make_shared<const service::WebFiles>(command.web);
     service::AccessSettings access_settings = command.access;
     access_settings.certificates = settings.client_ca.has_value();
     service::AccessControl access(std::move(access_settings));

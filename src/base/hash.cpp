@@ -1,34 +1,6 @@
 #include "base/hash.h"
 
-#include <openssl/evp.h>
-
-#include "base/error.h"
-
 namespace flash {
-
-namespace {
-
-[[noreturn]] void fail() { throw Error(ErrorKind::kInternal, "SHA-256 failed in the cryptographic library"); }
-
-}  // namespace
-
-Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {
-    if (context_ && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1) return;
-    EVP_MD_CTX_free(context_);
-    fail();
-}
-
-Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(context_); }
-
-void Sha256Stream::add(std::span<const std::uint8_t> data) {
-    if (EVP_DigestUpdate(context_, data.data(), data.size()) != 1) fail();
-}
-
-Sha256 Sha256Stream::finish() {
-    Sha256 out;
-    if (EVP_DigestFinal_ex(context_, out.data(), nullptr) != 1) fail();
-    return out;
-}
 
 Sha256 sha256(std::span<const std::uint8_t> data) {
     Sha256Stream digest;

@@ -3,11 +3,10 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-
-struct evp_md_ctx_st;
 
 namespace flash {
 
@@ -25,7 +24,8 @@ public:
     Sha256 finish();
 
 private:
-    evp_md_ctx_st* context_;  // OpenSSL's EVP_MD_CTX
+    struct State;  // of the platform's implementation (base/crypto.h)
+    std::unique_ptr<State> state_;
 };
 
 Sha256 sha256(std::span<const std::uint8_t> data);

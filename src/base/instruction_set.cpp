@@ -16,8 +16,8 @@ namespace flash {
 
 namespace {
 
-constexpr std::array kSets = {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512,
-                              InstructionSet::kAmx};
+constexpr std::array kSets = {InstructionSet::kPortable, InstructionSet::kSimd128, InstructionSet::kAvx2,
+                              InstructionSet::kAvx512, InstructionSet::kAmx};
 
 #if defined(__x86_64__)
 // The tiles are large, so Linux gives their state only to processes that ask (arch_prctl, since Linux 5.16).
@@ -44,6 +44,7 @@ bool supported(InstructionSet set) {
 #if defined(__x86_64__)
     switch (set) {
         case InstructionSet::kPortable: return true;
+        case InstructionSet::kSimd128: return false;
         case InstructionSet::kAvx2:
             return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
                    __builtin_cpu_supports("aes");
@@ -59,6 +60,9 @@ bool supported(InstructionSet set) {
         }
     }
     return false;
+#elif defined(__wasm_simd128__)
+    // A module with such instructions is loaded only where there are such vectors.
+    return set <= InstructionSet::kSimd128;
 #else
     return set == InstructionSet::kPortable;
 #endif
@@ -78,7 +82,7 @@ InstructionSet best_instruction_set() {
             const auto parsed = parse_instruction_set(name);
             if (!parsed)
                 throw Error(ErrorKind::kInvalidArgument, std::string("FLASH_INSTRUCTION_SET is '") + name +
-                                                             "'; it can be portable, avx2, avx512 or amx");
+                                                             "'; it can be portable, simd128, avx2, avx512 or amx");
             limit = *parsed;
         }
         InstructionSet result = InstructionSet::kPortable;
@@ -92,6 +96,7 @@ InstructionSet best_instruction_set() {
 std::string_view to_string(InstructionSet set) {
     switch (set) {
         case InstructionSet::kPortable: return "portable";
+        case InstructionSet::kSimd128: return "simd128";
         case InstructionSet::kAvx2: return "avx2";
         case InstructionSet::kAvx512: return "avx512";
         case InstructionSet::kAmx: return "amx";

@@ -11,7 +11,8 @@ namespace flash {
 
 /// In ascending order. A kernel without a sibling for a set uses the highest one below it.
 enum class InstructionSet {
-    kPortable,  ///< baseline x86-64
+    kPortable,  ///< the baseline of the target
+    kSimd128,   ///< WebAssembly's vectors of 128 bits
     kAvx2,      ///< AVX2 with BMI2, FMA and AES-NI
     kAvx512,    ///< AVX-512 F/BW/DQ/VL with IFMA, VNNI, VBMI, BITALG, VPOPCNTDQ and VAES (Ice Lake, Zen 4 and later)
     kAmx,       ///< the above with AMX-INT8 tiles, which the operating system has to grant (Sapphire Rapids and later)
@@ -26,7 +27,7 @@ std::vector<InstructionSet> supported_instruction_sets();
 /// below; for comparisons and tests). Computed once. Error(kInvalidArgument) if the variable holds anything else.
 InstructionSet best_instruction_set();
 
-/// "portable", "avx2", "avx512", "amx".
+/// "portable", "simd128", "avx2", "avx512", "amx".
 std::string_view to_string(InstructionSet set);
 /// Nothing for an unknown name.
 std::optional<InstructionSet> parse_instruction_set(std::string_view name);

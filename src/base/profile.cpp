@@ -1,7 +1,9 @@
 #include "base/profile.h"
 
+#if !defined(__EMSCRIPTEN__)
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <map>
@@ -14,8 +16,12 @@ namespace flash {
 namespace {
 
 std::uint64_t this_thread() {
+#if defined(__EMSCRIPTEN__)
+    return 0;  // a page has one
+#else
     thread_local const auto id = static_cast<std::uint64_t>(::syscall(SYS_gettid));
     return id;
+#endif
 }
 
 double seconds(Profile::Clock::duration time) { return std::chrono::duration<double>(time).count(); }

@@ -1,17 +1,15 @@
 #include "base/random.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
 #include <vector>
 
+#include "base/crypto.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/siblings.h"
 #include "base/stream_observer.h"
 
 namespace flash {
@@ -37,11 +35,9 @@ void StreamKey::derive(std::span<const std::uint8_t> seed, std::string_view doma
     message.push_back(0);
     for (std::uint64_t index : indices)
         for (int i = 0; i < 8; ++i) message.push_back(static_cast<std::uint8_t>(index >> (8 * i)));
-    unsigned length = 32;
-    require(HMAC(EVP_sha256(), seed.data(), static_cast<int>(seed.size()), message.data(), message.size(), key_.bytes,
-                 &length),
-            ErrorKind::kInternal, "HMAC-SHA256 failed in the cryptographic library");
-    if (set_ >= InstructionSet::kAvx2) kernels::aes256_expand_avx2(key_);
+    hmac_sha256(seed, message, std::span(key_.bytes).first<32>());
+    choose_sibling<decltype(&aes256_expand_portable)>(
+        set_, {.portable = aes256_expand_portable, .avx2 = FLASH_X86(kernels::aes256_expand_avx2)})(key_);
 }
 
 StreamKey::StreamKey(const SecretSeed& seed, std::string_view domain, std::initializer_list<std::uint64_t> indices,
@@ -74,12 +70,10 @@ Prng::Prng(const PublicSeed& seed, std::string_view domain, std::initializer_lis
     : Prng(StreamKey(seed, domain, indices), 0) {}
 
 void Prng::generate(std::uint8_t* out, std::size_t blocks) {
-    switch (set_) {
-        case InstructionSet::kAmx:
-        case InstructionSet::kAvx512: kernels::aes256_ctr_avx512(key_, index_, block_, out, blocks); break;
-        case InstructionSet::kAvx2: kernels::aes256_ctr_avx2(key_, index_, block_, out, blocks); break;
-        case InstructionSet::kPortable: kernels::aes256_ctr_portable(key_, index_, block_, out, blocks); break;
-    }
+    choose_sibling<decltype(&kernels::aes256_ctr_portable)>(set_, {.portable = kernels::aes256_ctr_portable,
+                                                                   .avx2 = FLASH_X86(kernels::aes256_ctr_avx2),
+                                                                   .avx512 = FLASH_X86(kernels::aes256_ctr_avx512)})(
+        key_, index_, block_, out, blocks);
     block_ += blocks;
 }
 
@@ -115,15 +109,13 @@ std::uint64_t Prng::u64() {
 
 PublicSeed generate_public_seed() {
     PublicSeed seed;
-    require(RAND_bytes(seed.data(), static_cast<int>(seed.size())) == 1, ErrorKind::kInternal,
-            "the operating system gave no random bytes");
+    system_random(seed, RandomUse::kPublic);
     return seed;
 }
 
 SecretSeed SecretSeed::generate() {
     SecretSeed seed;
-    require(RAND_priv_bytes(seed.bytes_.data(), static_cast<int>(kBytes)) == 1, ErrorKind::kInternal,
-            "the operating system gave no random bytes");
+    system_random(seed.bytes_, RandomUse::kSecret);
     return seed;
 }
 

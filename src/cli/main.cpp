@@ -4,12 +4,14 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <sstream>
 
 #include "app/shortage.h"
 #include "base/error.h"
 #include "base/heap.h"
+#include "base/log.h"
 #include "base/off_disk.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -48,6 +50,11 @@ int main(int argc, char** argv) {
     // Results go to standard output, everything else to standard error.
     spdlog::set_default_logger(spdlog::stderr_color_mt("flash"));
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S %^%l%$ %v");
+    flash::set_log([](flash::LogLevel level, std::string_view line) {
+        constexpr std::array kLevels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                        spdlog::level::err};
+        spdlog::log(kLevels[static_cast<std::size_t>(level)], "{}", line);
+    });
 
     CLI::App program(
         "Flash: private inference for deep CNNs. The server never sees the picture, the client never sees the model.",

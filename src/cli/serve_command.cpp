@@ -104,6 +104,8 @@ void add_serve(CLI::App& program) {
     sub->add_option("--drain", options->drain, "Seconds that running inferences have once SIGTERM or SIGINT came")
         ->capture_default_str()
         ->check(whole_number(0, 86'400));
+    sub->add_option("--web", command.web, "Folder of a web page to offer at --listen (scripts/build-web makes one)")
+        ->check(CLI::ExistingDirectory);
     sub->add_option("--http", command.http,
                     "HOST:PORT for health, models and metrics over HTTP without TLS: for the operator only");
     sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready")

@@ -174,8 +174,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
 
     const int runs = std::max(command.runs, static_cast<int>(pictures.size())),
               link_runs = command.link_runs > 0 ? command.link_runs : runs;
-    const planner::Rates rates =
-        planner::measure_rates(architecture.plain_bits, architecture.layers.front().share_bits);
+    const planner::Rates rates = planner::measure_rates(planner::rated(architecture));
     const std::vector<planner::LayerWork> work =
         planner::planned_work(architecture, prepared.plan(), prepared.cost(), rates);
     const auto predicted = [&](const Connection& connection) {

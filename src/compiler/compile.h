@@ -33,6 +33,7 @@ struct ImportedModel {
 
     model::Shape output() const;
     int activation_layers() const;
+    bool sines_only() const;  ///< whether no activation is a square
 };
 
 /// Reads and folds an ONNX model; its weights may lie beside it, in the same folder. Error(kFile): missing, truncated,

@@ -68,6 +68,8 @@ private:
 model::Shape ImportedModel::output() const { return network->layers.back().output; }
 int ImportedModel::activation_layers() const { return static_cast<int>(network->layers.size()) - 1; }
 
+bool ImportedModel::sines_only() const { return std::ranges::none_of(network->layers, &FloatLayer::quadratic); }
+
 namespace {
 
 ImportedModel import_model(std::span<const std::uint8_t> bytes, const std::string& name, const ExternalData* external) {

@@ -126,11 +126,4 @@ std::vector<Input> load_inputs(const std::string& path, const model::Preprocessi
     return inputs;
 }
 
-double clamped_share(const model::Architecture& architecture, std::span<const float> values) {
-    const double most = architecture.input_scale * (static_cast<double>(architecture.input_limit) + 0.5);
-    const auto outside =
-        std::ranges::count_if(values, [&](float v) { return std::abs(static_cast<double>(v)) > most; });
-    return values.empty() ? 0 : static_cast<double>(outside) / static_cast<double>(values.size());
-}
-
 }  // namespace flash::data

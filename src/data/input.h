@@ -24,7 +24,4 @@ std::vector<std::string> find_inputs(const std::string& word);
 /// Error(kInvalidArgument) if it does not fit the input shape.
 std::vector<Input> load_inputs(const std::string& path, const model::Preprocessing& how, const model::Shape& shape);
 
-/// Share of the values that lie beyond the model's range of inputs and are clamped to it; 0 to 1.
-double clamped_share(const model::Architecture& architecture, std::span<const float> values);
-
 }  // namespace flash::data

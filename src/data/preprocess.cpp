@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -106,6 +107,13 @@ std::vector<float> preprocess(const Image& original, const model::Preprocessing&
         image = centre_crop(image, height, width);
     }
     return normalise(image, how, input, name);
+}
+
+double clamped_share(const model::Architecture& architecture, std::span<const float> values) {
+    const double most = architecture.input_scale * (static_cast<double>(architecture.input_limit) + 0.5);
+    const auto outside =
+        std::ranges::count_if(values, [&](float v) { return std::abs(static_cast<double>(v)) > most; });
+    return values.empty() ? 0 : static_cast<double>(outside) / static_cast<double>(values.size());
 }
 
 }  // namespace flash::data

@@ -1,6 +1,7 @@
 // From a picture to a network's input, as the model's metadata says.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ std::vector<float> normalise(const Image& image, const model::Preprocessing& how
 /// Whether the model says how pictures become its input. Of one that does not, only arrays are taken: cropping and
 /// scaling at a guess would give confident answers to something else.
 bool takes_pictures(const model::Preprocessing& how);
+
+/// Share of the values that lie beyond the model's range of inputs and are clamped to it; 0 to 1.
+double clamped_share(const model::Architecture& architecture, std::span<const float> values);
 
 /// In words, e.g. "short side to 256, centre crop 224x224, (pixel / 255 - (0.485, ...)) / (0.229, ...)".
 std::string describe(const model::Preprocessing& how);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/pointwise.h"
 
 namespace flash::lattice {
@@ -11,9 +12,10 @@ namespace flash::lattice {
 namespace {
 
 const kernels::ResidueSums& kernels_of(InstructionSet set) {
-    return set >= InstructionSet::kAvx512 ? kernels::kResidueSumsAvx512
-           : set >= InstructionSet::kAvx2 ? kernels::kResidueSumsAvx2
-                                          : kernels::kResidueSumsPortable;
+    return *choose_sibling<const kernels::ResidueSums*>(set, {.portable = &kernels::kResidueSumsPortable,
+                                                              .simd128 = FLASH_SIMD128(&kernels::kResidueSumsSimd128),
+                                                              .avx2 = FLASH_X86(&kernels::kResidueSumsAvx2),
+                                                              .avx512 = FLASH_X86(&kernels::kResidueSumsAvx512)});
 }
 
 /// floor(2^104 w / d) for w < d.
@@ -31,6 +33,7 @@ std::uint64_t product_of(const std::vector<Modulus>& moduli, const Modulus& modu
 
 std::vector<std::uint64_t> inverses_of(const std::vector<Modulus>& moduli, const std::vector<Modulus>& others = {}) {
     std::vector<std::uint64_t> result;
+    result.reserve(moduli.size());
     for (const Modulus& m : moduli)
         result.push_back(m.inverse(m.multiply(product_of(moduli, m, &m), product_of(others, m))));
     return result;
@@ -45,6 +48,7 @@ int quotient_shift(const std::vector<Modulus>& from) {
 
 std::vector<kernels::WideFraction> quotient_weights(const std::vector<Modulus>& from) {
     std::vector<kernels::WideFraction> result;
+    result.reserve(from.size());
     for (const Modulus& m : from) result.push_back(wide_fraction(std::uint64_t{1} << quotient_shift(from), m.value()));
     return result;
 }
@@ -52,6 +56,7 @@ std::vector<kernels::WideFraction> quotient_weights(const std::vector<Modulus>& 
 std::vector<std::uint64_t> remainders_of(const std::vector<Modulus>& kept, const std::vector<Modulus>& from,
                                          const std::vector<Modulus>& to) {
     std::vector<std::uint64_t> result;
+    result.reserve(from.size());
     for (const Modulus& m : from) result.push_back(m.multiply(product_of(kept, m), product_of(to, m)));
     return result;
 }

@@ -1,6 +1,7 @@
 #include "lattice/bitpack.h"
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/kernels/bitpack.h"
 
 namespace flash::lattice {
@@ -17,32 +18,30 @@ template <class Word>
 void pack_words(std::span<const Word> in, int bits, std::span<std::uint8_t> out, InstructionSet set) {
     check_width<Word>(bits);
     require(out.size() == packed_bytes(in.size(), bits), ErrorKind::kInternal, "bit packing: wrong output size");
-    if (set >= InstructionSet::kAvx512)
-        kernels::pack_avx512(in.data(), in.size(), bits, out.data());
-    else if (set >= InstructionSet::kAvx2)
-        kernels::pack_avx2(in.data(), in.size(), bits, out.data());
-    else
-        kernels::pack_portable(in.data(), in.size(), bits, out.data());
+    using Kernel = void (*)(const Word*, std::size_t, int, std::uint8_t*);
+    choose_sibling<Kernel>(set, {.portable = kernels::pack_portable,
+                                 .avx2 = FLASH_X86(kernels::pack_avx2),
+                                 .avx512 = FLASH_X86(kernels::pack_avx512)})(in.data(), in.size(), bits, out.data());
 }
 
 template <class Word>
 void unpack_words(std::span<const std::uint8_t> in, int bits, std::span<Word> out, InstructionSet set) {
     check_width<Word>(bits);
     require(in.size() == packed_bytes(out.size(), bits), ErrorKind::kProtocol, "a packed array has the wrong size");
-    if (set >= InstructionSet::kAvx512)
-        kernels::unpack_avx512(in.data(), bits, out.data(), out.size());
-    else if (set >= InstructionSet::kAvx2 && bits <= kernels::kGatherBits)
-        kernels::unpack_avx2(in.data(), bits, out.data(), out.size());
-    else
-        kernels::unpack_portable(in.data(), bits, out.data(), out.size());
+    using Kernel = void (*)(const std::uint8_t*, int, Word*, std::size_t);
+    if (set == InstructionSet::kAvx2 && bits > kernels::kGatherBits) set = InstructionSet::kPortable;
+    choose_sibling<Kernel>(set, {.portable = kernels::unpack_portable,
+                                 .avx2 = FLASH_X86(kernels::unpack_avx2),
+                                 .avx512 = FLASH_X86(kernels::unpack_avx512)})(in.data(), bits, out.data(), out.size());
 }
 
 }  // namespace
 
 std::size_t packed_bytes(std::size_t count, int bits) {
-    require(bits >= 1 && bits <= 64 && count <= (std::size_t{1} << 56), ErrorKind::kInternal,
+    const std::uint64_t values = count;  // a size has 32 bits in WebAssembly
+    require(bits >= 1 && bits <= 64 && values <= std::uint64_t{std::size_t(-1) >> 8}, ErrorKind::kInternal,
             "bit packing: width or count out of range");
-    return (count * static_cast<std::size_t>(bits) + 7) / 8;
+    return static_cast<std::size_t>((values * static_cast<std::uint64_t>(bits) + 7) / 8);
 }
 
 void pack(std::span<const std::uint64_t> in, int bits, std::span<std::uint8_t> out, InstructionSet set) {

@@ -24,7 +24,9 @@ CoefficientTiles CoefficientTiles::whole(std::size_t n) {
 }
 
 std::size_t CoefficientTiles::compact(std::uint32_t coefficient) const {
-    const auto after = std::ranges::upper_bound(ranges_, coefficient, {}, &CoefficientRange::begin);
+    const auto after =
+        std::upper_bound(ranges_.begin(), ranges_.end(), coefficient,
+                         [](std::uint32_t at, const CoefficientRange& range) { return at < range.begin; });
     require(after != ranges_.begin() && coefficient < (after - 1)->end, ErrorKind::kInternal,
             "this coefficient is not among those that are computed");
     const auto range = static_cast<std::size_t>(after - ranges_.begin()) - 1;

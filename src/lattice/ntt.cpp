@@ -106,6 +106,7 @@ void NttTables::transform(std::span<std::uint64_t> polynomial, bool lazy, Instru
     require(polynomial.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
+#if defined(__x86_64__)
         case InstructionSet::kAvx512:
             return kernels::ntt_forward_avx512(polynomial.data(),
                                                {n_,
@@ -120,6 +121,11 @@ void NttTables::transform(std::span<std::uint64_t> polynomial, bool lazy, Instru
         case InstructionSet::kAvx2:
             return kernels::ntt_forward_avx2(
                 polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(), float_root_ratios_.data(), 0});
+#elif defined(__wasm_simd128__)
+        case InstructionSet::kSimd128:
+            return kernels::ntt_forward_simd128(polynomial.data(),
+                                                {n_, p, roots_.data(), float_root_ratios_.data(), {}, 0}, lazy);
+#endif
         default:
             return kernels::ntt_forward_portable(polynomial.data(), {n_, p, roots_.data(), root_quotients_.data(), {}});
     }
@@ -129,6 +135,7 @@ void NttTables::inverse(std::span<std::uint64_t> values, const Scale& scale, Ins
     require(values.size() == n_, ErrorKind::kInternal, "transform of a polynomial of the wrong size");
     const std::uint64_t p = modulus_.value();
     switch (kernel(set)) {
+#if defined(__x86_64__)
         case InstructionSet::kAvx512:
             return kernels::ntt_inverse_avx512(
                 values.data(),
@@ -137,6 +144,12 @@ void NttTables::inverse(std::span<std::uint64_t> values, const Scale& scale, Ins
         case InstructionSet::kAvx2:
             return kernels::ntt_inverse_avx2(values.data(), {n_, static_cast<double>(p), float_inverse_roots_.data(),
                                                              float_inverse_root_ratios_.data(), scale.float_});
+#elif defined(__wasm_simd128__)
+        case InstructionSet::kSimd128:
+            return kernels::ntt_inverse_simd128(
+                values.data(), {n_, p, inverse_roots_.data(), float_inverse_root_ratios_.data(), scale.integer_.value,
+                                scale.float_ / static_cast<double>(p)});
+#endif
         default:
             return kernels::ntt_inverse_portable(
                 values.data(), {n_, p, inverse_roots_.data(), inverse_root_quotients_.data(), scale.integer_});

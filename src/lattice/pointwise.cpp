@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "base/error.h"
+#include "base/siblings.h"
 
 namespace flash::lattice {
 
@@ -20,9 +21,10 @@ void check_sizes(std::size_t size, std::initializer_list<std::size_t> others) {
 }  // namespace
 
 const kernels::Pointwise& pointwise_kernels(InstructionSet set) {
-    return set >= InstructionSet::kAvx512 ? kernels::kPointwiseAvx512
-           : set >= InstructionSet::kAvx2 ? kernels::kPointwiseAvx2
-                                          : kernels::kPointwisePortable;
+    return *choose_sibling<const kernels::Pointwise*>(set, {.portable = &kernels::kPointwisePortable,
+                                                            .simd128 = FLASH_SIMD128(&kernels::kPointwiseSimd128),
+                                                            .avx2 = FLASH_X86(&kernels::kPointwiseAvx2),
+                                                            .avx512 = FLASH_X86(&kernels::kPointwiseAvx512)});
 }
 
 kernels::WideModulus wide_modulus(std::uint64_t p) {

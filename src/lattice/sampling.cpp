@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/siblings.h"
 #include "lattice/kernels/sampling.h"
 #include "lattice/secret_array.h"
 #include "lattice/security.h"
@@ -22,7 +23,8 @@ std::size_t chunk(std::size_t missing, std::size_t bytes) { return std::min(miss
 }  // namespace
 
 void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> out, InstructionSet set) {
-    const auto accept = set >= InstructionSet::kAvx512 ? kernels::accept64_avx512 : kernels::accept64_portable;
+    const auto accept = choose_sibling<decltype(&kernels::accept64_portable)>(
+        set, {.portable = kernels::accept64_portable, .avx512 = FLASH_X86(kernels::accept64_avx512)});
     const std::size_t width = static_cast<std::size_t>(modulus.bits() + 7) / 8;
     const std::uint64_t mask = (std::uint64_t{1} << modulus.bits()) - 1;
     SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
@@ -36,9 +38,10 @@ void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> 
 }
 
 void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
-    const auto convert = set >= InstructionSet::kAvx512 ? kernels::ternary_avx512
-                         : set >= InstructionSet::kAvx2 ? kernels::ternary_avx2
-                                                        : kernels::ternary_portable;
+    const auto convert =
+        choose_sibling<decltype(&kernels::ternary_portable)>(set, {.portable = kernels::ternary_portable,
+                                                                   .avx2 = FLASH_X86(kernels::ternary_avx2),
+                                                                   .avx512 = FLASH_X86(kernels::ternary_avx512)});
     SecretArray<std::uint64_t, kChunkBytes / 8> words;
     while (!out.empty()) {
         const std::size_t count = std::min(out.size(), 4 * words.size());
@@ -50,9 +53,10 @@ void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
 }
 
 void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
-    const auto convert = set >= InstructionSet::kAvx512 ? kernels::error_avx512
-                         : set >= InstructionSet::kAvx2 ? kernels::error_avx2
-                                                        : kernels::error_portable;
+    const auto convert =
+        choose_sibling<decltype(&kernels::error_portable)>(set, {.portable = kernels::error_portable,
+                                                                 .avx2 = FLASH_X86(kernels::error_avx2),
+                                                                 .avx512 = FLASH_X86(kernels::error_avx512)});
     SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;
     while (!out.empty()) {
         const std::size_t count = chunk(out.size(), kernels::kErrorBytes);

@@ -100,11 +100,11 @@ public:
                 std::ranges::fill(polynomial, 0u);
                 for (std::size_t c : columns_of[input]) {
                     const std::int32_t shift = matrix.columns[c].shift;
-                    const int weight = weights[c];
                     // X^n = -1: a shift to the left ends at the other end with the other sign.
+                    const int sign = shift < 0 ? -1 : 1;
                     std::uint64_t& at =
                         polynomial[static_cast<std::size_t>(shift + static_cast<std::int32_t>(n_)) % n_];
-                    at = modulus.add(at, modulus.from_signed(shift < 0 ? -weight : weight));
+                    at = modulus.add(at, modulus.from_signed(sign * weights[c]));
                 }
                 ring_.ntt.forward(polynomial, set_);
                 kernels_.arrange(ring_.prime, polynomial.data(),

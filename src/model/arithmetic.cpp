@@ -1,13 +1,13 @@
 #include "model/arithmetic.h"
 
 #include <fmt/format.h>
-#include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "base/tasks.h"
 #include "lattice/modulus.h"
 
 namespace flash::model {
@@ -42,9 +42,9 @@ void pool_map(std::span<const T> in, const Shape& shape, const Window& window, s
                                 shape.width);
     const auto width = static_cast<std::size_t>(shape.width);
     constexpr std::size_t kTogether = std::size_t{1} << 14;  // values in one task, at least
-    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, channels, kTogether / plane + 1), [&](const auto& range) {
+    parallel_for(std::size_t{0}, channels, kTogether / plane + 1, [&](std::size_t first, std::size_t end) {
         SecretVector<Sum> sums(width);  // of a window's rows, column by column: in a share they are secret
-        for (std::size_t c = range.begin(); c < range.end(); ++c) {
+        for (std::size_t c = first; c < end; ++c) {
             T* target = out.data() + c * out_plane;
             for (std::size_t y = 0; y < rows.size(); ++y) {
                 std::ranges::fill(sums, Sum{0});

@@ -2,7 +2,6 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 
@@ -17,15 +16,13 @@
 namespace flash::model {
 namespace {
 
-// ---- conversion to and from the messages ----
+// ---- conversion to the messages ----
 
 void put(const Shape& from, wire::Shape* to) {
     to->set_channels(from.channels);
     to->set_height(from.height);
     to->set_width(from.width);
 }
-
-Shape get(const wire::Shape& from) { return {from.channels(), from.height(), from.width()}; }
 
 void put(const Window& from, wire::Window* to) {
     to->set_kernel_h(from.kernel_h);
@@ -39,23 +36,6 @@ void put(const Window& from, wire::Window* to) {
     if (from.dilation_h != 1) to->set_dilation_h(from.dilation_h);
     if (from.dilation_w != 1) to->set_dilation_w(from.dilation_w);
     if (from.level) to->set_level(true);
-}
-
-/// Fields that are 1 where they are absent.
-int one_if_absent(int field) { return field == 0 ? 1 : field; }
-
-Window get(const wire::Window& from) {
-    return {from.kernel_h(),
-            from.kernel_w(),
-            from.stride_h(),
-            from.stride_w(),
-            from.pad_top(),
-            from.pad_left(),
-            from.pad_bottom(),
-            from.pad_right(),
-            one_if_absent(from.dilation_h()),
-            one_if_absent(from.dilation_w()),
-            from.level()};
 }
 
 wire::Architecture to_wire(const Architecture& from) {
@@ -101,54 +81,6 @@ wire::Architecture to_wire(const Architecture& from) {
     return to;
 }
 
-/// Not yet validated. Error(kProtocol) for an unknown term kind.
-Architecture from_wire(const wire::Architecture& from) {
-    Architecture to;
-    to.name = from.name();
-    to.slots = {from.slot_degree(), from.slot_moduli()};
-    to.plain_bits = from.plain_bits();
-    to.trust_server = from.trust_server();
-    to.input = get(from.input());
-    to.input_scale = from.input_scale();
-    to.input_limit = from.input_limit();
-    to.preprocessing.resize = from.preprocessing().resize();
-    to.preprocessing.crop_height = from.preprocessing().crop_height();
-    to.preprocessing.crop_width = from.preprocessing().crop_width();
-    to.preprocessing.mean.assign(from.preprocessing().mean().begin(), from.preprocessing().mean().end());
-    to.preprocessing.std.assign(from.preprocessing().std().begin(), from.preprocessing().std().end());
-    to.classes.assign(from.classes().begin(), from.classes().end());
-    require(from.layers_size() <= kMaxLayers, ErrorKind::kProtocol, "model architecture: too many layers");
-    for (const wire::Layer& layer : from.layers()) {
-        Layer& out = to.layers.emplace_back();
-        out.name = layer.name();
-        require(layer.terms_size() <= kMaxTerms, ErrorKind::kProtocol, "model architecture: too many terms in a layer");
-        for (const wire::Term& term : layer.terms()) {
-            Term& t = out.terms.emplace_back();
-            t.source = term.source();
-            if (term.has_pool()) t.pool = get(term.pool());
-            require(term.kind() == wire::CONVOLUTION || term.kind() == wire::SCALE, ErrorKind::kProtocol,
-                    "model architecture: a term of a kind that this version does not know");
-            t.kind = term.kind() == wire::SCALE ? TermKind::kScale : TermKind::kConvolution;
-            t.window = get(term.window());
-            t.groups = one_if_absent(term.groups());
-        }
-        out.output = get(layer.output());
-        out.share_bits = layer.share_bits();
-        out.activation = layer.activation();
-        out.packing.channels_per_input = layer.channels_per_input();
-        out.packing.degree = layer.degree();
-        out.upload_bits = layer.upload_bits();
-        out.plain_bits = layer.plain_bits();
-        require(layer.curve() == wire::SQUARE || layer.curve() == wire::SINE, ErrorKind::kProtocol,
-                "model architecture: an activation of a kind that this version does not know");
-        out.curve = layer.curve() == wire::SINE ? Curve::kSine : Curve::kSquare;
-        out.amplitude = layer.amplitude();
-    }
-    to.output_scale = from.output_scale();
-    to.input_upload_bits = from.input_upload_bits();
-    return to;
-}
-
 template <class Message>
 std::vector<std::uint8_t> to_bytes(const Message& message) {
     const std::size_t size = message.ByteSizeLong();
@@ -160,12 +92,6 @@ std::vector<std::uint8_t> to_bytes(const Message& message) {
     stream.SetSerializationDeterministic(true);
     require(message.SerializeToCodedStream(&stream), ErrorKind::kInternal, "cannot serialise the model");
     return bytes;
-}
-
-template <class Message>
-bool from_bytes(std::span<const std::uint8_t> bytes, Message& message) {
-    const google::protobuf::LogSilencer silence;  // the caller reports; a peer must not be able to fill the log
-    return bytes.size() <= kMaxSectionBytes && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 // ---- the file around them ----
@@ -185,23 +111,10 @@ std::vector<std::uint8_t> serialize(const Architecture& architecture) {
     return bytes;
 }
 
-Architecture parse_architecture(std::span<const std::uint8_t> bytes) {
-    require(bytes.size() <= kMaxArchitectureBytes, ErrorKind::kProtocol, "model architecture: too large");
-    wire::Architecture message;
-    require(from_bytes(bytes, message), ErrorKind::kProtocol, "model architecture: not a well-formed message");
-    Architecture architecture = from_wire(message);
-    validate(architecture);
-    return architecture;
-}
-
 Sha256 secret_digest(const Model& model) {
     SecretDigest digest;
     for (const LayerWeights& layer : model.weights.layers) digest.add(layer);
     return digest.finish(model.weights.salt);
-}
-
-Sha256 fingerprint(std::span<const std::uint8_t> architecture_bytes, const Sha256& secret_digest) {
-    return sha256_parts({architecture_bytes, secret_digest});
 }
 
 Sha256 fingerprint(const Model& model) { return fingerprint(serialize(model.architecture), secret_digest(model)); }

@@ -9,21 +9,19 @@
 #include <span>
 #include <vector>
 
+#include "model/architecture_wire.h"
 #include "model/model.h"
 
 namespace flash::model {
 
 /// Deterministic bytes of the public half, as sent in the handshake.
 std::vector<std::uint8_t> serialize(const Architecture& architecture);
-/// Parses and validates; Error(kProtocol) on anything malformed.
-Architecture parse_architecture(std::span<const std::uint8_t> bytes);
 
 /// SHA-256(public bytes, SHA-256(secret bytes including the salt)): names the model in the handshake and seeds the
 /// public `a` polynomials. It commits to the weights without revealing anything about them.
 Sha256 fingerprint(const Model& model);
-/// The two parts, for a client that recomputes the fingerprint from what the server sent.
+/// Of the secret half.
 Sha256 secret_digest(const Model& model);
-Sha256 fingerprint(std::span<const std::uint8_t> architecture_bytes, const Sha256& secret_digest);
 
 /// Writes atomically (temporary file, fsync, rename): a full disk or a crash leaves an existing file as it was.
 void save(const Model& model, const std::filesystem::path& path);

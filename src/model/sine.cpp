@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "model/kernels/sine.h"
 
 namespace flash::model {
@@ -20,9 +21,10 @@ void sine_factors(std::span<const std::uint32_t> shares, ShareOf party, int shar
     require(share_bits >= 2 && share_bits <= 16 && sines.size() == shares.size() && cosines.size() == shares.size() &&
                 std::ranges::count(kAmplitudes, amplitude) == 1,
             ErrorKind::kInternal, "sines of shares: bits or amplitude out of range, or arrays of different sizes");
-    const auto kernel = set >= InstructionSet::kAvx512 ? kernels::sine_factors_avx512
-                        : set >= InstructionSet::kAvx2 ? kernels::sine_factors_avx2
-                                                       : kernels::sine_factors_portable;
+    // The portable one is compiled for the vectors that its target always has.
+    const auto kernel = choose_sibling<kernels::SineFactors*>(set, {.portable = kernels::sine_factors_portable,
+                                                                    .avx2 = FLASH_X86(kernels::sine_factors_avx2),
+                                                                    .avx512 = FLASH_X86(kernels::sine_factors_avx512)});
     kernel(shares.data(), start_of(party), share_bits, amplitude, modulus, sines.data(), cosines.data(), shares.size());
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/instruction_set.h"
 #include "base/profile.h"
+#include "model/sine.h"
 #include "planner/rates.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
@@ -37,17 +38,19 @@ using Clock = std::chrono::steady_clock;
 constexpr int kRuns = 9;
 constexpr std::chrono::milliseconds kRest{10};
 constexpr int kUploadBits = 24;
+constexpr int kUsualPlainBits = 24, kUsualWideBits = 26;  // of T that is not chosen yet
+
+int usual(int plain_bits, int otherwise) { return plain_bits != 0 ? plain_bits : otherwise; }
 constexpr std::size_t kDegree = model::kDefaultDegree;
 
 /// Some layers with activations and a small result layer, all 1x1 convolutions of `channels` channels on square maps.
-/// Random weights.
-model::Model sample_network(int plain_bits, int share_bits, int layers, int channels, int extent,
-                            int channels_per_input) {
+/// Random weights. Squares: of small networks the curve decides little.
+model::Model sample_network(const RatedNetwork& network, int layers, int channels, int extent, int channels_per_input) {
     model::Model model;
     model::Architecture& a = model.architecture;
     a.name = "sample";
     a.slots = {8192, 2};  // it serves every T
-    a.plain_bits = plain_bits;
+    a.plain_bits = usual(network.plain_bits, kUsualPlainBits);
     a.input = {channels, extent, extent};
     a.input_scale = 0.01;
     a.input_limit = 100;
@@ -64,7 +67,7 @@ model::Model sample_network(int plain_bits, int share_bits, int layers, int chan
         term.source = l;
         layer.terms.push_back(term);
         layer.output = {last ? 1 : channels, extent, extent};
-        layer.share_bits = share_bits;
+        layer.share_bits = network.share_bits;
         layer.activation = !last;
         layer.upload_bits = kUploadBits;
         layer.packing.channels_per_input = channels_per_input;
@@ -251,7 +254,7 @@ double measure_shift() {
 
 /// The four steps of full chunks of a network of 2^18 coefficients or more, one after the other. Zeros where these
 /// slots have no parameters for this T.
-ChunkRates measure_chunks(const scheme::CompositeShape& shape, int plain_bits, int share_bits) {
+ChunkRates measure_chunk(const scheme::CompositeShape& shape, int plain_bits, const RatedNetwork& network) {
     constexpr std::size_t kTimes = 5;
     model::Architecture architecture;
     architecture.slots = {static_cast<int>(shape.degree), shape.residues};
@@ -259,8 +262,12 @@ ChunkRates measure_chunks(const scheme::CompositeShape& shape, int plain_bits, i
     model::Layer& layer = architecture.layers.emplace_back();
     const int chunks = (1 << 18) / architecture.slots.degree;
     layer.output = {chunks * shape.residues, architecture.slots.degree / 64, 64};
-    layer.share_bits = share_bits;
+    layer.share_bits = network.share_bits;
     layer.activation = true;
+    if (network.sines_only) {
+        layer.curve = model::Curve::kSine;
+        layer.amplitude = model::kAmplitudes.front();
+    }
     std::shared_ptr<const protocol::Activation> activation;
     try {
         activation = protocol::make_activation(architecture);
@@ -270,7 +277,7 @@ ChunkRates measure_chunks(const scheme::CompositeShape& shape, int plain_bits, i
     }
     const auto channels = static_cast<std::size_t>(layer.output.channels);
     const std::vector<protocol::ActivationCurve> curves{
-        {std::vector<std::int32_t>(channels, 1), std::vector<std::int32_t>(channels, 0)}};
+        {std::vector<std::int32_t>(network.sines_only ? 0 : channels, 1), std::vector<std::int32_t>(channels, 0)}};
     const auto client = activation->client(SecretSeed::for_testing(1));
     const auto server = activation->server(curves, client->start(), SecretSeed::for_testing(2));
     client->begin(server->setup());
@@ -296,9 +303,16 @@ ChunkRates measure_chunks(const scheme::CompositeShape& shape, int plain_bits, i
     return {median(seconds[0]), median(seconds[2]), median(seconds[1]), median(seconds[3])};
 }
 
+ShapeRates measure_chunks(int plain_bits, const RatedNetwork& network) {
+    ShapeRates rates;
+    for (std::size_t i = 0; i < rates.size(); ++i)
+        rates[i] = measure_chunk(scheme::kCompositeShapes[i], plain_bits, network);
+    return rates;
+}
+
 /// What inferences take beyond their work. wall = setup + work / (cores * efficiency) + layers * turn, from a network
 /// of small layers and one of large ones, both on all cores.
-void measure_overheads(int plain_bits, int share_bits, Rates& rates) {
+void measure_overheads(const RatedNetwork& network, Rates& rates) {
     Setting setting;
     setting.tls = false;
     setting.shared_cores = true;
@@ -310,7 +324,7 @@ void measure_overheads(int plain_bits, int share_bits, Rates& rates) {
         double work, layers, wall;
     };
     const auto equation = [&](int layers, int channels, int extent) {
-        const Sample sample(sample_network(plain_bits, share_bits, layers, channels, extent, 0), kRest);
+        const Sample sample(sample_network(network, layers, channels, extent, 0), kRest);
         const auto& model = sample.model;
         const double work =
             predict(network_work(model.architecture(), model.plan(), model.cost(), bare), bare, setting).seconds() -
@@ -327,7 +341,7 @@ void measure_overheads(int plain_bits, int share_bits, Rates& rates) {
     rates.memory_turn = std::max(0.0, (small.wall - small.work / rates.efficiency) / small.layers);
 }
 
-Rates measure_work(int plain_bits, int share_bits) {
+Rates measure_work(const RatedNetwork& network) {
     // One thread: what is measured is work, not speed-up.
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, 1);
     Rates rates;
@@ -335,11 +349,13 @@ Rates measure_work(int plain_bits, int share_bits) {
     rates.shift_coefficient = measure_shift();
     // One map a polynomial: many results in each response. And small maps, so packed that a response carries a single
     // one.
-    const Sample large(sample_network(plain_bits, share_bits, 2, 16, 44, 0));
-    const Sample small(sample_network(plain_bits, share_bits, 2, 32, 8, 28));
+    const Sample large(sample_network(network, 2, 16, 44, 0));
+    const Sample small(sample_network(network, 2, 32, 8, 28));
 
-    for (std::size_t i = 0; i < rates.chunk.size(); ++i)
-        rates.chunk[i] = measure_chunks(scheme::kCompositeShapes[i], plain_bits, share_bits);
+    if (network.plain_bits <= scheme::kMaxPairedBits)
+        rates.chunk = measure_chunks(usual(network.plain_bits, kUsualPlainBits), network);
+    if (network.plain_bits == 0 || network.plain_bits > scheme::kMaxPairedBits)
+        rates.wide_chunk = measure_chunks(usual(network.plain_bits, kUsualWideBits), network);
     rates.prepare_upload = large.client(step::kPrepareUpload);
     rates.encrypt = large.client(step::kEncrypt);
     rates.setup = large.client(step::kSetup);  // the client waits for the server in it
@@ -364,12 +380,19 @@ Rates measure_work(int plain_bits, int share_bits) {
 
 }  // namespace
 
-Rates measure_rates(int plain_bits, int share_bits) {
-    Rates rates = measure_work(plain_bits, share_bits);
+RatedNetwork rated(const model::Architecture& architecture) {
+    RatedNetwork result{architecture.plain_bits, architecture.layers.front().share_bits, true};
+    for (const model::Layer& layer : architecture.layers)
+        if (layer.activation && layer.curve == model::Curve::kSquare) result.sines_only = false;
+    return result;
+}
+
+Rates measure_rates(const RatedNetwork& network) {
+    Rates rates = measure_work(network);
     const ChannelRates memory = measure_memory(), tls = measure_tls();
     rates.memory_byte = memory.byte;
     rates.tls_byte = tls.byte;
-    measure_overheads(plain_bits, share_bits, rates);
+    measure_overheads(network, rates);
     // Two messages there and two back in every layer: vectors and uploads wake threads too.
     rates.tls_turn = rates.memory_turn + 2 * std::max(0.0, tls.turn - memory.turn);
     return rates;

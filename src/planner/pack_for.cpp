@@ -29,8 +29,7 @@ TimedPlan time_plan(const model::Model& model, const Rates& rates, const Setting
 }
 
 TimedPlan time_plan(const model::Model& model, const Setting& setting) {
-    const model::Architecture& architecture = model.architecture;
-    return time_plan(model, measure_rates(architecture.plain_bits, architecture.layers.front().share_bits), setting);
+    return time_plan(model, measure_rates(rated(model.architecture)), setting);
 }
 
 void repack(const std::vector<GroupChoice>& choices, model::Model& model) {

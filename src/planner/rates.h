@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "lattice/product_choice.h"
-#include "model/plain_moduli.h"
+#include "model/architecture.h"
 #include "scheme/composite_parameters.h"
 
 namespace flash::planner {
@@ -18,6 +18,9 @@ struct ChunkRates {
     double finish = 0;   ///< server: decrypt an answer and finish the server's share
 };
 
+/// Of chunks, by shape of the slots. Zero for shapes that have no parameters for what was measured.
+using ShapeRates = std::array<ChunkRates, std::size(scheme::kCompositeShapes)>;
+
 /// Seconds, of one thread. A ciphertext is one of the linear layers with n = 2048.
 struct Rates {
     // Client.
@@ -29,8 +32,9 @@ struct Rates {
     double add_share = 0;   ///< decode one upload and add the server's share
     double mask = 0;        ///< re-randomise, mask and encode one linear response ...
     double mask_value = 0;  ///< ... and this for each of its results
-    // Both, by shape of the slots. Zero for shapes that have no parameters for the T that was measured.
-    std::array<ChunkRates, std::size(scheme::kCompositeShapes)> chunk{};
+    // Both, with as many products as the network's activations take.
+    ShapeRates chunk{};            ///< for T of at most scheme::kMaxPairedBits bits
+    ShapeRates wide_chunk{};       ///< for larger ones, of which no two share a modulus
     double shift_coefficient = 0;  ///< server: one scaled shift (shortcut, depthwise), for each result coefficient
     lattice::ProductRates product{};
     // Both.
@@ -42,13 +46,22 @@ struct Rates {
     double memory_byte = 0;
     double memory_turn = 0;
 
-    /// Of these slots; of the next larger ones in rings of this degree where the table does not have them.
-    const ChunkRates& chunk_of(const model::SlotChoice& slots) const;
+    /// Of these slots with T of this width; of the next larger slots in rings of this degree where the table does not
+    /// have them.
+    const ChunkRates& chunk_of(const model::SlotChoice& slots, int plain_bits) const;
 };
 
-/// Measures this machine in about a second: small private inferences between two parties in this process, and a TLS
-/// connection to itself. plain_bits, share_bits: of the model that is planned; they decide about primes and bits. Its
-/// slots do not matter: chunks of all shapes are measured.
-Rates measure_rates(int plain_bits, int share_bits);
+/// What decides about primes, bits and products of the network that is planned. Its slots do not matter: chunks of all
+/// shapes are measured.
+struct RatedNetwork {
+    int plain_bits = 0;  ///< 0: not chosen yet; then chunks with T of both kinds are measured
+    int share_bits = 9;
+    bool sines_only = false;  ///< two products; three otherwise
+};
+RatedNetwork rated(const model::Architecture& architecture);
+
+/// Measures this machine in a second or two: small private inferences between two parties in this process, and a TLS
+/// connection to itself.
+Rates measure_rates(const RatedNetwork& network);
 
 }  // namespace flash::planner

@@ -81,15 +81,16 @@ void add_convolution(const model::Layer& layer, const model::Term& term, const p
 
 }  // namespace
 
-const ChunkRates& Rates::chunk_of(const model::SlotChoice& slots) const {
+const ChunkRates& Rates::chunk_of(const model::SlotChoice& slots, int plain_bits) const {
+    const ShapeRates& table = plain_bits > scheme::kMaxPairedBits ? wide_chunk : chunk;
     std::size_t found = 0;
-    for (std::size_t i = 0; i < chunk.size(); ++i) {
+    for (std::size_t i = 0; i < table.size(); ++i) {
         const scheme::CompositeShape& shape = scheme::kCompositeShapes[i];
         if (shape.degree != static_cast<std::size_t>(slots.degree)) continue;
         found = i;
         if (shape.residues >= slots.moduli) break;
     }
-    return chunk[found];
+    return table[found];
 }
 
 LayerWork layer_work(const model::Architecture& architecture, const packing::Plan& plan,
@@ -108,7 +109,7 @@ LayerWork layer_work(const model::Architecture& architecture, const packing::Pla
     work.mask = responses * size * rates.mask + values * rates.mask_value;
     if (layer.activation) {
         const double answers = static_cast<double>(c.activation_chunks);
-        const ChunkRates& chunk = rates.chunk_of(architecture.slots);
+        const ChunkRates& chunk = rates.chunk_of(architecture.slots, architecture.plain_bits);
         work.prepare = answers * chunk.prepare;
         work.respond = answers * chunk.respond;
         work.keys = static_cast<double>(c.vector_messages) * chunk.vectors;

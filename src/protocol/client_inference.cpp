@@ -1,13 +1,12 @@
 #include "protocol/client_inference.h"
 
-#include <tbb/task_group.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
 #include <string>
 
+#include "base/tasks.h"
 #include "lattice/bitpack.h"
 #include "lattice/words.h"
 #include "model/arithmetic.h"
@@ -22,95 +21,6 @@
 namespace flash::protocol {
 
 using transport::Message;
-
-ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed,
-                                 ShareProbe* probe, Profile* profile)
-    : model_(model),
-      channel_(channel),
-      seed_(std::move(seed)),
-      probe_(probe),
-      profile_(profile ? profile : &own_profile_),
-      activation_(model.activation->client(seed_)) {}
-
-ClientInference::~ClientInference() = default;
-
-ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint32_t number,
-                                  const std::function<void(double)>& progress) {
-    require(input.size() == static_cast<std::size_t>(model_.architecture.input.size()), ErrorKind::kInvalidArgument,
-            "the input has the wrong number of values");
-    try {
-        return run_layers(input, number, progress);
-    } catch (const Error& error) {
-        // What stopped the producer explains more than the closed channel that this thread was left with. Any other
-        // error is the cause itself.
-        const std::exception_ptr cause =
-            uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
-        // The producer may be blocked in the channel, and is joined when this object goes.
-        channel_.fail(failure_sentence(Party::kClient));
-        if (cause) std::rethrow_exception(cause);
-        throw;
-    } catch (...) {
-        channel_.fail(failure_sentence(Party::kClient));
-        throw;
-    }
-}
-
-ClientResult ClientInference::run_layers(std::span<const std::int32_t> input, std::uint32_t number,
-                                         const std::function<void(double)>& progress) {
-    ClientResult result;
-    start(input, number);
-    const int layers = static_cast<int>(model_.architecture.layers.size());
-    for (int l = 0; l < layers; ++l) {
-        run_layer(l);
-        ++result.round_trips;
-        if (progress) progress(static_cast<double>(l + 1) / layers);
-    }
-    finish(number, result);
-    result.seconds = step_seconds(*profile_);
-    return result;
-}
-
-void ClientInference::start(std::span<const std::int32_t> input, std::uint32_t number) {
-    ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
-    Message message{message_type::kStart, 0, number, {}};
-    make_keys(number, message.payload);
-    const std::vector<std::uint8_t> activation_start = activation_->start();
-    message.payload.insert(message.payload.end(), activation_start.begin(), activation_start.end());
-    span.sent(transport::kFrameHeaderBytes + message.payload.size());
-    channel_.send(std::move(message));
-
-    const std::vector<std::uint32_t> moduli = model_.architecture.channel_moduli(0);
-    const std::size_t map = input.size() / moduli.size();
-    SecretVector<std::uint32_t> picture(input.size());
-    for (std::size_t i = 0; i < input.size(); ++i)
-        picture[i] =
-            static_cast<std::uint32_t>(input[i]) + (moduli[i / map] & (0u - static_cast<std::uint32_t>(input[i] < 0)));
-    uploads_ = std::make_unique<UploadProducer>(model_, channel_, keys_, std::move(picture), probe_, profile_);
-
-    message = receive_expected(channel_, message_type::kStartReply, 0, number, model_.activation->sizes().setup);
-    span.received(transport::kFrameHeaderBytes + message.payload.size());
-    activation_->begin(message.payload);
-    preparer_ = std::make_unique<AnswerPreparer>(*model_.activation, *activation_, channel_, profile_);
-}
-
-void ClientInference::make_keys(std::uint32_t number, std::vector<std::uint8_t>& payload) {
-    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials of uploads are fixed
-    // per model, so a key must never live longer.
-    scheme::PublicPolynomials& publics = model_.publics->polynomials;
-    scheme::PublicTransforms& transforms = model_.publics->transforms;
-    PublicSeed seed{};
-    if (model_.plan.has_levels()) {
-        PublicSeed nonce;
-        Prng(seed_, "client nonce").fill(nonce);
-        payload.insert(payload.end(), nonce.begin(), nonce.end());
-        seed = key_seed(model_.fingerprint, nonce, model_.session, number);
-    }
-    for (const packing::KeyName& name : model_.plan.keys()) {
-        const ClientKey& key = model_.plan.has_levels() ? keys_.make(name, publics, transforms, name, seed_, seed)
-                                                        : keys_.make(name, publics, transforms, name, seed_);
-        append_public_key(payload, key.secret.ring(), key.secret.public_b());
-    }
-}
 
 /// The tasks of one layer: every linear response is decrypted when it arrives, every chunk of activations is answered
 /// when its values and its vectors are there.
@@ -222,49 +132,234 @@ private:
     std::atomic<std::size_t> answered_ = 0;
     std::mutex failure_mutex_;
     std::exception_ptr failure_;  // of a task, the first one
-    tbb::task_group tasks_;
+    TaskGroup tasks_;
 };
 
-void ClientInference::run_layer(int layer) {
-    const model::Layer& description = model_.architecture.layers[layer];
-    const packing::LinearPlan& linear = model_.plan.layers[layer];
-    const std::size_t values = static_cast<std::size_t>(description.output.size());
-    pre_activations_ = SecretVector<std::uint32_t>(values);
-    if (description.activation) share_ = SecretVector<std::uint32_t>(values);
-    LayerWork work(*this, layer);
+ClientInference::ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed,
+                                 ShareProbe* probe, Profile* profile, Ahead ahead)
+    : model_(model),
+      channel_(channel),
+      seed_(std::move(seed)),
+      probe_(probe),
+      profile_(profile ? profile : &own_profile_),
+      activation_(model.activation->client(seed_)),
+      ahead_(ahead) {}
+
+ClientInference::~ClientInference() = default;
+
+ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint32_t number,
+                                  const std::function<void(double)>& progress) {
+    begin(input, number);
+    while (stage_ != Stage::kDone) {
+        const int before = layer_;
+        receive();
+        if (progress && layer_ != before)
+            progress(static_cast<double>(layer_) / static_cast<double>(model_.architecture.layers.size()));
+    }
+    return result();
+}
+
+void ClientInference::begin(std::span<const std::int32_t> input, std::uint32_t number) {
+    require(input.size() == static_cast<std::size_t>(model_.architecture.input.size()), ErrorKind::kInvalidArgument,
+            "the input has the wrong number of values");
+    number_ = number;
     try {
-        for (int p = 0; p < linear.polynomials(); ++p) {
-            Message response;
-            {
-                ProfileSpan span(profile_, layer, step::kWaitLinear);
-                response =
-                    receive_expected(channel_, message_type::kLinearResponse, static_cast<std::uint32_t>(layer),
-                                     static_cast<std::uint32_t>(p),
-                                     linear_response_bytes(linear.degree(), description.share_bits,
-                                                           packing::result_count(linear, description.output, p)));
-                span.received(transport::kFrameHeaderBytes + response.payload.size());
-            }
-            work.decrypt(p, std::move(response));
-        }
-        uploads_->answered(layer);
-        for (std::size_t index = 0; index < work.expected_vectors(); ++index) {
-            Message vectors;
-            work.make_room_for_vectors();
-            {
-                ProfileSpan span(profile_, layer, step::kWaitVectors);
-                vectors = receive_expected(channel_, message_type::kServerVectors, static_cast<std::uint32_t>(layer),
-                                           static_cast<std::uint32_t>(index), model_.activation->sizes().vectors);
-                span.received(transport::kFrameHeaderBytes + vectors.payload.size());
-            }
-            work.vectors(index, std::move(vectors));
-        }
+        start(input);
     } catch (...) {
-        work.abandon();
+        fail();
+    }
+}
+
+std::optional<ExpectedMessage> ClientInference::expected() const {
+    const auto layer = static_cast<std::uint32_t>(layer_);
+    switch (stage_) {
+        case Stage::kStart:
+            return ExpectedMessage{message_type::kStartReply, 0, number_, model_.activation->sizes().setup};
+        case Stage::kLinear: {
+            const model::Layer& description = model_.architecture.layers[layer];
+            const packing::LinearPlan& linear = model_.plan.layers[layer];
+            return ExpectedMessage{
+                message_type::kLinearResponse, layer, index_,
+                linear_response_bytes(linear.degree(), description.share_bits,
+                                      packing::result_count(linear, description.output, static_cast<int>(index_)))};
+        }
+        case Stage::kVectors:
+            return ExpectedMessage{message_type::kServerVectors, layer, index_, model_.activation->sizes().vectors};
+        case Stage::kResult:
+            return ExpectedMessage{
+                message_type::kResultShare, layer - 1, 0,
+                result_share_bytes(model_.architecture.layers.back().share_bits, pre_activations_.size())};
+        case Stage::kDone: return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+Step ClientInference::waiting_step() const {
+    switch (stage_) {
+        case Stage::kLinear: return step::kWaitLinear;
+        case Stage::kVectors: return step::kWaitVectors;
+        case Stage::kResult: return step::kFinish;
+        default: return step::kSetup;
+    }
+}
+
+int ClientInference::waiting_layer() const {
+    return stage_ == Stage::kLinear || stage_ == Stage::kVectors ? layer_ : Profile::kNoLayer;
+}
+
+void ClientInference::receive() {
+    try {
+        const std::optional<ExpectedMessage> next = expected();
+        require(next.has_value(), ErrorKind::kInternal, "nothing is expected after the end of an inference");
+        Message message;
+        {
+            ProfileSpan span(profile_, waiting_layer(), waiting_step());
+            message = receive_expected(channel_, next->type, next->layer, next->index, next->payload_bytes);
+            span.received(transport::kFrameHeaderBytes + message.payload.size());
+        }
+        take(std::move(message));
+    } catch (...) {
+        fail();
+    }
+}
+
+bool ClientInference::step() {
+    if (ahead_ != Ahead::kSteps || stage_ == Stage::kDone) return false;
+    try {
+        return (preparer_ && preparer_->step()) || (uploads_ && uploads_->step());
+    } catch (...) {
+        fail();
+    }
+}
+
+ClientResult ClientInference::result() {
+    require(stage_ == Stage::kDone, ErrorKind::kInternal, "the result of an inference that has not ended");
+    result_.seconds = step_seconds(*profile_);
+    return std::move(result_);
+}
+
+void ClientInference::fail() {
+    try {
+        try {
+            throw;
+        } catch (...) {
+            if (const std::unique_ptr<LayerWork> work = std::move(work_)) work->abandon();
+            throw;
+        }
+    } catch (const Error& error) {
+        // What stopped the producer explains more than the closed channel that this thread was left with. Any other
+        // error is the cause itself.
+        const std::exception_ptr cause =
+            uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
+        // The producer may be blocked in the channel, and is joined when this object goes.
+        channel_.fail(failure_sentence(Party::kClient));
+        if (cause) std::rethrow_exception(cause);
+        throw;
+    } catch (...) {
+        channel_.fail(failure_sentence(Party::kClient));
         throw;
     }
-    work.wait();
-    if (description.activation) uploads_->put_share(std::move(share_));
-    if (probe_) probe_->pre_activation(layer, pre_activations_);
+}
+
+void ClientInference::take(Message message) {
+    switch (stage_) {
+        case Stage::kStart:
+            end_of_start(std::move(message));
+            begin_layer();
+            break;
+        case Stage::kLinear:
+            work_->decrypt(static_cast<int>(index_), std::move(message));
+            if (static_cast<int>(++index_) == model_.plan.layers[layer_].polynomials()) begin_vectors();
+            break;
+        case Stage::kVectors:
+            work_->vectors(index_, std::move(message));
+            if (++index_ == work_->expected_vectors())
+                end_layer();
+            else
+                work_->make_room_for_vectors();
+            break;
+        case Stage::kResult: finish(std::move(message)); break;
+        case Stage::kDone: break;
+    }
+}
+
+void ClientInference::start(std::span<const std::int32_t> input) {
+    ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
+    Message message{message_type::kStart, 0, number_, {}};
+    make_keys(message.payload);
+    const std::vector<std::uint8_t> activation_start = activation_->start();
+    message.payload.insert(message.payload.end(), activation_start.begin(), activation_start.end());
+    span.sent(transport::kFrameHeaderBytes + message.payload.size());
+    channel_.send(std::move(message));
+
+    const std::vector<std::uint32_t> moduli = model_.architecture.channel_moduli(0);
+    const std::size_t map = input.size() / moduli.size();
+    SecretVector<std::uint32_t> picture(input.size());
+    for (std::size_t i = 0; i < input.size(); ++i)
+        picture[i] =
+            static_cast<std::uint32_t>(input[i]) + (moduli[i / map] & (0u - static_cast<std::uint32_t>(input[i] < 0)));
+    uploads_ = std::make_unique<UploadProducer>(model_, channel_, keys_, std::move(picture), probe_, profile_, ahead_);
+}
+
+void ClientInference::end_of_start(Message message) {
+    ProfileSpan span(profile_, Profile::kNoLayer, step::kSetup);
+    activation_->begin(message.payload);
+    preparer_ = std::make_unique<AnswerPreparer>(*model_.activation, *activation_, channel_, profile_, ahead_);
+}
+
+void ClientInference::make_keys(std::vector<std::uint8_t>& payload) {
+    // Fresh keys for every inference, each with a secret of its own: the public `a` polynomials of uploads are fixed
+    // per model, so a key must never live longer.
+    scheme::PublicPolynomials& publics = model_.publics->polynomials;
+    scheme::PublicTransforms& transforms = model_.publics->transforms;
+    PublicSeed seed{};
+    if (model_.plan.has_levels()) {
+        PublicSeed nonce;
+        Prng(seed_, "client nonce").fill(nonce);
+        payload.insert(payload.end(), nonce.begin(), nonce.end());
+        seed = key_seed(model_.fingerprint, nonce, model_.session, number_);
+    }
+    for (const packing::KeyName& name : model_.plan.keys()) {
+        const ClientKey& key = model_.plan.has_levels() ? keys_.make(name, publics, transforms, name, seed_, seed)
+                                                        : keys_.make(name, publics, transforms, name, seed_);
+        append_public_key(payload, key.secret.ring(), key.secret.public_b());
+    }
+}
+
+void ClientInference::begin_layer() {
+    const model::Layer& description = model_.architecture.layers[layer_];
+    const auto values = static_cast<std::size_t>(description.output.size());
+    pre_activations_ = SecretVector<std::uint32_t>(values);
+    if (description.activation) share_ = SecretVector<std::uint32_t>(values);
+    work_ = std::make_unique<LayerWork>(*this, layer_);
+    stage_ = Stage::kLinear;
+    index_ = 0;
+}
+
+void ClientInference::begin_vectors() {
+    uploads_->answered(layer_);
+    index_ = 0;
+    stage_ = Stage::kVectors;
+    if (work_->expected_vectors() == 0)
+        end_layer();
+    else
+        work_->make_room_for_vectors();
+}
+
+void ClientInference::end_layer() {
+    work_->wait();
+    work_.reset();
+    const bool last = layer_ + 1 == static_cast<int>(model_.architecture.layers.size());
+    if (model_.architecture.layers[layer_].activation) uploads_->put_share(std::move(share_));
+    if (probe_) probe_->pre_activation(layer_, pre_activations_);
+    ++layer_;
+    ++result_.round_trips;
+    if (last) {
+        stage_ = Stage::kResult;
+        index_ = 0;
+    } else {
+        begin_layer();
+    }
 }
 
 void ClientInference::decrypt(int layer, int polynomial, const Message& response) {
@@ -301,21 +396,18 @@ Message ClientInference::answer(int layer, std::size_t chunk, std::span<const st
         activation_->answer(layer, chunk, preparer_->take(layer, chunk), vectors, pre_activations_, share_));
 }
 
-void ClientInference::finish(std::uint32_t number, ClientResult& result) {
+void ClientInference::finish(Message share) {
     ProfileSpan span(profile_, Profile::kNoLayer, step::kFinish);
     const model::Layer& output = model_.architecture.layers.back();
-    Message share = receive_expected(channel_, message_type::kResultShare,
-                                     static_cast<std::uint32_t>(model_.architecture.layers.size() - 1), 0,
-                                     result_share_bytes(output.share_bits, pre_activations_.size()));
-    span.received(transport::kFrameHeaderBytes + share.payload.size());
     SecretVector<std::uint32_t> server(pre_activations_.size());
     lattice::unpack(share.payload, output.share_bits, std::span<std::uint32_t>(server));
     wipe(share.payload.data(), share.payload.size());
     span.sent(transport::kFrameHeaderBytes);
-    channel_.send({message_type::kFinish, 0, number, {}});
+    channel_.send({message_type::kFinish, 0, number_, {}});
     for (std::size_t i = 0; i < server.size(); ++i)
-        result.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
-    result.logits = model::dequantise_output(model_.architecture, result.x);
+        result_.x.push_back(reconstruct(pre_activations_[i], server[i], output.share_bits));
+    result_.logits = model::dequantise_output(model_.architecture, result_.x);
+    stage_ = Stage::kDone;
 }
 
 }  // namespace flash::protocol

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/profile.h"
 #include "base/secret.h"
 #include "protocol/client_model.h"
+#include "protocol/flow/ahead_thread.h"
 #include "protocol/flow/ordered_sender.h"
 #include "protocol/flow/send_thread.h"
 #include "protocol/linear/key_set.h"
@@ -26,15 +28,23 @@ struct ClientResult {
     int round_trips = 0;
 };
 
+/// A message that the client needs to go on.
+struct ExpectedMessage {
+    transport::MessageType type{};
+    std::uint32_t layer = 0, index = 0;
+    std::size_t payload_bytes = 0;
+};
+
 class AnswerPreparer;
 class UploadProducer;
 
 class ClientInference {
 public:
     /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. profile: an empty one
-    /// of the client's, which gets the spans of this inference.
+    /// of the client's, which gets the spans of this inference. With Ahead::kSteps, it starts no thread, and all is
+    /// done in begin(), receive() and step(); the channel must then never block in send().
     ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr,
-                    Profile* profile = nullptr);
+                    Profile* profile = nullptr, Ahead ahead = Ahead::kThreads);
     ~ClientInference();
 
     /// input: integers from model::quantise_input. number: 0, 1, ... within the session.
@@ -42,18 +52,37 @@ public:
     ClientResult run(std::span<const std::int32_t> input, std::uint32_t number,
                      const std::function<void(double)>& progress = {});
 
+    /// The same, message by message: begin(), then receive() until nothing is expected any more. All throw as run().
+    void begin(std::span<const std::int32_t> input, std::uint32_t number);
+    std::optional<ExpectedMessage> expected() const;
+    /// Takes what is expected from the channel and does what can be done with it.
+    void receive();
+    /// While nothing has come: prepares the next answer or upload. False: there is nothing to prepare, or no room.
+    bool step();
+    int layers_done() const { return layer_; }
+    /// Once nothing is expected any more.
+    ClientResult result();
+
 private:
     class LayerWork;
+    enum class Stage { kStart, kLinear, kVectors, kResult, kDone };
 
-    ClientResult run_layers(std::span<const std::int32_t> input, std::uint32_t number,
-                            const std::function<void(double)>& progress);
-    void start(std::span<const std::int32_t> input, std::uint32_t number);
+    /// Ends the inference by the exception that is being handled, or by what caused that; tells the peer.
+    [[noreturn]] void fail();
+    void take(transport::Message message);
+    /// The time until what is expected has come counts for this step.
+    Step waiting_step() const;
+    int waiting_layer() const;
+    void start(std::span<const std::int32_t> input);
+    void end_of_start(transport::Message message);
     /// And appends what the server needs of them.
-    void make_keys(std::uint32_t number, std::vector<std::uint8_t>& payload);
-    void run_layer(int layer);
+    void make_keys(std::vector<std::uint8_t>& payload);
+    void begin_layer();
+    void begin_vectors();
+    void end_layer();
     void decrypt(int layer, int polynomial, const transport::Message& response);
     transport::Message answer(int layer, std::size_t chunk, std::span<const std::uint8_t> vectors);
-    void finish(std::uint32_t number, ClientResult& result);
+    void finish(transport::Message share);
 
     const ClientModel& model_;
     transport::Channel& channel_;
@@ -65,10 +94,17 @@ private:
     ClientKeys keys_;
     std::unique_ptr<UploadProducer> uploads_;
     std::unique_ptr<AnswerPreparer> preparer_;
+    const Ahead ahead_;
+    Stage stage_ = Stage::kStart;
+    std::uint32_t number_ = 0;
+    int layer_ = 0;
+    std::uint32_t index_ = 0;  ///< of the expected message, in its layer
+    ClientResult result_;
     SendThread send_thread_;
     std::shared_ptr<const transport::Message> shared_vectors_;  ///< received for a layer before, needed by the next too
     SecretVector<std::uint32_t> pre_activations_;               ///< U_c of the current layer
     SecretVector<std::uint32_t> share_;                         ///< of its activations, as the answers give them
+    std::unique_ptr<LayerWork> work_;                           ///< last: its tasks use the others
 };
 
 }  // namespace flash::protocol

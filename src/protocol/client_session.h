@@ -7,20 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "protocol/client_handshake.h"
 #include "protocol/client_inference.h"
-#include "protocol/client_policy.h"
 #include "protocol/messages.h"
 #include "transport/channel.h"
 
 namespace flash::protocol {
-
-struct ClientSessionOptions {
-    std::string model;                                ///< its name at the server; empty: the only one
-    std::shared_ptr<const SecretVector<char>> token;  ///< to show to the server; null: none
-    std::optional<Sha256> expected_fingerprint;       ///< refuse any other model
-    std::chrono::milliseconds timeout{30'000};        ///< for each awaited message
-    ClientPolicy policy;
-};
 
 /// Asks a server what it offers; the connection is used up. The server's word, printable.
 std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::milliseconds timeout,

@@ -27,8 +27,8 @@ static_assert(static_cast<int>(message_type::kModelList) + 1 == transport::kMess
 constexpr bool is_sent_ahead(transport::MessageType type) {
     return type == message_type::kUpload || type == message_type::kServerVectors;
 }
-constexpr transport::Message make_message(transport::MessageType type, std::uint32_t layer, std::uint32_t index,
-                                          std::vector<std::uint8_t> payload) {
+inline transport::Message make_message(transport::MessageType type, std::uint32_t layer, std::uint32_t index,
+                                       std::vector<std::uint8_t> payload) {
     return {type, layer, index, std::move(payload), is_sent_ahead(type)};
 }
 

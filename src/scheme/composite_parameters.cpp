@@ -28,7 +28,7 @@ namespace flash::scheme {
 namespace {
 
 constexpr int kMaxPrimeBits = 47;
-constexpr std::uint64_t kProductLimit = std::uint64_t{1} << 50;
+constexpr std::uint64_t kProductLimit = std::uint64_t{1} << (2 * kMaxPairedBits);
 constexpr double kMeanOfSize = 0.8;  // sqrt(2/pi), rounded up
 
 /// Largest primes = 1 mod 2n of these bits, not in `taken`; they are added to it.
@@ -46,6 +46,7 @@ lattice::Modulus next_prime(int bits, std::size_t degree, std::vector<std::uint6
 std::vector<lattice::Modulus> split(int bits, std::size_t degree, std::vector<std::uint64_t>& taken) {
     const int count = (bits + kMaxPrimeBits - 1) / kMaxPrimeBits;
     std::vector<lattice::Modulus> result;
+    result.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) result.push_back(next_prime((bits + count - 1 - i) / count, degree, taken));
     return result;
 }

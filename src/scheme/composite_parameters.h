@@ -53,12 +53,14 @@ constexpr bool shapes_have_room() {
 }  // namespace internal
 static_assert(internal::shapes_have_room(), "a shape of the composite scheme is outside the security table of 2024");
 
+inline constexpr int kMaxPairedBits = 25;  ///< of two T whose product is below 2^50
+
 /// All moduli, each 1 mod 2n in every factor and below 2^50. Primes of Delta and D are below 2^47, where transforms
 /// need few reductions.
 struct CompositeModuli {
     std::vector<std::uint32_t> plain;  ///< T_1, ..., T_k
-    /// The T_i again, two in one modulus where their product is below 2^50: the transforms of two primes for the price
-    /// of one. With an odd k the first one is alone.
+    /// The T_i again, two in one modulus where they have at most kMaxPairedBits: the transforms of two primes for the
+    /// price of one. With an odd k the first one is alone.
     std::vector<lattice::Modulus> groups;
     std::vector<lattice::Modulus> delta;   ///< primes of Delta
     std::vector<lattice::Modulus> answer;  ///< primes of D

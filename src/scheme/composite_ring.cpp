@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/bitpack.h"
 
 namespace flash::scheme {
@@ -33,15 +34,17 @@ void CompositeRing::Part::take_packed(std::span<const std::uint8_t>& bytes, Word
 
 namespace {
 
-struct Key {
-    std::array<std::size_t, 7> values;
-    auto operator<=>(const Key&) const = default;
-};
+/// All that two equal rings share: the parameters and the instruction set.
+using Key = std::array<std::size_t, 7>;
 
 Key key_of(const CompositeParameters& p, InstructionSet set) {
-    return {{p.degree, static_cast<std::size_t>(p.residues), static_cast<std::size_t>(p.plain_bits),
-             static_cast<std::size_t>(p.rank), static_cast<std::size_t>(p.delta_bits),
-             static_cast<std::size_t>(p.answer_bits), static_cast<std::size_t>(set)}};
+    return {p.degree,
+            static_cast<std::size_t>(p.residues),
+            static_cast<std::size_t>(p.plain_bits),
+            static_cast<std::size_t>(p.rank),
+            static_cast<std::size_t>(p.delta_bits),
+            static_cast<std::size_t>(p.answer_bits),
+            static_cast<std::size_t>(set)};
 }
 
 }  // namespace
@@ -67,9 +70,11 @@ std::shared_ptr<const CompositeRing> CompositeRing::insecure_for_testing(const C
 CompositeRing::CompositeRing(const CompositeParameters& parameters, InstructionSet set)
     : parameters_(parameters),
       set_(set),
-      kernels_(set >= InstructionSet::kAvx512 ? kernels::kCompositeKernelsAvx512
-               : set >= InstructionSet::kAvx2 ? kernels::kCompositeKernelsAvx2
-                                              : kernels::kCompositeKernelsPortable),
+      kernels_(*choose_sibling<const kernels::CompositeKernels*>(
+          set, {.portable = &kernels::kCompositeKernelsPortable,
+                .simd128 = FLASH_SIMD128(&kernels::kCompositeKernelsSimd128),
+                .avx2 = FLASH_X86(&kernels::kCompositeKernelsAvx2),
+                .avx512 = FLASH_X86(&kernels::kCompositeKernelsAvx512)})),
       moduli_(composite_moduli(parameters)),
       plain_(moduli_.groups, set),
       high_(moduli_.delta, set),
@@ -91,6 +96,7 @@ CompositeRing::CompositeRing(const CompositeParameters& parameters, InstructionS
         const std::uint64_t delta = high_.product(m), inverse = m.inverse(delta),
                             inverse_of_d = m.inverse(low_.product(m));
         std::vector<std::uint64_t> scaled_units;
+        scaled_units.reserve(units.size());
         for (std::uint64_t unit : units) scaled_units.push_back(m.multiply(unit, delta));
         // round(x/D) is (x - [x]_D)/D.
         groups_.push_back({first, units.size(), LinearSum(m, units, set), LinearSum(m, scaled_units, set),

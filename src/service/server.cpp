@@ -258,7 +258,7 @@ std::optional<transport::Address> Server::http_address() const {
 }
 
 SiteSources Server::sources(bool with_metrics) const {
-    SiteSources sources{models_, [this] { return ready(); }, {}, {}};
+    SiteSources sources{models_, [this] { return ready(); }, {}, {}, nullptr};
     if (with_metrics) sources.metrics = [this] { return metrics_text(); };
     return sources;
 }
@@ -269,6 +269,7 @@ HttpSite Server::site(bool with_metrics) const {
 
 HttpSite Server::site_for(const transport::Peer& peer) const {
     SiteSources some = sources(settings_.public_metrics);
+    some.web = settings_.web.get();
     some.admit = [this, peer](std::span<const char> token) {
         return access_.admit(Credentials::of(token, peer.certificate, peer.certificate_end, peer.group));
     };

@@ -8,7 +8,6 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "transport/openssl_types.h"
 
 namespace flash::transport {
@@ -66,7 +66,7 @@ SecretVector<char> read_pem(const std::filesystem::path& path, bool secret) {
     if (file.size() == 0 || file.size() > kMaxPemBytes)
         throw Error(ErrorKind::kFile, path.string() + " is not a PEM file");
     if (secret && (file.mode() & (S_IRWXG | S_IRWXO)) != 0)
-        spdlog::warn("private key {} can be read by other users; run: chmod 600 {}", path.string(), path.string());
+        log_warning("private key {} can be read by other users; run: chmod 600 {}", path.string(), path.string());
     SecretVector<char> content(file.size());
     file.read_at(0, {reinterpret_cast<std::uint8_t*>(content.data()), content.size()});
     return content;

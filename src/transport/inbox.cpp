@@ -124,6 +124,11 @@ void Inbox::throw_state(const std::string& waiting_for) const {
     throw Error(kind_, sentence_ + " during the wait for its " + waiting_for + " message");
 }
 
+bool Inbox::ready(MessageType type) const {
+    const std::lock_guard lock(mutex_);
+    return state_ != State::kOpen || !queues_.at(static_cast<std::size_t>(type)).empty();
+}
+
 std::optional<Error> Inbox::error() const {
     const std::lock_guard lock(mutex_);
     if (state_ == State::kOpen) return std::nullopt;

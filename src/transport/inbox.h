@@ -43,6 +43,8 @@ public:
     /// Next message in order of arrival, of whatever type.
     Message take_any(std::chrono::milliseconds timeout);
 
+    /// Whether take() of this type would return, or throw something else than kTimeout, without waiting.
+    bool ready(MessageType type) const;
     /// The error that a waiter would get now if nothing were queued; nothing while the inbox is open.
     std::optional<Error> error() const;
     /// Bytes that count against Limits::max_queued.

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace flash::transport {
 
@@ -73,7 +73,7 @@ void Listener::take_one() noexcept {
         } catch (...) {
             ::close(socket);
             ++starved_;
-            spdlog::warn("a new connection was dropped for lack of memory");
+            log_warning("a new connection was dropped for lack of memory");
         }
     } else if (errno == EMFILE || errno == ENFILE) {
         turn_away();
@@ -88,7 +88,7 @@ void Listener::turn_away() noexcept {
     const int socket = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket >= 0) ::close(socket);
     reserve_ = open_reserve();
-    if (starved_++ == 0) spdlog::warn("out of file descriptors: new connections are turned away");
+    if (starved_++ == 0) log_warning("out of file descriptors: new connections are turned away");
     if (reserve_ < 0 || socket < 0) ::usleep(50'000);  // somebody else was quicker: no busy loop
 }
 

@@ -1,6 +1,5 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/seldom.h"
 #include "transport/address_group.h"
 #include "transport/byte_connection.h"
@@ -232,7 +232,7 @@ void TlsServer::Impl::run_io() {
         try {
             io_.run();
         } catch (const std::exception& error) {
-            spdlog::error("server I/O: {}", error.what());
+            log_error("server I/O: {}", error.what());
         }
     }
 }
@@ -250,7 +250,7 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
     if (!visitors_.has_room(group, of_proxy)) {
         ++dropped_;
         if (const auto more = drop_log_.now())
-            spdlog::warn(
+            log_warning(
                 "a connection from {} was dropped: too many from there or altogether ({} more since the last "
                 "such line)",
                 host, *more);
@@ -287,7 +287,7 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
 void TlsServer::Impl::log_failure(const Visitors::Key& visitor, const std::string& what) {
     ++failed_handshakes_;
     if (const auto more = handshake_log_.now())
-        spdlog::info("connection from {}: {} ({} more such since the last such line)", visitor->name, what, *more);
+        log_info("connection from {}: {} ({} more such since the last such line)", visitor->name, what, *more);
 }
 
 std::shared_ptr<asio::steady_timer> TlsServer::Impl::limit_handshake(const ConnectionPtr& connection,
@@ -376,8 +376,8 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
 void TlsServer::Impl::refuse(const ConnectionPtr& connection, const Peer& peer, const std::string& reason) {
     ++refused_;
     if (const auto more = refusal_log_.now())
-        spdlog::info("connection from {} was refused: {} ({} more such since the last such line)", peer.name, reason,
-                     *more);
+        log_info("connection from {} was refused: {} ({} more such since the last such line)", peer.name, reason,
+                 *more);
     connection->fail(busy(reason, options_.retry_after));
 }
 
@@ -400,7 +400,7 @@ void TlsServer::Impl::start_session(const ConnectionPtr& connection, const Visit
         const auto own = made.begin();
         own->thread = std::thread([this, own, connection] { run_session(own, connection); });
     } catch (const std::exception& error) {
-        spdlog::error("cannot start a session for {}: {}", peer.name, error.what());
+        log_error("cannot start a session for {}: {}", peer.name, error.what());
         visitors_.leave_place(visitor);
         return refuse(connection, peer, "it cannot start another session");
     }
@@ -416,9 +416,9 @@ void TlsServer::Impl::run_session(SessionList::iterator own, const ConnectionPtr
         try {
             host_(std::make_unique<TlsChannel>(connection), own->peer, place);
         } catch (const std::exception& error) {
-            spdlog::warn("session with {} ended: {}", own->peer.name, error.what());
+            log_warning("session with {} ended: {}", own->peer.name, error.what());
         } catch (...) {
-            spdlog::error("session with {} ended with an unknown exception", own->peer.name);
+            log_error("session with {} ended with an unknown exception", own->peer.name);
         }
         connection->close();
     }

@@ -5,11 +5,15 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <thread>
 
 #include "flash/client.h"
 #include "flash/compiler.h"
+#include "flash/data.h"
+#include "flash/log.h"
+#include "flash/plan.h"
 #include "flash/server.h"
 
 namespace flash {
@@ -112,6 +116,9 @@ TEST(Library, RunsSeveralAtOnceAndCancels) {
     EXPECT_EQ(kind_of([&] { cancelled.get(); }), ErrorKind::kCancelled);
     EXPECT_EQ(kind_of([&] { client.infer(input, {}, source.get_token()); }), ErrorKind::kCancelled);
     EXPECT_EQ(best_classes(client.model(), client.infer(input).logits).front().index, best);  // on a new connection
+    const auto broken = [](double) { throw std::length_error("the caller's own"); };
+    EXPECT_THROW(client.infer(input, broken), std::length_error);
+    EXPECT_EQ(best_classes(client.model(), client.infer(input).logits).front().index, best);
 }
 
 TEST(Library, RefusesWhatDoesNotFit) {
@@ -135,6 +142,83 @@ TEST(Library, RefusesWhatDoesNotFit) {
     ServerOptions half;
     half.key = "key.pem";
     EXPECT_EQ(kind_of([&] { Server(compiled().model, half); }), ErrorKind::kInvalidArgument);
+}
+
+TEST(Library, PlansWhatAnInferenceSends) {
+    const Model& model = compiled().model;
+    const Plan plan = flash::plan(model, {.link = "100M,20ms", .cores = 1});
+    EXPECT_EQ(plan.upload_bytes, model.info().upload_bytes);
+    EXPECT_EQ(plan.download_bytes, model.info().download_bytes);
+    ASSERT_EQ(plan.layers.size(), static_cast<std::size_t>(model.info().layers));
+    std::int64_t values = 0;
+    double seconds = plan.start_seconds;
+    for (const LayerPlan& layer : plan.layers) {
+        values += layer.activation_values;
+        seconds += layer.seconds;
+        EXPECT_FALSE(layer.waits_for.empty());
+        EXPECT_GT(layer.server_memory, 0u);
+    }
+    EXPECT_EQ(values, model.info().activation_values);
+    EXPECT_NEAR(seconds, plan.seconds, 1e-9);
+    EXPECT_GT(plan.seconds, 8 * static_cast<double>(plan.download_bytes) / 100e6);
+    EXPECT_LT(plan.log2_wrong, -30);
+    EXPECT_EQ(kind_of([&] { flash::plan(model, {.link = "tin cans"}); }), ErrorKind::kInvalidArgument);
+    EXPECT_EQ(kind_of([&] { flash::plan(model, {.cores = -1}); }), ErrorKind::kInvalidArgument);
+}
+
+TEST(Library, CompilingCanBeCancelled) {
+    const Network network = Network::read(kSource / "models" / "cifar10" / "cifar10.onnx");
+    std::vector<std::vector<float>> calibration;
+    for (const auto& picture : pictures()) calibration.push_back(prepare(network.info(), picture));
+    std::stop_source source;
+    CompileOptions options;
+    options.progress = [&](double fraction, const std::string&) {
+        if (fraction > 0.5) source.request_stop();
+    };
+    options.stop = source.get_token();
+    EXPECT_EQ(kind_of([&] { network.compile(calibration, options); }), ErrorKind::kCancelled);
+}
+
+TEST(Library, OpensDataSets) {
+    const DataSet set = DataSet::open("images:" + (kSource / "examples" / "pictures").string());
+    ASSERT_EQ(set.size(), pictures().size());
+    EXPECT_TRUE(set.classes().empty());
+    EXPECT_NE(set.description(), "");
+    const ModelInfo& info = compiled().model.info();
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        EXPECT_EQ(set.name(i), pictures()[i].filename());
+        EXPECT_EQ(set.label(i), std::nullopt);
+        EXPECT_EQ(set.input(i, info), prepare(info, pictures()[i]));
+    }
+    EXPECT_EQ(kind_of([&] { set.input(set.size(), info); }), ErrorKind::kInvalidArgument);
+    EXPECT_EQ(kind_of([&] { DataSet::open("images:/nonexistent"); }), ErrorKind::kFile);
+    EXPECT_EQ(kind_of([&] { DataSet::open("pictures"); }), ErrorKind::kInvalidArgument);
+}
+
+TEST(Library, LogsToWhoeverListens) {
+    std::mutex mutex;
+    std::vector<std::string> lines;
+    set_log([&](LogLevel level, std::string_view line) {
+        const std::lock_guard lock(mutex);
+        lines.push_back(to_string(level) + std::string(": ") + std::string(line));
+    });
+    const auto heard = [&](const std::string& words) {
+        const std::lock_guard lock(mutex);
+        return std::ranges::any_of(lines, [&](const std::string& line) { return line.find(words) != line.npos; });
+    };
+    {
+        Server server(compiled().model);
+        Client client({.address = server.address(), .pin = server.pin()});
+        client.infer(prepare(client.model(), pictures().front()));
+        EXPECT_EQ(kind_of([&] { Client({.address = server.address(), .pin = "sha256:" + std::string(64, '0')}); }),
+                  ErrorKind::kNetwork);
+        for (int i = 0; i < 500 && !(heard("inference in") && heard("handshake failed")); ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    set_log({});
+    EXPECT_TRUE(heard("info: 127.0.0.1:"));
+    EXPECT_TRUE(heard("inference in"));
+    EXPECT_TRUE(heard("handshake failed"));
 }
 
 TEST(Library, PicturesInMemoryAreThoseOfFiles) {

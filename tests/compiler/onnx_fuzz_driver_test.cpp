@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "support/mutate.h"
+#include "support/seeds.h"
 
 #define LLVMFuzzerTestOneInput fuzz_onnx
 #include "../../fuzz/compiler/onnx_fuzz.cpp"
@@ -22,6 +23,7 @@ TEST(OnnxFuzz, DamagedFixtures) {
         std::ifstream in(entry.path(), std::ios::binary);
         const std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
         fuzz_onnx(bytes.data(), bytes.size());
+        flash::testing::offer_seed("onnx", bytes);
         for (int i = 0; i < 150; ++i) {
             const auto damaged = flash::testing::mutated(bytes, rng);
             fuzz_onnx(damaged.data(), damaged.size());
@@ -29,5 +31,7 @@ TEST(OnnxFuzz, DamagedFixtures) {
     }
     EXPECT_GT(files, 10);
 }
+
+TEST(OnnxFuzz, Seeds) { flash::testing::replay_seeds("onnx", fuzz_onnx); }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "data/file.h"
 #include "data/resize.h"
 #include "support.h"
+#include "support/seeds.h"
 
 namespace flash::data {
 namespace {
@@ -37,10 +38,11 @@ Bytes mutated(Bytes bytes, std::mt19937_64& random) {
 }
 
 template <class Target>
-void run_mutations(const std::vector<Bytes>& seeds, int rounds, Target target) {
+void run_mutations(const std::string& program, const std::vector<Bytes>& seeds, int rounds, Target target) {
     std::mt19937_64 random(20240607);
     for (const Bytes& seed : seeds) {
         EXPECT_TRUE(target(seed));
+        flash::testing::offer_seed(program, seed);
         for (int i = 0; i < rounds; ++i) target(mutated(seed, random));
     }
 }
@@ -63,7 +65,7 @@ TEST(Hostile, Npy) {
     seeds.push_back(read_file(path, 1 << 20));
     write_npy(path, {}, std::vector<float>{1});
     seeds.push_back(read_file(path, 1 << 20));
-    run_mutations(seeds, 20000, fuzz_npy);
+    run_mutations("npy", seeds, 20000, fuzz_npy);
     run_noise({0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 60, 0, '{', '\''}, 5000, fuzz_npy);
 }
 
@@ -71,13 +73,18 @@ TEST(Hostile, Png) {
     const TempDirectory directory;
     const std::vector<Bytes> seeds = {read_file(directory.write("a.png", pattern(3, 9, 7)), 1 << 20),
                                       read_file(directory.write("b.png", pattern(1, 4, 30)), 1 << 20)};
-    run_mutations(seeds, 3000, fuzz_image);
+    run_mutations("image", seeds, 3000, fuzz_image);
     run_noise({0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R'}, 2000, fuzz_image);
 }
 
 TEST(Hostile, Jpeg) {
-    run_mutations({read_file(example_jpeg(), 1 << 20)}, 400, fuzz_image);
+    run_mutations("image", {read_file(example_jpeg(), 1 << 20)}, 400, fuzz_image);
     run_noise({0xff, 0xd8, 0xff}, 2000, fuzz_image);
+}
+
+TEST(Hostile, Seeds) {
+    flash::testing::replay_seeds("npy", [](const std::uint8_t* data, std::size_t size) { fuzz_npy({data, size}); });
+    flash::testing::replay_seeds("image", [](const std::uint8_t* data, std::size_t size) { fuzz_image({data, size}); });
 }
 
 TEST(Hostile, NotEvenAPrefix) {

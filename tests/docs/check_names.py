@@ -14,13 +14,15 @@ import sys
 from functools import cache
 from pathlib import Path
 
-DOCUMENTS = ("*.md", "docs/*.md", "train/*.md", "models/*/*.md", "examples/*/*.md", "bench/*.md", "fuzz/*.md")
+DOCUMENTS = ("*.md", "docs/*.md", "docs/*/*.md", "train/*.md", "models/*/*.md", "examples/*/*.md", "bench/*.md",
+             "fuzz/*.md")
 SOURCES = ("src", "include", "python", "tests", "bench", "fuzz", "train", "scripts", "proto", "cmake")
 FOLDERS = (*SOURCES, "docs", "models", "examples", ".ci")
 # Namespaces of libraries (and of CMake targets), whose members are not looked for.
 FOREIGN = {"Flash", "std", "asio", "nlohmann", "CLI", "fmt", "spdlog", "tbb", "dnnl", "testing", "onnx", "torch", "np"}
 # Options of programs that the documents use and that are not this project's.
-FOREIGN_OPTIONS = re.compile(r"^\s*(\S*/)?(cmake|ctest|openssl|git|apt-get|perf|clang\S*|python3 -m \S+|nproc|tc|ip)\b")
+FOREIGN_OPTIONS = re.compile(r"^\s*(\S*/)?(cmake|ctest|pip|openssl|git|apt-get|perf|clang\S*|python3 -m \S+|nproc|tc|"
+                             r"ip)\b")
 
 
 class Tree:

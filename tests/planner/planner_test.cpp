@@ -32,7 +32,7 @@ Rates rates() {
     for (std::size_t i = 0; i < r.chunk.size(); ++i) {
         const auto& shape = scheme::kCompositeShapes[i];
         const double values = static_cast<double>(shape.degree) * shape.residues;
-        r.chunk[i] = {4e-9 * values, 24e-9 * values, 18e-9 * values, 6e-9 * values};
+        r.chunk[i] = r.wide_chunk[i] = {4e-9 * values, 24e-9 * values, 18e-9 * values, 6e-9 * values};
     }
     r.shift_coefficient = 1e-10;
     r.product = {4.5e-12, 3e-6, 1e-10};
@@ -284,20 +284,47 @@ TEST(ChooseSlots, LargeNetworksTakeLargeRings) {
     EXPECT_EQ(rank_slots(a, nullptr).front().slots.degree, 16384);
 }
 
+void expect_sensible(const ShapeRates& chunks) {
+    for (const ChunkRates& chunk : chunks)
+        for (double rate : {chunk.prepare, chunk.respond, chunk.vectors, chunk.finish}) {
+            EXPECT_GT(rate, 0);
+            EXPECT_LT(rate, 1);
+        }
+}
+
 TEST(Rates, AreMeasured) {
-    const Rates r = measure_rates(24, 9);
-    std::vector<double> all{r.prepare_upload, r.encrypt,           r.decrypt,
-                            r.mask,           r.shift_coefficient, r.product.direct_multiply_add,
-                            r.setup,          r.tls_byte,          r.memory_byte};
-    for (const ChunkRates& chunk : r.chunk)
-        all.insert(all.end(), {chunk.prepare, chunk.respond, chunk.vectors, chunk.finish});
-    for (double rate : all) {
+    const Rates r = measure_rates({.plain_bits = 24});
+    for (double rate : {r.prepare_upload, r.encrypt, r.decrypt, r.mask, r.shift_coefficient,
+                        r.product.direct_multiply_add, r.setup, r.tls_byte, r.memory_byte}) {
         EXPECT_GT(rate, 0);
         EXPECT_LT(rate, 1);
     }
+    expect_sensible(r.chunk);
     // A chunk of four times the values takes longer.
-    EXPECT_GT(r.chunk_of({16384, 6}).respond, r.chunk_of({8192, 3}).respond);
+    EXPECT_GT(r.chunk_of({16384, 6}, 24).respond, r.chunk_of({8192, 3}, 24).respond);
     EXPECT_GE(r.tls_turn, r.memory_turn);
+    // T of this width alone.
+    for (const ChunkRates& chunk : r.wide_chunk) EXPECT_EQ(chunk.respond, 0);
+}
+
+TEST(Rates, OfSinesBeforeTIsChosen) {
+    const Rates r = measure_rates({.sines_only = true});
+    expect_sensible(r.chunk);
+    // Two products have room in every shape but the largest number of values.
+    for (const model::SlotChoice& slots : {model::SlotChoice{8192, 2}, {8192, 3}, {16384, 6}})
+        EXPECT_GT(r.chunk_of(slots, 27).respond, 0);
+}
+
+TEST(Rates, AreOfTheNetworkThatIsPlanned) {
+    model::Architecture a = testing::single_convolution({8, 12, 12}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 1).architecture;
+    a.plain_bits = 26;
+    EXPECT_EQ(rated(a).plain_bits, 26);
+    EXPECT_EQ(rated(a).share_bits, a.layers.front().share_bits);
+    a.layers.front().activation = true;
+    a.layers.front().curve = model::Curve::kSquare;
+    EXPECT_FALSE(rated(a).sines_only);
+    a.layers.front().curve = model::Curve::kSine;
+    EXPECT_TRUE(rated(a).sines_only);
 }
 
 }  // namespace

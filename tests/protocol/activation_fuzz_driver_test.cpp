@@ -1,11 +1,8 @@
-// The fuzz target of the activation's messages over good ones, damaged ones and noise; and the messages that it starts
-// from as files, for whoever runs libFuzzer: FLASH_CORPUS=DIR.
+// The fuzz target of the activation's messages over good ones, damaged ones and noise.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-
 #include "support/mutate.h"
+#include "support/seeds.h"
 
 #define LLVMFuzzerTestOneInput fuzz_activation
 #include "../../fuzz/protocol/activation_fuzz.cpp"
@@ -39,11 +36,8 @@ std::vector<Bytes> good_messages() {
 
 TEST(ActivationFuzz, GoodAndDamagedMessages) {
     std::mt19937_64 rng(7);
-    int number = 0;
     for (const Bytes& message : good_messages()) {
-        if (const char* const folder = std::getenv("FLASH_CORPUS"))
-            std::ofstream(std::string(folder) + "/good" + std::to_string(number++), std::ios::binary)
-                .write(reinterpret_cast<const char*>(message.data()), static_cast<std::streamsize>(message.size()));
+        flash::testing::offer_seed("activation", message);
         fuzz_activation(message.data(), message.size());
         for (int i = 0; i < 1000; ++i) {
             const Bytes damaged = flash::testing::mutated(message, rng);
@@ -57,5 +51,7 @@ TEST(ActivationFuzz, GoodAndDamagedMessages) {
         }
     }
 }
+
+TEST(ActivationFuzz, Seeds) { flash::testing::replay_seeds("activation", fuzz_activation); }
 
 }  // namespace

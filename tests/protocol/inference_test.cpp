@@ -42,7 +42,7 @@ TEST(PrivateInference, RandomNetworksMatchTheTwinBitByBit) {
 
 TEST(PrivateInference, RandomNetworksOfSinesMatchTheTwin) {
     std::uint64_t seed = 300;
-    for (const model::SlotChoice& slots : {model::SlotChoice{8192, 2}, {8192, 3}, {16384, 6}})
+    for (const model::SlotChoice& slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}, {16384, 7}})
         for (flash::testing::Curves curves : {flash::testing::Curves::kSines, flash::testing::Curves::kBoth})
             for (int again = 0; again < 2; ++again) {
                 SCOPED_TRACE(++seed);

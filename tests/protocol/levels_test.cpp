@@ -57,7 +57,7 @@ TEST(Levels, RandomNetworksMatchTheTwinInAllSlots) {
 
 TEST(Levels, WithTheActivationOfTheSlotsToo) {
     std::uint64_t seed = 60;
-    for (const model::SlotChoice slots : {model::SlotChoice{8192, 2}, {8192, 3}, {16384, 6}}) {
+    for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}, {16384, 7}}) {
         SCOPED_TRACE(slots.moduli);
         flash::testing::RandomModelOptions options;
         options.slots = slots;

@@ -5,6 +5,7 @@
 #include "protocol/messages.h"
 #include "support/mutate.h"
 #include "support/random_model.h"
+#include "support/seeds.h"
 
 #define LLVMFuzzerTestOneInput fuzz_message
 #include "../../fuzz/protocol/message_fuzz.cpp"
@@ -22,12 +23,16 @@ TEST(MessageFuzz, DamagedHellosAndArchitectures) {
         const std::vector<std::uint8_t> inputs[] = {flash::protocol::encode(hello),
                                                     flash::protocol::encode(flash::protocol::ClientHello{}),
                                                     flash::protocol::encode(list), hello.architecture};
-        for (const auto& bytes : inputs)
+        for (const auto& bytes : inputs) {
+            flash::testing::offer_seed("message", bytes);
             for (int i = 0; i < 400; ++i) {
                 const auto damaged = flash::testing::mutated(bytes, rng);
                 fuzz_message(damaged.data(), damaged.size());
             }
+        }
     }
 }
+
+TEST(MessageFuzz, Seeds) { flash::testing::replay_seeds("message", fuzz_message); }
 
 }  // namespace

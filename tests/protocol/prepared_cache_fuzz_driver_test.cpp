@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/mutate.h"
+#include "support/seeds.h"
 
 #define LLVMFuzzerTestOneInput fuzz_prepared_cache
 #include "../../fuzz/protocol/prepared_cache_fuzz.cpp"
@@ -15,6 +16,7 @@ TEST(PreparedCacheFuzz, DamagedFiles) {
     const flash::Sha256 checksum = flash::sha256(good);
     good.insert(good.end(), checksum.begin(), checksum.end());
     ASSERT_TRUE(flash::protocol::parse_cache(good, layout).used);
+    flash::testing::offer_seed("prepared_cache", good);
     std::mt19937_64 rng(20250131);
     for (int i = 0; i < 3000; ++i) {
         const auto damaged = flash::testing::mutated(good, rng);
@@ -28,5 +30,7 @@ TEST(PreparedCacheFuzz, DamagedFiles) {
             fuzz_prepared_cache(damaged.data(), damaged.size());
         }
 }
+
+TEST(PreparedCacheFuzz, Seeds) { flash::testing::replay_seeds("prepared_cache", fuzz_prepared_cache); }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/mutate.h"
+#include "support/seeds.h"
 
 #define LLVMFuzzerTestOneInput fuzz_http
 #include "../../fuzz/service/http_fuzz.cpp"
@@ -16,12 +17,18 @@ TEST(HttpFuzz, DamagedRequests) {
         "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         "GET /v2/frames HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: https://a\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"};
-    for (const std::string& request : requests)
+    for (const std::string& request : requests) {
+        std::vector<std::uint8_t> good(request.begin(), request.end());
+        good.insert(good.begin(), 7);
+        flash::testing::offer_seed("http", good);
         for (int i = 0; i < 2'000; ++i) {
             auto damaged = flash::testing::mutated({request.begin(), request.end()}, rng);
             damaged.insert(damaged.begin(), static_cast<std::uint8_t>(rng()));
             fuzz_http(damaged.data(), damaged.size());
         }
+    }
 }
+
+TEST(HttpFuzz, Seeds) { flash::testing::replay_seeds("http", fuzz_http); }
 
 }  // namespace

@@ -6,6 +6,9 @@
 #include <random>
 #include <vector>
 
+#include "support/seeds.h"
+
+#define LLVMFuzzerTestOneInput fuzz_frame
 #include "../../fuzz/transport/frame_fuzz.cpp"
 
 namespace {
@@ -58,7 +61,7 @@ TEST(FrameFuzz, RandomInputs) {
     Inputs inputs;
     for (int i = 0; i < 5'000; ++i) {
         const Bytes input = inputs.random();
-        LLVMFuzzerTestOneInput(input.data(), input.size());
+        fuzz_frame(input.data(), input.size());
     }
 }
 
@@ -66,10 +69,13 @@ TEST(FrameFuzz, ValidAndMutatedInputs) {
     Inputs inputs;
     for (int i = 0; i < 10'000; ++i) {
         Bytes input = inputs.valid();
-        LLVMFuzzerTestOneInput(input.data(), input.size());
+        if (i < 20) flash::testing::offer_seed("frame", input);
+        fuzz_frame(input.data(), input.size());
         inputs.mutate(input);
-        LLVMFuzzerTestOneInput(input.data(), input.size());
+        fuzz_frame(input.data(), input.size());
     }
 }
+
+TEST(FrameFuzz, Seeds) { flash::testing::replay_seeds("frame", fuzz_frame); }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -182,6 +183,7 @@ private:
         : socket_(std::move(socket)),
           context_(SSL_CTX_new(method), SSL_CTX_free),
           ssl_(SSL_new(context_.get()), SSL_free) {
+        ::signal(SIGPIPE, SIG_IGN);  // OpenSSL's own writes to a connection that the other side has closed
         SSL_set_fd(ssl_.get(), socket_.fd());
     }
     RawSocket socket_;

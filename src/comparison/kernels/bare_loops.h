@@ -18,7 +18,8 @@ using BareLoop = double (*)(std::uint64_t rounds);
 /// The bare loop of the set's shifted product; null for the portable one, which has no instruction to be compared with.
 constexpr BareLoop bare_loop(InstructionSet set) {
     switch (set) {
-        case InstructionSet::kPortable: return nullptr;
+        case InstructionSet::kPortable:
+        case InstructionSet::kSimd128: return nullptr;
         case InstructionSet::kAvx2: return bare_words_avx2;
         case InstructionSet::kAvx512: return bare_bytes_avx512;
         case InstructionSet::kAmx: return bare_bytes_amx;

@@ -32,6 +32,20 @@ inline constexpr std::uint64_t kFloatNttLimit = std::uint64_t{1} << 50;
 void ntt_forward_avx2(std::uint64_t* x, const FloatNtt& tables);
 void ntt_inverse_avx2(std::uint64_t* x, const FloatNtt& tables);
 
+/// For p < 2^50: residues as integers, of whose products by roots the quotients are estimated in doubles.
+struct EstimatedNtt {
+    std::size_t n;
+    std::uint64_t p;
+    const std::uint64_t* roots;
+    const double* ratios;  ///< centred root / p
+    std::uint64_t scale;   ///< 1/n times a constant; inverse transform only, as the next
+    double scale_ratio;    ///< the same, centred, / p
+};
+
+/// lazy: results in [0, 4p), or for p <= 2^47 in [0, 2^52).
+void ntt_forward_simd128(std::uint64_t* x, const EstimatedNtt& tables, bool lazy);
+void ntt_inverse_simd128(std::uint64_t* x, const EstimatedNtt& tables);
+
 /// For p < 2^50 and 52-bit multiplications: roots with quotients floor(2^52 w / p).
 struct WideNtt {
     std::size_t n;

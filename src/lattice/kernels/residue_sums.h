@@ -34,6 +34,6 @@ struct ResidueSums {
                              std::size_t terms, std::uint64_t* out, std::size_t count);
 };
 
-extern const ResidueSums kResidueSumsPortable, kResidueSumsAvx2, kResidueSumsAvx512;
+extern const ResidueSums kResidueSumsPortable, kResidueSumsSimd128, kResidueSumsAvx2, kResidueSumsAvx512;
 
 }  // namespace flash::lattice::kernels

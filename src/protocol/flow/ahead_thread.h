@@ -14,20 +14,28 @@
 
 namespace flash::protocol {
 
+/// Where work is done that may run ahead.
+enum class Ahead {
+    kThreads,  ///< on threads of its own
+    kSteps,    ///< on the caller's, where it asks for a step: it has no threads, or must not wait in one
+};
+
 class AheadThread {
 public:
     /// body runs until it is done, or until the window is cancelled. If it throws, the channel is failed with
-    /// `sentence` (the details may be secret), which wakes whoever waits for what will never come.
+    /// `sentence` (the details may be secret), which wakes whoever waits for what will never come. With Ahead::kSteps
+    /// there is no thread, and body is not called.
     AheadThread(transport::Channel& channel, std::string sentence, std::size_t window_bytes,
-                std::function<void(AheadWindow&)> body)
+                std::function<void(AheadWindow&)> body, Ahead ahead = Ahead::kThreads)
         : channel_(channel),
           sentence_(std::move(sentence)),
           window_(window_bytes),
-          thread_([this, body = std::move(body)] { run(body); }) {}
+          thread_(ahead == Ahead::kThreads ? std::thread([this, body = std::move(body)] { run(body); })
+                                           : std::thread()) {}
     /// Cancels and joins. A body that may be blocked in the channel needs the channel to be failed first.
     ~AheadThread() {
         window_.cancel();
-        thread_.join();
+        if (thread_.joinable()) thread_.join();
     }
     AheadThread(const AheadThread&) = delete;
     AheadThread& operator=(const AheadThread&) = delete;

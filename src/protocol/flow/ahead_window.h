@@ -21,6 +21,13 @@ public:
         used_ += bytes;
         return true;
     }
+    /// The same without waiting: false also where they do not fit now.
+    bool try_acquire(std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        if (cancelled_ || (used_ != 0 && used_ + bytes > limit_)) return false;
+        used_ += bytes;
+        return true;
+    }
     /// Error(kProtocol) if so much is not out: an answer to something that was never sent.
     void release(std::size_t bytes) {
         const std::lock_guard lock(mutex_);

@@ -23,11 +23,12 @@ class PreparedItems {
 public:
     using Make = std::function<T(std::size_t list, std::size_t index)>;
 
-    /// Starts the thread. counts: items of each list; bytes: of an item of a list, while it waits; no more than
-    /// window_bytes wait at a time. make is called once for each item, by any thread. If it throws on the thread, the
-    /// channel is failed with `sentence`.
+    /// Starts the thread, unless work is done in steps. counts: items of each list; bytes: of an item of a list, while
+    /// it waits; no more than window_bytes wait at a time. make is called once for each item, by any thread. If it
+    /// throws on the thread, the channel is failed with `sentence`.
     PreparedItems(transport::Channel& channel, std::string sentence, std::size_t window_bytes,
-                  const std::vector<std::size_t>& counts, std::vector<std::size_t> bytes, Make make)
+                  const std::vector<std::size_t>& counts, std::vector<std::size_t> bytes, Make make,
+                  Ahead ahead = Ahead::kThreads)
         : make_(std::move(make)),
           bytes_(std::move(bytes)),
           first_([&] {
@@ -37,7 +38,8 @@ public:
           }()),
           claimed_(first_.back(), false),
           taken_(first_.back(), false),
-          thread_(channel, std::move(sentence), window_bytes, [this](AheadWindow& window) { run(window); }) {}
+          thread_(
+              channel, std::move(sentence), window_bytes, [this](AheadWindow& window) { run(window); }, ahead) {}
 
     /// Error(kInternal) if it was taken before, or if the thread has failed.
     T take(std::size_t list, std::size_t index) {
@@ -58,25 +60,42 @@ public:
         return std::move(node.mapped());
     }
 
+    /// Without a thread: makes the next item, if there is one and room for it.
+    bool step() {
+        for (; next_ < claimed_.size(); ++next_) {
+            while (next_ >= first_[list_ + 1]) ++list_;
+            if (claimed_[next_]) continue;
+            if (!thread_.window().try_acquire(bytes_[list_])) return false;
+            make_next();
+            return true;
+        }
+        return false;
+    }
+
 private:
+    /// What the step or the thread has come to, which has got its bytes.
+    void make_next() {
+        const std::size_t list = list_, item = next_++;
+        {
+            const std::lock_guard lock(mutex_);
+            if (claimed_[item]) {
+                thread_.window().release(bytes_[list]);
+                return;
+            }
+            claimed_[item] = true;
+        }
+        T made = make_(list, item - first_[list]);
+        const std::lock_guard lock(mutex_);
+        made_.emplace(item, std::move(made));
+        ready_.notify_all();
+    }
     void run(AheadWindow& window) {
         try {
-            for (std::size_t list = 0; list + 1 < first_.size(); ++list)
-                for (std::size_t item = first_[list]; item < first_[list + 1]; ++item) {
-                    if (!window.acquire(bytes_[list])) return;
-                    {
-                        const std::lock_guard lock(mutex_);
-                        if (claimed_[item]) {
-                            window.release(bytes_[list]);
-                            continue;
-                        }
-                        claimed_[item] = true;
-                    }
-                    T made = make_(list, item - first_[list]);
-                    const std::lock_guard lock(mutex_);
-                    made_.emplace(item, std::move(made));
-                    ready_.notify_all();
-                }
+            while (next_ < claimed_.size()) {
+                while (next_ >= first_[list_ + 1]) ++list_;
+                if (!window.acquire(bytes_[list_])) return;
+                make_next();
+            }
         } catch (...) {
             {
                 const std::lock_guard lock(mutex_);
@@ -96,6 +115,8 @@ private:
     std::vector<bool> claimed_;  // by the thread or by take()
     std::vector<bool> taken_;
     std::map<std::size_t, T> made_;  // by the thread, not taken yet
+    // What the thread comes to next: an item, and its list.
+    std::size_t next_ = 0, list_ = 0;
     bool failed_ = false;
     AheadThread thread_;  // last: it uses the others
 };

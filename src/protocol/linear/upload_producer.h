@@ -1,5 +1,6 @@
 // Produces the client's uploads for every layer, in order, on a thread of its own, as soon as the client's share is
-// there; everything but the share itself is prepared ahead, by one more thread.
+// there; everything but the share itself is prepared ahead, by one more thread. Or in steps: then who brings a share
+// makes the uploads.
 #pragma once
 
 #include "base/profile.h"
@@ -17,14 +18,17 @@ namespace flash::protocol {
 
 class UploadProducer {
 public:
-    /// Starts the thread. picture: the input's integers, each channel mod its T. All references must outlive this
-    /// object.
+    /// Starts the thread; in steps, uploads the picture. picture: the input's integers, each channel mod its T. All
+    /// references must outlive this object.
     UploadProducer(const ClientModel& model, transport::Channel& channel, const ClientKeys& keys,
-                   SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile);
+                   SecretVector<std::uint32_t> picture, ShareProbe* probe, Profile* profile,
+                   Ahead ahead = Ahead::kThreads);
     ~UploadProducer();
 
     /// The client's shares of the next layer with an activation.
-    void put_share(SecretVector<std::uint32_t> share) { shares_.put(std::move(share)); }
+    void put_share(SecretVector<std::uint32_t> share);
+    /// In steps: prepares the next upload, if there is one and room for it.
+    bool step() { return prepared_.step(); }
 
     /// The server has answered all uploads of a layer: their bytes may be used for later ones.
     void answered(int layer) {
@@ -35,6 +39,7 @@ public:
 
 private:
     void run(AheadWindow& window);
+    void put_value(int value, SecretVector<std::uint32_t> share);
     bool upload(int layer, AheadWindow& window);  // false: cancelled
     PreparedItems<scheme::PreparedUpload> prepare_ahead();
 
@@ -43,6 +48,8 @@ private:
     const ClientKeys& keys_;
     ShareProbe* probe_;
     Profile* profile_;
+    const Ahead ahead_;
+    int next_layer_ = 0;  // in steps: whose activations come next
     ValueStore values_;
     Handover<SecretVector<std::uint32_t>> shares_;
     PreparedItems<scheme::PreparedUpload> prepared_;  // by stream

@@ -1,10 +1,9 @@
 #include "protocol/linear/value_store.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/tasks.h"
 #include "lattice/words.h"
 #include "model/arithmetic.h"
 
@@ -18,10 +17,10 @@ void scale_channels(std::span<const std::uint32_t> values, const std::vector<std
                     std::span<std::uint32_t> out) {
     constexpr std::size_t kTogether = std::size_t{1} << 14;  // words in one task, at least
     const std::size_t channels = moduli.size(), map = values.size() / channels;
-    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, channels, kTogether / map + 1), [&](const auto& range) {
-        for (std::size_t c = range.begin(); c < range.end();) {
+    parallel_for(std::size_t{0}, channels, kTogether / map + 1, [&](std::size_t c, std::size_t end) {
+        while (c < end) {
             const std::size_t first = c;
-            while (c < range.end() && moduli[c] == moduli[first]) ++c;
+            while (c < end && moduli[c] == moduli[first]) ++c;
             const std::size_t at = first * map, count = (c - first) * map;
             (void)lattice::add_scaled(values.subspan(at, count), moduli[first], out.subspan(at, count));
         }

@@ -63,6 +63,7 @@ std::vector<std::uint8_t> CompositeServer::make_vectors(std::size_t number, cons
     const std::span<std::uint32_t> own = vectors.rest();
     const std::vector<LayerPiece> pieces = pieces_of(layout, number);
     std::vector<SlotLayout::Piece> slots;
+    slots.reserve(pieces.size());
     for (const LayerPiece& piece : pieces) slots.push_back(piece.slots);
     activation_.clear_beside(slots, vectors, activation_.products());
     for (const LayerPiece& layer_piece : pieces) {

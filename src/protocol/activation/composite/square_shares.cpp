@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/pointwise.h"
 #include "protocol/activation/composite/kernels/square_shares.h"
 
@@ -15,8 +16,13 @@ constexpr std::size_t kLanes = 8;
 /// Calls f(kernels, first, count) for what the kernels of the set can do, and for the rest with the portable ones.
 template <class F>
 void in_two_parts(InstructionSet set, std::size_t count, const F& f) {
-    const std::size_t whole = set >= InstructionSet::kAvx2 ? count / kLanes * kLanes : 0;
-    if (whole) f(set >= InstructionSet::kAvx512 ? kernels::kSquareSharesAvx512 : kernels::kSquareSharesAvx2, 0, whole);
+    const std::size_t whole = set > InstructionSet::kPortable ? count / kLanes * kLanes : 0;
+    if (whole)
+        f(*choose_sibling<const kernels::SquareShares*>(set, {.portable = &kernels::kSquareSharesPortable,
+                                                              .simd128 = FLASH_SIMD128(&kernels::kSquareSharesSimd128),
+                                                              .avx2 = FLASH_X86(&kernels::kSquareSharesAvx2),
+                                                              .avx512 = FLASH_X86(&kernels::kSquareSharesAvx512)}),
+          0, whole);
     if (whole < count) f(kernels::kSquareSharesPortable, whole, count - whole);
 }
 
