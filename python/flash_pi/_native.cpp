@@ -229,19 +229,22 @@ void bind_model(py::module_& module) {
 void bind_parties(py::module_& module) {
     py::class_<Watcher>(module, "Watcher").def(py::init<py::object>()).def("stop", &Watcher::stop);
     py::class_<flash::Client, Holder<flash::Client>>(module, "Client")
-        .def(py::init([](std::string address, std::optional<std::string> pin,
-                         std::optional<std::filesystem::path> ca_file, std::optional<std::string> fingerprint,
-                         bool trust_server, bool large_ring_only, double timeout) {
-            flash::ClientOptions options{.address = std::move(address),
-                                         .pin = std::move(pin),
-                                         .ca_file = std::move(ca_file),
-                                         .fingerprint = std::move(fingerprint)};
-            options.trust_server = trust_server;
-            options.large_ring_only = large_ring_only;
-            options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * timeout));
-            const py::gil_scoped_release free;
-            return Holder<flash::Client>(new flash::Client(std::move(options)));
-        }))
+        .def(
+            py::init([](std::string address, std::optional<std::string> pin,
+                        std::optional<std::filesystem::path> ca_file, std::optional<std::string> fingerprint,
+                        bool trust_server, bool large_ring_only, double timeout, std::string model, std::string token) {
+                flash::ClientOptions options{.address = std::move(address),
+                                             .pin = std::move(pin),
+                                             .ca_file = std::move(ca_file),
+                                             .fingerprint = std::move(fingerprint),
+                                             .model = std::move(model),
+                                             .token = std::move(token)};
+                options.trust_server = trust_server;
+                options.large_ring_only = large_ring_only;
+                options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * timeout));
+                const py::gil_scoped_release free;
+                return Holder<flash::Client>(new flash::Client(std::move(options)));
+            }))
         .def_property_readonly("model", &flash::Client::model, py::return_value_policy::copy)
         .def("infer", &infer);
     py::class_<flash::Server, Holder<flash::Server>>(module, "Server")

@@ -62,6 +62,8 @@ class Client:
         trust_server: accept models that are private only from a server that follows the protocol.
         large_ring_only: refuse models that upload activations in the small ring.
         timeout: seconds, for connecting and for each awaited message.
+        model: NAME or NAME/VERSION at the server; empty: its only one.
+        token: to show to a server that asks who comes (`flash token`).
 
     Raises Error. All of it may be used from any thread; inferences of one client run one after the other, several
     clients run at once. A failed inference is never repeated by itself: that would tell a cheating server one bit.
@@ -72,9 +74,9 @@ class Client:
 
     def __init__(self, address: str, *, pin: str | None = None, ca_file: str | os.PathLike[str] | None = None,
                  fingerprint: str | None = None, trust_server: bool = False, large_ring_only: bool = False,
-                 timeout: float = 30.0) -> None:
+                 timeout: float = 30.0, model: str = "", token: str = "") -> None:
         self._client: _native.Client | None = _native.Client(address, pin, ca_file, fingerprint, trust_server,
-                                                             large_ring_only, timeout)
+                                                             large_ring_only, timeout, model, token)
         self.model: _native.ModelInfo = self._client.model
 
     @classmethod

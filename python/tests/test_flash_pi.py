@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import os
 import pickle
 import shutil
@@ -347,6 +348,43 @@ except flash_pi.Error as error:
         with torch.no_grad():
             expected = module(torch.from_numpy(pictures[0])[None])[0].numpy()
         self.assertLess(np.abs(logits - expected).max(), 0.1 * np.abs(expected).max() + 0.02)
+
+    def test_a_token_lets_in(self) -> None:
+        program = Path(flash_pi.__file__).resolve().parents[2] / "src/cli/flash"
+        if not program.exists():
+            self.skipTest("the flash program is not beside the package")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            words = [program, "token", folder / "token"]
+            told = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()[0]
+            accounts = {"accounts": [{"name": "clinic", "models": ["small"], "tokens": [told]}]}
+            (folder / "access.json").write_text(json.dumps(accounts))
+            (folder / "models").mkdir()
+            for model in ("small", "other"):
+                self.made.model.save(folder / "models" / f"{model}.flash")
+            served = subprocess.Popen([program, "serve", "--models", folder / "models", "--access", folder / "access.json",
+                                       "--listen", "localhost:0", "--cert-dir", folder, "--port-file", folder / "port",
+                                       "--no-cache"], stderr=subprocess.DEVNULL)
+            try:
+                for _ in range(600):
+                    if (folder / "port").exists() and (folder / "port").read_text():
+                        break
+                    time.sleep(0.05)
+                address = "localhost:" + (folder / "port").read_text().strip()
+
+                def connect(**shown: str) -> flash_pi.Client:
+                    return flash_pi.Client(address, ca_file=folder / "server.crt", **shown)
+
+                token = (folder / "token").read_text().strip()
+                self.assertEqual(self.kind(connect), "remote")
+                self.assertEqual(self.kind(lambda: connect(token=token, model="other")), "remote")
+                with_token = connect(token=token, model="small")
+                self.assertEqual(with_token.model.fingerprint, self.made.model.info.fingerprint)
+                with_token.infer(PICTURES[0])
+                with_token.close()
+            finally:
+                served.terminate()
+                served.wait()
 
     def test_errors(self) -> None:
         self.assertEqual(self.kind(lambda: flash_pi.Client(self.server.address, pin="sha256:" + "0" * 64)), "network")

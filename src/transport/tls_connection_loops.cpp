@@ -9,7 +9,9 @@ namespace flash::transport {
 
 namespace {
 
-constexpr std::size_t kBatchBytes = std::size_t{128} << 10;      // of messages, per write to the socket
+constexpr std::size_t kBatchBytes = std::size_t{128} << 10;  // of messages, per write to the socket
+// Records of a turn: those of a byte each cost as much time as full ones, and far more of them fit into its bytes.
+constexpr int kReadTurnRecords = 256;
 constexpr std::size_t kDrainTurnBytes = std::size_t{256} << 10;  // thrown away before others get their turn
 // Received before a waiter is woken, if there is more to read.
 constexpr std::size_t kDeliverBytes = std::size_t{64} << 10;
@@ -43,7 +45,8 @@ TlsConnection::Input TlsConnection::read_available() {
     // takes from the socket is bounded, so that the write loop and other connections get their turn.
     Input input = Input::kMore;
     stream_.begin_turn();
-    for (bool more = true; more && stage_ == Stage::kOpen;) {
+    bool more = true;
+    for (int records = 0; more && records < kReadTurnRecords && stage_ == Stage::kOpen; ++records) {
         asio::error_code code;
         const std::size_t bytes = stream_.read_some(read_buffer_, code);
         more = !code;

@@ -62,7 +62,7 @@ TEST_F(Plain, AClientThatTakesAByteNowAndThenHoldsNobodyUp) {
     ::setsockopt(next.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     next.write(std::string("GET /small HTTP/1.1\r\nHost: a\r\n\r\n"));
     EXPECT_THAT(read_all(next), ::testing::EndsWith("\r\n\r\nx"));
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
     stop = true;
     reading.join();
 }
