@@ -94,7 +94,7 @@ def compile(network: Any, calibration: Iterable[Any], *, name: str = "", input_s
         rule = _native.PictureRule()
         rule.resize = resize
         rule.crop_height, rule.crop_width = read.info.input_shape[1:]
-        rule.mean, rule.std = list(mean or []), list(std or [])
+        rule.mean, rule.std = ([] if given is None else [float(x) for x in given] for given in (mean, std))
         read.set_pictures(rule)
     if classes is not None:
         read.set_classes(list(classes))

@@ -36,6 +36,9 @@ class Table(list[Row]):
                                    for i, (cell, width) in enumerate(zip(line, widths))).rstrip()
                          for line in zip(*columns))
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         def line(kind: str, cells: Any) -> str:
             return "<tr>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells) + "</tr>"

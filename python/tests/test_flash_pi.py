@@ -339,8 +339,8 @@ except flash_pi.Error as error:
                          "invalid-argument")  # in training mode
         module.eval()
         self.assertEqual(self.kind(lambda: flash_pi.compile(module, pictures)), "invalid-argument")
-        made = flash_pi.compile(module, pictures, input_shape=(3, 16, 16), classes=list("abcd"), mean=[0.5] * 3,
-                                std=[0.25] * 3)
+        made = flash_pi.compile(module, pictures, input_shape=(3, 16, 16), classes=list("abcd"),
+                                mean=np.full(3, 0.5), std=[0.25] * 3)
         self.assertEqual(made.model.info.classes, list("abcd"))
         with flash_pi.serve(made.model) as server:
             logits = flash_pi.Client(server.address, pin=server.pin).infer(pictures[0]).logits.ravel()

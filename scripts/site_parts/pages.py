@@ -15,14 +15,17 @@ CONTENTS = [("Flash", "index.md"),
             ("Use", [("Commands", "commands.md"), ("Compiler", "compiler.md"), ("Planner", "planner.md"),
                      ("Operations", "operations.md"), ("Python", "python.md"), ("C++", "cpp.md")]),
             ("How it works", [("Protocol", "protocol.md"), ("Security", "security.md"), ("Formats", "formats.md"),
-                              ("Performance", "performance.md"), ("Training", "training.md"), ("flash-train", "train.md")]),
+                              ("Performance", "performance.md"), ("Training", "training.md"),
+                              ("flash-train", "train.md")]),
             ("Reference", [("Python package", "reference/python.md"), ("C++ library", "reference/cpp.md")]),
-            ("Project", [("Contributing", "contributing.md"), ("Reporting", "reporting.md"), ("Changes", "changes.md")])]
+            ("Project", [("Contributing", "contributing.md"), ("Reporting", "reporting.md"),
+                         ("Changes", "changes.md")])]
 
 
 def documents(root):
     """Path of each document below the root -> its page."""
-    found = {str(path.relative_to(root)): str(path.relative_to(root / "docs")) for path in (root / "docs").rglob("*.md")}
+    found = {str(path.relative_to(root)): str(path.relative_to(root / "docs"))
+             for path in (root / "docs").rglob("*.md")}
     return {**PAGES, **found}
 
 
@@ -78,7 +81,8 @@ def configure(root, stage, out):
         "site_name": f"Flash {version}", "docs_dir": str(stage / "pages"), "site_dir": str(out),
         "use_directory_urls": False,  # so that files can be opened without a server
         "nav": navigation(CONTENTS),
-        "theme": {"name": "material", "font": False, "features": ["navigation.sections", "navigation.top", "toc.follow"],
+        "theme": {"name": "material", "font": False,
+                  "features": ["navigation.sections", "navigation.top", "toc.follow"],
                   "palette": [{"media": "(prefers-color-scheme: light)", "scheme": "default", "primary": "indigo",
                                "toggle": {"icon": "material/weather-night", "name": "dark"}},
                               {"media": "(prefers-color-scheme: dark)", "scheme": "slate", "primary": "indigo",

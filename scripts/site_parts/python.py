@@ -23,8 +23,8 @@ def reference(folder):
 
 def class_part(name, thing):
     parts = [f"## {name}\n"]
-    if issubclass(thing, Exception) or not thing.__module__.endswith("_native") and not dataclasses.is_dataclass(thing) \
-            and "__init__" in vars(thing):
+    own = not thing.__module__.endswith("_native") and not dataclasses.is_dataclass(thing) and "__init__" in vars(thing)
+    if own or issubclass(thing, Exception):
         parts.append(signature(name, thing))
     parts.append(text_of(thing))
     if dataclasses.is_dataclass(thing):

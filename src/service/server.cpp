@@ -238,6 +238,7 @@ Server::Server(ServerSettings settings, transport::Identity identity, const Mode
     options.max_sessions_per_address = settings_.max_sessions_per_address;
     options.limits = protocol::hello_limits(settings_.first_timeout);
     options.client_ca = settings_.client_ca;
+    options.proxies = settings_.proxies;
     options.http = [this](const transport::Peer& peer) {
         return std::make_unique<HttpSession>(site_for(peer),
                                              peer.certificate.empty() ? Upgrade::kAnyPage : Upgrade::kSameSite);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/seldom.h"
 #include "service/access_control.h"
@@ -36,6 +37,7 @@ struct ServerSettings {
     std::shared_ptr<const WebFiles> web;             ///< a web page for whoever connects to `listen`; null: none
     bool public_metrics = false;                     ///< /metrics also for whoever connects to `listen`
     std::optional<std::filesystem::path> client_ca;  ///< transport::ServerOptions::client_ca
+    std::vector<std::string> proxies;                ///< transport::ServerOptions::proxies
     std::shared_ptr<transport::BoundSocket>
         http;  ///< null: none; otherwise HTTP without TLS, with /metrics, for the operator
 };

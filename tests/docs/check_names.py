@@ -14,7 +14,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-DOCUMENTS = ("*.md", "docs/*.md", "docs/*/*.md", "train/*.md", "models/*/*.md", "examples/*/*.md", "bench/*.md", "fuzz/*.md")
+DOCUMENTS = ("*.md", "docs/*.md", "docs/*/*.md", "train/*.md", "models/*/*.md", "examples/*/*.md", "bench/*.md",
+             "fuzz/*.md")
 SOURCES = ("src", "include", "python", "tests", "bench", "fuzz", "train", "scripts", "proto", "cmake")
 FOLDERS = (*SOURCES, "docs", "models", "examples", ".ci")
 # Namespaces of libraries (and of CMake targets), whose members are not looked for.

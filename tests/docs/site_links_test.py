@@ -18,7 +18,8 @@ class Links(unittest.TestCase):
             (site / "more").mkdir()
             (site / "index.html").write_text('<a href="more/page.html#there">1</a> <a href="more/none.html">2</a>'
                                              '<a href="https://example.org/none">3</a> <img src="picture.svg">')
-            (site / "more" / "page.html").write_text('<h1 id="there">x</h1><a href="#nowhere">4</a> <a href="../">5</a>')
+            (site / "more" / "page.html").write_text('<h1 id="there">x</h1><a href="#nowhere">4</a>'
+                                                     '<a href="../">5</a>')
             self.assertEqual(links.dead(site), ["index.html: more/none.html leads nowhere",
                                                 "index.html: picture.svg leads nowhere",
                                                 "more/page.html: no place #nowhere"])
@@ -30,9 +31,10 @@ class Links(unittest.TestCase):
             text = ("[a](../README.md#in-c) [b](security.md) [c](../examples/cpp/classify.cpp) `[d](no.md)` "
                     "[e](performance.svg) [f](https://x.org) [g](../models/cifar10/README.md)\n\n    [h](no.md)\n")
             made = pages.relinked(text, "docs/cpp.md", "cpp.md", known, ROOT, Path(name))
-            self.assertEqual(made, "[a](index.md#in-c) [b](security.md) [c](files/examples/cpp/classify.cpp) `[d](no.md)` "
-                                   "[e](performance.svg) [f](https://x.org) [g](files/models/cifar10/README.md.txt)\n\n"
-                                   "    [h](no.md)\n")
+            expected = ("[a](index.md#in-c) [b](security.md) [c](files/examples/cpp/classify.cpp) `[d](no.md)` "
+                        "[e](performance.svg) [f](https://x.org) [g](files/models/cifar10/README.md.txt)\n\n"
+                        "    [h](no.md)\n")
+            self.assertEqual(made, expected)
             self.assertEqual(sorted(str(path.relative_to(name)) for path in Path(name).rglob("*") if path.is_file()),
                              ["files/examples/cpp/classify.cpp", "files/models/cifar10/README.md.txt"])
 
