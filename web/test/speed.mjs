@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { FlashClient } from 'flash-client';
 import { pictures, serve } from './server.mjs';
 
-const [flash, ...models] = process.argv.slice(2);
-const few = 2, more = 10;
+const [flash, inferences, ...models] = process.argv.slice(2);
+const few = 1, more = few + Number(inferences);
 
 /** User and system seconds of the native client with so many pictures. */
 function native(server, count) {
