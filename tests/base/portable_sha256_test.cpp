@@ -34,8 +34,9 @@ TEST(PortableSha256, EqualsOpenSslHoweverTheDataIsSplit) {
 }
 
 TEST(PortableHmac, EqualsOpenSsl) {
-    for (std::size_t key_size : {0, 1, 32, 63, 64, 65, 200})
-        for (std::size_t size : {0, 1, 64, 150}) {
+    // (Of empty keys and messages OpenSSL wants no null pointers.)
+    for (std::size_t key_size : {1, 16, 32, 63, 64, 65, 200})
+        for (std::size_t size : {1, 64, 150}) {
             const std::vector<std::uint8_t> key = random_bytes(key_size), message = random_bytes(size);
             Sha256 expected{}, out{};
             hmac_sha256(key, message, expected);

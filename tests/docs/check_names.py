@@ -17,7 +17,7 @@ from pathlib import Path
 DOCUMENTS = ("*.md", "docs/*.md", "docs/*/*.md", "train/*.md", "models/*/*.md", "examples/*/*.md", "bench/*.md",
              "fuzz/*.md")
 SOURCES = ("src", "include", "python", "tests", "bench", "fuzz", "train", "scripts", "proto", "cmake")
-FOLDERS = (*SOURCES, "docs", "models", "examples", ".ci")
+FOLDERS = (*SOURCES, "docs", "models", "examples", ".ci", "web")
 # Namespaces of libraries (and of CMake targets), whose members are not looked for.
 FOREIGN = {"Flash", "std", "asio", "nlohmann", "CLI", "fmt", "spdlog", "tbb", "dnnl", "testing", "onnx", "torch", "np"}
 # Options of programs that the documents use and that are not this project's.
@@ -99,6 +99,8 @@ def check_path(tree, document, span):
             near = str((document.parent / path).relative_to(tree.root)) if document.parent != tree.root else path
             if any(part.isupper() for part in path.split("/")[:-1]):
                 continue  # a placeholder, such as CLASS/*.png
+            if first == "web" and "dist" in path.split("/"):
+                continue  # built (scripts/build-web)
             if first in FOLDERS:
                 if not tree.has_path(path) and not tree.has_path(near):
                     yield f"no file or folder {path}"

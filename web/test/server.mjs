@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export const root = new URL('../..', import.meta.url).pathname;
 export const pictures = readdirSync(join(root, 'examples/pictures')).filter((name) => name.endsWith('.jpg'))
@@ -10,11 +10,11 @@ export const pictures = readdirSync(join(root, 'examples/pictures')).filter((nam
 
 export async function serve(flash, model, ...options) {
   const state = mkdtempSync(join(tmpdir(), 'flash-web-'));
-  const process = spawn(flash, ['serve', join(root, model), '--listen', '127.0.0.1:0', '--cert-dir', state, '--port-file',
+  const process = spawn(flash, ['serve', resolve(root, model), '--listen', '127.0.0.1:0', '--cert-dir', state, '--port-file',
     join(state, 'port'), ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   process.stderr.on('data', (text) => (log += text));
-  const ended = new Promise((resolve) => process.on('exit', resolve));
+  const ended = new Promise((done) => process.on('exit', done));
   for (let tenth = 0; tenth < 1200; ++tenth) {
     const pin = /certificate (sha256:[0-9a-f]{64})/.exec(log)?.[1];
     let port = '';
@@ -33,7 +33,7 @@ export async function serve(flash, model, ...options) {
         },
       };
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((done) => setTimeout(done, 100));
   }
   throw new Error(`the server was not ready: ${log}`);
 }
