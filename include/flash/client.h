@@ -29,6 +29,8 @@ struct ClientOptions {
     std::optional<std::string> pin{};
     std::optional<std::filesystem::path> ca_file{};  ///< PEM file of trusted certificates
     std::optional<std::string> fingerprint{};        ///< refuse any other model (ModelInfo::fingerprint)
+    std::string model{};                             ///< NAME or NAME/VERSION; empty: the server's only one
+    std::string token{};  ///< to show to a server that asks who comes (`flash token`); wiped once it is copied
     /// Accept models that are private only from a server that follows the protocol.
     bool trust_server = false;
     /// Refuse models that upload activations in the small ring.

@@ -1,8 +1,10 @@
 #include "flash/client.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "api/info.h"
+#include "base/secret.h"
 #include "data/preprocess.h"
 #include "model/ranking.h"
 #include "protocol/client_session.h"
@@ -22,6 +24,13 @@ public:
         connection_.timeout = connection_.limits.timeout = session_options_.timeout = options.timeout;
         session_options_.policy.trust_server = options.trust_server;
         session_options_.policy.large_ring_only = options.large_ring_only;
+        session_options_.model = std::move(options.model);
+        if (!options.token.empty()) {
+            SecretVector<char> token(options.token.size());
+            std::ranges::copy(options.token, token.data());
+            wipe(options.token.data(), options.token.size());
+            session_options_.token = std::make_shared<const SecretVector<char>>(std::move(token));
+        }
         if (options.fingerprint) {
             Sha256 fingerprint{};
             if (!from_hex(*options.fingerprint, fingerprint))

@@ -24,6 +24,7 @@
 #include "base/table.h"
 #include "protocol/cost.h"
 #include "service/model_name.h"
+#include "transport/proxy_protocol.h"
 
 namespace flash::app {
 
@@ -247,7 +248,9 @@ void run_serve(const ServeCommand& command) {
     }
     if (command.port_file) require_writable(*command.port_file);
     if (command.http_port_file) require_writable(*command.http_port_file);
+    transport::proxy_addresses(settings.proxies);
     if (settings.client_ca) transport::require_certificates(*settings.client_ca);
+    if (!command.web.empty()) settings.web = std::make_shared<const service::WebFiles>(command.web);
     service::AccessSettings access_settings = command.access;
     access_settings.certificates = settings.client_ca.has_value();
     service::AccessControl access(std::move(access_settings));

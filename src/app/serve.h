@@ -27,6 +27,7 @@ struct ServeCommand {
     std::size_t session_memory_mib = 0;              ///< 0: three quarters of what the models leave free
     std::chrono::seconds watch{0};                   ///< how often changed models are looked for; 0: on SIGHUP only
     std::chrono::seconds drain{30};                  ///< that running inferences have once the server is to end
+    std::filesystem::path web;                       ///< folder of a web page to offer; empty: none
     std::string http;                                ///< ADDR:PORT of HTTP without TLS; empty: none
     std::optional<std::filesystem::path> http_port_file;
     service::LogFormat log_format = service::LogFormat::kText;

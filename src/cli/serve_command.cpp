@@ -81,6 +81,10 @@ void add_serve(CLI::App& program) {
     sub->add_option("--max-sessions-per-address", options->per_address,
                     "Of these, from one address, or from one /64 of IPv6 (default: half)")
         ->check(count());
+    sub->add_option("--proxy-protocol", command.settings.proxies,
+                    "Addresses of proxies that begin each connection with a PROXY protocol header (version 2), such as "
+                    "HAProxy with send-proxy-v2: limits by address are then of the address that it tells")
+        ->check(not_empty());
     sub->add_option("--session-memory", command.session_memory_mib,
                     "MiB that all sessions together may hold (default: three quarters of what the models leave free)")
         ->check(whole_number(1, 1 << 24));
@@ -100,6 +104,8 @@ void add_serve(CLI::App& program) {
     sub->add_option("--drain", options->drain, "Seconds that running inferences have once SIGTERM or SIGINT came")
         ->capture_default_str()
         ->check(whole_number(0, 86'400));
+    sub->add_option("--web", command.web, "Folder of a web page to offer at --listen (scripts/build-web makes one)")
+        ->check(CLI::ExistingDirectory);
     sub->add_option("--http", command.http,
                     "HOST:PORT for health, models and metrics over HTTP without TLS: for the operator only");
     sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready")

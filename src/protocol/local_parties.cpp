@@ -50,7 +50,7 @@ LocalResult run_local(const PreparedModel& model, const ClientModel& known, std:
     LocalResult result;
     try {
         result.client = ClientInference(known, *client_end, std::move(parties.client_seed), parties.client_probe,
-                                        parties.client_profile)
+                                        parties.client_profile, parties.client_ahead)
                             .run(input, 0);
     } catch (...) {
         client_failure = std::current_exception();

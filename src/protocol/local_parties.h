@@ -20,6 +20,7 @@ struct LocalParties {
     SecretSeed client_seed = SecretSeed::generate(), server_seed = SecretSeed::generate();
     ShareProbe *client_probe = nullptr, *server_probe = nullptr;
     Profile *client_profile = nullptr, *server_profile = nullptr;  ///< empty ones, or null
+    Ahead client_ahead = Ahead::kThreads;
     /// The client is the first end. Of its limits the timeout counts; the others are those of sessions.
     transport::LoopbackOptions connection;
 };

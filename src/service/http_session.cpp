@@ -152,12 +152,12 @@ void HttpSession::answer_upgrade(std::vector<std::uint8_t>& out) {
 void HttpSession::put(std::vector<std::uint8_t>& out, const HttpAnswer& answer, bool with_body, bool keep_alive) {
     const std::string text = fmt::format(
         "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\n{}Connection: {}\r\n\r\n{}",
+        "X-Content-Type-Options: nosniff\r\n{}{}Connection: {}\r\n\r\n{}",
         answer.status, reason_of(answer.status), answer.type, answer.body.size(),
         answer.status == 401   ? "WWW-Authenticate: Bearer\r\n"
         : answer.status == 405 ? "Allow: GET, HEAD\r\n"
                                : "",
-        keep_alive ? "keep-alive" : "close", with_body ? answer.body : std::string());
+        answer.more_headers, keep_alive ? "keep-alive" : "close", with_body ? answer.body : std::string());
     out.insert(out.end(), text.begin(), text.end());
 }
 

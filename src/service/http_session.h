@@ -19,6 +19,7 @@ struct HttpAnswer {
     int status = 200;
     std::string type = "application/json";
     std::string body;
+    std::string more_headers{};  ///< lines, each with its end
 };
 struct HttpRequest {
     std::string path;           ///< without what follows a '?'

@@ -238,6 +238,7 @@ Server::Server(ServerSettings settings, transport::Identity identity, const Mode
     options.max_sessions_per_address = settings_.max_sessions_per_address;
     options.limits = protocol::hello_limits(settings_.first_timeout);
     options.client_ca = settings_.client_ca;
+    options.proxies = settings_.proxies;
     options.http = [this](const transport::Peer& peer) {
         return std::make_unique<HttpSession>(site_for(peer),
                                              peer.certificate.empty() ? Upgrade::kAnyPage : Upgrade::kSameSite);
@@ -257,7 +258,7 @@ std::optional<transport::Address> Server::http_address() const {
 }
 
 SiteSources Server::sources(bool with_metrics) const {
-    SiteSources sources{models_, [this] { return ready(); }, {}, {}};
+    SiteSources sources{models_, [this] { return ready(); }, {}, {}, nullptr};
     if (with_metrics) sources.metrics = [this] { return metrics_text(); };
     return sources;
 }
@@ -268,6 +269,7 @@ HttpSite Server::site(bool with_metrics) const {
 
 HttpSite Server::site_for(const transport::Peer& peer) const {
     SiteSources some = sources(settings_.public_metrics);
+    some.web = settings_.web.get();
     some.admit = [this, peer](std::span<const char> token) {
         return access_.admit(Credentials::of(token, peer.certificate, peer.certificate_end, peer.group));
     };

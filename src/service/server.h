@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/seldom.h"
 #include "service/access_control.h"
@@ -19,6 +20,7 @@
 #include "service/plain_http.h"
 #include "service/site.h"
 #include "service/watchdog.h"
+#include "service/web_files.h"
 #include "transport/tls.h"
 
 namespace flash::service {
@@ -32,8 +34,10 @@ struct ServerSettings {
     std::chrono::seconds timeout{30};                ///< for each message within an inference
     std::chrono::seconds idle_timeout{300};          ///< between inferences
     std::chrono::seconds inference_timeout{600};     ///< for a whole inference
+    std::shared_ptr<const WebFiles> web;             ///< a web page for whoever connects to `listen`; null: none
     bool public_metrics = false;                     ///< /metrics also for whoever connects to `listen`
     std::optional<std::filesystem::path> client_ca;  ///< transport::ServerOptions::client_ca
+    std::vector<std::string> proxies;                ///< transport::ServerOptions::proxies
     std::shared_ptr<transport::BoundSocket>
         http;  ///< null: none; otherwise HTTP without TLS, with /metrics, for the operator
 };

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/version.h"
 #include "service/model_store.h"
+#include "service/web_files.h"
 
 namespace flash::service {
 
@@ -84,7 +85,7 @@ HttpAnswer answer_site(const SiteSources& sources, const HttpRequest& request) {
     const std::string& path = request.path;
     std::vector<std::string> parts = split(path);
     if (path == "/metrics" && sources.metrics) return {200, "text/plain; version=0.0.4", sources.metrics()};
-    if (parts.empty() || parts[0] != "v2") return not_found();
+    if (parts.empty() || parts[0] != "v2") return sources.web ? sources.web->answer(path) : not_found();
     parts.erase(parts.begin());
     if (parts.empty()) return json(200, {{"name", "flash"}, {"version", kVersion}, {"extensions", Json::array()}});
     if (parts[0] == "models") {

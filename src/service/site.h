@@ -12,6 +12,7 @@
 namespace flash::service {
 
 class ModelStore;
+class WebFiles;
 
 struct SiteSources {
     const ModelStore& models;
@@ -19,10 +20,11 @@ struct SiteSources {
     std::function<std::string()> metrics;  ///< empty: there is no /metrics here
     /// Who asks, by the token of the request; Denied if that is nobody. Empty: everybody may know everything.
     std::function<Caller(std::span<const char> token)> admit;
+    const WebFiles* web = nullptr;  ///< null: there is no web page here
 };
 
 /// /v2, /v2/health/live, /v2/health/ready, /v2/models, /v2/models/NAME, /v2/models/NAME/ready (both also with
-/// /versions/V), /metrics.
+/// /versions/V), /metrics; everything else is the web page's.
 /// Health is answered to everybody; models only to those who may use them.
 HttpAnswer answer_site(const SiteSources& sources, const HttpRequest& request);
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "transport/address.h"
 #include "transport/bound_socket.h"
@@ -52,6 +53,9 @@ struct ServerOptions {
     /// Of one address; a connection beyond this is closed without a word. In all there may be 64 connections more than
     /// there are places; beyond that the oldest one without a place is closed, of the address that has most of them.
     std::size_t max_handshakes_per_address = 16;
+    /// Numeric addresses of proxies: each connection of theirs begins with a header of the PROXY protocol, version 2,
+    /// and counts as one of the address that it tells. Nobody else is believed.
+    std::vector<std::string> proxies;
     std::chrono::milliseconds handshake_timeout{5'000};
     std::chrono::seconds retry_after{2};  ///< what a client is told that finds no place
     /// Answers connections that ask for http/1.1 by ALPN. Empty: there is no HTTP here. All others speak frames,

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <list>
 #include <mutex>
+#include <set>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "transport/address_group.h"
 #include "transport/byte_connection.h"
 #include "transport/listener.h"
+#include "transport/proxy_protocol.h"
 #include "transport/refusal.h"
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
@@ -118,7 +120,13 @@ private:
     }
     void run_io();
     void on_accept(int descriptor, const sockaddr_storage& remote);
-    void shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor);
+    /// Limits the time until TLS is agreed upon, with a timer that is to be cancelled then.
+    std::shared_ptr<asio::steady_timer> limit_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor);
+    struct Introduction;
+    void read_introduction(const std::shared_ptr<Introduction>& introduction);
+    void shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor,
+                     const std::shared_ptr<asio::steady_timer>& timer);
+    void log_failure(const Visitors::Key& visitor, const std::string& what);
     void on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor, const asio::error_code& code);
     void start_session(const ConnectionPtr& connection, const Visitors::Key& visitor, const Peer& peer);
     void refuse(const ConnectionPtr& connection, const Peer& peer, const std::string& reason);
@@ -131,6 +139,7 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     std::vector<std::thread> io_threads_;
     Visitors visitors_;
+    const std::set<std::string> proxies_;
     std::atomic<std::uint64_t> accepted_{0}, dropped_{0}, failed_handshakes_{0}, refused_{0};
     Seldom drop_log_, handshake_log_, refusal_log_;
 
@@ -186,6 +195,7 @@ TlsServer::Impl::Impl(ServerOptions options, Host host, bool place_first)
       host_(std::move(host)),
       place_first_(place_first),
       visitors_(visitor_limits(options_)),
+      proxies_(proxy_addresses(options_.proxies)),
       socket_(options_.socket ? options_.socket : std::make_shared<BoundSocket>(options_.listen)),
       listener_(*socket_) {
     require(options_.max_sessions > 0 && options_.io_threads > 0, ErrorKind::kInvalidArgument,
@@ -236,7 +246,8 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
                                  ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
                                  : address.to_string();
     const std::string group = address_group(host);
-    if (!visitors_.has_room(group)) {
+    const bool of_proxy = proxies_.contains(host);
+    if (!visitors_.has_room(group, of_proxy)) {
         ++dropped_;
         if (const auto more = drop_log_.now())
             log_warning(
@@ -261,24 +272,76 @@ void TlsServer::Impl::on_accept(int descriptor, const sockaddr_storage& remote) 
         const Visitors::Key visitor = visitors_.enter(std::move(name), group, connection);
         if (!visitor) return;  // the server stops
         connection->tune_socket();
-        asio::post(connection->stream().get_executor(),
-                   [this, connection, visitor] { shake_hands(connection, visitor); });
+        asio::post(connection->stream().get_executor(), [this, connection, visitor, of_proxy] {
+            const auto timer = limit_handshake(connection, visitor);
+            if (of_proxy)
+                read_introduction(std::make_shared<Introduction>(connection, visitor, timer));
+            else
+                shake_hands(connection, visitor, timer);
+        });
     } catch (...) {
         ++dropped_;
     }
 }
 
-void TlsServer::Impl::shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor) {
+void TlsServer::Impl::log_failure(const Visitors::Key& visitor, const std::string& what) {
+    ++failed_handshakes_;
+    if (const auto more = handshake_log_.now())
+        log_info("connection from {}: {} ({} more such since the last such line)", visitor->name, what, *more);
+}
+
+std::shared_ptr<asio::steady_timer> TlsServer::Impl::limit_handshake(const ConnectionPtr& connection,
+                                                                     const Visitors::Key& visitor) {
     auto timer = std::make_shared<asio::steady_timer>(connection->stream().get_executor(), options_.handshake_timeout);
     timer->async_wait([this, weak = std::weak_ptr(connection), visitor](const asio::error_code& cancelled) {
         const auto late = weak.lock();
         if (cancelled || !late) return;
-        ++failed_handshakes_;
-        if (const auto more = handshake_log_.now())
-            log_info("connection from {}: no TLS handshake in time ({} more such since the last such line)",
-                     visitor->name, *more);
+        log_failure(visitor, "no TLS handshake in time");
         late->abort_handshake();
     });
+    return timer;
+}
+
+/// What a proxy says of a connection before it hands it on.
+struct TlsServer::Impl::Introduction {
+    Introduction(ConnectionPtr of, Visitors::Key key, std::shared_ptr<asio::steady_timer> limit)
+        : connection(std::move(of)),
+          visitor(std::move(key)),
+          timer(std::move(limit)) {}
+    const ConnectionPtr connection;
+    const Visitors::Key visitor;
+    const std::shared_ptr<asio::steady_timer> timer;
+    ProxyHeader header;
+};
+
+void TlsServer::Impl::read_introduction(const std::shared_ptr<Introduction>& introduction) {
+    const auto give_up = [this, introduction](const std::string& why) {
+        introduction->timer->cancel();
+        log_failure(introduction->visitor, why);
+        introduction->connection->abort();
+    };
+    const auto read = [this, introduction, give_up](const asio::error_code& code, std::size_t bytes) {
+        if (code == asio::error::operation_aborted) return;
+        try {
+            if (code) throw Error(ErrorKind::kNetwork, "the proxy did not say whose it is: " + code.message());
+            introduction->header.took(bytes);
+            if (!introduction->header.complete()) return read_introduction(introduction);
+        } catch (const Error& error) {
+            return give_up(error.what());
+        }
+        if (const auto& source = introduction->header.source())
+            if (!visitors_.tell(introduction->visitor, to_string(*source), address_group(source->host))) {
+                ++dropped_;
+                return give_up("too many connections of " + source->host);
+            }
+        shake_hands(introduction->connection, introduction->visitor, introduction->timer);
+    };
+    const auto wanted = introduction->header.wanted();
+    introduction->connection->stream().socket().async_read_some(asio::buffer(wanted.data(), wanted.size()), read);
+}
+
+void TlsServer::Impl::shake_hands(const ConnectionPtr& connection, const Visitors::Key& visitor,
+                                  const std::shared_ptr<asio::steady_timer>& timer) {
     connection->stream().async_handshake(TlsStream::Side::kServer,
                                          [this, connection, visitor, timer](const asio::error_code& result) {
                                              timer->cancel();
@@ -289,12 +352,7 @@ void TlsServer::Impl::shake_hands(const ConnectionPtr& connection, const Visitor
 void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visitors::Key& visitor,
                                    const asio::error_code& code) {
     if (code) {
-        if (code != asio::error::operation_aborted) {
-            ++failed_handshakes_;
-            if (const auto more = handshake_log_.now())
-                log_info("connection from {}: TLS handshake failed: {} ({} more such since the last such line)",
-                         visitor->name, code.message(), *more);
-        }
+        if (code != asio::error::operation_aborted) log_failure(visitor, "TLS handshake failed: " + code.message());
         connection->abort();
         return;
     }

@@ -23,21 +23,23 @@ std::pair<Visitors::Key, std::size_t> Visitors::oldest_of_most(Holds holds) cons
     return {found == visitors_.end() ? nullptr : *found, most};
 }
 
-bool Visitors::has_room(const std::string& group) {
+bool Visitors::has_room_in_group(const std::string& group) const {
+    std::size_t of_group = 0, shaking = 0;
+    for (const Key& visitor : visitors_) {
+        if (!is_stranger(visitor) || visitor->group != group) continue;
+        ++of_group;
+        shaking += visitor->state == State::kHandshake;
+    }
+    return shaking < limits_.handshakes_per_group && of_group < limits_.strangers_per_group;
+}
+
+bool Visitors::has_room(const std::string& group, bool of_proxy) {
     std::shared_ptr<TlsConnection> victim;
     {
         const std::lock_guard lock(mutex_);
         forget_the_gone();
-        if (closed_) return false;
-        std::size_t strangers = 0, of_group = 0, shaking = 0;
-        for (const Key& visitor : visitors_) {
-            if (!is_stranger(visitor)) continue;
-            ++strangers;
-            if (visitor->group != group) continue;
-            ++of_group;
-            shaking += visitor->state == State::kHandshake;
-        }
-        if (shaking >= limits_.handshakes_per_group || of_group >= limits_.strangers_per_group) return false;
+        if (closed_ || (!of_proxy && !has_room_in_group(group))) return false;
+        const auto strangers = static_cast<std::size_t>(std::ranges::count_if(visitors_, is_stranger));
         if (strangers < limits_.strangers) return true;
         const Key oldest = oldest_of_most(is_stranger).first;
         if (!oldest) return false;
@@ -55,6 +57,14 @@ Visitors::Key Visitors::enter(std::string name, std::string group, const std::sh
     if (closed_) return nullptr;
     visitors_.push_back(visitor);
     return visitor;
+}
+
+bool Visitors::tell(const Key& visitor, std::string name, std::string group) {
+    const std::lock_guard lock(mutex_);
+    if (!has_room_in_group(group)) return false;
+    visitor->name = std::move(name);
+    visitor->group = std::move(group);
+    return true;
 }
 
 void Visitors::end_handshake(const Key& visitor) {

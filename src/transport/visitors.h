@@ -45,9 +45,12 @@ public:
 
     /// Whether a connection of this group may come in; asked before anything is made for it. Where there are as many
     /// strangers as there may be, the oldest one of the groups that have most of them gives way and is cut off.
-    bool has_room(const std::string& group);
+    /// Of a proxy, there may be as many as there are strangers: their groups are told later.
+    bool has_room(const std::string& group, bool of_proxy = false);
     /// From now on it counts, as long as the connection exists. Null if the doors are closed.
     Key enter(std::string name, std::string group, const std::shared_ptr<TlsConnection>& connection);
+    /// A proxy has told who it is. False if there are too many of that group.
+    bool tell(const Key& visitor, std::string name, std::string group);
     void end_handshake(const Key& visitor);
     /// Empty, or why there is no place. Where all are taken, the oldest session that has shown no work gives way, of
     /// the groups that have most of those, if they have more of them than the visitor's will have places then. What
@@ -64,6 +67,7 @@ public:
 private:
     // With the mutex held.
     void forget_the_gone();
+    bool has_room_in_group(const std::string& group) const;
     /// The oldest visitor for whom this holds, of the groups that have most of such visitors; and how many those are.
     template <class Holds>
     std::pair<Key, std::size_t> oldest_of_most(Holds holds) const;

@@ -52,6 +52,27 @@ TEST(AesCtr, KeyStreamOfTheStandard) {
     }
 }
 
+TEST(AesCtr, BitslicedEqualsOpenSsl) {
+    Prng rng(SecretSeed::for_testing(31), "keys and counters");
+    for (std::size_t blocks : {1, 2, 7, 8, 9, 15, 16, 64, 129}) {
+        kernels::AesKey key{};
+        rng.fill(std::span(key.bytes).first(32));
+        const std::uint64_t index = rng.u64(), block = rng.u64() >> 1;
+        std::vector<std::uint8_t> expected(16 * blocks), out(16 * blocks);
+        kernels::aes256_ctr_portable(key, index, block, expected.data(), blocks);
+        kernels::aes256_expand_bitsliced(key);
+        kernels::aes256_ctr_bitsliced(key, index, block, out.data(), blocks);
+        EXPECT_EQ(out, expected) << blocks;
+#if defined(__x86_64__)
+        if (!supported(InstructionSet::kAvx2)) continue;
+        kernels::AesKey other{};
+        std::copy_n(key.bytes, 32, other.bytes);
+        kernels::aes256_expand_avx2(other);
+        EXPECT_TRUE(std::ranges::equal(key.bytes, other.bytes));
+#endif
+    }
+}
+
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // Two neighbouring round keys give the whole key, so none may stay behind. The kernels run in a thread whose stack is
 // ours to search.

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "flash/client.h"
 #include "model/file.h"
 #include "model/twin.h"
 #include "protocol/client_session.h"
@@ -276,8 +277,10 @@ TEST_F(Service, ClientsWithoutAccountCannotFloodTheLog) {
     spdlog::set_default_logger(
         std::make_shared<spdlog::logger>("kept", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
     serve();
-    for (int i = 0; i < 100; ++i) begin("127.0.0.1", true).reset();  // connects, begins, and leaves in the middle
-    for (int i = 0; i < 500 && server_->report().running > 0; ++i) std::this_thread::sleep_for(10ms);
+    for (int i = 0; i < 100; ++i) {
+        begin("127.0.0.1", true).reset();  // connects, begins, and leaves in the middle
+        for (int wait = 0; wait < 5'000 && server_->report().running > 0; ++wait) std::this_thread::sleep_for(1ms);
+    }
     server_.reset();
     spdlog::set_default_logger(before);
     const std::string lines = log.str();
@@ -470,6 +473,24 @@ TEST_F(Service, AnAddressWithoutAccountHasABudgetOfItsOwn) {
     EXPECT_TRUE(answers(*session("::1"), "small", 2));
     EXPECT_THAT(refusal("", ""), ::testing::HasSubstr("the budget of 2 inferences a day is spent"));
     EXPECT_TRUE(answers(*session("127.0.0.1"), "small", 3));
+}
+
+TEST_F(Service, TheLibrarysClientShowsItsToken) {
+    save("other", 78);
+    write_access_list("{}");
+    serve();
+    ClientOptions options{.address = "localhost:" + std::to_string(server_->address().port),
+                          .pin = server_->fingerprint()};
+    EXPECT_THROW(Client{options}, Error);
+    options.model = "small";
+    options.token = kClinic;
+    Client client(options);
+    const std::vector<float> input(client.model().input.size());
+    EXPECT_EQ(client.infer(input).logits.size(), client.model().output.size());
+    options.model = "other";
+    EXPECT_THROW(Client{options}, Error);
+    options.token = kLab;
+    EXPECT_EQ(Client(options).model().name, client.model().name);
 }
 
 TEST_F(Service, AWebPageSpeaksTheSameFramesOverWebSocket) {

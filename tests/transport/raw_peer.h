@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -119,6 +120,13 @@ public:
         tls.ready_ = SSL_connect(tls.ssl_.get()) == 1;
         return tls;
     }
+    /// Over a socket that is there, on which these bytes come first.
+    static RawTls over(RawSocket socket, std::span<const std::uint8_t> first) {
+        socket.write(first);
+        RawTls tls(std::move(socket), TLS_client_method());
+        tls.ready_ = SSL_connect(tls.ssl_.get()) == 1;
+        return tls;
+    }
     static RawTls accept(RawSocket socket, const Identity& identity) {
         RawTls tls(std::move(socket), TLS_server_method());
         const std::unique_ptr<BIO, decltype(&BIO_free_all)> cert_text(
@@ -175,6 +183,7 @@ private:
         : socket_(std::move(socket)),
           context_(SSL_CTX_new(method), SSL_CTX_free),
           ssl_(SSL_new(context_.get()), SSL_free) {
+        ::signal(SIGPIPE, SIG_IGN);  // OpenSSL's own writes to a connection that the other side has closed
         SSL_set_fd(ssl_.get(), socket_.fd());
     }
     RawSocket socket_;

@@ -1,0 +1,198 @@
+import { FlashClient, FlashError, type Answer, type Client, type Frame } from 'flash-client';
+import { ProtocolView } from './protocol_view.js';
+
+const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const input = (id: string) => element<HTMLInputElement>(id).value.trim();
+const preview = element<HTMLCanvasElement>('preview'), video = element<HTMLVideoElement>('video');
+const classify = element<HTMLButtonElement>('classify'), cancel = element<HTMLButtonElement>('cancel');
+const progress = element<HTMLProgressElement>('progress');
+const view = new ProtocolView(element);
+
+let client: Client | undefined;
+let picture: Blob | undefined;
+let controller: AbortController | undefined;
+
+const bytes = (count: number) =>
+  count >= 1e6 ? `${(count / 1e6).toFixed(1)} MB` : count >= 1e3 ? `${(count / 1e3).toFixed(1)} kB` : `${count} B`;
+
+function say(sentence: string): void {
+  element('status').textContent = sentence;
+}
+function complain(error: unknown): void {
+  const box = element('error');
+  box.hidden = error === undefined;
+  if (error === undefined) return;
+  const known = error instanceof FlashError;
+  box.textContent = known ? `${error.message[0].toUpperCase()}${error.message.slice(1)}.` : `Something went wrong: ${String(error)}`;
+  box.dataset.kind = known ? error.kind : 'internal';
+}
+function ready(): void {
+  classify.disabled = !client || !picture || controller !== undefined;
+  cancel.hidden = controller === undefined;
+}
+
+function fact(name: string, value: string, code = false): HTMLElement[] {
+  const term = document.createElement('dt'), text = document.createElement('dd');
+  term.textContent = name;
+  if (code) text.appendChild(document.createElement('code')).textContent = value;
+  else text.textContent = value;
+  return [term, text];
+}
+
+async function connect(): Promise<void> {
+  complain(undefined);
+  client?.close();
+  client = undefined;
+  ready();
+  const address = input('address');
+  say(`Connecting to ${address} ...`);
+  try {
+    client = await FlashClient.connect(address, {
+      model: input('model'), token: input('token'), fingerprint: input('pin').toLowerCase(),
+      onFrames: (frames: Frame[]) => view.add(frames),
+    });
+  } catch (error) {
+    say('Not connected.');
+    complain(error);
+    return;
+  }
+  const { model } = client;
+  const facts = element('facts');
+  facts.replaceChildren(
+    ...fact('Model', model.name), ...fact('Fingerprint', model.fingerprint, true),
+    ...fact('Input', model.input.join(' x ')), ...fact('Pictures', model.takesPictures ? model.pictures.text : 'arrays only'),
+    ...fact('One inference', `${bytes(model.uploadBytes)} up, ${bytes(model.downloadBytes)} down`),
+    ...fact('Layers', `${model.layers.length}, ${model.activationValues.toLocaleString('en')} activations`));
+  facts.hidden = false;
+  view.begin(model);
+  say(picture ? 'Connected.' : 'Connected. Choose a picture.');
+  ready();
+}
+
+async function show(source: Blob): Promise<void> {
+  try {
+    const bitmap = await createImageBitmap(source, { imageOrientation: 'none' });
+    [preview.width, preview.height] = [bitmap.width, bitmap.height];
+    preview.classList.toggle('small', bitmap.width < 100);
+    preview.getContext('2d')!.drawImage(bitmap, 0, 0);
+  } catch {
+    complain(new FlashError('file', 'this is no picture that the browser can read'));
+    return;
+  }
+  complain(undefined);
+  preview.setAttribute('aria-label', 'The picture, which stays here');
+  element('hint').textContent = 'Another one:';
+  picture = source;
+  ready();
+}
+
+async function run(): Promise<void> {
+  if (!client || !picture) return;
+  complain(undefined);
+  element('doubt').hidden = true;
+  element('classes').replaceChildren();
+  controller = new AbortController();
+  ready();
+  progress.hidden = false;
+  progress.value = 0;
+  say('Computing on ciphertexts ...');
+  view.begin(client.model);
+  try {
+    const answer = await client.classify(picture, {
+      signal: controller.signal,
+      onProgress: (fraction) => {
+        progress.value = fraction;
+        view.reached(fraction);
+      },
+    });
+    answered(answer);
+    const memory = await client.memory(), note = element('memory');
+    note.dataset.bytes = String(memory);
+    note.textContent = `The client's memory: ${bytes(memory)}.`;
+    note.hidden = false;
+  } catch (error) {
+    say('There is no answer.');
+    complain(error);
+  } finally {
+    controller = undefined;
+    progress.hidden = true;
+    ready();
+  }
+}
+
+function answered(answer: Answer): void {
+  element('classes').replaceChildren(...answer.classes.slice(0, 5).map((score) => {
+    const item = document.createElement('li'), name = document.createElement('span'), part = document.createElement('span');
+    const meter = document.createElement('meter');
+    name.textContent = score.name;
+    part.textContent = `${(100 * score.probability).toFixed(1)}%`;
+    meter.value = score.probability;
+    meter.setAttribute('aria-label', `${score.name}: ${part.textContent}`);
+    item.append(name, part, meter);
+    return item;
+  }));
+  say(`${answer.classes[0].name}, in ${answer.seconds.toFixed(2)} s: ${bytes(answer.bytesSent)} up, ` +
+    `${bytes(answer.bytesReceived)} down, ${answer.roundTrips} round trips.`);
+  const doubt = element('doubt');
+  doubt.hidden = answer.unreliable === '';
+  doubt.textContent = `The answer is unreliable: ${answer.unreliable}.`;
+  view.end(answer);
+}
+
+async function camera(): Promise<void> {
+  const button = element<HTMLButtonElement>('camera');
+  if (!video.hidden) {
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    canvas.getContext('2d')!.drawImage(video, 0, 0);
+    stopCamera();
+    await show(await canvas.convertToBlob({ type: 'image/png' }));
+    return;
+  }
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+    await video.play();
+    video.hidden = false;
+    preview.hidden = true;
+    button.textContent = 'Take the picture';
+  } catch {
+    complain(new FlashError('file', 'the camera cannot be used: there is none, or the browser was told not to'));
+  }
+}
+function stopCamera(): void {
+  for (const track of (video.srcObject as MediaStream | null)?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+  video.hidden = true;
+  preview.hidden = false;
+  element('camera').textContent = 'Use the camera';
+}
+
+element('server').addEventListener('submit', (event) => {
+  event.preventDefault();
+  void connect();
+});
+element<HTMLInputElement>('file').addEventListener('change', (event) => {
+  const file = (event.target as HTMLInputElement).files?.[0];
+  if (file) void show(file);
+});
+element('camera').addEventListener('click', () => void camera());
+classify.addEventListener('click', () => void run());
+cancel.addEventListener('click', () => controller?.abort());
+
+const drop = element('drop');
+for (const name of ['dragenter', 'dragover'])
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add('over');
+  });
+for (const name of ['dragleave', 'drop']) drop.addEventListener(name, () => drop.classList.remove('over'));
+drop.addEventListener('drop', (event) => {
+  event.preventDefault();
+  const file = event.dataTransfer?.files[0];
+  if (file) void show(file);
+});
+
+// Served by a server of Flash, the page knows its address.
+if (location.protocol === 'https:') {
+  element<HTMLInputElement>('address').value = `wss://${location.host}`;
+  void connect();
+}
