@@ -16,8 +16,8 @@ namespace flash {
 
 namespace {
 
-constexpr std::array kSets = {InstructionSet::kPortable, InstructionSet::kSimd128, InstructionSet::kAvx2,
-                              InstructionSet::kAvx512, InstructionSet::kAmx};
+constexpr std::array kSets = {InstructionSet::kPortable, InstructionSet::kSimd128, InstructionSet::kNeon,
+                              InstructionSet::kAvx2,     InstructionSet::kAvx512,  InstructionSet::kAmx};
 
 #if defined(__x86_64__)
 // The tiles are large, so Linux gives their state only to processes that ask (arch_prctl, since Linux 5.16).
@@ -44,7 +44,8 @@ bool supported(InstructionSet set) {
 #if defined(__x86_64__)
     switch (set) {
         case InstructionSet::kPortable: return true;
-        case InstructionSet::kSimd128: return false;
+        case InstructionSet::kSimd128:
+        case InstructionSet::kNeon: return false;
         case InstructionSet::kAvx2:
             return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
                    __builtin_cpu_supports("aes");
@@ -60,6 +61,8 @@ bool supported(InstructionSet set) {
         }
     }
     return false;
+#elif defined(__aarch64__)
+    return set == InstructionSet::kPortable || set == InstructionSet::kNeon;
 #elif defined(__wasm_simd128__)
     // A module with such instructions is loaded only where there are such vectors.
     return set <= InstructionSet::kSimd128;
@@ -81,8 +84,9 @@ InstructionSet best_instruction_set() {
         if (const char* name = std::getenv("FLASH_INSTRUCTION_SET")) {
             const auto parsed = parse_instruction_set(name);
             if (!parsed)
-                throw Error(ErrorKind::kInvalidArgument, std::string("FLASH_INSTRUCTION_SET is '") + name +
-                                                             "'; it can be portable, simd128, avx2, avx512 or amx");
+                throw Error(ErrorKind::kInvalidArgument,
+                            std::string("FLASH_INSTRUCTION_SET is '") + name +
+                                "'; it can be portable, simd128, neon, avx2, avx512 or amx");
             limit = *parsed;
         }
         InstructionSet result = InstructionSet::kPortable;
@@ -97,6 +101,7 @@ std::string_view to_string(InstructionSet set) {
     switch (set) {
         case InstructionSet::kPortable: return "portable";
         case InstructionSet::kSimd128: return "simd128";
+        case InstructionSet::kNeon: return "neon";
         case InstructionSet::kAvx2: return "avx2";
         case InstructionSet::kAvx512: return "avx512";
         case InstructionSet::kAmx: return "amx";

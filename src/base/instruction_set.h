@@ -13,6 +13,7 @@ namespace flash {
 enum class InstructionSet {
     kPortable,  ///< the baseline of the target
     kSimd128,   ///< WebAssembly's vectors of 128 bits
+    kNeon,      ///< the vectors of 128 bits that every 64-bit ARM processor has
     kAvx2,      ///< AVX2 with BMI2, FMA and AES-NI
     kAvx512,    ///< AVX-512 F/BW/DQ/VL with IFMA, VNNI, VBMI, BITALG, VPOPCNTDQ and VAES (Ice Lake, Zen 4 and later)
     kAmx,       ///< the above with AMX-INT8 tiles, which the operating system has to grant (Sapphire Rapids and later)
@@ -27,7 +28,7 @@ std::vector<InstructionSet> supported_instruction_sets();
 /// below; for comparisons and tests). Computed once. Error(kInvalidArgument) if the variable holds anything else.
 InstructionSet best_instruction_set();
 
-/// "portable", "simd128", "avx2", "avx512", "amx".
+/// "portable", "simd128", "neon", "avx2", "avx512", "amx".
 std::string_view to_string(InstructionSet set);
 /// Nothing for an unknown name.
 std::optional<InstructionSet> parse_instruction_set(std::string_view name);

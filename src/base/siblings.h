@@ -14,13 +14,18 @@
 #else
 #define FLASH_SIMD128(sibling) nullptr
 #endif
+#if defined(__aarch64__)
+#define FLASH_NEON(sibling) sibling
+#else
+#define FLASH_NEON(sibling) nullptr
+#endif
 
 namespace flash {
 
 /// Pointers to functions, or to tables of them; null: there is none.
 template <class Kernel>
 struct Siblings {
-    Kernel portable, simd128 = nullptr, avx2 = nullptr, avx512 = nullptr;
+    Kernel portable, simd128 = nullptr, neon = nullptr, avx2 = nullptr, avx512 = nullptr;
 };
 
 /// The one for the highest set at or below this one.
@@ -28,6 +33,7 @@ template <class Kernel>
 Kernel choose_sibling(InstructionSet set, const Siblings<Kernel>& siblings) {
     if (set >= InstructionSet::kAvx512 && siblings.avx512) return siblings.avx512;
     if (set >= InstructionSet::kAvx2 && siblings.avx2) return siblings.avx2;
+    if (set >= InstructionSet::kNeon && siblings.neon) return siblings.neon;
     if (set >= InstructionSet::kSimd128 && siblings.simd128) return siblings.simd128;
     return siblings.portable;
 }

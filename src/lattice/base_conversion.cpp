@@ -14,6 +14,7 @@ namespace {
 const kernels::ResidueSums& kernels_of(InstructionSet set) {
     return *choose_sibling<const kernels::ResidueSums*>(set, {.portable = &kernels::kResidueSumsPortable,
                                                               .simd128 = FLASH_SIMD128(&kernels::kResidueSumsSimd128),
+                                                              .neon = FLASH_NEON(&kernels::kResidueSumsNeon),
                                                               .avx2 = FLASH_X86(&kernels::kResidueSumsAvx2),
                                                               .avx512 = FLASH_X86(&kernels::kResidueSumsAvx512)});
 }

@@ -19,7 +19,11 @@ void pack_words(std::span<const Word> in, int bits, std::span<std::uint8_t> out,
     check_width<Word>(bits);
     require(out.size() == packed_bytes(in.size(), bits), ErrorKind::kInternal, "bit packing: wrong output size");
     using Kernel = void (*)(const Word*, std::size_t, int, std::uint8_t*);
+    Kernel neon = nullptr;  // of narrow words, whose neighbours together fit in 64 bits
+    if constexpr (sizeof(Word) == 4)
+        if (bits >= 16) neon = FLASH_NEON(kernels::pack_neon);
     choose_sibling<Kernel>(set, {.portable = kernels::pack_portable,
+                                 .neon = neon,
                                  .avx2 = FLASH_X86(kernels::pack_avx2),
                                  .avx512 = FLASH_X86(kernels::pack_avx512)})(in.data(), in.size(), bits, out.data());
 }
@@ -31,6 +35,7 @@ void unpack_words(std::span<const std::uint8_t> in, int bits, std::span<Word> ou
     using Kernel = void (*)(const std::uint8_t*, int, Word*, std::size_t);
     if (set == InstructionSet::kAvx2 && bits > kernels::kGatherBits) set = InstructionSet::kPortable;
     choose_sibling<Kernel>(set, {.portable = kernels::unpack_portable,
+                                 .neon = FLASH_NEON(kernels::unpack_neon),
                                  .avx2 = FLASH_X86(kernels::unpack_avx2),
                                  .avx512 = FLASH_X86(kernels::unpack_avx512)})(in.data(), bits, out.data(), out.size());
 }

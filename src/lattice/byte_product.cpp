@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/secret.h"
 #include "lattice/arrangement.h"
 #include "lattice/kernels/shifted_bytes.h"
@@ -65,6 +66,8 @@ std::size_t for_steps(std::span<const ShiftedInput> columns, std::size_t lanes, 
     }
     return steps;
 }
+
+#if defined(__x86_64__)
 
 Steps gather_steps(std::span<const ShiftedInput> columns, const StepLayout& layout) {
     Steps gathered;
@@ -215,11 +218,19 @@ private:
     std::vector<std::int8_t> weights_;
 };
 
+#endif
+
 }  // namespace
 
+#if defined(__x86_64__)
 std::unique_ptr<const DirectArrangement> arrange_bytes(const ProductMatrix& matrix, InstructionSet set) {
     return std::make_unique<ByteArrangement>(matrix, set == InstructionSet::kAmx);
 }
+#else
+std::unique_ptr<const DirectArrangement> arrange_bytes(const ProductMatrix&, InstructionSet) {
+    throw Error(ErrorKind::kInternal, "products of bytes are for x86 processors");
+}
+#endif
 
 double byte_multiply_adds(std::span<const ShiftedInput> columns, std::size_t rows, std::size_t tiles,
                           int zero_low_bytes, InstructionSet set) {

@@ -121,6 +121,10 @@ void NttTables::transform(std::span<std::uint64_t> polynomial, bool lazy, Instru
         case InstructionSet::kAvx2:
             return kernels::ntt_forward_avx2(
                 polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(), float_root_ratios_.data(), 0});
+#elif defined(__aarch64__)
+        case InstructionSet::kNeon:
+            return kernels::ntt_forward_neon(
+                polynomial.data(), {n_, static_cast<double>(p), float_roots_.data(), float_root_ratios_.data(), 0});
 #elif defined(__wasm_simd128__)
         case InstructionSet::kSimd128:
             return kernels::ntt_forward_simd128(polynomial.data(),
@@ -143,6 +147,10 @@ void NttTables::inverse(std::span<std::uint64_t> values, const Scale& scale, Ins
                  (std::uint64_t{1} << kernels::kWideBits) / p, scale.wide_, scale.wide_last_});
         case InstructionSet::kAvx2:
             return kernels::ntt_inverse_avx2(values.data(), {n_, static_cast<double>(p), float_inverse_roots_.data(),
+                                                             float_inverse_root_ratios_.data(), scale.float_});
+#elif defined(__aarch64__)
+        case InstructionSet::kNeon:
+            return kernels::ntt_inverse_neon(values.data(), {n_, static_cast<double>(p), float_inverse_roots_.data(),
                                                              float_inverse_root_ratios_.data(), scale.float_});
 #elif defined(__wasm_simd128__)
         case InstructionSet::kSimd128:

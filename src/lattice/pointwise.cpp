@@ -23,6 +23,7 @@ void check_sizes(std::size_t size, std::initializer_list<std::size_t> others) {
 const kernels::Pointwise& pointwise_kernels(InstructionSet set) {
     return *choose_sibling<const kernels::Pointwise*>(set, {.portable = &kernels::kPointwisePortable,
                                                             .simd128 = FLASH_SIMD128(&kernels::kPointwiseSimd128),
+                                                            .neon = FLASH_NEON(&kernels::kPointwiseNeon),
                                                             .avx2 = FLASH_X86(&kernels::kPointwiseAvx2),
                                                             .avx512 = FLASH_X86(&kernels::kPointwiseAvx512)});
 }

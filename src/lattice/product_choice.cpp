@@ -23,7 +23,7 @@ namespace {
 double measure_direct(InstructionSet set) {
     constexpr std::size_t kDegree = 2048, kInputs = 64, kTaps = 9, kTiles = 32;
     // A block of rows of each kernel; the portable one is slow.
-    const std::size_t rows = set >= InstructionSet::kAvx512 ? 32 : set == InstructionSet::kAvx2 ? 16 : 4;
+    const std::size_t rows = set >= InstructionSet::kAvx512 ? 32 : set >= InstructionSet::kNeon ? 16 : 4;
     std::vector<ShiftedInput> columns;
     for (std::uint32_t input = 0; input < kInputs; ++input)
         for (std::size_t tap = 0; tap < kTaps; ++tap) columns.push_back({input, -static_cast<std::int32_t>(tap)});

@@ -40,6 +40,7 @@ void sample_uniform(Prng& rng, const Modulus& modulus, std::span<std::uint64_t> 
 void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
     const auto convert =
         choose_sibling<decltype(&kernels::ternary_portable)>(set, {.portable = kernels::ternary_portable,
+                                                                   .neon = FLASH_NEON(kernels::ternary_neon),
                                                                    .avx2 = FLASH_X86(kernels::ternary_avx2),
                                                                    .avx512 = FLASH_X86(kernels::ternary_avx512)});
     SecretArray<std::uint64_t, kChunkBytes / 8> words;
@@ -55,6 +56,7 @@ void sample_ternary(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
 void sample_error(Prng& rng, std::span<std::int8_t> out, InstructionSet set) {
     const auto convert =
         choose_sibling<decltype(&kernels::error_portable)>(set, {.portable = kernels::error_portable,
+                                                                 .neon = FLASH_NEON(kernels::error_neon),
                                                                  .avx2 = FLASH_X86(kernels::error_avx2),
                                                                  .avx512 = FLASH_X86(kernels::error_avx512)});
     SecretArray<std::uint8_t, kChunkBytes + kernels::kSlack> bytes;

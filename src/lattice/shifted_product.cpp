@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/siblings.h"
 #include "lattice/arrangement.h"
 #include "lattice/kernels/multiply_add.h"
 #include "lattice/product_choice.h"
@@ -143,9 +144,9 @@ void add_scaled_shift(std::span<const std::uint32_t> in, std::int32_t shift, std
     const auto n = static_cast<std::int32_t>(in.size());
     require(out.size() == tiles.words() && shift >= -n && shift < n, ErrorKind::kInternal,
             "scaled shift: inconsistent sizes");
-    const kernels::MultiplyAdd kernel = set >= InstructionSet::kAvx512 ? kernels::multiply_add_avx512
-                                        : set == InstructionSet::kAvx2 ? kernels::multiply_add_avx2
-                                                                       : kernels::multiply_add_portable;
+    const auto kernel = choose_sibling<kernels::MultiplyAdd>(set, {.portable = kernels::multiply_add_portable,
+                                                                   .avx2 = FLASH_X86(kernels::multiply_add_avx2),
+                                                                   .avx512 = FLASH_X86(kernels::multiply_add_avx512)});
     const Starts starts = tiles.starts();
     for (std::size_t tile = 0; tile < starts.size();) {
         // Tiles that follow each other are one piece.

@@ -12,6 +12,7 @@
 #include "base/aligned.h"
 #include "base/error.h"
 #include "base/secret.h"
+#include "base/siblings.h"
 #include "lattice/kernels/multiply_add.h"
 #include "lattice/kernels/transform_product.h"
 #include "lattice/ntt.h"
@@ -56,8 +57,9 @@ const Ring& ring_of(std::size_t n) {
 }
 
 const kernels::TransformKernels& kernels_of(InstructionSet set) {
-    if (set >= InstructionSet::kAvx512) return kernels::kTransformAvx512;
-    return set == InstructionSet::kAvx2 ? kernels::kTransformAvx2 : kernels::kTransformPortable;
+    return *choose_sibling<const kernels::TransformKernels*>(set, {.portable = &kernels::kTransformPortable,
+                                                                   .avx2 = FLASH_X86(&kernels::kTransformAvx2),
+                                                                   .avx512 = FLASH_X86(&kernels::kTransformAvx512)});
 }
 
 /// Whether 2^bits * 128 * columns < p / 2 for integers of at most 2^bits in absolute value.
@@ -162,9 +164,10 @@ private:
     std::size_t height_of(std::size_t row) const { return std::min(kernels::kTransformRows, rows_ - row); }
 
     void add_tiles(const std::uint32_t* words, std::uint32_t factor, Starts starts, std::uint32_t* out) const {
-        const kernels::MultiplyAdd add = set_ >= InstructionSet::kAvx512 ? kernels::multiply_add_avx512
-                                         : set_ == InstructionSet::kAvx2 ? kernels::multiply_add_avx2
-                                                                         : kernels::multiply_add_portable;
+        const auto add =
+            choose_sibling<kernels::MultiplyAdd>(set_, {.portable = kernels::multiply_add_portable,
+                                                        .avx2 = FLASH_X86(kernels::multiply_add_avx2),
+                                                        .avx512 = FLASH_X86(kernels::multiply_add_avx512)});
         for (std::size_t tile = 0; tile < starts.size();) {
             std::size_t end = tile + 1;  // tiles that follow each other are one piece
             while (end < starts.size() && starts[end] == starts[end - 1] + kTile) ++end;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "base/siblings.h"
 #include "lattice/arrangement.h"
 #include "lattice/kernels/shifted_words.h"
 #include "lattice/reach.h"
@@ -103,7 +104,9 @@ private:
 
 std::unique_ptr<const DirectArrangement> arrange_words(const ProductMatrix& matrix, InstructionSet set) {
     return std::make_unique<WordArrangement>(
-        matrix, set == InstructionSet::kAvx2 ? kernels::shifted_words_avx2 : kernels::shifted_words_portable);
+        matrix, choose_sibling<kernels::WordBlock>(set, {.portable = kernels::shifted_words_portable,
+                                                         .neon = FLASH_NEON(kernels::shifted_words_neon),
+                                                         .avx2 = FLASH_X86(kernels::shifted_words_avx2)}));
 }
 
 }  // namespace flash::lattice

@@ -73,6 +73,7 @@ CompositeRing::CompositeRing(const CompositeParameters& parameters, InstructionS
       kernels_(*choose_sibling<const kernels::CompositeKernels*>(
           set, {.portable = &kernels::kCompositeKernelsPortable,
                 .simd128 = FLASH_SIMD128(&kernels::kCompositeKernelsSimd128),
+                .neon = FLASH_NEON(&kernels::kCompositeKernelsNeon),
                 .avx2 = FLASH_X86(&kernels::kCompositeKernelsAvx2),
                 .avx512 = FLASH_X86(&kernels::kCompositeKernelsAvx512)})),
       moduli_(composite_moduli(parameters)),

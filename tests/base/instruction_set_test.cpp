@@ -11,8 +11,8 @@ TEST(InstructionSets, PortableIsAlwaysThereAndNamesRoundTrip) {
     const auto sets = supported_instruction_sets();
     ASSERT_FALSE(sets.empty());
     EXPECT_EQ(sets.front(), InstructionSet::kPortable);
-    for (InstructionSet set :
-         {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512, InstructionSet::kAmx})
+    for (InstructionSet set : {InstructionSet::kPortable, InstructionSet::kSimd128, InstructionSet::kNeon,
+                               InstructionSet::kAvx2, InstructionSet::kAvx512, InstructionSet::kAmx})
         EXPECT_EQ(parse_instruction_set(to_string(set)), set);
     EXPECT_FALSE(parse_instruction_set("sse9"));
 }

@@ -25,10 +25,12 @@ std::vector<std::uint8_t> take(Prng&& rng, std::size_t count) {
 
 void encrypt(InstructionSet set, kernels::AesKey key, std::uint64_t index, std::uint64_t block, std::uint8_t* out,
              std::size_t blocks) {
-    if (set == InstructionSet::kPortable) return kernels::aes256_ctr_portable(key, index, block, out, blocks);
+    if (set < InstructionSet::kAvx2) return kernels::aes256_ctr_portable(key, index, block, out, blocks);
+#if defined(__x86_64__)
     kernels::aes256_expand_avx2(key);
     if (set == InstructionSet::kAvx2) return kernels::aes256_ctr_avx2(key, index, block, out, blocks);
     kernels::aes256_ctr_avx512(key, index, block, out, blocks);
+#endif
 }
 
 TEST(AesCtr, KeyStreamOfTheStandard) {
@@ -61,15 +63,17 @@ TEST(AesCtr, BitslicedEqualsOpenSsl) {
         kernels::aes256_expand_bitsliced(key);
         kernels::aes256_ctr_bitsliced(key, index, block, out.data(), blocks);
         EXPECT_EQ(out, expected) << blocks;
+#if defined(__x86_64__)
         if (!supported(InstructionSet::kAvx2)) continue;
         kernels::AesKey other{};
         std::copy_n(key.bytes, 32, other.bytes);
         kernels::aes256_expand_avx2(other);
         EXPECT_TRUE(std::ranges::equal(key.bytes, other.bytes));
+#endif
     }
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // Two neighbouring round keys give the whole key, so none may stay behind. The kernels run in a thread whose stack is
 // ours to search.
 TEST(AesCtr, NoRoundKeyStaysOnTheStack) {

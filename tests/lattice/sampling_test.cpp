@@ -1,4 +1,5 @@
 #include "lattice/sampling.h"
+#include "base/siblings.h"
 
 #include <gtest/gtest.h>
 
@@ -120,12 +121,16 @@ TEST(Sampling, ExtremeRandomBitsGiveTheRightSamples) {
                                         1};
     while (words.size() % 33) words.push_back(words[words.size() * 7 % 11]);
     for (InstructionSet set : supported_instruction_sets()) {
-        const auto ternary = set >= InstructionSet::kAvx512 ? kernels::ternary_avx512
-                             : set >= InstructionSet::kAvx2 ? kernels::ternary_avx2
-                                                            : kernels::ternary_portable;
-        const auto error = set >= InstructionSet::kAvx512 ? kernels::error_avx512
-                           : set >= InstructionSet::kAvx2 ? kernels::error_avx2
-                                                          : kernels::error_portable;
+        const auto ternary =
+            choose_sibling<decltype(&kernels::ternary_portable)>(set, {.portable = kernels::ternary_portable,
+                                                                       .neon = FLASH_NEON(kernels::ternary_neon),
+                                                                       .avx2 = FLASH_X86(kernels::ternary_avx2),
+                                                                       .avx512 = FLASH_X86(kernels::ternary_avx512)});
+        const auto error =
+            choose_sibling<decltype(&kernels::error_portable)>(set, {.portable = kernels::error_portable,
+                                                                     .neon = FLASH_NEON(kernels::error_neon),
+                                                                     .avx2 = FLASH_X86(kernels::error_avx2),
+                                                                     .avx512 = FLASH_X86(kernels::error_avx512)});
         std::vector<std::int8_t> digits(4 * words.size()), errors(words.size());
         ternary(words.data(), digits.size(), digits.data());
         std::vector<std::uint8_t> bytes(kernels::kErrorBytes * words.size() + kernels::kSlack);

@@ -19,7 +19,8 @@ using BareLoop = double (*)(std::uint64_t rounds);
 constexpr BareLoop bare_loop(InstructionSet set) {
     switch (set) {
         case InstructionSet::kPortable:
-        case InstructionSet::kSimd128: return nullptr;
+        case InstructionSet::kSimd128:
+        case InstructionSet::kNeon: return nullptr;
         case InstructionSet::kAvx2: return bare_words_avx2;
         case InstructionSet::kAvx512: return bare_bytes_avx512;
         case InstructionSet::kAmx: return bare_bytes_amx;

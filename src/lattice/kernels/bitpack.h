@@ -15,6 +15,8 @@ void pack_portable(const std::uint32_t* in, std::size_t count, int bits, std::ui
 /// word.
 void pack_avx2(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out);
 void pack_avx2(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out);
+/// 16 to 32 bits.
+void pack_neon(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out);
 void pack_avx512(const std::uint64_t* in, std::size_t count, int bits, std::uint8_t* out);
 void pack_avx512(const std::uint32_t* in, std::size_t count, int bits, std::uint8_t* out);
 
@@ -25,6 +27,8 @@ void unpack_portable(const std::uint8_t* in, int bits, std::uint32_t* out, std::
 inline constexpr int kGatherBits = 57;
 void unpack_avx2(const std::uint8_t* in, int bits, std::uint64_t* out, std::size_t count);
 void unpack_avx2(const std::uint8_t* in, int bits, std::uint32_t* out, std::size_t count);
+void unpack_neon(const std::uint8_t* in, int bits, std::uint64_t* out, std::size_t count);
+void unpack_neon(const std::uint8_t* in, int bits, std::uint32_t* out, std::size_t count);
 void unpack_avx512(const std::uint8_t* in, int bits, std::uint64_t* out, std::size_t count);
 void unpack_avx512(const std::uint8_t* in, int bits, std::uint32_t* out, std::size_t count);
 

@@ -31,6 +31,8 @@ inline constexpr std::uint64_t kFloatNttLimit = std::uint64_t{1} << 50;
 
 void ntt_forward_avx2(std::uint64_t* x, const FloatNtt& tables);
 void ntt_inverse_avx2(std::uint64_t* x, const FloatNtt& tables);
+void ntt_forward_neon(std::uint64_t* x, const FloatNtt& tables);
+void ntt_inverse_neon(std::uint64_t* x, const FloatNtt& tables);
 
 /// For p < 2^50: residues as integers, of whose products by roots the quotients are estimated in doubles.
 struct EstimatedNtt {

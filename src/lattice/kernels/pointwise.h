@@ -31,6 +31,6 @@ struct Pointwise {
     bool (*all_below)(const std::uint64_t* x, std::uint64_t bound, std::size_t count);
 };
 
-extern const Pointwise kPointwisePortable, kPointwiseSimd128, kPointwiseAvx2, kPointwiseAvx512;
+extern const Pointwise kPointwisePortable, kPointwiseSimd128, kPointwiseNeon, kPointwiseAvx2, kPointwiseAvx512;
 
 }  // namespace flash::lattice::kernels

@@ -34,6 +34,7 @@ struct ResidueSums {
                              std::size_t terms, std::uint64_t* out, std::size_t count);
 };
 
-extern const ResidueSums kResidueSumsPortable, kResidueSumsSimd128, kResidueSumsAvx2, kResidueSumsAvx512;
+extern const ResidueSums kResidueSumsPortable, kResidueSumsSimd128, kResidueSumsNeon, kResidueSumsAvx2,
+    kResidueSumsAvx512;
 
 }  // namespace flash::lattice::kernels

@@ -13,6 +13,7 @@ inline constexpr std::size_t kSlack = 128;
 /// less one.
 void ternary_portable(const std::uint64_t* words, std::size_t count, std::int8_t* out);
 void ternary_avx2(const std::uint64_t* words, std::size_t count, std::int8_t* out);
+void ternary_neon(const std::uint64_t* words, std::size_t count, std::int8_t* out);
 void ternary_avx512(const std::uint64_t* words, std::size_t count, std::int8_t* out);
 
 /// One value from every six bytes, two little-endian numbers of 24 bits: the number of ones among the low 21 bits of
@@ -21,6 +22,7 @@ inline constexpr std::size_t kErrorBytes = 6;
 inline constexpr std::uint64_t kErrorMask = 0x001fffff001fffff;  // of the two numbers, as halves of a 64-bit word
 void error_portable(const std::uint8_t* bytes, std::size_t count, std::int8_t* out);
 void error_avx2(const std::uint8_t* bytes, std::size_t count, std::int8_t* out);
+void error_neon(const std::uint8_t* bytes, std::size_t count, std::int8_t* out);
 void error_avx512(const std::uint8_t* bytes, std::size_t count, std::int8_t* out);
 
 /// Candidate i is the little-endian number in bytes [i * width, (i + 1) * width), 1 <= width <= 8, less the bits

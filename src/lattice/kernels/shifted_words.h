@@ -24,6 +24,8 @@ using WordBlock = void (*)(std::span<const WordColumn> columns, std::size_t rows
 
 void shifted_words_portable(std::span<const WordColumn> columns, std::size_t rows,
                             std::span<const std::uint32_t> starts, std::uint32_t* const* out);
+void shifted_words_neon(std::span<const WordColumn> columns, std::size_t rows, std::span<const std::uint32_t> starts,
+                        std::uint32_t* const* out);
 void shifted_words_avx2(std::span<const WordColumn> columns, std::size_t rows, std::span<const std::uint32_t> starts,
                         std::uint32_t* const* out);
 

@@ -1,5 +1,7 @@
 #include "model/kernels/gemm.h"
 
+#include "base/siblings.h"
+
 namespace flash::model::kernels {
 
 void gemm_tile_portable(const double* a, const double* b, std::size_t depth, double* c, std::size_t stride) {
@@ -21,10 +23,12 @@ void gemm_tile_portable(const double* a, const double* b, std::size_t depth, dou
     }
 }
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2() { return supported(InstructionSet::kAvx2); }
 
 GemmTile gemm_tile() {
-    static const GemmTile chosen = has_avx2() ? gemm_tile_avx2 : gemm_tile_portable;
+    static const GemmTile chosen =
+        choose_sibling<GemmTile>(has_avx2() ? InstructionSet::kAvx2 : InstructionSet::kPortable,
+                                 {.portable = gemm_tile_portable, .avx2 = FLASH_X86(gemm_tile_avx2)});
     return chosen;
 }
 

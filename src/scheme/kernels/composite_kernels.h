@@ -33,7 +33,7 @@ struct CompositeKernels {
     bool (*words_below)(const std::uint32_t* words, std::uint32_t bound, std::size_t count);
 };
 
-extern const CompositeKernels kCompositeKernelsPortable, kCompositeKernelsSimd128, kCompositeKernelsAvx2,
-    kCompositeKernelsAvx512;
+extern const CompositeKernels kCompositeKernelsPortable, kCompositeKernelsSimd128, kCompositeKernelsNeon,
+    kCompositeKernelsAvx2, kCompositeKernelsAvx512;
 
 }  // namespace flash::scheme::kernels

@@ -20,6 +20,7 @@ void in_two_parts(InstructionSet set, std::size_t count, const F& f) {
     if (whole)
         f(*choose_sibling<const kernels::SquareShares*>(set, {.portable = &kernels::kSquareSharesPortable,
                                                               .simd128 = FLASH_SIMD128(&kernels::kSquareSharesSimd128),
+                                                              .neon = FLASH_NEON(&kernels::kSquareSharesNeon),
                                                               .avx2 = FLASH_X86(&kernels::kSquareSharesAvx2),
                                                               .avx512 = FLASH_X86(&kernels::kSquareSharesAvx512)}),
           0, whole);

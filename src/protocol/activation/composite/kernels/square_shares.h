@@ -18,6 +18,7 @@ struct SquareShares {
                                 std::size_t count);
 };
 
-extern const SquareShares kSquareSharesPortable, kSquareSharesSimd128, kSquareSharesAvx2, kSquareSharesAvx512;
+extern const SquareShares kSquareSharesPortable, kSquareSharesSimd128, kSquareSharesNeon, kSquareSharesAvx2,
+    kSquareSharesAvx512;
 
 }  // namespace flash::protocol::kernels
