@@ -71,7 +71,8 @@ struct Sources {
         right = _mm512_load_si512(skipped);
         for (int part = 0; part < kParts; ++part) {
             index[part] = _mm512_add_epi64(_mm512_load_si512(first), set1(static_cast<std::uint64_t>(part)));
-            left[part] = _mm512_sub_epi64(set1(static_cast<std::uint64_t>(part) * static_cast<std::uint64_t>(bits)), right);
+            left[part] =
+                _mm512_sub_epi64(set1(static_cast<std::uint64_t>(part) * static_cast<std::uint64_t>(bits)), right);
             // Values beyond the eighth do not exist: a shift by 64 or more gives zero.
             left[part] = _mm512_mask_mov_epi64(left[part], _mm512_cmpgt_epu64_mask(index[part], set1(7)), set1(64));
         }
