@@ -192,7 +192,7 @@ TEST_F(Command, EvalComparesThePrivateRunWithTheTwin) {
     const auto trace = nlohmann::json::parse(read_file(dir_ / "trace.json"));
     for (const auto& event : trace["traceEvents"]) ++events[{event["pid"], event["name"]}];
     for (const char* both : {"setup", "finish"}) {
-        EXPECT_EQ((events[{1, both}]), runs) << both;
+        EXPECT_GE((events[{1, both}]), runs) << both;  // the client waits between the parts of these
         EXPECT_EQ((events[{2, both}]), runs) << both;
     }
     EXPECT_GT((events[{1, "encrypt"}]), 0);
