@@ -255,7 +255,8 @@ private:
             shift.push_back(of.shift);
             out.x_scale.push_back(delta_[o]);
             if (!layer_.activation) continue;
-            const auto quarter = static_cast<double>(moduli[o] / 4);
+            const std::uint32_t whole_quarter = moduli[o] / 4;
+            const auto quarter = static_cast<double>(whole_quarter);
             if (layer_.quadratic())
                 out.kappa.push_back(bounded(of.kappa, quarter, "a linear coefficient of the activation"));
             out.offset.push_back(bounded(of.offset, quarter, "a constant of the activation"));
