@@ -40,7 +40,9 @@ void portable_hmac_sha256(std::span<const std::uint8_t> key, std::span<const std
     if (key.size() > pad.size()) {
         PortableSha256 digest;
         digest.add(key);
-        std::ranges::copy(digest.finish(), pad.begin());
+        std::array<std::uint8_t, 32> short_key = digest.finish();
+        std::ranges::copy(short_key, pad.begin());
+        wipe(short_key.data(), short_key.size());
     } else {
         std::ranges::copy(key, pad.begin());
     }
@@ -54,7 +56,10 @@ void portable_hmac_sha256(std::span<const std::uint8_t> key, std::span<const std
     outer.add(pad);
     outer.add(digest);
     wipe(digest.data(), digest.size());
-    std::ranges::copy(outer.finish(), out.begin());
+    // Keys are derived so: no copy of one stays on the stack. (Initialised by the call, so there is no other object.)
+    std::array<std::uint8_t, 32> code = outer.finish();
+    std::ranges::copy(code, out.begin());
+    wipe(code.data(), code.size());
 }
 
 }  // namespace flash
