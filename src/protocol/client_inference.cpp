@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/tasks.h"
 #include "lattice/bitpack.h"
@@ -162,6 +163,8 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
 void ClientInference::begin(std::span<const std::int32_t> input, std::uint32_t number) {
     require(input.size() == static_cast<std::size_t>(model_.architecture.input.size()), ErrorKind::kInvalidArgument,
             "the input has the wrong number of values");
+    // All randomness comes from the seed: a second inference with it would use keys and masks again.
+    require(!std::exchange(begun_, true), ErrorKind::kInternal, "an inference begins once");
     number_ = number;
     try {
         start(input);

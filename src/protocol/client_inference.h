@@ -96,6 +96,7 @@ private:
     std::unique_ptr<AnswerPreparer> preparer_;
     const Ahead ahead_;
     Stage stage_ = Stage::kStart;
+    bool begun_ = false;
     std::uint32_t number_ = 0;
     int layer_ = 0;
     std::uint32_t index_ = 0;  ///< of the expected message, in its layer
