@@ -11,7 +11,7 @@ PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "SECURIT
          "CHANGELOG.md": "changes.md", "train/README.md": "train.md"}
 CONTENTS = [("Flash", "index.md"),
             ("Tutorials", [("Command line", "tutorials/command-line.md"), ("Python", "tutorials/python.md"),
-                           ("C++", "tutorials/cpp.md")]),
+                           ("C++", "tutorials/cpp.md"), ("Web pages", "tutorials/web.md")]),
             ("Use", [("Commands", "commands.md"), ("Compiler", "compiler.md"), ("Planner", "planner.md"),
                      ("Operations", "operations.md"), ("Python", "python.md"), ("C++", "cpp.md"),
                      ("Web pages", "web.md")]),

@@ -1,6 +1,7 @@
 """Runs docs/tutorials: the commands and programs of each, in their order."""
 
 import re
+import shutil
 import unittest
 
 from runnable import BUILD, ROOT, Documents, blocks, only, run
@@ -36,8 +37,23 @@ class Tutorials(Documents):
         self.assertEqual(printed.count(": deer ("), 1, printed)
         self.assertIn("cancelled", printed)
 
+    def test_web(self):
+        for made in ("client/dist/index.js", "page/dist/index.html", "node_modules/jpeg-js/index.js"):
+            if not (ROOT / "web" / made).exists() or not shutil.which("node"):
+                self.skipTest("the web client is not built (scripts/build-web)")
+        text = (TUTORIALS / "web.md").read_text()
+        self.write(text, js="ask.mjs")
+        self.assertLessEqual(len(only(text, "js").strip().splitlines()), 13)
+        commands = self.after_the_build("".join(content for language, content in blocks(text) if language == "sh"))
+        first, rest = commands.split("\n", 1)
+        self.assertEqual(first, "./scripts/build-web")
+        printed = run(rest, self.folder)
+        self.assertRegex(printed, r"(?m)^https://127\.0\.0\.1:\d+/$")
+        for words in re.findall(r"^    (examples/.*)$", text, flags=re.M):
+            self.assertRegex(printed, rf"(?m)^{re.escape(words)} \d+ bytes up, \d+ down$")
+
     def test_every_tutorial_is_run(self):
-        self.assertEqual({path.stem for path in TUTORIALS.glob("*.md")}, {"command-line", "python", "cpp"})
+        self.assertEqual({path.stem for path in TUTORIALS.glob("*.md")}, {"command-line", "python", "cpp", "web"})
 
 
 if __name__ == "__main__":
