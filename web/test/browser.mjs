@@ -1,60 +1,28 @@
 // The page in Chromium, as a person uses it, against real servers over wss. Screenshots go to build/web.
-import { createHash, X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { classify, launch, memory, open, serveFiles, web } from './chromium.mjs';
 import { best, check, finish, nativeAnswers, pictures, root, serve } from './server.mjs';
 
 const flash = process.argv[2];
-const web = join(root, 'web/page/dist');
 const shots = join(root, 'build/web');
 mkdirSync(shots, { recursive: true });
 const server = await serve(flash, 'models/cifar10/cifar10.flash', '--web', web);
 const poor = await serve(flash, 'models/cifar10/cifar10.flash', '--web', web, '--inferences-per-minute', '1');
 
-/** Only the servers' own certificates are trusted, in place of an authority. */
-const keys = [server, poor].map(({ certificate }) => {
-  const key = new X509Certificate(readFileSync(certificate)).publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(key).digest('base64');
-});
-const profile = mkdtempSync(join(tmpdir(), 'flash-chromium-'));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, viewport: { width: 1200, height: 1100 },
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', `--ignore-certificate-errors-spki-list=${keys.join(',')}`,
-    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
-});
+const files = await serveFiles();
+const { browser, close } = await launch([server, poor]);
 const complaints = [];
-
-async function open(of) {
-  const page = await browser.newPage();
+browser.on('page', (page) => {
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
-  await page.goto(`https://127.0.0.1:${of.port}/`);
-  await page.waitForFunction(() => /^Connected/.test(document.getElementById('status').textContent), null, { timeout: 60_000 });
-  return page;
-}
-async function classify(page, file) {
-  if (file) await page.setInputFiles('#file', file);
-  await page.waitForSelector('#classify:enabled');
-  await page.evaluate(() => (document.getElementById('status').textContent = 'asked'));
-  await page.click('#classify');
-  await page.waitForFunction(() => / in [\d.]+ s: /.test(document.getElementById('status').textContent) ||
-    !document.getElementById('error').hidden, null, { timeout: 120_000 });
-  const error = await page.textContent('#error');
-  return {
-    error: (await page.isVisible('#error')) ? error : '',
-    name: await page.textContent('#classes li:first-child span').catch(() => ''),
-    seconds: Number(/ in ([\d.]+) s/.exec(await page.textContent('#status'))?.[1]),
-  };
-}
+});
 
 try {
   const classes = nativeAnswers(flash, server).map(best);
-  const page = await open(server);
+  const page = await open(browser, `https://127.0.0.1:${server.port}/`);
   await page.screenshot({ path: join(shots, 'connected.png') });
   const names = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
   for (const [i, file] of pictures.entries()) {
@@ -68,7 +36,7 @@ try {
   const heap = async () => {
     await session.send('HeapProfiler.collectGarbage');
     const { usedSize } = await session.send('Runtime.getHeapUsage');
-    return { module: Number(await page.getAttribute('#memory', 'data-bytes')), heap: usedSize };
+    return { module: await memory(page), heap: usedSize };
   };
   const before = await heap();
   for (let i = 0; i < 10; ++i) await classify(page);
@@ -76,6 +44,13 @@ try {
   check(after.module === before.module, `ten inferences more: the module keeps its ${after.module >> 20} MiB`);
   check(after.heap < before.heap + (2 << 20), `and the page its ${before.heap >> 10} KiB (${after.heap >> 10})`);
   check(after.module < 1 << 30, 'below 1 GiB');
+
+  const elsewhere = await open(browser, files.address, server);
+  for (const [i, file] of pictures.slice(0, 3).entries()) {
+    const { name, error } = await classify(elsewhere, file);
+    check(name === names[classes[i]] && !error, `the page from another web server has the same class: ${name} ${error}`);
+  }
+  await elsewhere.close();
 
   const kinds = await page.$$eval('#kinds tr', (rows) => rows.map((row) => row.cells[0].textContent));
   check(['client-hello', 'start', 'upload', 'product-response', 'finish'].every((kind) => kinds.includes(kind)) &&
@@ -121,7 +96,7 @@ try {
   await page.waitForSelector('#error:visible');
   check(/no picture/.test(await page.textContent('#error')), 'a file that is no picture is refused with a sentence');
 
-  const spent = await open(poor);
+  const spent = await open(browser, `https://127.0.0.1:${poor.port}/`);
   await classify(spent, pictures[0]);
   const second = await classify(spent);
   check(/minute/.test(second.error), `budget spent: ${second.error}`);
@@ -134,9 +109,9 @@ try {
   const unexpected = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION/.test(text));
   check(unexpected.length === 0, `complaints of the browser: ${unexpected.join('; ') || 'none'}`);
 } finally {
-  await browser.close();
+  await close();
+  files.stop();
   await server.stop();
   await poor.stop();
-  rmSync(profile, { recursive: true, force: true });
 }
 finish('the page in Chromium');

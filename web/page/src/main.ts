@@ -39,8 +39,16 @@ function fact(name: string, value: string, code = false): HTMLElement[] {
   return [term, text];
 }
 
+/** What was said of another picture, or by another server. */
+function forgetAnswer(): void {
+  element('classes').replaceChildren();
+  for (const id of ['doubt', 'memory']) element(id).hidden = true;
+}
+
 async function connect(): Promise<void> {
   complain(undefined);
+  forgetAnswer();
+  element('facts').hidden = true;
   client?.close();
   client = undefined;
   ready();
@@ -70,16 +78,23 @@ async function connect(): Promise<void> {
 }
 
 async function show(source: Blob): Promise<void> {
+  const before = picture;
+  picture = undefined;
+  ready();
   try {
     const bitmap = await createImageBitmap(source, { imageOrientation: 'none' });
     [preview.width, preview.height] = [bitmap.width, bitmap.height];
     preview.classList.toggle('small', bitmap.width < 100);
     preview.getContext('2d')!.drawImage(bitmap, 0, 0);
   } catch {
+    picture = before;
+    ready();
     complain(new FlashError('file', 'this is no picture that the browser can read'));
     return;
   }
   complain(undefined);
+  forgetAnswer();
+  if (client && !controller) say('Connected.');
   preview.setAttribute('aria-label', 'The picture, which stays here');
   element('hint').textContent = 'Another one:';
   picture = source;
@@ -89,8 +104,7 @@ async function show(source: Blob): Promise<void> {
 async function run(): Promise<void> {
   if (!client || !picture) return;
   complain(undefined);
-  element('doubt').hidden = true;
-  element('classes').replaceChildren();
+  forgetAnswer();
   controller = new AbortController();
   ready();
   progress.hidden = false;
@@ -111,6 +125,7 @@ async function run(): Promise<void> {
     note.textContent = `The client's memory: ${bytes(memory)}.`;
     note.hidden = false;
   } catch (error) {
+    view.end(false);
     say('There is no answer.');
     complain(error);
   } finally {
@@ -136,7 +151,7 @@ function answered(answer: Answer): void {
   const doubt = element('doubt');
   doubt.hidden = answer.unreliable === '';
   doubt.textContent = `The answer is unreliable: ${answer.unreliable}.`;
-  view.end(answer);
+  view.end(true);
 }
 
 async function camera(): Promise<void> {

@@ -1,5 +1,5 @@
 // What passes between client and server, as it does.
-import type { Answer, Frame, Model } from 'flash-client';
+import type { Frame, Model } from 'flash-client';
 
 const contents: Record<string, string> = {
   'client-hello': 'version, name of the model, token',
@@ -14,8 +14,9 @@ const shownFrames = 200;
 interface Row {
   up: number;
   down: number;
+  /** By the client's clock: from the first linear response to the last message. */
   began: number | undefined;
-  milliseconds: number;
+  ended: number;
   row: HTMLTableRowElement;
 }
 
@@ -26,6 +27,7 @@ export class ProtocolView {
   private sent = 0;
   private received = 0;
   private began = 0;
+  private ended: number | undefined;
   private readonly kinds = new Map<string, { frames: number; bytes: number }>();
   private readonly counts = new Uint32Array(256);
   private counted = 0;
@@ -39,6 +41,7 @@ export class ProtocolView {
     this.most = Math.max(1, ...model.layers.map((layer) => layer.up + layer.down));
     this.sent = this.received = this.reachedLayer = 0;
     this.began = performance.now();
+    this.ended = undefined;
     this.rows = model.layers.map((layer) => {
       const row = document.createElement('tr');
       row.className = 'waiting';
@@ -46,7 +49,7 @@ export class ProtocolView {
         '<td class="bars"><svg aria-hidden="true" preserveAspectRatio="none" viewBox="0 0 100 14">' +
         '<rect class="up" y="0" height="6"/><rect class="down" y="8" height="6"/></svg></td>';
       row.cells[0].textContent = `${layer.name || 'layer'} (${layer.output.join('x')})`;
-      return { up: 0, down: 0, began: undefined, milliseconds: 0, row };
+      return { up: 0, down: 0, began: undefined, ended: 0, row };
     });
     this.element('layers').replaceChildren(...this.rows.map(({ row }) => row));
     this.draw();
@@ -60,7 +63,8 @@ export class ProtocolView {
         frame.name === 'server-vectors' || frame.name === 'result-share' ? this.rows[frame.layer] : undefined;
       if (row) {
         row[sent ? 'up' : 'down'] += frame.bytes;
-        if (frame.name === 'linear-response') row.began ??= performance.now();
+        if (frame.name === 'linear-response') row.began ??= frame.time;
+        if (row.began !== undefined) row.ended = frame.time;
       }
       if (!sent) continue;
       const kind = this.kinds.get(frame.name) ?? { frames: 0, bytes: 0 };
@@ -77,17 +81,13 @@ export class ProtocolView {
     this.schedule();
   }
   reached(fraction: number): void {
-    const layer = Math.round(fraction * this.rows.length);
-    const now = performance.now();
-    for (let l = this.reachedLayer; l < layer; ++l) this.rows[l].milliseconds = now - (this.rows[l].began ?? now);
-    this.reachedLayer = Math.max(layer, this.reachedLayer);
+    this.reachedLayer = Math.max(Math.round(fraction * this.rows.length), this.reachedLayer);
     this.schedule();
   }
-  end(answer: Answer): void {
-    // The client's own measure: what it did for the layer, with waiting.
-    for (const step of answer.steps)
-      if (step.layer !== null && this.rows[step.layer]) this.rows[step.layer].began ??= 0;
-    this.reachedLayer = this.rows.length;
+  /** After an inference, with an answer or without. */
+  end(answered: boolean): void {
+    this.ended = performance.now();
+    if (answered) this.reachedLayer = this.rows.length;
     this.draw();
   }
 
@@ -101,11 +101,11 @@ export class ProtocolView {
   }
   private draw(): void {
     const count = (value: number) => value.toLocaleString('en');
-    this.rows.forEach(({ up, down, milliseconds, row }, layer) => {
+    this.rows.forEach(({ up, down, began, ended, row }, layer) => {
       row.className = layer < this.reachedLayer ? '' : layer === this.reachedLayer && up + down > 0 ? 'now' : 'waiting';
       row.cells[1].textContent = up ? count(up) : '';
       row.cells[2].textContent = down ? count(down) : '';
-      row.cells[3].textContent = layer < this.reachedLayer ? milliseconds.toFixed(0) : '';
+      row.cells[3].textContent = layer < this.reachedLayer && began !== undefined ? (ended - began).toFixed(0) : '';
       const [above, below] = row.querySelectorAll('rect');
       above.setAttribute('width', String((100 * up) / this.most));
       below.setAttribute('width', String((100 * down) / this.most));
@@ -115,7 +115,7 @@ export class ProtocolView {
     const [up, down, time] = totals.querySelectorAll('b');
     up.textContent = `${count(this.sent)} bytes`;
     down.textContent = `${count(this.received)} bytes`;
-    time.textContent = `${((performance.now() - this.began) / 1000).toFixed(2)} s`;
+    time.textContent = `${(((this.ended ?? performance.now()) - this.began) / 1000).toFixed(2)} s`;
 
     this.element('kinds').replaceChildren(...[...this.kinds].map(([name, { frames, bytes }]) =>
       row([name, count(frames), count(bytes), contents[name] ?? ''], ['', 'number', 'number', ''])));
