@@ -66,7 +66,7 @@ public:
     /// `input`: model().input.size() floats, CHW, normalised as prepare() does. A failed or cancelled inference is
     /// never repeated by itself: a repetition would tell a cheating server one bit. Error; kCancelled when `stop` was
     /// asked for.
-    Answer infer(std::span<const float> input, const Progress& progress = {}, std::stop_token stop = {});
+    Answer infer(std::span<const float> input, const Progress& progress = {}, const std::stop_token& stop = {});
     /// The same in a thread of its own; its Error is thrown by get(). The Client must outlive the future.
     std::future<Answer> infer_async(std::vector<float> input, Progress progress = {}, std::stop_token stop = {});
 

@@ -102,8 +102,8 @@ Client& Client::operator=(Client&&) noexcept = default;
 
 const ModelInfo& Client::model() const { return impl_->info(); }
 
-Answer Client::infer(std::span<const float> input, const Progress& progress, std::stop_token stop) {
-    return impl_->infer(input, progress, std::move(stop));
+Answer Client::infer(std::span<const float> input, const Progress& progress, const std::stop_token& stop) {
+    return impl_->infer(input, progress, stop);
 }
 
 std::future<Answer> Client::infer_async(std::vector<float> input, Progress progress, std::stop_token stop) {

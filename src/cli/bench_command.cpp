@@ -54,6 +54,8 @@ void add_network(CLI::App& bench) {
         ->check(count());
     sub->add_option("--link", command->links,
                     "Also over TLS with emulated links: none, lan, wan, or BANDWIDTH,RTT like 400M,40ms");
+    sub->add_flag("--guard", command->guard,
+                  "Each connection also with a server that guards its vectors (flash serve --guard)");
     sub->add_flag("--scaling", command->scaling,
                   "Also run the server alone, on recorded messages, on 1, 2, 4 ... cores");
     sub->add_option("--json", command->json, kJsonHelp)->check(not_empty());

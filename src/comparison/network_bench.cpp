@@ -19,11 +19,13 @@
 #include "comparison/plain_graph.h"
 #include "comparison/report.h"
 #include "compiler/compile.h"
+#include "lattice/product_choice.h"
 #include "model/file.h"
 #include "model/ranking.h"
 #include "model/twin.h"
 #include "planner/time_model.h"
 #include "planner/work.h"
+#include "protocol/activation/activation.h"
 #include "protocol/audit.h"
 #include "protocol/local_session.h"
 #include "protocol/prepared_model.h"
@@ -175,19 +177,29 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
     const int runs = std::max(command.runs, static_cast<int>(pictures.size())),
               link_runs = command.link_runs > 0 ? command.link_runs : runs;
     const planner::Rates rates = planner::measure_rates(planner::rated(architecture));
-    const std::vector<planner::LayerWork> work =
-        planner::planned_work(architecture, prepared.plan(), prepared.cost(), rates);
-    const auto predicted = [&](const Connection& connection) {
+    std::optional<protocol::PreparedModel> guarded;
+    if (command.guard)
+        guarded.emplace(model, std::function<void(double)>{}, std::nullopt, lattice::kTransformBudget,
+                        protocol::make_activation(architecture, true));
+    const auto predicted = [&](const protocol::PreparedModel& served, const Connection& connection) {
+        const std::vector<planner::LayerWork> work =
+            planner::planned_work(architecture, served.plan(), served.cost(), rates);
         return planner::predict(work, rates, {connection.link, connection.tls, result.threads, true}).seconds();
     };
     std::vector<std::unique_ptr<Track>> tracks;
     std::vector<int> track_runs;
-    Progress progress("inferences", static_cast<std::uint64_t>(2 * (runs + 1)) +
-                                        command.links.size() * static_cast<std::uint64_t>(link_runs + 1));
+    const auto total =
+        static_cast<std::uint64_t>(2 * (runs + 1)) + command.links.size() * static_cast<std::uint64_t>(link_runs + 1);
+    Progress progress("inferences", command.guard ? 2 * total : total);
     const auto add_track = [&](const std::string& name, const Connection& connection, int count) {
-        tracks.push_back(std::make_unique<Track>(name, connection, prepared, pictures, predicted(connection)));
-        track_runs.push_back(count);
-        progress.advance();
+        const auto add = [&](const std::string& said, const protocol::PreparedModel& served) {
+            tracks.push_back(
+                std::make_unique<Track>(said, connection, served, pictures, predicted(served, connection)));
+            track_runs.push_back(count);
+            progress.advance();
+        };
+        add(name, prepared);
+        if (guarded) add(name + ", guard", *guarded);
     };
     add_track("memory", {}, runs);
     add_track("tls", {true, {}}, runs);

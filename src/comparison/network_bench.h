@@ -79,6 +79,7 @@ struct NetworkCommand {
     int runs = 7;                    ///< at least one for each picture
     int link_runs = 0;               ///< over each emulated link; 0: as many
     std::vector<std::string> links;  ///< for transport::parse_link: also over TLS with these links emulated
+    bool guard = false;              ///< each connection also with a server that guards its vectors
     bool scaling = false;
     std::string json;
 };

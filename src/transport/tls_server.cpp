@@ -1,4 +1,3 @@
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -24,6 +23,7 @@
 #include "transport/tls.h"
 #include "transport/tls_channel.h"
 #include "transport/tls_identity.h"
+#include "transport/tls_server_context.h"
 #include "transport/visitors.h"
 
 namespace flash::transport {
@@ -32,48 +32,7 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr std::string_view kHttp = "http/1.1", kFrames = "flash/";
 constexpr std::chrono::seconds kHttpPatience{10};
-
-/// OpenSSL's callback: frames before HTTP, where there is any.
-template <bool kWithHttp>
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
-                    void*) {
-    std::string_view offers(reinterpret_cast<const char*>(in), in_size), http;
-    while (!offers.empty()) {
-        const std::size_t size = static_cast<unsigned char>(offers.front());
-        const std::string_view offer = offers.substr(1, size);
-        if (offer.starts_with(kFrames) || (kWithHttp && offer == kHttp && http.empty())) {
-            *out = reinterpret_cast<const unsigned char*>(offer.data());
-            *out_size = static_cast<unsigned char>(offer.size());
-            if (offer.starts_with(kFrames)) return SSL_TLSEXT_ERR_OK;
-            http = offer;
-        }
-        offers.remove_prefix(std::min(size + 1, offers.size()));
-    }
-    return http.empty() ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
-}
-
-/// Without one, a client goes on. What it may make the server check is bounded: 16 KiB of certificates, four deep.
-void ask_for_certificates(asio::ssl::context& context, const std::filesystem::path& authorities) {
-    asio::error_code code;
-    context.load_verify_file(authorities.string(), code);
-    STACK_OF(X509_NAME)* names = code ? nullptr : SSL_load_client_CA_file(authorities.c_str());
-    ERR_clear_error();
-    if (names == nullptr) throw Error(ErrorKind::kFile, "cannot read certificates from " + authorities.string());
-    SSL_CTX* raw = context.native_handle();
-    SSL_CTX_set_client_CA_list(raw, names);
-    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_verify_depth(raw, 4);
-    SSL_CTX_set_max_cert_list(raw, 16 << 10);
-}
-
-bool speaks_http(TlsConnection& connection) {
-    const unsigned char* chosen = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(connection.stream().native_handle(), &chosen, &size);
-    return std::string_view(reinterpret_cast<const char*>(chosen), size) == kHttp;
-}
 
 tcp::endpoint endpoint_of(const sockaddr_storage& remote) {
     tcp::endpoint endpoint;
@@ -113,7 +72,6 @@ private:
 
     using ContextPtr = std::shared_ptr<asio::ssl::context>;
 
-    ContextPtr make_context(const Identity& identity) const;
     ContextPtr context() const {
         const std::lock_guard lock(mutex_);
         return context_;
@@ -206,25 +164,11 @@ TlsServer::Impl::Impl(ServerOptions options, Host host, bool place_first)
 }
 
 void TlsServer::Impl::replace_identity(const Identity& identity) {
-    ContextPtr context = make_context(identity);
+    ContextPtr context = make_server_context(identity, options_.http != nullptr, options_.client_ca);
     std::string fingerprint = transport::fingerprint(identity);
     const std::lock_guard lock(mutex_);
     context_ = std::move(context);
     fingerprint_ = std::move(fingerprint);
-}
-
-TlsServer::Impl::ContextPtr TlsServer::Impl::make_context(const Identity& identity) const {
-    auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tlsv13_server);
-    SSL_CTX* context = made->native_handle();
-    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(context, 0);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_max_early_data(context, 0);
-    SSL_CTX_set_alpn_select_cb(context, options_.http ? choose_protocol<true> : choose_protocol<false>, nullptr);
-    use_identity(*made, identity, "the server's");
-    if (options_.client_ca) ask_for_certificates(*made, *options_.client_ca);
-    return made;
 }
 
 void TlsServer::Impl::run_io() {
@@ -359,7 +303,7 @@ void TlsServer::Impl::on_handshake(const ConnectionPtr& connection, const Visito
     visitors_.end_handshake(visitor);
     const CheckedCertificate shown = checked_certificate(connection->stream().native_handle());
     const Peer peer{visitor->name, visitor->group, shown.name, shown.end};
-    if (speaks_http(*connection)) {
+    if (speaks_http(connection->stream().native_handle())) {
         // The upgrade is the connection's own work: it lives as long as the socket waits for something.
         const auto upgrade = [this, connection, peer, visitor] {
             connection->speak_web_socket();

@@ -25,6 +25,7 @@
 #include "packing/upload_bits.h"
 #include "protocol/local_session.h"
 #include "protocol/message_types.h"
+#include "support/random_model.h"
 
 namespace flash::comparison {
 
@@ -250,6 +251,22 @@ TEST(NetworkBench, Report) {
     EXPECT_EQ(json["pictures"][0]["runs"], 3);
     EXPECT_EQ(json["pictures"][2]["runs"], 2);
     for (const auto& picture : json["pictures"]) EXPECT_LE(picture["largest_logit_difference"], picture["logit_bound"]);
+}
+
+TEST(NetworkBench, AGuardStandsBesideEachConnection) {
+    NetworkCommand command;
+    command.runs = command.inputs = 1;
+    command.links = {"1G,1ms"};
+    command.guard = true;
+    // Layers of activations that share a chunk of vectors, if nobody guards them.
+    const NetworkResult result = measure_network(flash::testing::random_model(11), command);
+    ASSERT_EQ(result.connections.size(), 6u);
+    for (std::size_t i = 0; i < result.connections.size(); i += 2) {
+        const ConnectionResult &without = result.connections[i], &with = result.connections[i + 1];
+        EXPECT_EQ(with.name, without.name + ", guard");
+        EXPECT_GT(with.bytes_down, without.bytes_down);
+        EXPECT_TRUE(result.correct(with));
+    }
 }
 
 TEST(NetworkBench, WrongLogitsAreNoticed) {

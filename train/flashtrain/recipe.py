@@ -54,6 +54,7 @@ class Recipe:
     channel_scale: bool = False   # learnable a u^2 + b u per channel
 
     linear_tail: float = 2.0      # |u| beyond which the square is a straight line in training; 0: nowhere
+    linear_tail_start: float = 0.0  # the same at the start, from where it grows to linear_tail: for weights that know sine; 0: linear_tail throughout
     linear_tail_end: float = 6.0  # the same from freeze_norm on: what is far out has to be seen as it is
 
     # Range penalty
@@ -109,6 +110,14 @@ class Recipe:
             return [_ramp(progress, start, end)] * layers
         span = (end - start) / layers
         return [_ramp(progress, start + i * span, start + (i + 1) * span) for i in range(layers)]
+
+    def tail_at(self, progress: float) -> float:
+        """Where the square becomes a straight line in training: by equal factors from linear_tail_start to linear_tail, then at linear_tail_end."""
+        if progress >= self.freeze_norm:
+            return self.linear_tail_end
+        if not self.linear_tail_start or not self.linear_tail:
+            return self.linear_tail
+        return self.linear_tail_start * (self.linear_tail / self.linear_tail_start) ** (progress / self.freeze_norm)
 
     def penalty_at(self, progress: float) -> tuple[float, int]:
         """Weight and exponent of the range penalty: both grow. Only the square has ranges."""

@@ -228,7 +228,7 @@ class Trainer:
         for model in self.replicas.models:
             set_alpha(model, alphas)
             set_penalty(model, recipe.range_reach if weight else None, exponent)
-            set_tail(model, recipe.linear_tail if now < recipe.freeze_norm else recipe.linear_tail_end)
+            set_tail(model, recipe.tail_at(now))
         if now >= recipe.freeze_norm:
             self._freeze()
         if now >= recipe.quantise and not self.quantised:
