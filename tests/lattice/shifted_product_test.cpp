@@ -391,7 +391,8 @@ TEST(ShiftedBytesAmx, KernelOnEmulatedTilesAgreesWithDefinition) {
                                             lanes[column / 4 * group_stride + static_cast<std::size_t>(b) * kLanes +
                                                   static_cast<std::size_t>(offsets[s]) + starts[t] + i];
                                         const int byte = static_cast<int>(lane >> (8 * (column % 4)) & 255);
-                                        const int weight = weights[((r / 16 * kSteps + s) * 16 + r % 16) * 64 + column];
+                                        const std::int8_t weight =
+                                            weights[((r / 16 * kSteps + s) * 16 + r % 16) * 64 + column];
                                         sum += static_cast<std::uint32_t>(byte * weight) << (8 * (4 - bytes + b));
                                     }
                             expected[(r * tiles + t) * 16 + i] += multiplier * sum;

@@ -60,6 +60,8 @@ protected:
         fs::remove_all(folder_);
     }
     static model::Model source(std::uint64_t seed = 11) { return testing::random_model(seed); }
+    /// As whoever serves this model does.
+    void write_cache(std::uint64_t seed = 11) const { const PreparedModel model(source(seed), {}, path_); }
     void store(std::span<const std::uint8_t> bytes) {
         std::ofstream out(path_, std::ios::binary | std::ios::trunc);
         out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -96,7 +98,7 @@ TEST_F(PreparedCache, RoundTrip) {
 }
 
 TEST_F(PreparedCache, AnInferenceFromTheCacheIsExact) {
-    PreparedModel(source(), {}, path_);
+    write_cache();
     const PreparedModel model(source(), {}, path_);
     ASSERT_TRUE(model.cache().used);
     const PreparedModel plain(source());
@@ -108,7 +110,7 @@ TEST_F(PreparedCache, AnInferenceFromTheCacheIsExact) {
 TEST_F(PreparedCache, EveryKindOfDamageIsNoticedAndMended) {
     const PreparedModel plain(source());
     const CacheLayout layout = layout_of(plain);
-    PreparedModel(source(), {}, path_);
+    write_cache();
     const Bytes good = stored();
     const auto problem = [&](const Bytes& bytes) {
         const CacheReading reading = parse_cache(bytes, layout);
@@ -169,7 +171,7 @@ TEST_F(PreparedCache, EveryKindOfDamageIsNoticedAndMended) {
 TEST_F(PreparedCache, EachFieldOfTheHeaderCounts) {
     const PreparedModel plain(source());
     const CacheLayout layout = layout_of(plain);
-    PreparedModel(source(), {}, path_);
+    write_cache();
     const Bytes good = stored();
     const auto problem_at = [&](std::size_t at, std::uint8_t value) {
         Bytes bad = good;
@@ -233,7 +235,7 @@ TEST_F(PreparedCache, TheLayoutDependsOnModelPlanAndShifts) {
 }
 
 TEST_F(PreparedCache, AnotherModelsCacheIsReplaced) {
-    PreparedModel(source(12), {}, path_);
+    write_cache(12);
     const Bytes other = stored();
     // The same architecture with other weights: every size is right.
     model::Model changed = source();
@@ -254,10 +256,10 @@ TEST_F(PreparedCache, ReadableByItsOwnerOnly) {
     const mode_t mask = ::umask(0);
     store(Bytes{});
     fs::permissions(path_, fs::perms::all);
-    PreparedModel(source(), {}, path_);
+    write_cache();
     EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
     fs::remove(path_);
-    PreparedModel(source(), {}, path_);
+    write_cache();
     EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
     ::umask(mask);
 }
@@ -310,7 +312,7 @@ TEST_F(PreparedCache, AFolderThatCannotBeWritten) {
 }
 
 TEST_F(PreparedCache, ADiskThatFillsUp) {
-    PreparedModel(source(12), {}, path_);
+    write_cache(12);
     const Bytes before = stored();
     // A limit on the size of files fails the same write() that a full disk does.
     rlimit limit{};

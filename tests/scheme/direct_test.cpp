@@ -352,7 +352,7 @@ TEST_P(Direct, WrongSizesAreRefused) {
     EXPECT_THROW(public_key.mask(right, inside, one, two, rng), Error);
     EXPECT_THROW(public_key.mask(wrong, inside, one, one, rng), Error);
     try {
-        DirectPublicKey(publics, ring, wrong);
+        const DirectPublicKey refused(publics, ring, wrong);
         FAIL();
     } catch (const Error& error) {
         EXPECT_EQ(error.kind(), ErrorKind::kProtocol);

@@ -5,12 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cinttypes>
+#include <charconv>
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 #include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -50,10 +51,13 @@ inline std::size_t scan(const Needle& needle) {
     std::ifstream maps("/proc/self/maps");
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
     for (std::string line; std::getline(maps, line);) {
+        // "BEGIN-END rw-p ..."
         std::uint64_t begin = 0, end = 0;
-        char mode[5] = {};
-        if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, mode) == 3 && mode[0] == 'r' &&
-            mode[1] == 'w')
+        const char* const last = line.data() + line.size();
+        const auto first = std::from_chars(line.data(), last, begin, 16);
+        if (first.ec != std::errc() || first.ptr == last) continue;
+        const auto second = std::from_chars(first.ptr + 1, last, end, 16);
+        if (second.ec == std::errc() && std::string_view(second.ptr, last).starts_with(" rw"))
             ranges.emplace_back(begin, end);
     }
     // One static buffer that is cleared after each use: it must not become a place where the secret is found.

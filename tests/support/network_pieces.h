@@ -51,11 +51,11 @@ protected:
         std::size_t count = 1;
         for (I d : dims) count *= static_cast<std::size_t>(d);
         Values w(count);
-        const double scale = 1 / std::sqrt(static_cast<double>(count / outputs));
+        const std::size_t per = count / outputs;
+        const double scale = 1 / std::sqrt(static_cast<double>(per));
         for (double& value : w) value = scale * normal();
         if (outputs > 1 && chance(4)) {  // an all-zero filter
-            const std::size_t dead = static_cast<std::size_t>(range(0, static_cast<int>(outputs) - 1)),
-                              per = count / outputs;
+            const std::size_t dead = static_cast<std::size_t>(range(0, static_cast<int>(outputs) - 1));
             std::fill_n(w.begin() + static_cast<std::ptrdiff_t>(dead * per), per, 0.0);
         }
         return writer_.floats(dims, w, !chance(3));

@@ -42,6 +42,11 @@ class RecipeTest(Seeded):
         self.assertLessEqual(cost["activation_values"], 100_000)
         self.assertGreater(cost["multiply_adds"], 50_000_000)
 
+    def test_the_tail_moves_out_by_equal_factors(self) -> None:
+        recipe = Recipe(epochs=2, linear_tail_start=1.0, linear_tail=4.0, linear_tail_end=5.0, freeze_norm=0.8)
+        self.assertEqual([recipe.tail_at(at) for at in (0.0, 0.4, 0.8, 1.0)], [1.0, 2.0, 5.0, 5.0])
+        self.assertEqual(dataclasses.replace(recipe, linear_tail_start=0.0).tail_at(0.1), 4.0)
+
 
 if __name__ == "__main__":
     unittest.main()
