@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "echo_server.h"
@@ -142,6 +144,9 @@ TEST(Doors, FullOfHandshakesTheOldestGivesWay) {
         honest->send(message(some_type::kStart, 1));
         EXPECT_EQ(honest->receive(some_type::kStart).payload.size(), 1u);
         honest->send(message(some_type::kFinish, 0));
+        // There is one place, and the next client must find it free.
+        for (int wait = 0; wait < 3000 && server.server().sessions() > 0; ++wait)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
 
