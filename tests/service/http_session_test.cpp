@@ -53,6 +53,22 @@ TEST(HttpSession, TakesAnySplitAndSeveralAtOnce) {
     EXPECT_THAT(answers, HasSubstr("404 Not Found"));
 }
 
+TEST(HttpSession, BeginsWithNoBodyInPieces) {
+    const std::string rest = " / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (const std::string body : {"1\r\nx\r\n0\r\n\r\n", "0\r\n\r\n", "", "0\r\nHost: \r\r\nx\r\n\r\n", "0\r"}) {
+        for (const auto& [method, status] : {std::pair{"GET", "HTTP/1.1 400"}, std::pair{"POST", "HTTP/1.1 405"}}) {
+            HttpSession whole(site), pieces(site);
+            EXPECT_THAT(give(whole, method + rest + body), StartsWith(status)) << body;
+            EXPECT_TRUE(whole.finished());
+            std::string answers;
+            for (const char c : method + rest + body)
+                if (!pieces.finished()) answers += give(pieces, std::string(1, c));
+            EXPECT_THAT(answers, StartsWith(status)) << body;
+            EXPECT_TRUE(pieces.finished());
+        }
+    }
+}
+
 TEST(HttpSession, HoldsOneAnswerAtATime) {
     int asked = 0;
     HttpSession session([&](const HttpRequest&) {
