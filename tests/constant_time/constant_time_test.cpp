@@ -13,7 +13,7 @@ namespace {
 /// Of each operation: FLASH_CONSTANT_TIME_SECONDS, or little.
 double seconds() {
     const char* const asked = std::getenv("FLASH_CONSTANT_TIME_SECONDS");
-    return asked ? std::atof(asked) : 0.1;
+    return asked ? std::strtod(asked, nullptr) : 0.1;
 }
 
 /// A machine that is busy with something else shows differences now and then; work that leaks shows them always.
