@@ -229,8 +229,8 @@ private:
 
     void quantise_activation(LayerWeights& out, std::vector<double>& shift, std::vector<double>& excess,
                              const std::vector<double>& correction) const {
-        const auto quarter = modulus_ / 4;
-        const double most_bias = 2 * static_cast<double>(quarter);
+        const auto bias_quarter = modulus_ / 4;
+        const double most_bias = 2 * static_cast<double>(bias_quarter);
         std::vector<std::uint32_t> moduli;  // of what the layer activates
         if (layer_.activation) moduli = architecture_.channel_moduli(static_cast<int>(index_) + 1);
         const double steps = modulus_ / std::ldexp(1.0, m_);  // accumulator units per unit of X
