@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "base/cores.h"
+
 namespace flash {
 
 namespace {
@@ -28,6 +30,7 @@ void keep_freed_memory() {
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TOP_PAD, 4 << 20);
+    mallopt(M_ARENA_MAX, std::max(2, available_cores()));
 #endif
 }
 

@@ -8,6 +8,9 @@ namespace flash {
 /// Lets the C library keep freed memory for the next allocation. An inference allocates and frees the same megabytes
 /// for every layer; given back each time, they cost a page fault for every 4 KiB on the way in. (Secrets are
 /// overwritten before they are freed, whatever happens to the pages.)
+///
+/// Threads share an arena for each core, where the library would take eight: each arena keeps as much as the sessions
+/// needed that ever met in it, so with many arenas a busy server's memory creeps up for hours.
 void keep_freed_memory();
 
 /// Gives back what the C library keeps although nothing is allocated there: after work that will not come again.

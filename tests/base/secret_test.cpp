@@ -1,9 +1,11 @@
 #include "base/secret.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <new>
 #include <span>
 #include <type_traits>
@@ -18,10 +20,13 @@ thread_local const void* watched = nullptr;
 thread_local std::size_t watched_bytes = 0;
 thread_local bool freed = false, was_zero = false;
 
-void observe(const void* p) {
-    if (p == nullptr || p != watched) return;
+/// `p` is about to be freed; aligned arrays start a little behind their block.
+void observe(void* p) {
+    if (p == nullptr || watched == nullptr) return;
+    const unsigned char* const bytes = static_cast<const unsigned char*>(watched);
+    const unsigned char* const block = static_cast<const unsigned char*>(p);
+    if (std::less<>()(bytes, block) || !std::less<>()(bytes, block + malloc_usable_size(p))) return;
     freed = true;
-    const unsigned char* bytes = static_cast<const unsigned char*>(p);
     was_zero = std::all_of(bytes, bytes + watched_bytes, [](unsigned char b) { return b == 0; });
     watched = nullptr;
 }
