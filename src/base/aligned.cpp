@@ -6,6 +6,12 @@
 
 namespace flash {
 
+namespace {
+
+constexpr std::size_t kMostBytes = std::numeric_limits<std::size_t>::max() / 4;  // sums below do not wrap
+
+}  // namespace
+
 #if defined(__has_feature)
 #define FLASH_FEATURE(name) __has_feature(name)
 #else
@@ -14,8 +20,12 @@ namespace flash {
 
 #if defined(__SANITIZE_ADDRESS__) || FLASH_FEATURE(address_sanitizer)
 
-// Blocks of exactly the size that was asked for: a sanitizer then sees every access behind their end.
-void* allocate_at_cache_line(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{kCacheLine}); }
+// Blocks of exactly the size that was asked for: a sanitizer then sees every access behind their end. (It ends the
+// program where a size is beyond all bounds.)
+void* allocate_at_cache_line(std::size_t bytes) {
+    if (bytes > kMostBytes) throw std::bad_alloc();
+    return ::operator new (bytes, std::align_val_t{kCacheLine});
+}
 void free_at_cache_line(void* p) noexcept { ::operator delete (p, std::align_val_t{kCacheLine}); }
 
 #else
@@ -36,7 +46,7 @@ std::size_t block_size(std::size_t bytes) {
 static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= sizeof(void*));
 
 void* allocate_at_cache_line(std::size_t bytes) {
-    if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
+    if (bytes > kMostBytes) throw std::bad_alloc();
     // The block's own address stands before the cache line: operator new aligns to that much at least, so at most
     // kCacheLine bytes are skipped and never fewer than a pointer takes.
     std::byte* const block = static_cast<std::byte*>(::operator new(block_size(bytes) + kCacheLine));
