@@ -10,7 +10,7 @@ namespace flash {
 /// overwritten before they are freed, whatever happens to the pages.)
 ///
 /// Threads share an arena for each core, where the library would take eight: each arena keeps as much as the sessions
-/// needed that ever met in it, so with many arenas a busy server's memory creeps up for hours.
+/// needed that ever met in it, so with many arenas a busy server's memory creeps up.
 void keep_freed_memory();
 
 /// Gives back what the C library keeps although nothing is allocated there: after work that will not come again.
