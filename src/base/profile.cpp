@@ -1,6 +1,8 @@
 #include "base/profile.h"
 
-#if !defined(__EMSCRIPTEN__)
+#if defined(__EMSCRIPTEN__)
+#include <pthread.h>
+#else
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -17,7 +19,7 @@ namespace {
 
 std::uint64_t this_thread() {
 #if defined(__EMSCRIPTEN__)
-    return 0;  // a page has one
+    return static_cast<std::uint64_t>(pthread_self());  // the same one throughout where a page has no others
 #else
     thread_local const auto id = static_cast<std::uint64_t>(::syscall(SYS_gettid));
     return id;

@@ -1,5 +1,6 @@
-// Work that may be done in parallel. With oneTBB; or, where FLASH_SERIAL_TASKS is set (a page without threads), at once
-// by the caller. Both do the same work, so nothing may depend on which core or in which order.
+// Work that may be done in parallel. With oneTBB; or in a web page, which has none, by a pool of threads
+// (FLASH_POOL_TASKS), or at once by the caller (FLASH_SERIAL_TASKS). All do the same work, so nothing may depend on
+// which core or in which order.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,9 @@
 #include <exception>
 #include <utility>
 
-#if !defined(FLASH_SERIAL_TASKS)
+#if defined(FLASH_POOL_TASKS)
+#include "base/task_pool.h"
+#elif !defined(FLASH_SERIAL_TASKS)
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
@@ -50,6 +53,33 @@ void in_background(const Body& body) {
     body();
 }
 
+inline std::size_t tasks_at_once() { return 1; }
+
+#elif defined(FLASH_POOL_TASKS)
+
+class TaskGroup : public TaskPool::Group {
+public:
+    TaskGroup() : Group(shared_task_pool()) {}
+};
+
+template <class Index, class Body>
+void parallel_for(Index begin, Index end, Index together, const Body& body) {
+    TaskGroup group;
+    while (begin < end) {
+        const Index next = begin + std::min<Index>(together, end - begin);
+        group.run([&body, begin, next] { body(begin, next); });
+        begin = next;
+    }
+    group.wait();
+}
+
+template <class Body>
+void in_background(const Body& body) {
+    body();
+}
+
+inline std::size_t tasks_at_once() { return shared_task_pool().threads() + 1; }
+
 #else
 
 /// Tasks that may begin others of the same group.
@@ -81,6 +111,9 @@ void in_background(const Body& body) {
     tbb::task_arena arena(tbb::task_arena::automatic, 1, tbb::task_arena::priority::low);
     arena.execute(body);
 }
+
+/// Tasks that make progress at the same time.
+inline std::size_t tasks_at_once() { return static_cast<std::size_t>(tbb::this_task_arena::max_concurrency()); }
 
 #endif
 

@@ -75,6 +75,12 @@ public:
         tasks_.wait();
         sender_.finish();
     }
+    /// Until the tasks that are under way are done. False: there were none.
+    bool catch_up() {
+        if (open_tasks_ == 0) return false;
+        tasks_.wait();
+        return true;
+    }
     /// Ends what was begun; rethrows what went wrong in a task, if anything did.
     void abandon() {
         tasks_.cancel();
@@ -103,9 +109,11 @@ private:
     /// A task that fails ends the inference at once: the thread that receives may be waiting for what will never come.
     template <class Task>
     void run(Task task) {
+        ++open_tasks_;
         tasks_.run([this, task = std::move(task)] {
             try {
                 task();
+                --open_tasks_;
             } catch (...) {
                 failed(failure_sentence(Party::kClient));
                 throw;
@@ -131,6 +139,7 @@ private:
     std::size_t shared_ = 0;  // chunks whose vectors came with a layer before: none or the first
     std::size_t taken_ = 0;   // messages of vectors that were asked for
     std::atomic<std::size_t> answered_ = 0;
+    std::atomic<std::size_t> open_tasks_ = 0;  // begun or waiting, and not failed
     std::mutex failure_mutex_;
     std::exception_ptr failure_;  // of a task, the first one
     TaskGroup tasks_;
@@ -229,6 +238,8 @@ void ClientInference::receive() {
 bool ClientInference::step() {
     if (ahead_ != Ahead::kSteps || stage_ == Stage::kDone) return false;
     try {
+        // What the tasks send has to leave before this waits for what the server sends next.
+        if (work_ && work_->catch_up()) return true;
         return (preparer_ && preparer_->step()) || (uploads_ && uploads_->step());
     } catch (...) {
         fail();

@@ -42,7 +42,7 @@ class ClientInference {
 public:
     /// seed: the only randomness of this inference; from SecretSeed::generate() except in tests. profile: an empty one
     /// of the client's, which gets the spans of this inference. With Ahead::kSteps, it starts no thread, and all is
-    /// done in begin(), receive() and step(); the channel must then never block in send().
+    /// done in begin(), receive() and step(), by tasks; the channel must then never block in send().
     ClientInference(const ClientModel& model, transport::Channel& channel, SecretSeed seed, ShareProbe* probe = nullptr,
                     Profile* profile = nullptr, Ahead ahead = Ahead::kThreads);
     ~ClientInference();
@@ -57,7 +57,8 @@ public:
     std::optional<ExpectedMessage> expected() const;
     /// Takes what is expected from the channel and does what can be done with it.
     void receive();
-    /// While nothing has come: prepares the next answer or upload. False: there is nothing to prepare, or no room.
+    /// While nothing has come: ends what receive() has begun, or prepares the next answers or uploads. False: there is
+    /// nothing to end or to prepare, or no room.
     bool step();
     int layers_done() const { return layer_; }
     /// Once nothing is expected any more.

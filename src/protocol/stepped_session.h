@@ -35,8 +35,8 @@ public:
 
     /// Begins an inference on a normalised float picture (CHW); in state kReady.
     void begin(std::span<const float> picture);
-    /// Works on one message that is there, or prepares one thing ahead. False: nothing is to be done before the
-    /// server's next bytes. Throws Error; the state is then kFailed, and what is to be sent tells the server.
+    /// Works on one message that is there, or prepares things ahead, one a core. False: nothing is to be done before
+    /// the server's next bytes. Throws Error; the state is then kFailed, and what is to be sent tells the server.
     bool step();
     /// Layers that the inference is through with.
     int layers_done() const;

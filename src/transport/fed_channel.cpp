@@ -11,11 +11,14 @@ FedChannel::FedChannel(std::string peer, const Limits& limits)
       inbox_(peer_, limits) {}
 
 void FedChannel::feed(std::span<const std::uint8_t> bytes) {
-    if (closed_) return;
+    if (closed()) return;
     try {
         decoder_.feed(bytes, [this](Message message) {
-            ++traffic_.messages_received;
-            traffic_.bytes_received += frame_bytes(message);
+            {
+                const std::lock_guard lock(mutex_);
+                ++traffic_.messages_received;
+                traffic_.bytes_received += frame_bytes(message);
+            }
             inbox_.push(std::move(message));
         });
     } catch (const Error& error) {
@@ -29,7 +32,10 @@ void FedChannel::end() {
                (decoder_.in_frame() ? " closed the connection in the middle of a message" : " closed the connection"));
 }
 
-std::vector<std::uint8_t> FedChannel::take_outgoing() { return std::exchange(outgoing_, {}); }
+std::vector<std::uint8_t> FedChannel::take_outgoing() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(outgoing_, {});
+}
 
 void FedChannel::put(const Message& message) {
     ++traffic_.messages_sent;
@@ -42,6 +48,7 @@ void FedChannel::put(const Message& message) {
 void FedChannel::send(Message message) {
     require(message.payload.size() <= limits_.max_payload, ErrorKind::kInternal,
             "this side tried to send a message over its own size limit");
+    const std::lock_guard lock(mutex_);
     if (const std::optional<Error> broken = inbox_.error()) throw Error(*broken);
     put(message);
 }
@@ -58,6 +65,7 @@ void FedChannel::set_limits(const Limits& limits) {
 
 void FedChannel::fail(const std::string& sentence) noexcept {
     try {
+        const std::lock_guard lock(mutex_);
         if (!closed_ && !inbox_.error()) put(make_error(sentence));
     } catch (...) {
         // No memory for the sentence: the peer sees the end of the connection.
@@ -66,7 +74,10 @@ void FedChannel::fail(const std::string& sentence) noexcept {
 }
 
 void FedChannel::close() noexcept {
-    closed_ = true;
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+    }
     try {
         inbox_.fail(ErrorKind::kNetwork, "this side has closed the connection");
     } catch (...) {

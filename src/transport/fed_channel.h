@@ -1,7 +1,8 @@
 // A channel whose bytes somebody else moves, as a web page has to: what arrives is fed in, what is to be sent is taken
-// out, and nothing waits. For one thread.
+// out, and nothing waits. Any thread may send and fail it; the rest is for one.
 #pragma once
 
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,25 +28,33 @@ public:
     /// Frames that are to be sent, in order.
     std::vector<std::uint8_t> take_outgoing();
     /// Nothing is to be sent any more, and nothing that arrives counts.
-    bool closed() const { return closed_; }
+    bool closed() const {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
 
     void send(Message message) override;
     /// Error(kTimeout) where no such message is there: nothing can come while this waits.
     Message receive(MessageType type) override;
     Message receive_any(std::chrono::milliseconds wait) override;
     void set_limits(const Limits& limits) override;
-    Traffic traffic() const override { return traffic_; }
+    Traffic traffic() const override {
+        const std::lock_guard lock(mutex_);
+        return traffic_;
+    }
     std::optional<Error> error() const override { return inbox_.error(); }
     void fail(const std::string& sentence) noexcept override;
     void close() noexcept override;
 
 private:
+    /// With the mutex held.
     void put(const Message& message);
 
     const std::string peer_;
     Limits limits_;
     FrameDecoder decoder_;
     Inbox inbox_;
+    mutable std::mutex mutex_;  // for what follows
     std::vector<std::uint8_t> outgoing_;
     Traffic traffic_;
     bool closed_ = false;

@@ -10,10 +10,13 @@
 #include "base/hash.h"
 #include "base/portable_sha256.h"
 
-// At most 65536 bytes in one call.
+// At most 65536 bytes in one call; not into memory that threads share, so by way of a copy.
 EM_JS(int, flash_random, (void* out, int size), {
     try {
-        globalThis.crypto.getRandomValues(HEAPU8.subarray(out, out + size));
+        const bytes = new Uint8Array(size);
+        globalThis.crypto.getRandomValues(bytes);
+        HEAPU8.set(bytes, out);
+        bytes.fill(0);
         return 1;
     } catch (error) {
         return 0;

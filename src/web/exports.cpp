@@ -12,6 +12,9 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/secret.h"
+#if defined(FLASH_POOL_TASKS)
+#include "base/task_pool.h"
+#endif
 #include "data/preprocess.h"
 #include "model/ranking.h"
 #include "protocol/stepped_session.h"
@@ -106,6 +109,16 @@ extern "C" {
 /// What the last call left: text as a string that ends with a zero, or bytes.
 EMSCRIPTEN_KEEPALIVE const char* flash_text() { return last_text.c_str(); }
 EMSCRIPTEN_KEEPALIVE const std::uint8_t* flash_bytes() { return last_bytes.data(); }
+
+#if defined(FLASH_POOL_TASKS)
+/// Threads that compute beside the caller's; before the first session.
+EMSCRIPTEN_KEEPALIVE int flash_start_threads(int threads) {
+    return guarded([&] {
+        start_shared_task_pool(threads);
+        return 0;
+    });
+}
+#endif
 
 /// Memory for what a call reads.
 EMSCRIPTEN_KEEPALIVE void* flash_allocate(std::size_t size) { return ::operator new(size, std::nothrow); }

@@ -15,6 +15,7 @@
 #include "base/stream_observer.h"
 #include "protocol/client_session.h"
 #include "protocol/linear/result_mask.h"
+#include "protocol/local_parties.h"
 #include "protocol/server_session.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
@@ -95,6 +96,21 @@ TEST(Streams, NoneIsOpenedTwice) {
                                "client composite nonce", "server composite key", "server composite encryption",
                                "server composite public seed", "server re-randomisation"})
         EXPECT_TRUE(registry.seen().contains(domain)) << domain;
+}
+
+/// A client that takes messages in steps and prepares several things at once, as in a web page with threads.
+TEST(Streams, NoneIsOpenedTwiceInSteps) {
+    const protocol::PreparedModel model(busy_model());
+    const auto input = flash::testing::random_input(model.architecture(), 3);
+    Registry registry;
+    protocol::run_local(model, protocol::client_model(model), input,
+                        {.client_seed = SecretSeed::for_testing(5),
+                         .server_seed = SecretSeed::for_testing(6),
+                         .client_ahead = protocol::Ahead::kSteps,
+                         .connection = {}});
+    EXPECT_EQ(registry.twice(), std::set<std::string>{});
+    EXPECT_TRUE(registry.seen().contains("client upload"));
+    EXPECT_TRUE(registry.seen().contains("client composite answer"));
 }
 
 /// The control: an inference on a seed that served before.

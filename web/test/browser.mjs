@@ -1,17 +1,21 @@
 // The page in Chromium, as a person uses it, against real servers over wss. Screenshots go to build/web.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { classify, launch, memory, open, serveFiles, web } from './chromium.mjs';
+import { classify, launch, open, serveFiles, used, web } from './chromium.mjs';
 import { best, check, finish, nativeAnswers, pictures, root, serve } from './server.mjs';
+import { tamper } from './tamper.mjs';
 
 const flash = process.argv[2];
 const shots = join(root, 'build/web');
 mkdirSync(shots, { recursive: true });
 const server = await serve(flash, 'models/cifar10/cifar10.flash', '--web', web);
-const poor = await serve(flash, 'models/cifar10/cifar10.flash', '--web', web, '--inferences-per-minute', '1');
+const poor = [], one = ['--web', web, '--inferences-per-minute', '1'];  // one for each page: what is spent is spent for both
+for (let i = 0; i < 2; ++i) poor.push(await serve(flash, 'models/cifar10/cifar10.flash', ...one));
 
+const other = await tamper(server, 3, (serverHello) => serverHello.writeUInt32LE(99, 20));
+const cheat = await tamper(server, 7, (linearResponse) => linearResponse.writeUInt32LE(5, 12));
 const files = await serveFiles();
-const { browser, close } = await launch([server, poor]);
+const { browser, close } = await launch([server, ...poor]);
 const complaints = [];
 browser.on('page', (page) => {
   page.on('console', (message) => {
@@ -19,6 +23,38 @@ browser.on('page', (page) => {
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
 });
+
+/** The page's sentence about a server that it is told to connect to, and its kind. */
+async function refusal(page, address) {
+  await page.fill('#address', address);
+  await page.click('#connect');
+  await page.waitForSelector('#error:visible');
+  return { sentence: await page.textContent('#error'), kind: await page.getAttribute('#error', 'data-kind') };
+}
+async function connect(page, address) {
+  await page.fill('#address', address);
+  await page.click('#connect');
+  await page.waitForFunction(() => /^Connected/.test(document.getElementById('status').textContent));
+}
+
+/** Every failure is a sentence, whatever the page computes with, and the next inference works. The page has a picture. */
+async function failures(page, where, poor) {
+  await page.bringToFront();  // a page behind another one is not drawn, and waits
+  const otherVersion = await refusal(page, other.address);
+  check(/speaks protocol version 99/.test(otherVersion.sentence) && otherVersion.kind === 'protocol',
+    `${where}, another version of the protocol: ${otherVersion.sentence}`);
+  await connect(page, cheat.address);
+  const cheated = await classify(page);
+  check(/expected layer 0 item 0, got layer 0 item 5/.test(cheated.error), `${where}, a message that breaks the protocol: ${cheated.error}`);
+  await connect(page, poor.address);
+  let spent = { error: '' };  // the budget is of each minute by the clock, so a second one may be in the next
+  for (let i = 0; i < 3 && !spent.error; ++i) spent = await classify(page);
+  check(/minute/.test(spent.error), `${where}, budget spent: ${spent.error}`);
+  await page.screenshot({ path: join(shots, 'budget.png') });
+  await connect(page, server.address);
+  const answer = await classify(page);
+  check(answer.name !== '' && !answer.error, `${where}, an answer after all that: ${answer.name} ${answer.error}`);
+}
 
 try {
   const classes = nativeAnswers(flash, server).map(best);
@@ -36,7 +72,7 @@ try {
   const heap = async () => {
     await session.send('HeapProfiler.collectGarbage');
     const { usedSize } = await session.send('Runtime.getHeapUsage');
-    return { module: await memory(page), heap: usedSize };
+    return { module: (await used(page)).bytes, heap: usedSize };
   };
   const before = await heap();
   for (let i = 0; i < 10; ++i) await classify(page);
@@ -45,12 +81,19 @@ try {
   check(after.heap < before.heap + (2 << 20), `and the page its ${before.heap >> 10} KiB (${after.heap >> 10})`);
   check(after.module < 1 << 30, 'below 1 GiB');
 
+  // Threads: on a page that the server isolates from other origins, and only there.
+  const { cores, isolated } = await page.evaluate(() =>
+    ({ cores: navigator.hardwareConcurrency, isolated: crossOriginIsolated }));
+  const { threads } = await used(page);
+  check(isolated && threads === Math.min(cores, 8), `isolated, the client has ${threads} threads`);
   const elsewhere = await open(browser, files.address, server);
+  check(!(await elsewhere.evaluate(() => crossOriginIsolated)), 'from another web server the page is not isolated');
   for (const [i, file] of pictures.slice(0, 3).entries()) {
     const { name, error } = await classify(elsewhere, file);
-    check(name === names[classes[i]] && !error, `the page from another web server has the same class: ${name} ${error}`);
+    check(name === names[classes[i]] && !error, `and has the same class: ${name} ${error}`);
   }
-  await elsewhere.close();
+  check((await used(elsewhere)).threads === 1, 'by one thread');
+  await page.bringToFront();
 
   const kinds = await page.$$eval('#kinds tr', (rows) => rows.map((row) => row.cells[0].textContent));
   check(['client-hello', 'start', 'upload', 'product-response', 'finish'].every((kind) => kinds.includes(kind)) &&
@@ -89,29 +132,27 @@ try {
   check(/fingerprint/.test(version) && (await page.getAttribute('#error', 'data-kind')) === 'remote', `another version: ${version}`);
   await page.screenshot({ path: join(shots, 'other-version.png') });
   await page.fill('#pin', '');
-  await page.click('#connect');
-  await page.waitForFunction(() => /^Connected/.test(document.getElementById('status').textContent));
+  await connect(page, server.address);
 
   await page.setInputFiles('#file', { name: 'no.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
   await page.waitForSelector('#error:visible');
   check(/no picture/.test(await page.textContent('#error')), 'a file that is no picture is refused with a sentence');
 
-  const spent = await open(browser, `https://127.0.0.1:${poor.port}/`);
-  await classify(spent, pictures[0]);
-  const second = await classify(spent);
-  check(/minute/.test(second.error), `budget spent: ${second.error}`);
-  await spent.screenshot({ path: join(shots, 'budget.png') });
-
+  await failures(page, 'with threads', poor[0]);
+  await failures(elsewhere, 'without', poor[1]);
   await server.stop();
-  const gone = await classify(page, pictures[0]);
-  check(/closed the connection|cannot connect/i.test(gone.error), `server gone: ${gone.error}`);
+  for (const [each, where] of [[page, 'with threads'], [elsewhere, 'without']]) {
+    await each.bringToFront();
+    const gone = await classify(each);
+    check(/closed the connection|cannot connect/i.test(gone.error), `${where}, server gone: ${gone.error}`);
+  }
   await page.screenshot({ path: join(shots, 'server-gone.png') });
   const unexpected = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION/.test(text));
   check(unexpected.length === 0, `complaints of the browser: ${unexpected.join('; ') || 'none'}`);
 } finally {
   await close();
-  files.stop();
+  for (const each of [files, other, cheat]) each.stop();
   await server.stop();
-  await poor.stop();
+  for (const each of poor) await each.stop();
 }
 finish('the page in Chromium');

@@ -71,13 +71,14 @@ export async function classify(page, file) {
   const error = await page.textContent('#error');
   return {
     error: (await page.isVisible('#error')) ? error : '',
-    name: await page.textContent('#classes li:first-child span').catch(() => ''),
+    name: (await page.locator('#classes li:first-child span').allTextContents())[0] ?? '',  // at once: none after an error
     seconds: Number(/ in ([\d.]+) s/.exec(await page.textContent('#status'))?.[1]),
   };
 }
 
-/** Bytes of the client's memory, after an inference. */
-export async function memory(page) {
+/** Bytes of the client's memory, and its threads, after an inference. */
+export async function used(page) {
   await page.waitForSelector('#memory:visible');
-  return Number(await page.getAttribute('#memory', 'data-bytes'));
+  const { bytes, threads } = await page.$eval('#memory', (note) => ({ ...note.dataset }));
+  return { bytes: Number(bytes), threads: Number(threads) };
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/tasks.h"
 #include "protocol/flow/ahead_thread.h"
 
 namespace flash::protocol {
@@ -60,30 +61,38 @@ public:
         return std::move(node.mapped());
     }
 
-    /// Without a thread: makes the next item, if there is one and room for it.
+    /// Without a thread of its own: makes the next items, one for each task that makes progress, if there are any and
+    /// room for them. False: nothing was made.
     bool step() {
-        for (; next_ < claimed_.size(); ++next_) {
-            while (next_ >= first_[list_ + 1]) ++list_;
-            if (claimed_[next_]) continue;
-            if (!thread_.window().try_acquire(bytes_[list_])) return false;
-            make_next();
-            return true;
+        std::vector<std::pair<std::size_t, std::size_t>> items;  // lists and numbers
+        const std::size_t most = tasks_at_once();
+        while (next_ < claimed_.size() && items.size() < most) {
+            find_list();
+            if (!thread_.window().try_acquire(bytes_[list_])) break;
+            if (claim_next()) items.emplace_back(list_, next_ - 1);
         }
-        return false;
+        parallel_for(std::size_t{0}, items.size(), std::size_t{1}, [&](std::size_t first, std::size_t end) {
+            for (; first < end; ++first) make(items[first].first, items[first].second);
+        });
+        return !items.empty();
     }
 
 private:
-    /// What the step or the thread has come to, which has got its bytes.
-    void make_next() {
-        const std::size_t list = list_, item = next_++;
-        {
-            const std::lock_guard lock(mutex_);
-            if (claimed_[item]) {
-                thread_.window().release(bytes_[list]);
-                return;
-            }
-            claimed_[item] = true;
+    void find_list() {
+        while (next_ >= first_[list_ + 1]) ++list_;
+    }
+    /// Goes past the next item, which has got its bytes. False, with the bytes given back: somebody has taken it.
+    bool claim_next() {
+        const std::lock_guard lock(mutex_);
+        const std::size_t item = next_++;
+        if (claimed_[item]) {
+            thread_.window().release(bytes_[list_]);
+            return false;
         }
+        claimed_[item] = true;
+        return true;
+    }
+    void make(std::size_t list, std::size_t item) {
         T made = make_(list, item - first_[list]);
         const std::lock_guard lock(mutex_);
         made_.emplace(item, std::move(made));
@@ -92,9 +101,9 @@ private:
     void run(AheadWindow& window) {
         try {
             while (next_ < claimed_.size()) {
-                while (next_ >= first_[list_ + 1]) ++list_;
+                find_list();
                 if (!window.acquire(bytes_[list_])) return;
-                make_next();
+                if (claim_next()) make(list_, next_ - 1);
             }
         } catch (...) {
             {

@@ -1,7 +1,10 @@
-// What Emscripten makes of src/web/exports.cpp. The build puts flash_core.mjs and flash_core.wasm beside this file.
+// What Emscripten makes of src/web/exports.cpp. The build puts flash_core.mjs and flash_core.wasm beside this file, and
+// flash_core_threads.*, which is the same with threads.
 export interface FlashCoreModule {
   readonly HEAPU8: Uint8Array;
   UTF8ToString(pointer: number): string;
+  /** With threads only. */
+  _flash_start_threads?(threads: number): number;
   _flash_text(): number;
   _flash_bytes(): number;
   _flash_allocate(size: number): number;
@@ -21,5 +24,14 @@ export interface FlashCoreModule {
   _flash_take_result(session: number): number;
   _flash_fail(session: number, sentence: number): void;
 }
-export default function createFlashCore(options?: { wasmBinary?: Uint8Array; locateFile?: (name: string) => string }):
-  Promise<FlashCoreModule>;
+export interface FlashCoreOptions {
+  wasmBinary?: Uint8Array;
+  locateFile?: (name: string) => string;
+  /** With threads only: their memory, how many, and the address of the script for their workers. */
+  wasmMemory?: WebAssembly.Memory;
+  threads?: number;
+  mainScriptUrlOrBlob?: string;
+}
+export type CreateFlashCore = (options?: FlashCoreOptions) => Promise<FlashCoreModule>;
+declare const createFlashCore: CreateFlashCore;
+export default createFlashCore;

@@ -1,5 +1,5 @@
 // The WebAssembly module: loading it, and its functions on JavaScript's types.
-import type { FlashCoreModule } from '../core/flash_core.mjs';
+import type { CreateFlashCore, FlashCoreModule } from '../core/flash_core.mjs';
 import { FlashError } from './errors.js';
 import type { Model, StepTime } from './types.js';
 
@@ -19,13 +19,23 @@ export const inNode = typeof process !== 'undefined' && !!process.versions?.node
 
 let loading: Promise<Core> | undefined;
 
-/** One module serves all sessions of a page, worker or process. */
-export function loadCore(): Promise<Core> {
-  loading ??= load();
+/** One module serves all sessions of a page, worker or process, with the threads that the first one may have. */
+export function loadCore(mostThreads: number): Promise<Core> {
+  loading ??= load(mostThreads);
   return loading;
 }
 
-async function load(): Promise<Core> {
+async function load(mostThreads: number): Promise<Core> {
+  // Memory is shared only where no other origin can look in, and only a worker may wait for threads.
+  const mayWait = !inNode && typeof document === 'undefined' && globalThis.crossOriginIsolated;
+  const threads = mayWait ? Math.min(navigator.hardwareConcurrency || 1, mostThreads) : 1;
+  if (threads > 1) {
+    try {
+      return await loadThreads(threads);
+    } catch {
+      // Such as a device without address space for the most that shared memory may grow to: it goes without.
+    }
+  }
   const address = new URL('../core/flash_core.wasm', import.meta.url);
   const { default: create } = await import('../core/flash_core.mjs');
   if (inNode && address.protocol === 'file:') {
@@ -35,11 +45,33 @@ async function load(): Promise<Core> {
   return new Core(await create({ locateFile: () => address.href }));
 }
 
-export class Core {
-  constructor(private readonly module: FlashCoreModule) {}
+async function loadThreads(threads: number): Promise<Core> {
+  const script = new URL('../core/flash_core_threads.mjs', import.meta.url);
+  const wasm = new URL('../core/flash_core_threads.wasm', import.meta.url);
+  const worker = new URL('../core/flash_core_threads.worker.js', import.meta.url);
+  const pages = (mebibytes: number) => mebibytes * 16;
+  const wasmMemory = new WebAssembly.Memory({ initial: pages(32), maximum: pages(2048), shared: true });
+  // The threads' workers load the same script, so it is no part of a bundle.
+  const { default: create } = await import(/* @vite-ignore */ script.href) as { default: CreateFlashCore };
+  const module = await create({
+    wasmMemory, threads: threads - 1, mainScriptUrlOrBlob: script.href,
+    locateFile: (name) => (name.endsWith('.wasm') ? wasm : worker).href,
+  });
+  const core = new Core(module, threads, wasmMemory);
+  if (module._flash_start_threads!(threads - 1) < 0) throw core.error();
+  return core;
+}
 
+export class Core {
+  constructor(private readonly module: FlashCoreModule, readonly threads = 1,
+    private readonly shared?: WebAssembly.Memory) {}
+
+  /** The module's memory, until it grows; where threads share it, any of them may have made it grow. */
+  bytes(): Uint8Array {
+    return this.shared ? new Uint8Array(this.shared.buffer) : this.module.HEAPU8;
+  }
   memory(): number {
-    return this.module.HEAPU8.length;
+    return this.bytes().length;
   }
 
   open(model: string, fingerprint: string, token: string, trustServer: boolean, largeRingOnly: boolean): Session {
@@ -58,7 +90,7 @@ export class Core {
     const pointer = this.module._flash_allocate(room);
     if (pointer === 0) throw new FlashError('internal', 'the page ran out of memory');
     try {
-      this.module.HEAPU8.set(bytes, pointer);
+      this.bytes().set(bytes, pointer);
       return body(pointer, bytes.length);
     } finally {
       this.module._flash_release(pointer, room);
@@ -99,7 +131,7 @@ export class Session {
   takeOutgoing(): Uint8Array {
     const size = this.check(this.module._flash_take_outgoing(this.pointer));
     const at = this.module._flash_bytes();
-    return this.module.HEAPU8.slice(at, at + size);
+    return this.core.bytes().slice(at, at + size);
   }
   model(): Model {
     this.check(this.module._flash_model(this.pointer));

@@ -7,6 +7,7 @@ import type { Answer, Client, ClassScore, ConnectOptions, InferOptions, Input, M
 import { connectWire, type Wire } from './wire.js';
 
 const pieceMilliseconds = 10;
+const mostThreads = 8;
 
 /** After what waits in the event loop, messages of the server among it. */
 const nextTurn: () => Promise<void> = (() => {
@@ -163,7 +164,7 @@ export class DirectClient implements Client {
   private closed = false;
 
   static async connect(url: string, options: ConnectOptions): Promise<DirectClient> {
-    const core = await loadCore();
+    const core = await loadCore(options.threads ?? mostThreads);
     const complete = { ...options, timeout: options.timeout ?? 30_000 };
     const connection = await Connection.open(core, url, complete);
     return new DirectClient(core, url, complete, connection, connection.session.model());
@@ -176,6 +177,9 @@ export class DirectClient implements Client {
     const run = this.last.then(() => this.run(input, options));
     this.last = run.catch(() => undefined);
     return run;
+  }
+  get threads(): number {
+    return this.core.threads;
   }
   memory(): Promise<number> {
     return Promise.resolve(this.core.memory());

@@ -105,6 +105,11 @@ export interface ConnectOptions {
   timeout?: number;
   /** In a page, compute in a worker, so that the page stays responsive; default true where there are workers. */
   worker?: boolean;
+  /**
+   * Threads at most, where the page is isolated from other origins (crossOriginIsolated) and the client computes in a
+   * worker; elsewhere there is one. Default: one for each core, but no more than 8.
+   */
+  threads?: number;
   /** Every frame, as it passes. */
   onFrames?: (frames: Frame[]) => void;
 }
@@ -112,6 +117,8 @@ export interface ConnectOptions {
 /** One connection to a server. Inferences run one after the other. */
 export interface Client {
   readonly model: Model;
+  /** On which it computes. */
+  readonly threads: number;
   classify(input: Input, options?: InferOptions): Promise<Answer>;
   /** Bytes of the WebAssembly module's memory. */
   memory(): Promise<number>;

@@ -13,7 +13,7 @@ async function answer(message: ToWorker): Promise<unknown> {
       client = await DirectClient.connect(message.url, {
         ...message.options, onFrames: message.frames ? (frames) => post({ frames }) : undefined,
       });
-      return client.model;
+      return { model: client.model, threads: client.threads };
     case 'classify': {
       const controller = new AbortController();
       running.set(message.id, controller);

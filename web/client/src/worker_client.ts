@@ -13,6 +13,7 @@ type Method = ToWorker extends infer Message ? (Message extends { id: number } ?
 
 export class WorkerClient implements Client {
   model!: Model;
+  threads!: number;
   private readonly worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   private readonly calls = new Map<number, Call>();
   private next = 0;
@@ -20,7 +21,9 @@ export class WorkerClient implements Client {
   static async connect(url: string, { onFrames, ...options }: ConnectOptions): Promise<WorkerClient> {
     const client = new WorkerClient(onFrames);
     try {
-      client.model = await client.call<Model>({ method: 'connect', url, options, frames: onFrames !== undefined });
+      const told = await client.call<{ model: Model; threads: number }>(
+        { method: 'connect', url, options, frames: onFrames !== undefined });
+      [client.model, client.threads] = [told.model, told.threads];
     } catch (error) {
       client.close();
       throw error;

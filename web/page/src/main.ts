@@ -122,7 +122,8 @@ async function run(): Promise<void> {
     answered(answer);
     const memory = await client.memory(), note = element('memory');
     note.dataset.bytes = String(memory);
-    note.textContent = `The client's memory: ${bytes(memory)}.`;
+    note.dataset.threads = String(client.threads);
+    note.textContent = `The client's memory: ${bytes(memory)}. Threads: ${client.threads}.`;
     note.hidden = false;
   } catch (error) {
     view.end(false);
