@@ -27,9 +27,12 @@ struct Outcome {
 
 Outcome decode(std::span<const std::uint8_t> stream, std::size_t limit, std::size_t piece) {
     Outcome outcome;
-    FrameDecoder decoder(limit);
+    const std::size_t lanes = limit % 64 == 0 ? 300 : 1;
+    FrameDecoder decoder({limit, lanes});
     const auto sink = [&](const Message& message) {
-        if (message.payload.size() > limit || !is_known(static_cast<std::uint16_t>(message.type))) std::abort();
+        if (message.payload.size() > limit || message.lane >= lanes ||
+            !is_known(static_cast<std::uint16_t>(message.type)))
+            std::abort();
         const auto header = encode_header(message);
         outcome.encoded.insert(outcome.encoded.end(), header.begin(), header.end());
         outcome.encoded.insert(outcome.encoded.end(), message.payload.begin(), message.payload.end());

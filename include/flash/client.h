@@ -35,6 +35,9 @@ struct ClientOptions {
     bool trust_server = false;
     /// Refuse models that upload activations in the small ring.
     bool large_ring_only = false;
+    /// Inferences at a time on the connection to ask for, 1 to 64; a server may take fewer. Each takes the memory of
+    /// one.
+    int in_flight = 1;
     std::chrono::milliseconds timeout{30'000};  ///< for connecting, and for each awaited message
 };
 
@@ -51,7 +54,7 @@ struct Answer {
 using Progress = std::function<void(double)>;
 
 /// One connection, made anew where an inference on it failed, then only to the same model. All functions may be called
-/// from any thread; inferences run one after the other.
+/// from any thread; inferences run one after the other, or as many at a time as in_flight says.
 class Client {
 public:
     /// Connects and learns the model. Error: kInvalidArgument, kNetwork, kTimeout, kFile (certificates), kProtocol,
@@ -62,6 +65,8 @@ public:
     Client& operator=(Client&&) noexcept;
 
     const ModelInfo& model() const;
+    /// Inferences that the present connection runs at a time; more wait for their turn.
+    int in_flight() const;
 
     /// `input`: model().input.size() floats, CHW, normalised as prepare() does. A failed or cancelled inference is
     /// never repeated by itself: a repetition would tell a cheating server one bit. Error; kCancelled when `stop` was

@@ -51,6 +51,7 @@ struct ServerOptions {
     /// Certificate chain and key, PEM: both, or neither for a self-signed pair that lives as long as the server.
     std::optional<std::filesystem::path> certificate{}, key{};
     std::size_t max_sessions = 16;
+    int in_flight = 4;  ///< inferences that one session may have run at a time, each with the memory of one
     std::chrono::milliseconds timeout{30'000};        ///< for each awaited message of an inference
     std::chrono::milliseconds idle_timeout{300'000};  ///< between inferences
 };

@@ -232,7 +232,8 @@ void bind_parties(py::module_& module) {
         .def(
             py::init([](std::string address, std::optional<std::string> pin,
                         std::optional<std::filesystem::path> ca_file, std::optional<std::string> fingerprint,
-                        bool trust_server, bool large_ring_only, double timeout, std::string model, std::string token) {
+                        bool trust_server, bool large_ring_only, double timeout, std::string model, std::string token,
+                        int in_flight) {
                 flash::ClientOptions options{.address = std::move(address),
                                              .pin = std::move(pin),
                                              .ca_file = std::move(ca_file),
@@ -241,11 +242,13 @@ void bind_parties(py::module_& module) {
                                              .token = std::move(token)};
                 options.trust_server = trust_server;
                 options.large_ring_only = large_ring_only;
+                options.in_flight = in_flight;
                 options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * timeout));
                 const py::gil_scoped_release free;
                 return Holder<flash::Client>(new flash::Client(std::move(options)));
             }))
         .def_property_readonly("model", &flash::Client::model, py::return_value_policy::copy)
+        .def_property_readonly("in_flight", &flash::Client::in_flight)
         .def("infer", &infer);
     py::class_<flash::Server, Holder<flash::Server>>(module, "Server")
         .def(

@@ -64,9 +64,10 @@ class Client:
         timeout: seconds, for connecting and for each awaited message.
         model: NAME or NAME/VERSION at the server; empty: its only one.
         token: to show to a server that asks who comes (`flash token`).
+        in_flight: inferences at a time on the connection to ask for, 1 to 64; each takes the memory of one.
 
-    Raises Error. All of it may be used from any thread; inferences of one client run one after the other, several
-    clients run at once. A failed inference is never repeated by itself: that would tell a cheating server one bit.
+    Raises Error. All of it may be used from any thread; inferences of one client run one after the other, or as many at
+    a time as in_flight says; several clients run at once. A failed inference is never repeated by itself: that would tell a cheating server one bit.
 
     Attributes:
         model: what the handshake told: name, fingerprint, shapes, classes, exact bytes of an inference.
@@ -74,15 +75,20 @@ class Client:
 
     def __init__(self, address: str, *, pin: str | None = None, ca_file: str | os.PathLike[str] | None = None,
                  fingerprint: str | None = None, trust_server: bool = False, large_ring_only: bool = False,
-                 timeout: float = 30.0, model: str = "", token: str = "") -> None:
+                 timeout: float = 30.0, model: str = "", token: str = "", in_flight: int = 1) -> None:
         self._client: _native.Client | None = _native.Client(address, pin, ca_file, fingerprint, trust_server,
-                                                             large_ring_only, timeout, model, token)
+                                                             large_ring_only, timeout, model, token, in_flight)
         self.model: _native.ModelInfo = self._client.model
 
     @classmethod
     async def connect_async(cls, address: str, **options: Any) -> Client:
         """A Client, for asyncio: connects in a thread. Arguments as Client's."""
         return await _in_thread(functools.partial(cls, address, **options))
+
+    @property
+    def in_flight(self) -> int:
+        """Inferences that the present connection runs at a time: as many as were asked for, or as the server takes."""
+        return self._open().in_flight
 
     def infer(self, given: Any, *, top: int = 5, progress: Progress = False) -> Answer:
         """One private inference; `given` as in prepare(). Ctrl-C cancels it.
@@ -122,11 +128,14 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of {self.model.name}>"
 
-    def _infer(self, given: Any, watcher: _native.Watcher, top: int) -> Answer:
+    def _open(self) -> _native.Client:
         client = self._client
         if client is None:
             raise Error("the client is closed", "invalid-argument")
-        logits, *figures = client.infer(prepare(self.model, given), watcher)
+        return client
+
+    def _infer(self, given: Any, watcher: _native.Watcher, top: int) -> Answer:
+        logits, *figures = self._open().infer(prepare(self.model, given), watcher)
         best = [ClassScore(*score) for score in _native.best_classes(self.model, logits, top)]
         return Answer(logits, best, *figures)
 

@@ -267,6 +267,20 @@ except flash_pi.Error as error:
         for picture, answer in zip(PICTURES, asyncio.run(both())):
             self.assertEqual(answer.best[0].index, int(twin.logits(picture).argmax()))
 
+    def test_several_at_a_time(self) -> None:
+        async def all_of_them(client: flash_pi.Client) -> list:
+            return await asyncio.gather(*(client.infer_async(picture) for picture in PICTURES))
+
+        self.assertEqual(self.client.in_flight, 1)
+        with flash_pi.Client(self.server.address, pin=self.server.pin, in_flight=3) as client:
+            self.assertEqual(client.in_flight, 3)
+            for picture, answer in zip(PICTURES, asyncio.run(all_of_them(client))):
+                self.assertEqual(answer.best[0].index, self.client.infer(picture).best[0].index)
+                self.assertEqual(answer.bytes_sent, client.model.upload_bytes)
+        self.assertEqual(self.kind(lambda: client.in_flight), "invalid-argument")
+        self.assertEqual(self.kind(lambda: flash_pi.Client(self.server.address, pin=self.server.pin, in_flight=65)),
+                         "invalid-argument")
+
     def test_connecting_in_asyncio(self) -> None:
         async def ask() -> flash_pi.Answer:
             async with await flash_pi.Client.connect_async(self.server.address, pin=self.server.pin) as client:

@@ -37,8 +37,10 @@ public:
                 throw Error(ErrorKind::kInvalidArgument, "a model fingerprint is 64 hexadecimal digits");
             session_options_.expected_fingerprint = fingerprint;
         }
-        connect();
-        const protocol::ClientModel& model = session_->model();
+        require(options.in_flight >= 1 && options.in_flight <= static_cast<int>(protocol::kMaxInFlight),
+                ErrorKind::kInvalidArgument, "in_flight is 1 to 64");
+        session_options_.in_flight = static_cast<std::uint32_t>(options.in_flight);
+        const protocol::ClientModel& model = connect()->model();
         info_ = api::info_of(model.architecture, model.fingerprint, model.cost);
         session_options_.expected_fingerprint = model.fingerprint;  // the same model on every connection
     }
@@ -47,52 +49,65 @@ public:
 
     Answer infer(std::span<const float> input, const Progress& progress, const std::stop_token& stop) {
         api::check_input(info_, input);
-        const std::lock_guard lock(one_at_a_time_);
         if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
-        if (!session_) connect();
-        const transport::Traffic before = channel_->traffic();
         const auto began = std::chrono::steady_clock::now();
-        protocol::ClientResult result;
-        try {
-            // Closing the channel wakes every thread of the inference that waits for the server.
-            const std::stop_callback cancel(stop, [this] { channel_->fail("the client cancelled the inference"); });
-            result = session_->infer(input, progress);
-        } catch (const Error&) {
-            session_.reset();
-            if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "the inference was cancelled");
-            throw;
-        } catch (...) {
-            session_.reset();
-            throw;
+        for (;;) {
+            const std::shared_ptr<protocol::ClientSession> session = connect();
+            try {
+                return answer_of(*session, session->infer(input, progress, nullptr, stop), input, began);
+            } catch (const protocol::SessionOver&) {
+                leave(session);  // it waited for one that failed: nothing of it was sent
+            } catch (const Error&) {
+                leave(session);
+                if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "the inference was cancelled");
+                throw;
+            } catch (...) {
+                leave(session);
+                throw;
+            }
         }
-        const transport::Traffic after = channel_->traffic();
-        const model::Architecture& architecture = session_->model().architecture;
+    }
+
+    int in_flight() const {
+        const std::lock_guard lock(mutex_);
+        return in_flight_;
+    }
+
+private:
+    static Answer answer_of(const protocol::ClientSession& session, protocol::ClientResult result,
+                            std::span<const float> input, std::chrono::steady_clock::time_point began) {
+        const model::Architecture& architecture = session.model().architecture;
         Answer answer;
         answer.unreliable = model::doubt(architecture, result.x, result.logits);
         answer.clamped = data::clamped_share(architecture, input);
         answer.logits = std::move(result.logits);
         answer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
         answer.round_trips = result.round_trips;
-        answer.bytes_sent = after.bytes_sent - before.bytes_sent;
-        answer.bytes_received = after.bytes_received - before.bytes_received;
-        // Asked to stop when all was there: the answer stands, but the channel has been closed.
-        if (stop.stop_requested()) session_.reset();
+        answer.bytes_sent = result.traffic.bytes_sent;
+        answer.bytes_received = result.traffic.bytes_received;
         return answer;
     }
-
-private:
-    void connect() {
-        std::unique_ptr<transport::Channel> channel = transport::connect_tls(connection_);
-        channel_ = channel.get();
-        session_.emplace(std::move(channel), session_options_);
+    /// The present session, or a new one.
+    std::shared_ptr<protocol::ClientSession> connect() {
+        const std::lock_guard lock(mutex_);
+        if (!session_) {
+            session_ = std::make_shared<protocol::ClientSession>(transport::connect_tls(connection_), session_options_);
+            in_flight_ = static_cast<int>(session_->in_flight());
+        }
+        return session_;
+    }
+    /// If it takes nothing new, it is left to those that still run on it.
+    void leave(const std::shared_ptr<protocol::ClientSession>& session) {
+        const std::lock_guard lock(mutex_);
+        if (session_ == session && session->is_over()) session_.reset();
     }
 
     transport::ClientOptions connection_;
-    protocol::ClientSessionOptions session_options_;
+    protocol::ClientSessionOptions session_options_;  // unchanged once the constructor is done
     ModelInfo info_;
-    std::mutex one_at_a_time_;
-    std::optional<protocol::ClientSession> session_;
-    transport::Channel* channel_ = nullptr;  // of session_
+    mutable std::mutex mutex_;
+    std::shared_ptr<protocol::ClientSession> session_;
+    int in_flight_ = 1;
 };
 
 Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -101,6 +116,7 @@ Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 
 const ModelInfo& Client::model() const { return impl_->info(); }
+int Client::in_flight() const { return impl_->in_flight(); }
 
 Answer Client::infer(std::span<const float> input, const Progress& progress, const std::stop_token& stop) {
     return impl_->infer(input, progress, stop);

@@ -1,6 +1,8 @@
 #include "flash/server.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 
 #include "api/model_data.h"
 #include "base/log.h"
@@ -57,7 +59,8 @@ private:
         session.timeout = options_.timeout;
         session.idle_timeout = options_.idle_timeout;
         session.stop = &stop_;
-        session.on_inference = [&](double seconds) {
+        session.in_flight = static_cast<std::uint32_t>(std::max(options_.in_flight, 1));
+        session.on_inference = [&](std::uint32_t, double seconds) {
             ++inferences_;
             log_info("{}: inference in {:.3f} s", client, seconds);
         };

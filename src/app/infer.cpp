@@ -103,8 +103,8 @@ void run_infer(const InferCommand& command) {
     for (const std::string& word : command.inputs)
         for (std::string& name : data::find_inputs(word)) names.push_back(std::move(name));
     if (command.trace) require_writable(*command.trace);
-    InferClient first(command);
-    const std::pair served = first.with_session([](const protocol::ClientSession& session) {
+    auto first = std::make_unique<InferClient>(command);
+    const std::pair served = first->with_session([](const protocol::ClientSession& session) {
         return std::pair(session.model().architecture, to_hex(session.model().fingerprint));
     });
     const model::Architecture& architecture = served.first;
@@ -117,10 +117,10 @@ void run_infer(const InferCommand& command) {
     output->begin(architecture, fingerprint);
     Tally tally;
     std::vector<std::shared_ptr<const Profile>> profiles;  // of each inference, for the trace
-    const auto sessions = static_cast<std::size_t>(command.parallel);
-    InferPool pool(command, std::move(first), sessions, sessions == 1);
+    const auto at_a_time = static_cast<std::size_t>(command.parallel) * static_cast<std::size_t>(command.in_flight);
+    InferPool pool(command, std::move(first), at_a_time == 1);
     std::optional<Progress> progress;
-    if (sessions > 1) progress.emplace("private inferences", names.size());
+    if (at_a_time > 1) progress.emplace("private inferences", names.size());
 
     // Answers that nobody keeps are not computed: a file that cannot be written ends the run.
     const auto keep = [&](const Answer& answer) {
@@ -173,7 +173,7 @@ void run_infer(const InferCommand& command) {
             } catch (const std::future_error&) {}  // not tried
         }
     };
-    const std::size_t window = sessions == 1 ? 1 : 2 * sessions;
+    const std::size_t window = at_a_time == 1 ? 1 : 2 * at_a_time;
     for (const std::string& name : names) {
         if (tally.broken) break;
         std::vector<data::Input> inputs;

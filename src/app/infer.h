@@ -20,6 +20,7 @@ struct InferCommand : ConnectCommand {
     bool json_lines = false;                       ///< an object a line, as each answer comes
     std::optional<std::filesystem::path> results;  ///< such lines are appended here, and inputs that it has are skipped
     int parallel = 1;                              ///< inferences at a time, each on a connection of its own
+    int in_flight = 1;                             ///< inferences at a time on each connection
     int retries = 0;                               ///< further attempts at an input, each on a fresh connection
     bool profile = false;                          ///< time and bytes by layer and step, in the tables or the JSON
     std::optional<std::filesystem::path> trace;    ///< where to write trace events (app/profile_report.h)

@@ -24,6 +24,7 @@ constexpr std::chrono::seconds kLongestObeyed{
 InferClient::InferClient(const InferCommand& command) : retries_(command.retries) {
     options_ = client_options(command);
     session_options_.timeout = command.timeout;
+    session_options_.in_flight = static_cast<std::uint32_t>(command.in_flight);
     session_options_.token = client_token(command);
     session_options_.policy.trust_server = command.trust_server;
     session_options_.policy.large_ring_only = command.large_ring;
@@ -39,10 +40,25 @@ InferClient::InferClient(const InferCommand& command) : retries_(command.retries
     }
 }
 
-void InferClient::connect() {
-    if (session_) return;
-    session_ = std::make_unique<protocol::ClientSession>(transport::connect_tls(options_), session_options_);
-    expect(session_->model().fingerprint);
+void InferClient::expect(const Sha256& fingerprint) {
+    const std::lock_guard lock(mutex_);
+    session_options_.expected_fingerprint = fingerprint;
+}
+
+std::shared_ptr<protocol::ClientSession> InferClient::connect() {
+    const std::lock_guard lock(mutex_);
+    if (session_) return session_;
+    session_ = std::make_shared<protocol::ClientSession>(transport::connect_tls(options_), session_options_);
+    session_options_.expected_fingerprint = session_->model().fingerprint;
+    const std::size_t asked = session_options_.in_flight, taken = session_->in_flight();
+    if (taken < asked && !std::exchange(has_warned_, true))
+        warn(fmt::format("the server takes {} of {} inferences at a time on a connection", taken, asked));
+    return session_;
+}
+
+void InferClient::leave(const std::shared_ptr<protocol::ClientSession>& session) {
+    const std::lock_guard lock(mutex_);
+    if (session && session_ == session && session->is_over()) session_.reset();
 }
 
 bool InferClient::is_passing(const Error& error) {

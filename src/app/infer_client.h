@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -13,29 +14,34 @@ namespace flash::app {
 
 struct InferCommand;
 
-/// A session with the server, made anew where an inference on it failed. For one thread at a time.
+/// A session with the server, made anew where an inference on it failed. Thread-safe; as many inferences run at a time
+/// as the session takes.
 class InferClient {
 public:
     /// Connects when it is used. Error(kInvalidArgument) for a malformed address, pin or fingerprint.
     explicit InferClient(const InferCommand& command);
 
     /// Insists on this model on every connection.
-    void expect(const Sha256& fingerprint) { session_options_.expected_fingerprint = fingerprint; }
+    void expect(const Sha256& fingerprint);
     /// Connects if it is not connected. Does not try again.
-    void connect();
+    std::shared_ptr<protocol::ClientSession> connect();
 
     /// Runs `use` on a session. What the network or the other party is to blame for is tried again, after a pause that
-    /// doubles, or that the server asks for, on a fresh connection.
+    /// doubles, or that the server asks for, on a fresh connection. Inferences that run on the session meanwhile end
+    /// there; those that had to wait for one that failed go to the fresh connection at once.
     template <class Use>
     auto with_session(Use&& use) {
-        for (int attempt = 0;; ++attempt) {
+        for (int attempt = 0;;) {
+            std::shared_ptr<protocol::ClientSession> session;
             try {
-                connect();
-                return use(*session_);
+                session = connect();
+                return use(*session);
+            } catch (const protocol::SessionOver&) {
+                leave(session);
             } catch (const Error& error) {
-                session_.reset();
+                leave(session);
                 if (!is_passing(error) || attempt >= retries_) throw;
-                pause_after(error, attempt);
+                pause_after(error, attempt++);
             }
         }
     }
@@ -45,10 +51,15 @@ public:
 
 private:
     static void pause_after(const Error& error, int attempt);
-    int retries_;
+    /// If it takes nothing new, it is left to those that still run on it.
+    void leave(const std::shared_ptr<protocol::ClientSession>& session);
+
+    const int retries_;
     transport::ClientOptions options_;
+    std::mutex mutex_;
     protocol::ClientSessionOptions session_options_;
-    std::unique_ptr<protocol::ClientSession> session_;
+    std::shared_ptr<protocol::ClientSession> session_;
+    bool has_warned_ = false;
 };
 
 }  // namespace flash::app

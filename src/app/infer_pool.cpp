@@ -8,26 +8,18 @@
 
 namespace flash::app {
 
-namespace {
-
-transport::Traffic difference(const transport::Traffic& now, const transport::Traffic& before) {
-    return {now.bytes_sent - before.bytes_sent, now.bytes_received - before.bytes_received,
-            now.messages_sent - before.messages_sent, now.messages_received - before.messages_received};
-}
-
-}  // namespace
-
-InferPool::InferPool(const InferCommand& command, InferClient first, std::size_t sessions, bool show_progress)
+InferPool::InferPool(const InferCommand& command, std::unique_ptr<InferClient> first, bool show_progress)
     : show_progress_(show_progress) {
     clients_.push_back(std::move(first));
-    while (clients_.size() < sessions) {
-        clients_.emplace_back(command);
-        clients_.front().with_session([&](const protocol::ClientSession& session) {
-            clients_.back().expect(session.model().fingerprint);  // the same model for all
+    while (clients_.size() < static_cast<std::size_t>(command.parallel)) {
+        clients_.push_back(std::make_unique<InferClient>(command));
+        clients_.front()->with_session([&](const protocol::ClientSession& session) {
+            clients_.back()->expect(session.model().fingerprint);  // the same model for all
         });
     }
-    for (InferClient& client : clients_)
-        threads_.emplace_back([this, &client] { work(client, &client == &clients_.front()); });
+    for (const std::unique_ptr<InferClient>& client : clients_)
+        for (int i = 0; i < command.in_flight; ++i)
+            threads_.emplace_back([this, &client] { work(*client, client == clients_.front()); });
 }
 
 InferPool::~InferPool() {
@@ -95,14 +87,13 @@ Answer InferPool::infer(InferClient& client, const data::Input& input) const {
     answer.input = input.name;
     client.with_session([&](protocol::ClientSession& session) {
         const auto profile = std::make_shared<Profile>(Party::kClient);  // not that of the attempt before
-        const transport::Traffic before = session.channel().traffic();
         std::optional<Progress> progress;
         if (show_progress_) progress.emplace("private inference on " + input.name, 100);
         const auto show = [&](double fraction) {
             if (progress) progress->set(static_cast<std::uint64_t>(100 * fraction));
         };
         answer.result = session.infer(input.values, show, profile.get());
-        answer.traffic = difference(session.channel().traffic(), before);
+        answer.traffic = answer.result.traffic;
         answer.profile = profile;
     });
     return answer;

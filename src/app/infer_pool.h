@@ -15,13 +15,13 @@
 
 namespace flash::app {
 
-/// Sessions with one server, each with a connection and a thread of its own, that take inputs from one queue. An
-/// inference shares no secret with another one, on the same connection or not.
+/// Sessions with one server, each with a connection of its own and a thread for each inference that it runs at a time;
+/// all take inputs from one queue. An inference shares no secret with another one, on the same connection or not.
 class InferPool {
 public:
     /// first: connected. The other sessions connect when there is work for them; where the server lets no more in, the
     /// pool goes on with those that it has. show_progress: of each inference, for one session.
-    InferPool(const InferCommand& command, InferClient first, std::size_t sessions, bool show_progress);
+    InferPool(const InferCommand& command, std::unique_ptr<InferClient> first, bool show_progress);
     /// Waits for the inferences that have begun.
     ~InferPool();
     InferPool(const InferPool&) = delete;
@@ -45,7 +45,7 @@ private:
     std::condition_variable changed_;
     std::deque<Job> queue_;
     bool stopping_ = false;
-    std::deque<InferClient> clients_;
+    std::vector<std::unique_ptr<InferClient>> clients_;
     std::vector<std::thread> threads_;
 };
 

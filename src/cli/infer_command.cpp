@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/connect_options.h"
 #include "data/dataset.h"
+#include "protocol/messages.h"
 
 namespace flash::cli {
 
@@ -43,6 +44,11 @@ void add_infer(CLI::App& program) {
                     "of the time, many inputs are answered that much sooner")
         ->capture_default_str()
         ->check(whole_number(1, 64));
+    sub->add_option("--in-flight", command.in_flight,
+                    "Inferences at a time on each connection, as far as the server takes them: without further "
+                    "connections to make, and with the memory of one session each")
+        ->capture_default_str()
+        ->check(whole_number(1, protocol::kMaxInFlight));
     sub->add_option("--retry", command.retries,
                     "Further attempts where the network or the server fails, each on a fresh connection, after a pause")
         ->capture_default_str()

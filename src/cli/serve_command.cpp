@@ -8,6 +8,7 @@
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "model/architecture.h"
+#include "protocol/messages.h"
 
 namespace flash::cli {
 
@@ -81,6 +82,11 @@ void add_serve(CLI::App& program) {
     sub->add_option("--max-sessions-per-address", options->per_address,
                     "Of these, from one address, or from one /64 of IPv6 (default: half)")
         ->check(count());
+    sub->add_option("--in-flight", command.settings.in_flight,
+                    "Inferences that one session may have run at a time, where its client asks for it: each takes the "
+                    "memory of a session and counts as one of its account's sessions")
+        ->capture_default_str()
+        ->check(whole_number(1, protocol::kMaxInFlight));
     sub->add_option("--proxy-protocol", command.settings.proxies,
                     "Addresses of proxies that begin each connection with a PROXY protocol header (version 2), such as "
                     "HAProxy with send-proxy-v2: limits by address are then of the address that it tells")

@@ -25,11 +25,15 @@ void begin_handshake(transport::Channel& channel, const ClientSessionOptions& op
         hello.token = SecretVector<char>(options.token->size());
         std::ranges::copy(std::span(options.token->data(), options.token->size()), hello.token.data());
     }
+    require(options.in_flight >= 1 && options.in_flight <= kMaxInFlight, ErrorKind::kInvalidArgument,
+            "inferences at a time are 1 to 64");
+    static_assert(kMaxInFlight == 64);
+    hello.in_flight = options.in_flight;
     if (options.expected_fingerprint) hello.expected_fingerprint = *options.expected_fingerprint;
     channel.send({message_type::kClientHello, 0, 0, encode(hello)});
 }
 
-ClientModel end_handshake(transport::Channel& channel, const transport::Message& message,
+ServerOffer end_handshake(transport::Channel& channel, const transport::Message& message,
                           const ClientSessionOptions& options) {
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "server hello: layer and index must be 0");
@@ -37,6 +41,9 @@ ClientModel end_handshake(transport::Channel& channel, const transport::Message&
     if (reply.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the server speaks protocol version " + std::to_string(reply.version) +
                                               ", this client version " + std::to_string(kProtocolVersion));
+    if (reply.in_flight > options.in_flight)
+        throw Error(ErrorKind::kProtocol, "the server takes " + std::to_string(reply.in_flight) +
+                                              " inferences at a time, more than were asked for");
     const Sha256 fingerprint = model::fingerprint(reply.architecture, reply.secret_digest);
     if (options.expected_fingerprint && *options.expected_fingerprint != fingerprint)
         throw Error(ErrorKind::kProtocol,
@@ -51,7 +58,7 @@ ClientModel end_handshake(transport::Channel& channel, const transport::Message&
     check_policy(model, options.policy);
     check_client_shares(model.cost);
     channel.set_limits(client_limits(model, options.timeout));
-    return model;
+    return {std::move(model), reply.in_flight};
 }
 
 }  // namespace flash::protocol

@@ -19,6 +19,7 @@ struct ClientSessionOptions {
     std::shared_ptr<const SecretVector<char>> token;  ///< to show to the server; null: none
     std::optional<Sha256> expected_fingerprint;       ///< refuse any other model
     std::chrono::milliseconds timeout{30'000};        ///< for each awaited message
+    std::uint32_t in_flight = 1;                      ///< inferences at a time to ask for; the server may take fewer
     ClientPolicy policy;
 };
 
@@ -26,10 +27,16 @@ struct ClientSessionOptions {
 /// too long.
 void begin_handshake(transport::Channel& channel, const ClientSessionOptions& options);
 
+/// What a client learns in the handshake.
+struct ServerOffer {
+    ClientModel model;
+    std::uint32_t in_flight = 1;  ///< inferences at a time
+};
+
 /// The model of a server's hello. Everything in it comes from the server and is checked before use: sizes by the
 /// decoder, shapes and counts by parse_architecture, the packing by make_plan, and all that the options demand. Sets
 /// the limits of the inferences. Error(kProtocol | kUnsupported).
-ClientModel end_handshake(transport::Channel& channel, const transport::Message& hello,
+ServerOffer end_handshake(transport::Channel& channel, const transport::Message& hello,
                           const ClientSessionOptions& options);
 
 }  // namespace flash::protocol

@@ -26,6 +26,7 @@ struct ClientResult {
     std::vector<float> logits;    ///< output_scale * x
     StepSeconds seconds;
     int round_trips = 0;
+    transport::Traffic traffic;  ///< of this inference
 };
 
 /// A message that the client needs to go on.

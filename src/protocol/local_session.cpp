@@ -33,7 +33,7 @@ public:
         options_.timeout = kPatience;
         options_.probe = probe;
         options_.profile = std::move(profile);
-        options_.on_inference = [this](double) {
+        options_.on_inference = [this](std::uint32_t, double) {
             const std::lock_guard lock(mutex_);
             ++finished_;
             changed_.notify_all();

@@ -18,6 +18,21 @@ void check_magic(ByteReader& reader) {
 
 constexpr std::size_t kMaxTitleBytes = 1024;
 
+/// The last field of both hellos; one inference at a time goes without it.
+void put_in_flight(ByteWriter& writer, std::uint32_t in_flight) {
+    if (in_flight > 1) writer.u32(in_flight);
+}
+
+std::uint32_t take_in_flight(ByteReader& reader) {
+    if (reader.left() == 0) return 1;
+    const std::uint32_t in_flight = reader.u32();
+    if (in_flight < 2 || in_flight > kMaxInFlight)
+        throw Error(ErrorKind::kProtocol, "a hello names " + std::to_string(in_flight) +
+                                              " inferences at a time; 2 to " + std::to_string(kMaxInFlight) +
+                                              " are possible");
+    return in_flight;
+}
+
 void put_text(ByteWriter& writer, const std::string& text) {
     writer.u32(static_cast<std::uint32_t>(text.size()));
     writer.raw(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
@@ -54,6 +69,7 @@ std::vector<std::uint8_t> encode(const ClientHello& hello) {
     writer.raw(hello.expected_fingerprint);
     put_text(writer, hello.model);
     put_token(writer, hello.token);
+    put_in_flight(writer, hello.in_flight);
     return writer.take();
 }
 
@@ -115,6 +131,7 @@ ClientHello decode_client_hello(std::span<const std::uint8_t> payload) {
     hello.expected_fingerprint = reader.array<32>();
     hello.model = take_text(reader, kMaxModelNameBytes);
     hello.token = take_token(reader);
+    hello.in_flight = take_in_flight(reader);
     reader.end();
     return hello;
 }
@@ -129,6 +146,7 @@ std::vector<std::uint8_t> encode(const ServerHello& hello) {
     writer.u32(hello.guarded ? 1 : 0);
     writer.raw(hello.epoch);
     if (hello.session) writer.raw(*hello.session);
+    put_in_flight(writer, hello.in_flight);
     return writer.take();
 }
 
@@ -148,7 +166,8 @@ ServerHello decode_server_hello(std::span<const std::uint8_t> payload) {
     if (guarded > 1) throw Error(ErrorKind::kProtocol, "server hello: it neither guards its vectors nor does not");
     hello.guarded = guarded == 1;
     hello.epoch = reader.array<std::tuple_size_v<Epoch>>();
-    if (reader.left() > 0) hello.session = reader.array<std::tuple_size_v<PublicSeed>>();
+    if (reader.left() >= std::tuple_size_v<PublicSeed>) hello.session = reader.array<std::tuple_size_v<PublicSeed>>();
+    hello.in_flight = take_in_flight(reader);
     reader.end();
     return hello;
 }

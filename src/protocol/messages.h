@@ -43,7 +43,10 @@ struct ClientHello {
     Sha256 expected_fingerprint{};  ///< all zero: any model
     std::string model;              ///< its name at the server, perhaps with a version; empty: the only one
     SecretVector<char> token;       ///< that says who the client is; empty: none
+    std::uint32_t in_flight = 1;    ///< inferences at a time that the client asks for; 1..kMaxInFlight
 };
+/// Inferences at a time on one connection, each in a lane of its own (transport/lanes.h).
+inline constexpr std::uint32_t kMaxInFlight = 64;
 /// Of a token, whatever a server takes for one.
 inline constexpr std::size_t kMaxTokenBytes = 256;
 /// Of a name with its version.
@@ -56,6 +59,7 @@ struct ServerHello {
     bool guarded = false;               ///< Activation::guarded
     Epoch epoch{};                      ///< of the model's public polynomials
     std::optional<PublicSeed> session;  ///< of this session; only where keys have levels (packing/levels.h)
+    std::uint32_t in_flight = 1;        ///< inferences at a time that the server takes; at most those asked for
 };
 
 /// What a server offers.

@@ -1,6 +1,7 @@
 #include "protocol/server_session.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/error.h"
 #include "model/file.h"
@@ -8,6 +9,7 @@
 #include "protocol/message_types.h"
 #include "protocol/messages.h"
 #include "protocol/server_inference.h"
+#include "protocol/server_lanes.h"
 #include "protocol/session_limits.h"
 
 namespace flash::protocol {
@@ -43,7 +45,8 @@ std::optional<ClientHello> receive_hello(const ListModels& list, transport::Chan
 }
 
 /// Gives the random number of the session that the client was told.
-PublicSeed answer_hello(const ClientHello& hello, const PreparedModel& model, transport::Channel& channel) {
+PublicSeed answer_hello(const ClientHello& hello, const Chosen& chosen, transport::Channel& channel) {
+    const PreparedModel& model = *chosen.model;
     if (hello.expected_fingerprint != Sha256{} && hello.expected_fingerprint != model.fingerprint())
         throw Error(ErrorKind::kProtocol,
                     "the client expects another model; this server's has fingerprint " + to_hex(model.fingerprint()));
@@ -53,6 +56,7 @@ PublicSeed answer_hello(const ClientHello& hello, const PreparedModel& model, tr
     reply.guarded = model.activation().guarded();
     reply.epoch = model.epoch();
     if (model.plan().has_levels()) reply.session = generate_public_seed();
+    reply.in_flight = chosen.in_flight;
     channel.send({message_type::kServerHello, 0, 0, encode(reply)});
     return reply.session.value_or(PublicSeed{});
 }
@@ -74,6 +78,50 @@ bool await_start(transport::Channel& channel, const ServerSessionOptions& option
     throw Error(ErrorKind::kTimeout, "the client was idle for too long");
 }
 
+/// The inferences of one session.
+class Inferences {
+public:
+    Inferences(const PreparedModel& model, const ServerSessionOptions& options) : model_(model), options_(options) {}
+
+    /// The random number of the session that the client was told.
+    void set_session(const PublicSeed& session) { session_ = session; }
+    std::uint32_t served() const { return served_; }
+
+    void serve(transport::Channel& channel, std::uint32_t number, const Message& start) {
+        const auto begin = std::chrono::steady_clock::now();
+        if (options_.on_start) options_.on_start(number);
+        Profile* const profile = options_.profile ? options_.profile(number) : nullptr;
+        ServerInference(model_, channel, SecretSeed::generate(), options_.probe, profile, session_).run(start, [&] {
+            if (options_.on_upload) options_.on_upload(number);
+        });
+        ++served_;
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+        if (options_.on_inference) options_.on_inference(number, took.count());
+    }
+    void one_after_the_other(transport::Channel& channel) {
+        Message start;
+        while (await_start(channel, options_, served_ == 0, start)) {
+            if (start.type != message_type::kStart || start.layer != 0 || start.index != served_)
+                throw Error(ErrorKind::kProtocol, "expected the start of inference " + std::to_string(served_) +
+                                                      ", got " + name_of(start.type));
+            serve(channel, start.index, start);
+        }
+    }
+    void at_a_time(ServerLanes& lanes) {
+        lanes.run([&] { return options_.stop && *options_.stop; },
+                  [&] {
+                      return served_ == 0 ? std::min(options_.first_timeout, options_.idle_timeout)
+                                          : options_.idle_timeout;
+                  });
+    }
+
+private:
+    const PreparedModel& model_;
+    const ServerSessionOptions& options_;
+    PublicSeed session_{};
+    std::atomic<std::uint32_t> served_ = 0;
+};
+
 }  // namespace
 
 transport::Limits hello_limits(std::chrono::milliseconds timeout) {
@@ -89,30 +137,30 @@ ServerSessionSummary serve_session(const ChooseModel& choose, const ListModels& 
                                    const ServerSessionOptions& options) {
     ServerSessionSummary summary;
     try {
-        const std::optional<ClientHello> hello =
+        std::optional<ClientHello> hello =
             receive_hello(list, channel, std::min(options.first_timeout, options.timeout));
         if (!hello) {
             channel.close();
             return summary;
         }
-        const std::shared_ptr<const PreparedModel> model = choose(*hello);
-        channel.set_limits(server_limits(model->cost(), options.timeout));
-        const PublicSeed session = answer_hello(*hello, *model, channel);
-        Message start;
-        while (await_start(channel, options, summary.inferences == 0, start)) {
-            if (start.type != message_type::kStart || start.layer != 0 || start.index != summary.inferences)
-                throw Error(ErrorKind::kProtocol, std::string("expected the start of inference ") +
-                                                      std::to_string(summary.inferences) + ", got " +
-                                                      name_of(start.type));
-            const auto begin = std::chrono::steady_clock::now();
-            if (options.on_start) options.on_start(summary.inferences);
-            Profile* const profile = options.profile ? options.profile(summary.inferences) : nullptr;
-            ServerInference(*model, channel, SecretSeed::generate(), options.probe, profile, session)
-                .run(start, options.on_upload);
-            ++summary.inferences;
-            if (options.on_inference)
-                options.on_inference(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+        hello->in_flight = std::min(hello->in_flight, std::max(options.in_flight, 1U));
+        const Chosen chosen = choose(*hello);
+        const transport::Limits limits = server_limits(chosen.model->cost(), options.timeout);
+        Inferences inferences(*chosen.model, options);
+        // Before the client is told that it may, as it begins at once.
+        if (chosen.in_flight == 1) {
+            channel.set_limits(limits);
+            inferences.set_session(answer_hello(*hello, chosen, channel));
+            inferences.one_after_the_other(channel);
+        } else {
+            ServerLanes lanes(channel, chosen.in_flight, limits,
+                              [&](transport::Channel& lane, std::uint32_t number, const Message& start) {
+                                  inferences.serve(lane, number, start);
+                              });
+            inferences.set_session(answer_hello(*hello, chosen, channel));
+            inferences.at_a_time(lanes);
         }
+        summary.inferences = inferences.served();
         channel.close();
     } catch (...) {
         channel.fail(failure_sentence(Party::kServer));
@@ -128,7 +176,11 @@ ServerSessionSummary serve_session(const PreparedModel& model, transport::Channe
     const auto list = [&](std::span<const char>) {
         return std::vector<ModelEntry>{{"model", 0, model.fingerprint(), model.architecture().name}};
     };
-    return serve_session([&](const ClientHello&) { return only; }, list, channel, options);
+    return serve_session(
+        [&](const ClientHello& hello) {
+            return Chosen{only, hello.in_flight};
+        },
+        list, channel, options);
 }
 
 }  // namespace flash::protocol

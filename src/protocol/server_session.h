@@ -24,11 +24,14 @@ struct ServerSessionOptions {
     std::chrono::milliseconds timeout{30'000};        ///< for each awaited message within one
     /// Asked between inferences and while idle; true ends the session politely.
     const std::atomic<bool>* stop = nullptr;
-    /// Called when an inference is asked for, when its first upload is there, and after it with its seconds. The first
-    /// two may throw an Error, whose sentence the client is told.
+    /// Most inferences that a client may have run at a time; ChooseModel may give fewer.
+    std::uint32_t in_flight = 4;
+    /// Called when an inference is asked for, when its first upload is there, and after it with its seconds: each on
+    /// the thread of the inference, of which as many may run at a time as the client was given. The first two may throw
+    /// an Error, whose sentence the client is told.
     std::function<void(std::uint32_t number)> on_start;
-    std::function<void()> on_upload;
-    std::function<void(double seconds)> on_inference;
+    std::function<void(std::uint32_t number)> on_upload;
+    std::function<void(std::uint32_t number, double seconds)> on_inference;
     /// Only for `flash eval`, which plays both parties; see probe.h.
     ShareProbe* probe = nullptr;
     /// Asked at the start of each inference, with its number, for an empty profile of the server's (or null) that
@@ -40,8 +43,15 @@ struct ServerSessionSummary {
     std::uint32_t inferences = 0;
 };
 
-/// What a session needs of a model, chosen by the client's hello. Error is a refusal, which the client is told.
-using ChooseModel = std::function<std::shared_ptr<const PreparedModel>(const ClientHello& hello)>;
+/// What a client gets.
+struct Chosen {
+    std::shared_ptr<const PreparedModel> model;
+    std::uint32_t in_flight = 1;  ///< inferences that it may have run at a time: at most ClientHello::in_flight
+};
+
+/// Chosen by the client's hello, which asks for no more inferences at a time than the options allow. Error is a
+/// refusal, which the client is told.
+using ChooseModel = std::function<Chosen(const ClientHello& hello)>;
 
 /// For clients that ask what there is. The same holds of an Error.
 using ListModels = std::function<std::vector<ModelEntry>(std::span<const char> token)>;

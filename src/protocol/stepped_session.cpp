@@ -32,7 +32,7 @@ bool SteppedSession::step() {
     bool worked = false;
     if (before == State::kHandshake && channel_.ready(message_type::kServerHello)) {
         try {
-            model_ = protocol::end_handshake(channel_, channel_.receive(message_type::kServerHello), options_);
+            model_ = protocol::end_handshake(channel_, channel_.receive(message_type::kServerHello), options_).model;
         } catch (...) {
             channel_.fail(failure_sentence(Party::kClient));
             throw;

@@ -15,6 +15,14 @@ std::optional<MemoryBudget::Share> MemoryBudget::take(std::uint64_t bytes, std::
     return Share(*this, bytes);
 }
 
+std::optional<MemoryBudget::Share> MemoryBudget::take_spare(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t half = total_ / 2;
+    if (!queue_.empty() || bytes > half || taken_ > half - bytes) return std::nullopt;
+    taken_ += bytes;
+    return Share(*this, bytes);
+}
+
 std::uint64_t MemoryBudget::taken() const {
     const std::lock_guard lock(mutex_);
     return taken_;

@@ -41,6 +41,9 @@ public:
     /// First come, first served: a small share does not overtake a large one that waits. Nothing if the patience ends.
     std::optional<Share> take(std::uint64_t bytes, std::chrono::milliseconds patience);
 
+    /// Only what nobody misses: at once, while nobody waits, and never of the last half.
+    std::optional<Share> take_spare(std::uint64_t bytes);
+
     std::uint64_t total() const { return total_; }
     std::uint64_t taken() const;
     std::size_t waiting() const;

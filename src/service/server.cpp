@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <deque>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <thread>
@@ -37,7 +39,8 @@ std::vector<protocol::ModelEntry> entries(const ModelStore& models, const Caller
 
 }  // namespace
 
-/// One connection, on its own thread. Until its first upload is there it has one time limit for everything.
+/// One connection, on its own thread, with one of several inferences at a time. Until its first upload is there it has
+/// one time limit for everything.
 class Server::Session {
 public:
     Session(Server& server, transport::Channel& channel, const transport::Peer& peer, transport::Place& place)
@@ -50,7 +53,7 @@ public:
         watch_first_upload();
     }
     ~Session() {
-        end_of_inference();
+        for (Flight& flight : flights_) end_of_inference(flight);
         // While others are being served, what this one has used serves them.
         if (has_place_ && --server_.sessions_ == 0) return_freed_memory();
         const transport::Traffic traffic = channel_.traffic();
@@ -63,10 +66,11 @@ public:
         options.timeout = server_.settings_.timeout;
         options.idle_timeout = server_.settings_.idle_timeout;
         options.stop = &server_.draining_;
-        options.profile = [this](std::uint32_t) { return &profile_.emplace(Party::kServer); };
-        options.on_start = [this](std::uint32_t) { start(); };
-        options.on_upload = [this] { uploaded(); };
-        options.on_inference = [this](double seconds) { done(seconds); };
+        options.in_flight = server_.settings_.in_flight;
+        options.profile = [this](std::uint32_t number) { return &flight(number).profile.emplace(Party::kServer); };
+        options.on_start = [this](std::uint32_t number) { start(flight(number)); };
+        options.on_upload = [this](std::uint32_t number) { uploaded(flight(number)); };
+        options.on_inference = [this](std::uint32_t number, double seconds) { done(flight(number), seconds); };
         try {
             const auto summary = protocol::serve_session(
                 [this](const protocol::ClientHello& hello) { return choose(hello); },
@@ -80,9 +84,10 @@ public:
         } catch (const Denied& denied) {
             refused("denied", denied);
         } catch (const Error& error) {
-            const auto late = watch_.bitten();
+            const auto late = too_late();
             const ErrorKind kind = late ? ErrorKind::kTimeout : error.kind();
-            if (in_inference_) {
+            for (const Flight& flight : flights_) {
+                if (!flight.runs) continue;
                 ++server_.failures_;
                 server_.metrics_.inference(name(), "failed", to_string(kind));
             }
@@ -92,12 +97,21 @@ public:
     }
 
 private:
+    /// One of the inferences that run at a time.
+    struct Flight {
+        Flight(Watchdog& dog, transport::Channel& channel) : watch(dog, channel) {}
+        Watchdog::Watch watch;
+        std::optional<Profile> profile;
+        bool runs = false;
+    };
+
+    Flight& flight(std::uint32_t number) { return flights_[number % flights_.size()]; }
+
     /// Cheap things first: who asks, what is left for it, and only then the model and its memory.
-    std::shared_ptr<const protocol::PreparedModel> choose(const protocol::ClientHello& hello) {
+    protocol::Chosen choose(const protocol::ClientHello& hello) {
         refuse_when_draining();
         caller_ = admit(std::span(hello.token.data(), hello.token.size()));
-        seat_ = server_.budgets_.sit(caller_->key, caller_->tier);
-        if (!seat_)
+        if (!sit())
             throw Refusal("sessions",
                           fmt::format("{} has {} sessions, as many as it may", caller_->name, caller_->tier.sessions),
                           kRetryBusy);
@@ -108,46 +122,67 @@ private:
         ++server_.sessions_;
         watch_.disarm();  // this wait is not the client's fault
         const auto begin = Watchdog::Clock::now();
-        memory_ = server_.memory_.take(model_->memory.server, kMemoryWait);
+        auto memory = server_.memory_.take(model_->memory.server, kMemoryWait);
         const auto waited = Watchdog::Clock::now() - begin;
         server_.metrics_.waited(std::chrono::duration<double>(waited).count());
-        if (!memory_) throw Refusal("memory", "its memory is taken by others", kRetryBusy);
+        if (!memory) throw Refusal("memory", "its memory is taken by others", kRetryBusy);
+        memory_.push_back(std::move(*memory));
+        flights_.emplace_back(server_.watchdog_, channel_);
+        // Each further inference at a time takes what a session takes, but waits for nothing and pushes nobody aside.
+        while (flights_.size() < hello.in_flight && sit()) {
+            memory = server_.memory_.take_spare(model_->memory.server);
+            if (!memory) break;
+            memory_.push_back(std::move(*memory));
+            flights_.emplace_back(server_.watchdog_, channel_);
+        }
+        if (seats_.size() > flights_.size()) seats_.pop_back();
         first_deadline_ += waited;
         watch_first_upload();
-        log(spdlog::level::info, server_.connected_log_, fmt::format("connected for {}", name()));
-        return {model_, model_->prepared.get()};
+        log(spdlog::level::info, server_.connected_log_,
+            flights_.size() == 1 ? fmt::format("connected for {}", name())
+                                 : fmt::format("connected for {}, {} inferences at a time", name(), flights_.size()));
+        return {{model_, model_->prepared.get()}, static_cast<std::uint32_t>(flights_.size())};
     }
-    void start() {
+    bool sit() {
+        auto seat = server_.budgets_.sit(caller_->key, caller_->tier);
+        if (seat) seats_.push_back(std::move(*seat));
+        return seat.has_value();
+    }
+    void start(Flight& flight) {
+        const std::lock_guard lock(mutex_);
         // Counted before the question, so that drain() either sees this one or has turned it away.
-        in_inference_ = true;
+        flight.runs = true;
         ++server_.running_;
         refuse_when_draining();
         // The access list may have changed, the account may have ended, others may have spent what it had.
         caller_ = server_.access_.admit(credentials_);
         if (!caller_->may_use(model_->name)) throw Denied("this account may no longer use " + model_->name);
         refuse_when_spent();
-        if (has_shown_work_) watch_.arm(server_.settings_.first_timeout, kTooLate);
+        watch_first_upload(
+            flight.watch, has_shown_work_ ? Watchdog::Clock::now() + server_.settings_.first_timeout : first_deadline_);
     }
     /// An inference is paid for with its first upload, whatever becomes of it: ending it early is no way to ask again.
-    void uploaded() {
+    void uploaded(Flight& flight) {
+        const std::lock_guard lock(mutex_);
         if (!place_.keep()) throw Refusal("places", "its place was needed", kRetryBusy);
         has_shown_work_ = true;
+        watch_.disarm();
         if (const auto spent = budget([&] { return server_.budgets_.spend(caller_->key, caller_->tier); }))
             throw Refusal(*spent);
         const auto most = server_.settings_.inference_timeout;
-        watch_.arm(most, fmt::format("an inference took longer than the {} s that it may", most.count()));
+        flight.watch.arm(most, fmt::format("an inference took longer than the {} s that it may", most.count()));
     }
-    void done(double seconds) {
-        watch_.disarm();
-        end_of_inference();
+    void done(Flight& flight, double seconds) {
+        flight.watch.disarm();
+        end_of_inference(flight);
         ++server_.inferences_;
         server_.metrics_.inference(name(), "ok", "");
-        count_phases(seconds);
+        count_phases(*flight.profile, seconds);
         spdlog::info("{}: inference with {} in {:.3f} s", who(), name(), seconds);
     }
-    void count_phases(double seconds) {
+    void count_phases(const Profile& profile, double seconds) {
         double by_step[protocol::kSteps] = {}, waiting = 0;
-        for (const ProfileEntry& entry : summarise(*profile_)) {
+        for (const ProfileEntry& entry : summarise(profile)) {
             if (protocol::is_waiting(entry.step))
                 waiting += entry.seconds;
             else
@@ -161,6 +196,7 @@ private:
     }
     std::string name() const { return to_string(model_->name, model_->version); }
     std::string who() const {
+        const std::lock_guard lock(mutex_);
         return caller_ && !caller_->name.empty() ? fmt::format("{} ({})", peer_.name, caller_->name) : peer_.name;
     }
     Caller admit(std::span<const char> token) {
@@ -185,23 +221,35 @@ private:
     void refused(const char* reason, const Error& error) {
         ++server_.refusals_;
         server_.metrics_.refusal(reason);
-        if (in_inference_) server_.metrics_.inference(name(), "refused", reason);
+        for (const Flight& flight : flights_)
+            if (flight.runs) server_.metrics_.inference(name(), "refused", reason);
         log(spdlog::level::info, server_.refusal_log_, printable(error.what()));
     }
     /// Whoever has no account can cause lines at any rate: of each kind one a second is written in the long run.
     void log(spdlog::level::level_enum level, Seldom& seldom, const std::string& line) const {
-        const bool known = caller_ && !caller_->name.empty();
+        const bool known = [this] {
+            const std::lock_guard lock(mutex_);
+            return caller_ && !caller_->name.empty();
+        }();
         const auto more = known ? std::optional<std::uint64_t>(0) : seldom.now();
         if (more)
             spdlog::log(level, "{}: {}{}", who(), line,
                         *more > 0 ? fmt::format(" ({} more such since the last such line)", *more) : "");
     }
-    void watch_first_upload() {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(first_deadline_ - Watchdog::Clock::now());
-        watch_.arm(std::max(left, std::chrono::milliseconds(0)), kTooLate);
+    void watch_first_upload() { watch_first_upload(watch_, first_deadline_); }
+    static void watch_first_upload(Watchdog::Watch& watch, Watchdog::Clock::time_point deadline) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Watchdog::Clock::now());
+        watch.arm(std::max(left, std::chrono::milliseconds(0)), kTooLate);
     }
-    void end_of_inference() {
-        if (std::exchange(in_inference_, false)) --server_.running_;
+    /// The sentence of the deadline that has passed, if one has.
+    std::optional<std::string> too_late() const {
+        if (auto late = watch_.bitten()) return late;
+        for (const Flight& flight : flights_)
+            if (auto late = flight.watch.bitten()) return late;
+        return std::nullopt;
+    }
+    void end_of_inference(Flight& flight) {
+        if (std::exchange(flight.runs, false)) --server_.running_;
     }
     void refuse_when_draining() const {
         if (server_.draining_) throw Refusal("draining", "it is about to end", kRetryDraining);
@@ -213,14 +261,16 @@ private:
     transport::Place& place_;
     Watchdog::Watch watch_;
     Watchdog::Clock::time_point first_deadline_;  // for the first upload
-    bool has_place_ = false, has_shown_work_ = false;
+    bool has_place_ = false;
     Credentials credentials_;
-    std::optional<Caller> caller_;
-    std::optional<Budgets::Seat> seat_;
     ServedModelPtr model_;
-    std::optional<MemoryBudget::Share> memory_;
-    std::optional<Profile> profile_;  // of the inference that runs
-    bool in_inference_ = false;
+    mutable std::mutex mutex_;  // of the next two, once inferences run
+    bool has_shown_work_ = false;
+    std::optional<Caller> caller_;
+    // For each inference that may run at a time.
+    std::vector<Budgets::Seat> seats_;
+    std::vector<MemoryBudget::Share> memory_;
+    std::deque<Flight> flights_;
 };
 
 Server::Server(ServerSettings settings, transport::Identity identity, const ModelStore& models,

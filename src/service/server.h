@@ -29,6 +29,7 @@ struct ServerSettings {
     std::shared_ptr<transport::BoundSocket> socket;  ///< where clients connect
     std::size_t max_sessions = 16;
     std::size_t max_sessions_per_address = 8;
+    std::uint32_t in_flight = 4;                     ///< inferences that a session may have run at a time
     std::uint64_t session_memory = 0;                ///< bytes that all sessions together may hold
     std::chrono::seconds first_timeout{30};          ///< from the connection to a client's first upload
     std::chrono::seconds timeout{30};                ///< for each message within an inference

@@ -32,9 +32,10 @@ struct Message {
     /// Whether it is sent before the peer has any use for it: then it lets all others pass (transport/send_queue.h).
     /// The same for all messages of a type. For the sender only; it does not travel.
     bool ahead = false;
+    std::uint16_t lane = 0;  ///< of several conversations on one connection (transport/lanes.h)
 };
 
-/// Bytes of a frame before its payload: u32 payload size, u16 type, u16 zero, u32 layer, u32 index; little-endian.
+/// Bytes of a frame before its payload: u32 payload size, u16 type, u16 lane, u32 layer, u32 index; little-endian.
 inline constexpr std::size_t kFrameHeaderBytes = 16;
 
 struct Traffic {
@@ -48,6 +49,7 @@ struct Limits {
     std::size_t max_payload = std::size_t{4} << 20;      ///< one message; checked before allocation
     std::size_t max_queued = std::size_t{512} << 20;     ///< received and not yet consumed; more is a protocol error
     std::size_t max_send_queue = std::size_t{64} << 20;  ///< send() blocks above this (back-pressure)
+    std::size_t lanes = 1;                               ///< a message of another lane is a protocol error
     std::chrono::milliseconds timeout{30'000};           ///< longest wait in receive(), and for progress of send()
     const char* (*name_of)(MessageType) = number_of;     ///< what sentences call a type of message
 };

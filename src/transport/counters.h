@@ -12,12 +12,20 @@ namespace flash::transport {
 
 class TrafficCounters {
 public:
-    void sent(const Message& message) {
-        bytes_sent_ += frame_bytes(message);
+    void sent(const Message& message) { sent(frame_bytes(message)); }
+    void received(const Message& message) { received(frame_bytes(message)); }
+    /// One message, of so many bytes with its header.
+    void sent(std::uint64_t bytes) {
+        bytes_sent_ += bytes;
         ++messages_sent_;
     }
-    void received(const Message& message) {
-        bytes_received_ += frame_bytes(message);
+    /// Takes a sent() back.
+    void not_sent(std::uint64_t bytes) {
+        bytes_sent_ -= bytes;
+        --messages_sent_;
+    }
+    void received(std::uint64_t bytes) {
+        bytes_received_ += bytes;
         ++messages_received_;
     }
     Traffic read() const { return {bytes_sent_, bytes_received_, messages_sent_, messages_received_}; }

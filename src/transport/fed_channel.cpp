@@ -7,7 +7,7 @@ namespace flash::transport {
 FedChannel::FedChannel(std::string peer, const Limits& limits)
     : peer_(std::move(peer)),
       limits_(limits),
-      decoder_(limits.max_payload),
+      decoder_(FrameLimits::of(limits)),
       inbox_(peer_, limits) {}
 
 void FedChannel::feed(std::span<const std::uint8_t> bytes) {
@@ -59,7 +59,7 @@ Message FedChannel::receive_any(std::chrono::milliseconds) { return inbox_.take_
 
 void FedChannel::set_limits(const Limits& limits) {
     limits_ = limits;
-    decoder_.set_max_payload(limits.max_payload);
+    decoder_.set_limits(FrameLimits::of(limits));
     inbox_.set_limits(limits);
 }
 

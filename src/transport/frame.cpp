@@ -19,16 +19,21 @@ std::uint32_t get(const std::uint8_t* in, std::size_t bytes) {
     return value;
 }
 
-void check(std::uint32_t type, std::uint64_t size, std::size_t max_payload) {
+void check(std::uint32_t type, std::uint64_t size, std::size_t lane, const FrameLimits& limits) {
     if (!is_known(static_cast<std::uint16_t>(type))) {
         throw Error(ErrorKind::kProtocol, "received a message of unknown type " + std::to_string(type) +
                                               "; the peer speaks another protocol or version");
     }
     const auto known = static_cast<MessageType>(type);
-    const std::size_t limit = known == MessageType::kError ? std::min(max_payload, kMaxErrorBytes) : max_payload;
+    const std::size_t limit =
+        known == MessageType::kError ? std::min(limits.max_payload, kMaxErrorBytes) : limits.max_payload;
     if (size > limit) {
         throw Error(ErrorKind::kProtocol, "received a message of type " + std::to_string(type) + " that declares " +
                                               std::to_string(size) + " bytes; the limit is " + std::to_string(limit));
+    }
+    if (lane >= limits.lanes) {
+        throw Error(ErrorKind::kProtocol, "received a message of lane " + std::to_string(lane) +
+                                              ", counted from 0; agreed upon are " + std::to_string(limits.lanes));
     }
 }
 
@@ -39,21 +44,21 @@ std::array<std::uint8_t, kFrameHeaderBytes> encode_header(const Message& message
     std::array<std::uint8_t, kFrameHeaderBytes> out{};
     put(&out[0], static_cast<std::uint32_t>(message.payload.size()), 4);
     put(&out[4], static_cast<std::uint16_t>(message.type), 2);
+    put(&out[6], message.lane, 2);
     put(&out[8], message.layer, 4);
     put(&out[12], message.index, 4);
     return out;
 }
 
-FrameHeader decode_header(std::span<const std::uint8_t, kFrameHeaderBytes> bytes, std::size_t max_payload) {
-    const std::uint32_t size = get(&bytes[0], 4);
-    const std::uint32_t type = get(&bytes[4], 2);
-    check(type, size, max_payload);
-    require(get(&bytes[6], 2) == 0, ErrorKind::kProtocol, "received a frame whose reserved field is not zero");
-    return {size, static_cast<MessageType>(type), get(&bytes[8], 4), get(&bytes[12], 4)};
+FrameHeader decode_header(std::span<const std::uint8_t, kFrameHeaderBytes> bytes, const FrameLimits& limits) {
+    const std::uint32_t size = get(&bytes[0], 4), type = get(&bytes[4], 2), lane = get(&bytes[6], 2);
+    check(type, size, lane, limits);
+    return {size, static_cast<MessageType>(type), get(&bytes[8], 4), get(&bytes[12], 4),
+            static_cast<std::uint16_t>(lane)};
 }
 
-void check_frame(const Message& message, std::size_t max_payload) {
-    check(static_cast<std::uint16_t>(message.type), message.payload.size(), max_payload);
+void check_frame(const Message& message, const FrameLimits& limits) {
+    check(static_cast<std::uint16_t>(message.type), message.payload.size(), message.lane, limits);
 }
 
 void FrameDecoder::feed(std::span<const std::uint8_t> bytes, const std::function<void(Message)>& sink) {
@@ -64,9 +69,10 @@ void FrameDecoder::feed(std::span<const std::uint8_t> bytes, const std::function
             header_filled_ += take;
             bytes = bytes.subspan(take);
             if (header_filled_ < kFrameHeaderBytes) return;
-            const FrameHeader header = decode_header(header_bytes_, max_payload_);
+            const FrameHeader header = decode_header(header_bytes_, limits_);
             payload_size_ = header.payload_size;
             message_ = Message{header.type, header.layer, header.index, {}};
+            message_.lane = header.lane;
             message_.payload.reserve(payload_size_);
         }
         const std::size_t take = std::min(payload_size_ - message_.payload.size(), bytes.size());

@@ -22,17 +22,26 @@ struct FrameHeader {
     MessageType type{};
     std::uint32_t layer = 0;
     std::uint32_t index = 0;
+    std::uint16_t lane = 0;
+};
+
+/// What a receiver takes at all.
+struct FrameLimits {
+    std::size_t max_payload = 0;  ///< of one message; of a kError message kMaxErrorBytes at most
+    std::size_t lanes = 1;
+
+    static FrameLimits of(const Limits& limits) { return {limits.max_payload, limits.lanes}; }
 };
 
 /// Header bytes of `message`. The payload follows them on the wire unchanged. The payload must fit 32 bits.
 std::array<std::uint8_t, kFrameHeaderBytes> encode_header(const Message& message);
 
-/// Decodes a header. Throws Error(kProtocol) if the type is unknown, the reserved field is not zero, or the declared
-/// payload is larger than `max_payload` (kMaxErrorBytes for kError): all before anything is allocated for the payload.
-FrameHeader decode_header(std::span<const std::uint8_t, kFrameHeaderBytes> bytes, std::size_t max_payload);
+/// Decodes a header. Throws Error(kProtocol) if the type is unknown, or lane or declared payload are beyond the limits:
+/// all before anything is allocated for the payload.
+FrameHeader decode_header(std::span<const std::uint8_t, kFrameHeaderBytes> bytes, const FrameLimits& limits);
 
-/// Throws Error(kProtocol) unless `message` could have come out of the decoder under this limit.
-void check_frame(const Message& message, std::size_t max_payload);
+/// Throws Error(kProtocol) unless `message` could have come out of the decoder under these limits.
+void check_frame(const Message& message, const FrameLimits& limits);
 
 /// Bytes that `message` takes on the wire.
 inline std::uint64_t frame_bytes(const Message& message) { return kFrameHeaderBytes + message.payload.size(); }
@@ -40,19 +49,19 @@ inline std::uint64_t frame_bytes(const Message& message) { return kFrameHeaderBy
 /// Cuts a byte stream into messages, however the stream was split into pieces.
 class FrameDecoder {
 public:
-    /// `max_payload` bounds the memory that a partly received message can hold.
-    explicit FrameDecoder(std::size_t max_payload) : max_payload_(max_payload) {}
+    /// The limits bound the memory that a partly received message can hold.
+    explicit FrameDecoder(const FrameLimits& limits) : limits_(limits) {}
 
     /// Takes the next piece of the stream and calls `sink` for every message that it completes, in order.
     /// Throws Error(kProtocol) on a bad header; the stream cannot be read any further then.
     void feed(std::span<const std::uint8_t> bytes, const std::function<void(Message)>& sink);
-    /// Applies from the next header on.
-    void set_max_payload(std::size_t max_payload) { max_payload_ = max_payload; }
+    /// Apply from the next header on.
+    void set_limits(const FrameLimits& limits) { limits_ = limits; }
     /// Whether the stream stands inside a frame: if it ends here, it was truncated.
     bool in_frame() const { return header_filled_ > 0; }
 
 private:
-    std::size_t max_payload_;
+    FrameLimits limits_;
     std::array<std::uint8_t, kFrameHeaderBytes> header_bytes_{};
     std::size_t header_filled_ = 0;  // kFrameHeaderBytes once the header is complete and the payload is being collected
     std::size_t payload_size_ = 0;

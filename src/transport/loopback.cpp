@@ -117,7 +117,7 @@ private:
             message = std::move(*passed);
         }
         try {
-            check_frame(message, peer_.get_limits().max_payload);
+            check_frame(message, FrameLimits::of(peer_.get_limits()));
             peer_.counters.received(message);
             peer_.inbox.push(std::move(message));
         } catch (const Error& error) {

@@ -22,7 +22,7 @@ TlsConnection::TlsConnection(asio::ip::tcp::socket socket, asio::ssl::context& c
       linger_(stream_.get_executor()),
       peer_(std::move(peer)),
       inbox_(peer_, start_limits),
-      decoder_(start_limits.max_payload),
+      decoder_(FrameLimits::of(start_limits)),
       limits_(start_limits) {}
 
 void TlsConnection::tune_socket() {

@@ -79,7 +79,7 @@ TlsConnection::Input TlsConnection::read_available() {
 
 void TlsConnection::accept_bytes(std::size_t bytes) {
     or_give_up([&] {
-        decoder_.set_max_payload(limits().max_payload);
+        decoder_.set_limits(FrameLimits::of(limits()));
         try {
             if (web_socket_)
                 web_socket_->feed({read_buffer_.data(), bytes}, [&](auto payload) { decode(payload); });

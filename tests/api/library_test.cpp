@@ -52,6 +52,11 @@ ErrorKind kind_of(const std::function<void()>& call) {
     return ErrorKind::kInternal;
 }
 
+TEST(Library, InferencesAtATimeAreANumberWithinReason) {
+    for (const int bad : {0, -1, 65})
+        EXPECT_EQ(kind_of([&] { Client({.address = "127.0.0.1:1", .in_flight = bad}); }), ErrorKind::kInvalidArgument);
+}
+
 TEST(Library, CompilesAndReports) {
     const Compiled& made = compiled();
     EXPECT_EQ(made.model.info().name, "through-the-library");
@@ -101,9 +106,13 @@ TEST(Library, AnswersPrivatelyWhatTheTwinSays) {
     EXPECT_EQ(kind_of([&] { client.infer(prepare(client.model(), pictures().front())); }), ErrorKind::kRemote);
 }
 
-TEST(Library, RunsSeveralAtOnceAndCancels) {
+class AtATime : public ::testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Library, AtATime, ::testing::Values(1, 3));
+
+TEST_P(AtATime, RunsSeveralAtOnceAndCancels) {
     Server server(compiled().model);
-    Client client({.address = server.address(), .pin = server.pin()});
+    Client client({.address = server.address(), .pin = server.pin(), .in_flight = GetParam()});
+    EXPECT_EQ(client.in_flight(), GetParam());
     const std::vector<float> input = prepare(client.model(), pictures().front());
     std::vector<std::future<Answer>> answers;
     for (int i = 0; i < 3; ++i) answers.push_back(client.infer_async(input));

@@ -1,4 +1,5 @@
-// `flash infer --parallel`: several inferences at a time are answered as one after the other would be.
+// `flash infer --parallel` and `--in-flight`: several inferences at a time are answered as one after the other would
+// be.
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
@@ -26,6 +27,11 @@ protected:
         }
         return names;
     }
+    static int count(const std::string& text, const std::string& part) {
+        int found = 0;
+        for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++found;
+        return found;
+    }
     Outcome infer_all(const std::vector<std::string>& options, const std::vector<std::string>& names) {
         std::vector<std::string> rest{"--json-lines"};
         rest.insert(rest.end(), options.begin(), options.end());
@@ -51,10 +57,36 @@ TEST_F(Parallel, AnswersComeInTheOrderOfTheInputs) {
     }
     EXPECT_EQ(stop_server(SIGTERM), 0);
     const std::string log = read_file(dir_ / "server.err");
-    int connections = 0;
-    for (std::size_t at = 0; (at = log.find(": connected", at)) != std::string::npos; ++at) ++connections;
+    const int connections = count(log, ": connected");
     EXPECT_GE(connections, 3) << "one of the first client, and several of the second";
     EXPECT_LE(connections, 5);
+}
+
+TEST_F(Parallel, SeveralOnOneConnection) {
+    start_server();
+    const std::vector<std::string> names = copies(5);
+    const Outcome one = infer_all({}, names), four = infer_all({"--in-flight", "4"}, names);
+    ASSERT_EQ(four.status, 0) << four.err;
+    const auto a = lines(one), b = lines(four);
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        EXPECT_EQ(a[i]["input"], b[i]["input"]);
+        EXPECT_EQ(a[i]["bytes_up"], b[i]["bytes_up"]);
+        EXPECT_EQ(a[i]["bytes_down"], b[i]["bytes_down"]);
+        EXPECT_EQ(a[i]["logits"].size(), b[i]["logits"].size());
+    }
+    EXPECT_EQ(stop_server(SIGTERM), 0);
+    const std::string log = read_file(dir_ / "server.err");
+    EXPECT_EQ(count(log, ": connected"), 2) << "one for each client";
+    EXPECT_THAT(log, HasSubstr("4 inferences at a time"));
+}
+
+TEST_F(Parallel, AServerTakesFewerAtATimeThanAreAskedFor) {
+    start_server({"--in-flight", "2"});
+    const Outcome o = infer_all({"--in-flight", "8", "--parallel", "2"}, copies(5));
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_GE(lines(o).size(), 5u);
+    EXPECT_THAT(o.err, HasSubstr("the server takes 2 of 8 inferences at a time on a connection"));
 }
 
 TEST_F(Parallel, AServerThatIsFullIsNoReasonToFail) {
@@ -99,8 +131,9 @@ TEST_F(Parallel, ResultsAndTracesAreThoseOfAll) {
 }
 
 TEST_F(Parallel, IsANumberWithinReason) {
-    for (const char* bad : {"0", "-1", "65", "many"})
-        EXPECT_EQ(flash({"infer", "--server", "127.0.0.1:1", "--parallel", bad, input_}).status, 2) << bad;
+    for (const char* option : {"--parallel", "--in-flight"})
+        for (const char* bad : {"0", "-1", "65", "many"})
+            EXPECT_EQ(flash({"infer", "--server", "127.0.0.1:1", option, bad, input_}).status, 2) << option << bad;
 }
 
 }  // namespace

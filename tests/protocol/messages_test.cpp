@@ -57,6 +57,29 @@ TEST(Messages, ClientHelloThereAndBack) {
     }
 }
 
+TEST(Messages, InferencesAtATimeAreTheLastFieldOfBothHellos) {
+    ClientHello hello = hello_with("net", "t");
+    const std::size_t alone = encode(hello).size();
+    hello.in_flight = kMaxInFlight;
+    EXPECT_EQ(encode(hello).size(), alone + 4);
+    EXPECT_EQ(decode_client_hello(encode(hello)).in_flight, kMaxInFlight);
+    ServerHello reply;
+    for (const bool levels : {false, true}) {
+        if (levels) reply.session.emplace().fill(9);
+        for (const std::uint32_t in_flight : {1U, 2U, kMaxInFlight}) {
+            reply.in_flight = in_flight;
+            const ServerHello got = decode_server_hello(encode(reply));
+            EXPECT_EQ(got.in_flight, in_flight);
+            EXPECT_EQ(got.session, reply.session);
+        }
+    }
+    for (const std::uint32_t bad : {0U, 1U, kMaxInFlight + 1}) {
+        Bytes bytes = encode(hello);
+        for (int i = 0; i < 4; ++i) bytes[bytes.size() - 4 + i] = static_cast<std::uint8_t>(bad >> (8 * i));
+        EXPECT_THAT(refusal([&] { decode_client_hello(bytes); }), ::testing::HasSubstr("inferences at a time"));
+    }
+}
+
 TEST(Messages, NamesAndTokensHaveTheirSizes) {
     EXPECT_EQ(decode_client_hello(encode(hello_with(std::string(kMaxModelNameBytes, 'n'), ""))).model.size(),
               kMaxModelNameBytes);

@@ -93,7 +93,7 @@ public:
 private:
     const std::size_t piece_;
     std::unique_ptr<transport::Channel> line_;
-    transport::FrameDecoder decoder_{std::size_t{1} << 28};
+    transport::FrameDecoder decoder_{{std::size_t{1} << 28}};
     std::thread thread_;
 };
 

@@ -27,6 +27,25 @@ TEST(MemoryBudget, GivesNoMoreThanThereIs) {
     EXPECT_TRUE(budget.take(100, 0ms));
 }
 
+TEST(MemoryBudget, WhatIsSpareLeavesHalfAndWaitsBehindAll) {
+    MemoryBudget budget(100);
+    auto first = budget.take_spare(30);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(budget.taken(), 30u);
+    EXPECT_FALSE(budget.take_spare(21));
+    EXPECT_FALSE(budget.take_spare(~std::uint64_t{0}));
+    EXPECT_TRUE(budget.take_spare(20));
+    auto held = budget.take(60, 0ms);
+    ASSERT_TRUE(held);
+    EXPECT_FALSE(budget.take_spare(1));
+    held.reset();
+    auto large = std::async(std::launch::async, [&] { return budget.take(80, 10s); });
+    while (budget.waiting() == 0) std::this_thread::sleep_for(1ms);
+    EXPECT_FALSE(budget.take_spare(10));  // somebody waits
+    first.reset();
+    EXPECT_TRUE(large.get());
+}
+
 TEST(MemoryBudget, SmallSharesDoNotOvertakeALargeOne) {
     MemoryBudget budget(100);
     auto held = budget.take(50, 0ms);

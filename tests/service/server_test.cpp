@@ -1,7 +1,9 @@
 // What a server does for its clients: models, drains, accounts, budgets, WebSocket.
 #include "service/server.h"
 
+#include <functional>
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include "flash/client.h"
@@ -111,6 +113,66 @@ TEST_F(Service, AnAccountHasSoManySessions) {
     first.reset();
     for (int i = 0; i < 500 && server_->report().sessions > 1; ++i) std::this_thread::sleep_for(10ms);
     EXPECT_TRUE(answers(*session("::1", "", kClinic), "small", 1));
+}
+
+/// As many answers as there are threads, all on one session; the sentences of those that were not answered.
+std::vector<std::string> ask_at_once(std::size_t threads, const std::function<bool(std::uint64_t)>& ask) {
+    std::mutex mutex;
+    std::vector<std::string> told;
+    std::vector<std::thread> all;
+    for (std::size_t i = 0; i < threads; ++i)
+        all.emplace_back([&, i] {
+            try {
+                EXPECT_TRUE(ask(i));
+            } catch (const Error& error) {
+                const std::lock_guard lock(mutex);
+                told.emplace_back(error.what());
+            }
+        });
+    for (std::thread& thread : all) thread.join();
+    return told;
+}
+
+TEST_F(Service, SeveralInferencesAtATimeTakeSeatsAndMemoryOfAsMany) {
+    serve();
+    EXPECT_EQ(session("::1", "small", "", 8)->in_flight(), 4u) << "no session has more here";
+    const std::uint64_t one = store_->find("small")->memory.server;
+    write_access_list(R"({"sessions": 3})");
+    settings_.session_memory = 20 * one;
+    serve();
+    auto client = session("::1", "small", kClinic, 8);
+    EXPECT_EQ(client->in_flight(), 3u) << "its account has three sessions";
+    EXPECT_THAT(refusal("small", kClinic), ::testing::HasSubstr("clinic has 3 sessions, as many as it may"));
+    EXPECT_EQ(ask_at_once(6, [&](std::uint64_t i) { return answers(*client, "small", i); }).size(), 0u);
+    for (int i = 0; i < 500 && server_->report().running > 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->report().inferences, 6u);
+    EXPECT_EQ(server_->report().failures, 0u);
+
+    settings_.session_memory = 4 * one + 1;
+    serve();
+    EXPECT_EQ(session("::1", "small", kLab, 8)->in_flight(), 2u) << "half of the memory is for sessions that come";
+    settings_.session_memory = one;
+    serve();
+    client = session("::1", "small", kLab, 8);
+    EXPECT_EQ(client->in_flight(), 1u);
+    EXPECT_TRUE(answers(*client, "small", 1));
+}
+
+TEST_F(Service, ABudgetThatEndsAmongSeveralCostsNoAnswerThatWasPaidFor) {
+    write_access_list(R"({"inferences_per_day": 5})");
+    serve();
+    const auto client = session("::1", "small", kClinic, 4);
+    ASSERT_EQ(client->in_flight(), 4u);
+    EXPECT_EQ(ask_at_once(4, [&](std::uint64_t i) { return answers(*client, "small", i); }).size(), 0u);
+    const auto told = ask_at_once(4, [&](std::uint64_t i) { return answers(*client, "small", i); });
+    EXPECT_EQ(told.size(), 3u);
+    for (const std::string& sentence : told)
+        EXPECT_THAT(sentence, ::testing::AnyOf(::testing::HasSubstr("the budget of 5 inferences a day is spent"),
+                                               ::testing::HasSubstr("closed after an earlier error")));
+    for (int i = 0; i < 500 && server_->report().sessions > 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->report().inferences, 5u);
+    EXPECT_EQ(server_->report().running, 0u);
+    EXPECT_EQ(server_->report().failures, 0u);
 }
 
 TEST_F(Service, ABudgetIsSpentByFirstUploadsWhateverBecomesOfThem) {

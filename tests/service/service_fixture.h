@@ -57,6 +57,7 @@ protected:
         model::save(models_.at(name), dir_ / (name + ".flash"));
     }
     Server& serve() {
+        server_.reset();  // of what it uses, all that follows is made anew
         LoadOptions load;
         load.use_cache = false;
         store_ = std::make_unique<ModelStore>(dir_, load);
@@ -76,9 +77,10 @@ protected:
         return transport::connect_tls(options);
     }
     std::unique_ptr<ClientSession> session(const std::string& host, const std::string& model = "",
-                                           const std::string& token = "") const {
+                                           const std::string& token = "", std::uint32_t in_flight = 1) const {
         protocol::ClientSessionOptions options;
         options.model = model;
+        options.in_flight = in_flight;
         SecretVector<char> shown(token.size());
         std::ranges::copy(token, shown.data());
         options.token = std::make_shared<const SecretVector<char>>(std::move(shown));

@@ -153,7 +153,7 @@ public:
     /// Everything that the peer sends until it closes, as messages.
     std::vector<Message> read_all() {
         std::vector<Message> messages;
-        FrameDecoder decoder(std::size_t{4} << 20);
+        FrameDecoder decoder({std::size_t{4} << 20});
         std::uint8_t buffer[16384];
         while (true) {
             const int got = SSL_read(ssl_.get(), buffer, sizeof buffer);
@@ -192,12 +192,12 @@ private:
     bool ready_ = false;
 };
 
-inline std::vector<std::uint8_t> raw_frame(std::uint32_t size, std::uint16_t type, std::uint16_t reserved,
+inline std::vector<std::uint8_t> raw_frame(std::uint32_t size, std::uint16_t type, std::uint16_t lane,
                                            std::size_t payload) {
     std::vector<std::uint8_t> frame(kFrameHeaderBytes + payload);
     for (std::size_t i = 0; i < 4; ++i) frame[i] = static_cast<std::uint8_t>(size >> (8 * i));
     for (std::size_t i = 0; i < 2; ++i) frame[4 + i] = static_cast<std::uint8_t>(type >> (8 * i));
-    for (std::size_t i = 0; i < 2; ++i) frame[6 + i] = static_cast<std::uint8_t>(reserved >> (8 * i));
+    for (std::size_t i = 0; i < 2; ++i) frame[6 + i] = static_cast<std::uint8_t>(lane >> (8 * i));
     return frame;
 }
 

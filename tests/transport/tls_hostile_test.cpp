@@ -83,7 +83,7 @@ TEST_F(HostileClient, HalfAFrameThenSilence) {
 
 TEST_F(HostileClient, OversizedFrame) { expect_refusal(raw_frame(0xffffffff, 6, 0, 10), "declares 4294967295 bytes"); }
 TEST_F(HostileClient, UnknownType) { expect_refusal(raw_frame(0, 77, 0, 0), "unknown type 77"); }
-TEST_F(HostileClient, ReservedFieldNotZero) { expect_refusal(raw_frame(0, 6, 1, 0), "reserved"); }
+TEST_F(HostileClient, ALaneThatWasNotAgreedUpon) { expect_refusal(raw_frame(0, 6, 1, 0), "lane 1"); }
 TEST_F(HostileClient, OversizedErrorMessage) { expect_refusal(raw_frame(1025, 1, 0, 1025), "the limit is 1024"); }
 
 TEST_F(HostileClient, ErrorMessageIsMadePrintable) {

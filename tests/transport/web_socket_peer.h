@@ -82,7 +82,7 @@ private:
     RawTls tls_;
     std::string answer_;
     WebSocket socket_{WebSocket::Side::kClient};
-    FrameDecoder decoder_{std::size_t{64} << 20};
+    FrameDecoder decoder_{{std::size_t{64} << 20}};
     std::thread thread_;
 };
 

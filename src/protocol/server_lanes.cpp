@@ -1,0 +1,107 @@
+#include "protocol/server_lanes.h"
+
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "protocol/message_types.h"
+
+namespace flash::protocol {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// While nothing runs, and while something does, whose end may have to be seen.
+constexpr std::chrono::milliseconds kIdlePoll{200}, kBusyPoll{20};
+/// A lane without an inference waits for as long as its connection lasts.
+constexpr std::chrono::hours kForever{24 * 365};
+
+}  // namespace
+
+ServerLanes::ServerLanes(transport::Channel& line, std::size_t count, const transport::Limits& each, Serve serve)
+    : lanes_(line, count, each, "the client"),
+      serve_(std::move(serve)),
+      threads_(count) {}
+
+ServerLanes::~ServerLanes() {
+    lanes_.fail(ErrorKind::kNetwork, "this side has closed the connection");
+    join();
+}
+
+void ServerLanes::join() {
+    for (std::thread& thread : threads_)
+        if (thread.joinable()) thread.join();
+}
+
+void ServerLanes::run(const std::function<bool()>& stopping,
+                      const std::function<std::chrono::milliseconds()>& patience) {
+    for (;;) {
+        bool idle = false;
+        {
+            const std::lock_guard lock(mutex_);
+            idle = asked_ == 0;
+            if (failure_ && running_ == 0) std::rethrow_exception(failure_);
+            if (idle && stopping()) return;
+            if (idle && Clock::now() - idle_since_ >= patience())
+                throw Error(ErrorKind::kTimeout, "the client was idle for too long");
+        }
+        try {
+            const auto arrival = lanes_.deliver(idle ? kIdlePoll : kBusyPoll);
+            if (arrival && arrival->type == message_type::kStart) begin(arrival->lane);
+        } catch (const Error& error) {
+            join();  // what runs ends well if all has come, or with the same error, or with one that explains it
+            if (failure_) std::rethrow_exception(failure_);
+            if (error.kind() == ErrorKind::kNetwork && asked_ == 0) return;  // the client has left
+            throw;
+        }
+    }
+}
+
+void ServerLanes::begin(std::size_t lane) {
+    {
+        const std::lock_guard lock(mutex_);
+        ++asked_;
+    }
+    if (!threads_[lane].joinable()) threads_[lane] = std::thread([this, lane] { work(lane); });
+}
+
+void ServerLanes::work(std::size_t lane) {
+    transport::Channel& channel = lanes_.lane(lane);
+    const std::size_t count = lanes_.size();
+    for (std::size_t number = lane;; number += count) {
+        transport::Message start;
+        try {
+            start = channel.receive_any(kForever);
+        } catch (const Error&) {
+            return;  // the connection ends
+        }
+        if (!enter()) return;
+        try {
+            if (start.type != message_type::kStart || start.layer != 0 || start.index != number)
+                throw Error(ErrorKind::kProtocol, "expected the start of inference " + std::to_string(number) +
+                                                      ", got " + name_of(start.type));
+            serve_(channel, static_cast<std::uint32_t>(number), start);
+            leave(nullptr);
+        } catch (...) {
+            leave(std::current_exception());
+        }
+    }
+}
+
+bool ServerLanes::enter() {
+    const std::lock_guard lock(mutex_);
+    if (failure_) return false;
+    ++running_;
+    return true;
+}
+
+void ServerLanes::leave(std::exception_ptr failure) {
+    const std::lock_guard lock(mutex_);
+    --running_;
+    --asked_;
+    idle_since_ = Clock::now();
+    if (failure && !failure_) failure_ = std::move(failure);
+}
+
+}  // namespace flash::protocol
