@@ -18,6 +18,7 @@ def parser(description):
     result.add_argument("--flash", type=Path, default=ROOT / "build/release/src/cli/flash")
     # Answers differ by the rounding of shares; a wrong one differs by far more.
     result.add_argument("--tolerance", type=float, default=0.25, help="largest difference of a logit")
+    result.add_argument("--in-flight", type=int, default=1, help="inferences at a time on each connection")
     result.add_argument("--json", action="store_true")
     return result
 
@@ -75,7 +76,7 @@ def client(arguments, port, certificate, *options, pin=None):
     """The words of a client that prints a line of JSON for each answer."""
     trust = ["--pin", pin] if pin else ["--ca", str(certificate)]
     return [str(arguments.flash), "infer", "--server", f"127.0.0.1:{port}", *trust, "--json-lines", "--threads", "1",
-            *options]
+            "--in-flight", str(arguments.in_flight), *options]
 
 
 def answers(words, timeout=600):

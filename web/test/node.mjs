@@ -43,6 +43,12 @@ try {
   check((await cancelled).startsWith('cancelled'), 'an inference can be cancelled');
   check((await client.classify(noise)).logits.length === 10, 'and the next one gets a connection of its own');
 
+  const leaver = await FlashClient.connect(server.address, { pin: server.pin });
+  const left = await failure(() => leaver.classify(noise, { onProgress: () => leaver.close() }));
+  check(left === 'cancelled: the client was closed', `closed in the middle of an inference: ${left}`);
+  const late = await failure(() => leaver.classify(noise));
+  check(late.startsWith('invalid-argument'), `after that: ${late}`);
+
   const other = 'sha256:' + '0'.repeat(64);
   const pinned = await failure(() => FlashClient.connect(server.address, { pin: other }));
   check(pinned.startsWith('network') && pinned.includes('not the pinned one'), `another pin: ${pinned}`);

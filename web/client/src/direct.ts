@@ -73,11 +73,14 @@ class Connection {
     this.session.fail(sentence);
     this.stop(error);
   }
+  /** Whoever waits for an answer gets an error; the session's memory is wiped. */
   close(): void {
-    this.broken ??= new FlashError('network', 'the connection was closed by this side');
+    this.broken ??= new FlashError('cancelled', 'the client was closed');
     clearTimeout(this.timer);
     this.wire?.close();
     this.session.close();
+    this.awaited?.reject(this.broken);
+    this.awaited = undefined;
   }
 
   private observe(direction: 'sent' | 'received', bytes: Uint8Array): void {
@@ -195,6 +198,7 @@ export class DirectClient implements Client {
     if (signal?.aborted) throw cancelled();
     if (this.closed) throw new FlashError('invalid-argument', 'the client was closed');
     const picture = input instanceof Float32Array ? input : await pixelsOf(input);
+    if (this.closed) throw new FlashError('cancelled', 'the client was closed');
     // A failed inference is never repeated by itself; the next one gets a connection of its own, to the same model.
     if (this.connection.broken !== undefined) {
       this.connection.close();

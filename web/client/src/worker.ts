@@ -29,6 +29,10 @@ async function answer(message: ToWorker): Promise<unknown> {
       return client!.memory();
     case 'cancel':
       running.get(message.id)?.abort();
+      break;
+    case 'close':
+      client?.close();  // wipes what is secret, also of an inference that runs
+      self.close();
   }
   return undefined;
 }
@@ -37,7 +41,7 @@ self.onmessage = async (event: MessageEvent<ToWorker>) => {
   const { data } = event;
   try {
     const result = await answer(data);
-    if (data.method !== 'cancel') post({ id: data.id, result });
+    if (data.method !== 'cancel' && data.method !== 'close') post({ id: data.id, result });
   } catch (error) {
     const known = error instanceof FlashError;
     post({ id: data.id, error: { kind: known ? error.kind : 'internal', message: String(known ? error.message : error) } });

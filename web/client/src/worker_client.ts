@@ -9,6 +9,9 @@ interface Call {
   onProgress?: (fraction: number) => void;
 }
 
+/** A step of the computation takes far less. */
+const patienceMilliseconds = 5000;
+
 type Method = ToWorker extends infer Message ? (Message extends { id: number } ? Omit<Message, 'id'> : never) : never;
 
 export class WorkerClient implements Client {
@@ -58,7 +61,9 @@ export class WorkerClient implements Client {
     return this.call<number>({ method: 'memory' });
   }
   close(): void {
-    this.worker.terminate();
+    // The worker wipes what is secret and ends itself; one that does not come to it is ended.
+    this.worker.postMessage({ id: this.next++, method: 'close' } satisfies ToWorker);
+    setTimeout(() => this.worker.terminate(), patienceMilliseconds);
     this.failAll(new FlashError('cancelled', 'the client was closed'));
   }
 

@@ -5,7 +5,8 @@ export type ToWorker =
   | { id: number; method: 'connect'; url: string; options: Omit<ConnectOptions, 'onFrames'>; frames: boolean }
   | { id: number; method: 'classify'; input: Input }
   | { id: number; method: 'memory' }
-  | { id: number; method: 'cancel' };
+  | { id: number; method: 'cancel' }
+  | { id: number; method: 'close' };
 
 export type FromWorker =
   | { id: number; result: unknown }
