@@ -333,36 +333,35 @@ void Server::replace_identity(transport::Identity identity) {
 }
 
 std::string Server::metrics_text() const {
-    using Kind = MetricsText::Kind;
+    using Kind = Lookups::Kind;
     const auto number = [](auto value) { return static_cast<double>(value); };
-    MetricsText text;
-    metrics_.write(text);
-    text.family("flash_ready", Kind::kGauge, "Whether new inferences are taken.");
-    text.value({}, ready() ? 1 : 0);
-    text.family("flash_sessions", Kind::kGauge, "Clients that are connected.");
-    text.value({}, number(sessions_.load()));
-    text.family("flash_inferences_running", Kind::kGauge, "Inferences that run.");
-    text.value({}, number(running_.load()));
-    text.family("flash_sessions_waiting", Kind::kGauge, "Sessions that wait for memory.");
-    text.value({}, number(memory_.waiting()));
-    text.family("flash_session_memory_bytes", Kind::kGauge, "Memory for sessions: reserved by them, and in all.");
-    text.value({{"state", "reserved"}}, number(memory_.taken()));
-    text.value({{"state", "total"}}, number(memory_.total()));
-    text.family("flash_model_memory_bytes", Kind::kGauge, "Memory of each model.");
+    Lookups now;
+    now.family("flash_ready", Kind::kGauge, "Whether new inferences are taken.");
+    now.value({}, ready() ? 1 : 0);
+    now.family("flash_sessions", Kind::kGauge, "Clients that are connected.");
+    now.value({}, number(sessions_.load()));
+    now.family("flash_inferences_running", Kind::kGauge, "Inferences that run.");
+    now.value({}, number(running_.load()));
+    now.family("flash_sessions_waiting", Kind::kGauge, "Sessions that wait for memory.");
+    now.value({}, number(memory_.waiting()));
+    now.family("flash_session_memory_bytes", Kind::kGauge, "Memory for sessions: reserved by them, and in all.");
+    now.value({{"state", "reserved"}}, number(memory_.taken()));
+    now.value({{"state", "total"}}, number(memory_.total()));
+    now.family("flash_model_memory_bytes", Kind::kGauge, "Memory of each model.");
     for (const ServedModelPtr& model : models_.list())
-        text.value({{"model", to_string(model->name, model->version)}}, number(model->prepared->memory_bytes()));
+        now.value({{"model", to_string(model->name, model->version)}}, number(model->prepared->memory_bytes()));
     const transport::TlsServer* tls = counted_;  // null for a moment at the start
     const transport::ConnectionCounts counts = tls ? tls->counts() : transport::ConnectionCounts{};
-    text.family("flash_connections_total", Kind::kCounter, "What became of connections.");
-    text.value({{"result", "accepted"}}, number(counts.accepted));
-    text.value({{"result", "dropped"}}, number(counts.dropped));
-    text.value({{"result", "starved"}}, number(counts.starved));
-    text.value({{"result", "failed_handshake"}}, number(counts.failed_handshakes));
-    text.value({{"result", "refused"}}, number(counts.refused));
-    text.family("flash_certificate_expiry_timestamp_seconds", Kind::kGauge, "When the server's certificate ends.");
-    text.value({}, number(std::chrono::system_clock::to_time_t(certificate_end_.load())));
-    write_process(text);
-    return text.take();
+    now.family("flash_connections_total", Kind::kCounter, "What became of connections.");
+    now.value({{"result", "accepted"}}, number(counts.accepted));
+    now.value({{"result", "dropped"}}, number(counts.dropped));
+    now.value({{"result", "starved"}}, number(counts.starved));
+    now.value({{"result", "failed_handshake"}}, number(counts.failed_handshakes));
+    now.value({{"result", "refused"}}, number(counts.refused));
+    now.family("flash_certificate_expiry_timestamp_seconds", Kind::kGauge, "When the server's certificate ends.");
+    now.value({}, number(std::chrono::system_clock::to_time_t(certificate_end_.load())));
+    look_up_process(now);
+    return service::metrics_text(metrics_, std::move(now));
 }
 
 ServerReport Server::report() const { return {sessions_, running_, inferences_, failures_, refusals_}; }

@@ -74,9 +74,10 @@ TEST(Frame, TypesAreKnownByTheirNumber) {
     EXPECT_FALSE(is_known(0));
     for (std::uint16_t type = 1; type < 100; ++type) {
         EXPECT_EQ(is_known(type), type < kMessageTypes) << type;
-        if (type > 1)
+        if (type > 1) {
             EXPECT_EQ(number_of(static_cast<MessageType>(type)),
                       is_known(type) ? "type " + std::to_string(type) : "unknown");
+        }
     }
     EXPECT_FALSE(is_known(0xffff));
 }
