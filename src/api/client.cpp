@@ -1,6 +1,7 @@
 #include "flash/client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 
 #include "api/info.h"
@@ -50,11 +51,10 @@ public:
     Answer infer(std::span<const float> input, const Progress& progress, const std::stop_token& stop) {
         api::check_input(info_, input);
         if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
-        const auto began = std::chrono::steady_clock::now();
         for (;;) {
             const std::shared_ptr<protocol::ClientSession> session = connect();
             try {
-                return answer_of(*session, session->infer(input, progress, nullptr, stop), input, began);
+                return answer_of(*session, session->infer(input, progress, nullptr, stop), input);
             } catch (const protocol::SessionOver&) {
                 leave(session);  // it waited for one that failed: nothing of it was sent
             } catch (const Error&) {
@@ -68,20 +68,17 @@ public:
         }
     }
 
-    int in_flight() const {
-        const std::lock_guard lock(mutex_);
-        return in_flight_;
-    }
+    int in_flight() const { return in_flight_; }
 
 private:
     static Answer answer_of(const protocol::ClientSession& session, protocol::ClientResult result,
-                            std::span<const float> input, std::chrono::steady_clock::time_point began) {
+                            std::span<const float> input) {
         const model::Architecture& architecture = session.model().architecture;
         Answer answer;
         answer.unreliable = model::doubt(architecture, result.x, result.logits);
         answer.clamped = data::clamped_share(architecture, input);
         answer.logits = std::move(result.logits);
-        answer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        answer.seconds = result.took;
         answer.round_trips = result.round_trips;
         answer.bytes_sent = result.traffic.bytes_sent;
         answer.bytes_received = result.traffic.bytes_received;
@@ -105,9 +102,9 @@ private:
     transport::ClientOptions connection_;
     protocol::ClientSessionOptions session_options_;  // unchanged once the constructor is done
     ModelInfo info_;
-    mutable std::mutex mutex_;
+    std::mutex mutex_;
     std::shared_ptr<protocol::ClientSession> session_;
-    int in_flight_ = 1;
+    std::atomic<int> in_flight_ = 1;
 };
 
 Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -40,6 +40,7 @@ public:
                 leave(session);
             } catch (const Error& error) {
                 leave(session);
+                session.reset();  // not kept through the pause
                 if (!is_passing(error) || attempt >= retries_) throw;
                 pause_after(error, attempt++);
             }

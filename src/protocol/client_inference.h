@@ -27,6 +27,7 @@ struct ClientResult {
     StepSeconds seconds;
     int round_trips = 0;
     transport::Traffic traffic;  ///< of this inference
+    double took = 0;             ///< seconds by the clock
 };
 
 /// A message that the client needs to go on.

@@ -1,6 +1,7 @@
 #include "protocol/client_session.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "model/arithmetic.h"
@@ -95,7 +96,9 @@ void ClientSession::give_back(Turn& turn, std::optional<std::string> failure) {
     turn.taken = false;
     // The numbers of a session's inferences differ, as their keys are made of them.
     turn.next += static_cast<std::uint32_t>(turns_.size());
-    if (--running_ == 0 && failure_) channel_->fail(*failure_);
+    --running_;
+    // A lane has told the server by itself, which ends the connection once nothing runs any more.
+    if (failure_ && !lanes_) channel_->fail(*failure_);
     changed_.notify_all();
 }
 
@@ -108,6 +111,7 @@ ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, 
                                            const std::function<void(double)>& progress, Profile* profile,
                                            const std::stop_token& stop) {
     Turn& turn = take_turn(stop);
+    const auto began = std::chrono::steady_clock::now();
     ClientResult result;
     try {
         const transport::Traffic before = turn.channel->traffic();
@@ -115,6 +119,7 @@ ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, 
         const std::stop_callback cancel(stop, [&] { turn.channel->fail(kCancelled); });
         ClientInference inference(model_, *turn.channel, SecretSeed::generate(), probe, profile);
         result = inference.run(input, turn.next, progress);
+        result.took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
         result.traffic = difference(turn.channel->traffic(), before);
     } catch (...) {
         give_back(turn, stop.stop_requested() ? kCancelled : failure_sentence(Party::kClient));

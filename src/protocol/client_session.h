@@ -67,7 +67,7 @@ private:
 
     /// Error(kCancelled) if it has to stop before there is one.
     Turn& take_turn(const std::stop_token& stop);
-    /// failure: no inference begins any more, and the server is told so once none runs.
+    /// failure: no inference begins any more, and the server is told why.
     void give_back(Turn& turn, std::optional<std::string> failure);
     /// Until the line is closed.
     void read_line();
@@ -79,7 +79,7 @@ private:
     std::condition_variable_any changed_;
     std::vector<Turn> turns_;
     std::size_t running_ = 0;
-    std::optional<std::string> failure_;  ///< what the server is told once nothing runs any more
+    std::optional<std::string> failure_;  ///< why no inference begins any more
     std::atomic<bool> closing_ = false;
     std::thread reader_;  ///< of the lanes
 };

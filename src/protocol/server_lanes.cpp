@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "protocol/flow/failure.h"
 #include "protocol/message_types.h"
 
 namespace flash::protocol {
@@ -22,7 +23,8 @@ constexpr std::chrono::hours kForever{24 * 365};
 ServerLanes::ServerLanes(transport::Channel& line, std::size_t count, const transport::Limits& each, Serve serve)
     : lanes_(line, count, each, "the client"),
       serve_(std::move(serve)),
-      threads_(count) {}
+      threads_(count),
+      asked_of_(count) {}
 
 ServerLanes::~ServerLanes() {
     lanes_.fail(ErrorKind::kNetwork, "this side has closed the connection");
@@ -48,7 +50,11 @@ void ServerLanes::run(const std::function<bool()>& stopping,
         }
         try {
             const auto arrival = lanes_.deliver(idle ? kIdlePoll : kBusyPoll);
-            if (arrival && arrival->type == message_type::kStart) begin(arrival->lane);
+            if (!arrival) continue;
+            if (arrival->type == message_type::kStart)
+                begin(arrival->lane);
+            else
+                expect_asked(*arrival);
         } catch (const Error& error) {
             join();  // what runs ends well if all has come, or with the same error, or with one that explains it
             if (failure_) std::rethrow_exception(failure_);
@@ -62,8 +68,16 @@ void ServerLanes::begin(std::size_t lane) {
     {
         const std::lock_guard lock(mutex_);
         ++asked_;
+        ++asked_of_[lane];
     }
     if (!threads_[lane].joinable()) threads_[lane] = std::thread([this, lane] { work(lane); });
+}
+
+void ServerLanes::expect_asked(const transport::Lanes::Arrival& arrival) {
+    const std::lock_guard lock(mutex_);
+    if (failure_ || asked_of_[arrival.lane] > 0 || arrival.type == transport::MessageType::kError) return;
+    throw Error(ErrorKind::kProtocol,
+                "expected a start in lane " + std::to_string(arrival.lane) + ", got " + name_of(arrival.type));
 }
 
 void ServerLanes::work(std::size_t lane) {
@@ -77,14 +91,16 @@ void ServerLanes::work(std::size_t lane) {
             return;  // the connection ends
         }
         if (!enter()) return;
+        const bool asked = start.type == message_type::kStart;
         try {
-            if (start.type != message_type::kStart || start.layer != 0 || start.index != number)
+            if (!asked || start.layer != 0 || start.index != number)
                 throw Error(ErrorKind::kProtocol, "expected the start of inference " + std::to_string(number) +
                                                       ", got " + name_of(start.type));
             serve_(channel, static_cast<std::uint32_t>(number), start);
-            leave(nullptr);
+            leave(lane, asked, nullptr);
         } catch (...) {
-            leave(std::current_exception());
+            channel.fail(failure_sentence(Party::kServer));
+            leave(lane, asked, std::current_exception());
         }
     }
 }
@@ -96,10 +112,11 @@ bool ServerLanes::enter() {
     return true;
 }
 
-void ServerLanes::leave(std::exception_ptr failure) {
+void ServerLanes::leave(std::size_t lane, bool asked, std::exception_ptr failure) {
     const std::lock_guard lock(mutex_);
     --running_;
-    --asked_;
+    asked_ -= asked;
+    asked_of_[lane] -= asked;
     idle_since_ = Clock::now();
     if (failure && !failure_) failure_ = std::move(failure);
 }

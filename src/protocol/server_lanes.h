@@ -26,24 +26,29 @@ public:
     ServerLanes& operator=(const ServerLanes&) = delete;
 
     /// Serves until the client leaves while nothing runs, or `stopping` says so while nothing runs. The first error of
-    /// an inference lets those end that run; none begins any more, and then it is thrown. So what one of them is
-    /// refused costs no other one its answer. patience: between inferences; throws Error(kTimeout) after it.
+    /// an inference ends its lane, of which the client is told, and lets those end that run; none begins any more, and
+    /// then it is thrown. So what one of them is refused costs no other one its answer. patience: between inferences;
+    /// throws Error(kTimeout) after it.
     void run(const std::function<bool()>& stopping, const std::function<std::chrono::milliseconds()>& patience);
 
 private:
     void begin(std::size_t lane);
+    /// Error(kProtocol) for a message of a lane in which no inference was asked for.
+    void expect_asked(const transport::Lanes::Arrival& arrival);
     void work(std::size_t lane);
     /// False: none begins any more.
     bool enter();
-    void leave(std::exception_ptr failure);
+    /// asked: it was counted as such.
+    void leave(std::size_t lane, bool asked, std::exception_ptr failure);
     void join();
 
     transport::Lanes lanes_;
     const Serve serve_;
     std::vector<std::thread> threads_;  // of the lanes that were used
     std::mutex mutex_;
-    std::size_t asked_ = 0;    // inferences that were asked for and have not ended
-    std::size_t running_ = 0;  // those that a thread has begun with
+    std::size_t asked_ = 0;              // inferences that were asked for and have not ended
+    std::vector<std::size_t> asked_of_;  // the same by lane
+    std::size_t running_ = 0;            // those that a thread has begun with
     std::exception_ptr failure_;
     std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
 };

@@ -88,15 +88,12 @@ public:
     std::uint32_t served() const { return served_; }
 
     void serve(transport::Channel& channel, std::uint32_t number, const Message& start) {
-        const auto begin = std::chrono::steady_clock::now();
-        if (options_.on_start) options_.on_start(number);
-        Profile* const profile = options_.profile ? options_.profile(number) : nullptr;
-        ServerInference(model_, channel, SecretSeed::generate(), options_.probe, profile, session_).run(start, [&] {
-            if (options_.on_upload) options_.on_upload(number);
-        });
-        ++served_;
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        if (options_.on_inference) options_.on_inference(number, took.count());
+        try {
+            run(channel, number, start);
+        } catch (...) {
+            if (options_.on_failure) options_.on_failure(number);
+            throw;
+        }
     }
     void one_after_the_other(transport::Channel& channel) {
         Message start;
@@ -116,6 +113,18 @@ public:
     }
 
 private:
+    void run(transport::Channel& channel, std::uint32_t number, const Message& start) {
+        const auto begin = std::chrono::steady_clock::now();
+        if (options_.on_start) options_.on_start(number);
+        Profile* const profile = options_.profile ? options_.profile(number) : nullptr;
+        ServerInference(model_, channel, SecretSeed::generate(), options_.probe, profile, session_).run(start, [&] {
+            if (options_.on_upload) options_.on_upload(number);
+        });
+        ++served_;
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+        if (options_.on_inference) options_.on_inference(number, took.count());
+    }
+
     const PreparedModel& model_;
     const ServerSessionOptions& options_;
     PublicSeed session_{};

@@ -32,6 +32,9 @@ struct ServerSessionOptions {
     std::function<void(std::uint32_t number)> on_start;
     std::function<void(std::uint32_t number)> on_upload;
     std::function<void(std::uint32_t number, double seconds)> on_inference;
+    /// In place of on_inference after one that on_start was called for and that did not end well, while its exception
+    /// is being handled.
+    std::function<void(std::uint32_t number)> on_failure;
     /// Only for `flash eval`, which plays both parties; see probe.h.
     ShareProbe* probe = nullptr;
     /// Asked at the start of each inference, with its number, for an empty profile of the server's (or null) that

@@ -70,6 +70,7 @@ public:
         options.profile = [this](std::uint32_t number) { return &flight(number).profile.emplace(Party::kServer); };
         options.on_start = [this](std::uint32_t number) { start(flight(number)); };
         options.on_upload = [this](std::uint32_t number) { uploaded(flight(number)); };
+        options.on_failure = [this](std::uint32_t number) { failed(flight(number)); };
         options.on_inference = [this](std::uint32_t number, double seconds) { done(flight(number), seconds); };
         try {
             const auto summary = protocol::serve_session(
@@ -86,11 +87,6 @@ public:
         } catch (const Error& error) {
             const auto late = too_late();
             const ErrorKind kind = late ? ErrorKind::kTimeout : error.kind();
-            for (const Flight& flight : flights_) {
-                if (!flight.runs) continue;
-                ++server_.failures_;
-                server_.metrics_.inference(name(), "failed", to_string(kind));
-            }
             log(spdlog::level::warn, server_.failure_log_,
                 fmt::format("{}: {}", to_string(kind), printable(late ? *late : error.what())));
         }
@@ -129,9 +125,14 @@ private:
         memory_.push_back(std::move(*memory));
         flights_.emplace_back(server_.watchdog_, channel_);
         // Each further inference at a time takes what a session takes, but waits for nothing and pushes nobody aside.
+        // One address gets as many further ones as it may have sessions.
+        const Tier further{.sessions = server_.settings_.max_sessions_per_address};
         while (flights_.size() < hello.in_flight && sit()) {
+            auto seat = server_.budgets_.sit("further ones of " + peer_.group, further);
+            if (!seat) break;
             memory = server_.memory_.take_spare(model_->memory.server);
             if (!memory) break;
+            further_.push_back(std::move(*seat));
             memory_.push_back(std::move(*memory));
             flights_.emplace_back(server_.watchdog_, channel_);
         }
@@ -180,6 +181,26 @@ private:
         count_phases(*flight.profile, seconds);
         spdlog::info("{}: inference with {} in {:.3f} s", who(), name(), seconds);
     }
+    /// By the exception that is being handled. Others of the session may still run, and its deadline is not theirs.
+    void failed(Flight& flight) {
+        flight.watch.disarm();
+        end_of_inference(flight);
+        try {
+            throw;
+        } catch (const Refusal& refusal) {
+            server_.metrics_.inference(name(), "refused", refusal.reason());
+        } catch (const Denied&) {
+            server_.metrics_.inference(name(), "refused", "denied");
+        } catch (const Error& error) {
+            count_failure(too_late() ? ErrorKind::kTimeout : error.kind());
+        } catch (...) {
+            count_failure(ErrorKind::kInternal);
+        }
+    }
+    void count_failure(ErrorKind kind) {
+        ++server_.failures_;
+        server_.metrics_.inference(name(), "failed", to_string(kind));
+    }
     void count_phases(const Profile& profile, double seconds) {
         double by_step[protocol::kSteps] = {}, waiting = 0;
         for (const ProfileEntry& entry : summarise(profile)) {
@@ -221,8 +242,6 @@ private:
     void refused(const char* reason, const Error& error) {
         ++server_.refusals_;
         server_.metrics_.refusal(reason);
-        for (const Flight& flight : flights_)
-            if (flight.runs) server_.metrics_.inference(name(), "refused", reason);
         log(spdlog::level::info, server_.refusal_log_, printable(error.what()));
     }
     /// Whoever has no account can cause lines at any rate: of each kind one a second is written in the long run.
@@ -268,7 +287,8 @@ private:
     bool has_shown_work_ = false;
     std::optional<Caller> caller_;
     // For each inference that may run at a time.
-    std::vector<Budgets::Seat> seats_;
+    std::vector<Budgets::Seat> seats_;    // of the account or address
+    std::vector<Budgets::Seat> further_;  // of the address, for all but the first
     std::vector<MemoryBudget::Share> memory_;
     std::deque<Flight> flights_;
 };

@@ -17,12 +17,14 @@ namespace flash::transport {
 /// The kind of a message: a number below kMessageTypes whose meaning is the user's (protocol/message_types.h) and part
 /// of the wire format. One kind is the transport's own.
 enum class MessageType : std::uint16_t {
-    kError = 1,  ///< both: a sentence of at most 1024 bytes; the sender closes afterwards
+    kError = 1,  ///< both: a sentence of at most 1024 bytes; the sender closes afterwards, or its lane (kLaneError)
 };
 inline constexpr std::uint16_t kMessageTypes = 14;
 constexpr bool is_known(std::uint16_t type) { return type >= 1 && type < kMessageTypes; }
 /// "type 7": for sentences, where nobody has given better names.
 const char* number_of(MessageType type);
+/// Message::index of a kError message that ends its lane only, where there are several (transport/lanes.h).
+inline constexpr std::uint32_t kLaneError = 1;
 
 struct Message {
     MessageType type{};
@@ -30,7 +32,7 @@ struct Message {
     std::uint32_t index = 0;  ///< position among the messages of that type and layer
     std::vector<std::uint8_t> payload;
     /// Whether it is sent before the peer has any use for it: then it lets all others pass (transport/send_queue.h).
-    /// The same for all messages of a type. For the sender only; it does not travel.
+    /// Of a type and lane, none that is not sent ahead may follow one that is. For the sender only; it does not travel.
     bool ahead = false;
     std::uint16_t lane = 0;  ///< of several conversations on one connection (transport/lanes.h)
 };

@@ -16,11 +16,13 @@ std::size_t cost(const Message& message) { return message.payload.capacity() + s
 Inbox::Inbox(std::string peer, const Limits& limits)
     : peer_(std::move(peer)),
       max_queued_(limits.max_queued),
+      has_lanes_(limits.lanes > 1),
       name_of_(limits.name_of) {}
 
 void Inbox::set_limits(const Limits& limits) {
     const std::lock_guard lock(mutex_);
     max_queued_ = limits.max_queued;
+    has_lanes_ = limits.lanes > 1;
     name_of_ = limits.name_of;
 }
 
@@ -34,7 +36,7 @@ void Inbox::push(std::span<Message> messages) {
 
 void Inbox::push_locked(Message& message) {
     if (state_ != State::kOpen) return;
-    if (message.type == MessageType::kError) {
+    if (message.type == MessageType::kError && !(has_lanes_ && message.index == kLaneError)) {
         fail_locked(ErrorKind::kRemote, peer_ + " reported: " + error_sentence(message.payload));
         return;
     }

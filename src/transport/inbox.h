@@ -25,7 +25,8 @@ public:
     Inbox(std::string peer, const Limits& limits);
 
     void set_limits(const Limits& limits);
-    /// Queues a message and wakes its waiter. A kError message fails the inbox with the peer's sentence (kRemote).
+    /// Queues a message and wakes its waiter. A kError message fails the inbox with the peer's sentence (kRemote),
+    /// unless it is of one of several lanes.
     /// After end() or fail() messages are dropped. Throws Error(kProtocol), without a change of state, if more than
     /// Limits::max_queued bytes would be queued (sizeof(Message) included for each message); the caller then fails it.
     void push(Message message) { push(std::span(&message, 1)); }
@@ -73,6 +74,7 @@ private:
     std::condition_variable arrived_;
     std::condition_variable taken_;
     std::size_t max_queued_;
+    bool has_lanes_;
     const char* (*name_of_)(MessageType);
     std::array<std::deque<Entry>, kMessageTypes> queues_;  // indexed by type
     std::size_t queued_bytes_ = 0;

@@ -2,26 +2,44 @@
 
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "transport/counters.h"
+#include "transport/frame.h"
 #include "transport/inbox.h"
 
 namespace flash::transport {
+
+namespace {
+/// How often a lane looks whether a line that was full has room.
+constexpr std::chrono::milliseconds kRetry{2};
+}  // namespace
 
 class Lanes::Lane final : public Channel {
 public:
     Lane(Channel& line, std::uint16_t number, const Limits& limits, const std::string& peer)
         : line_(line),
           number_(number),
+          peer_(peer),
           limits_(limits),
           inbox_(peer, limits) {}
 
     void send(Message message) override {
-        begin(message);
-        counters_.sent(message);
-        line_.send(std::move(message));
+        // The line's own send() would not see that the lane has ended. Others that get on are progress, too.
+        const std::chrono::milliseconds patience = timeout();
+        std::uint64_t seen = line_.traffic().messages_sent;
+        auto since = std::chrono::steady_clock::now();
+        while (!try_send(message)) {
+            std::this_thread::sleep_for(kRetry);
+            const auto now = std::chrono::steady_clock::now();
+            if (const std::uint64_t sent = line_.traffic().messages_sent; sent != seen)
+                seen = sent, since = now;
+            else if (now - since > patience)
+                throw Error(ErrorKind::kTimeout,
+                            peer_ + " took no data within " + std::to_string(patience.count()) + " ms");
+        }
     }
     bool try_send(Message& message) override {
         begin(message);
@@ -40,7 +58,18 @@ public:
     }
     Traffic traffic() const override { return counters_.read(); }
     std::optional<Error> error() const override { return inbox_.error(); }
-    void fail(const std::string&) noexcept override { close(); }
+    void fail(const std::string& sentence) noexcept override {
+        try {
+            if (!inbox_.error()) {
+                Message error = make_error(sentence);
+                error.index = kLaneError;
+                try_send(error);
+            }
+        } catch (...) {
+            // Best effort, as on a line that is full: the peer waits in vain then.
+        }
+        close();
+    }
     void close() noexcept override {
         try {
             end(ErrorKind::kNetwork, "this side has ended it");
@@ -50,6 +79,8 @@ public:
     }
 
     void put(Message message) {
+        if (message.type == MessageType::kError)
+            return end(ErrorKind::kRemote, peer_ + " reported: " + error_sentence(message.payload));
         // Counted before anybody can see that it is there, as in send().
         counters_.received(message);
         inbox_.push(std::move(message));
@@ -70,6 +101,7 @@ private:
 
     Channel& line_;
     const std::uint16_t number_;
+    const std::string peer_;
     mutable std::mutex mutex_;
     Limits limits_;
     Inbox inbox_;

@@ -25,8 +25,8 @@ public:
     Lanes& operator=(const Lanes&) = delete;
 
     std::size_t size() const { return lanes_.size(); }
-    /// Until this goes. fail() and close() end this lane here, and the peer learns nothing: the owner of the line tells
-    /// it. What a lane has sent before still leaves.
+    /// Until this goes. fail() and close() end this lane only: the peer's is told the sentence of fail(), unless the
+    /// line is full, and nothing by close(). What a lane has sent before still leaves.
     Channel& lane(std::size_t number);
 
     /// Of a message that was put into its lane.

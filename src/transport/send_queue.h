@@ -1,7 +1,7 @@
 // Messages that wait for the line, of two kinds: those that the peer is waiting for, and those that are sent ahead of
 // need (Message::ahead), which leave only when nothing of the first kind waits. What runs ahead runs far: without this
-// order every answer would stand behind tens of megabytes of it. Messages of one type are all of one kind and keep
-// their order, which is all that a receiver relies on. Not thread-safe.
+// order every answer would stand behind tens of megabytes of it. Messages of one type and lane keep their order, as
+// those of the second kind are the last of them, which is all that a receiver relies on. Not thread-safe.
 #pragma once
 
 #include <cstddef>

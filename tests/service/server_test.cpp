@@ -135,6 +135,9 @@ std::vector<std::string> ask_at_once(std::size_t threads, const std::function<bo
 
 TEST_F(Service, SeveralInferencesAtATimeTakeSeatsAndMemoryOfAsMany) {
     serve();
+    EXPECT_EQ(session("::1", "small", "", 8)->in_flight(), 3u) << "one address has two further ones here";
+    settings_.max_sessions_per_address = 4;
+    serve();
     EXPECT_EQ(session("::1", "small", "", 8)->in_flight(), 4u) << "no session has more here";
     const std::uint64_t one = store_->find("small")->memory.server;
     write_access_list(R"({"sessions": 3})");
@@ -160,6 +163,7 @@ TEST_F(Service, SeveralInferencesAtATimeTakeSeatsAndMemoryOfAsMany) {
 
 TEST_F(Service, ABudgetThatEndsAmongSeveralCostsNoAnswerThatWasPaidFor) {
     write_access_list(R"({"inferences_per_day": 5})");
+    settings_.max_sessions_per_address = 3;
     serve();
     const auto client = session("::1", "small", kClinic, 4);
     ASSERT_EQ(client->in_flight(), 4u);
@@ -173,6 +177,45 @@ TEST_F(Service, ABudgetThatEndsAmongSeveralCostsNoAnswerThatWasPaidFor) {
     EXPECT_EQ(server_->report().inferences, 5u);
     EXPECT_EQ(server_->report().running, 0u);
     EXPECT_EQ(server_->report().failures, 0u);
+}
+
+TEST_F(Service, ARefusedInferenceLeavesNoDeadlineToTheOthers) {
+    write_access_list(R"({"inferences_per_day": 1})");
+    settings_.first_timeout = 1s;
+    serve();
+    const auto channel = connect("::1");
+    protocol::ClientHello hello;
+    hello.model = "small";
+    hello.token = SecretVector<char>(kClinic.size());
+    std::ranges::copy(kClinic, hello.token.data());
+    hello.in_flight = 2;
+    channel->send({protocol::message_type::kClientHello, 0, 0, protocol::encode(hello)});
+    channel->receive(protocol::message_type::kServerHello);
+    transport::Limits limits;
+    limits.lanes = 2;
+    channel->set_limits(limits);
+    const ServedModelPtr model = store_->find("small");
+    const protocol::PreparedModel& prepared = *model->prepared;
+    const auto ask = [&](std::uint16_t lane) {
+        transport::Message start{
+            protocol::message_type::kStart, 0, lane,
+            std::vector<std::uint8_t>(protocol::start_bytes(prepared.plan()) + prepared.activation().sizes().start)};
+        transport::Message upload{protocol::message_type::kUpload, 0, 0,
+                                  std::vector<std::uint8_t>(protocol::upload_bytes(prepared.plan().streams.front()))};
+        start.lane = upload.lane = lane;
+        channel->send(std::move(start));
+        channel->send(std::move(upload));
+    };
+    ask(0);
+    EXPECT_EQ(channel->receive(protocol::message_type::kStartReply).lane, 0);
+    ask(1);
+    const transport::Message refusal = channel->receive(transport::MessageType::kError);
+    EXPECT_EQ(refusal.lane, 1);
+    EXPECT_THAT(std::string(refusal.payload.begin(), refusal.payload.end()),
+                ::testing::HasSubstr("the budget of 1 inferences a day is spent"));
+    std::this_thread::sleep_for(1300ms);
+    EXPECT_FALSE(channel->error()) << channel->error()->what();
+    EXPECT_EQ(server_->report().running, 1u);
 }
 
 TEST_F(Service, ABudgetIsSpentByFirstUploadsWhateverBecomesOfThem) {

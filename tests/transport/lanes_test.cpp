@@ -117,12 +117,14 @@ TEST_F(LanesTest, APeersErrorIsForAll) {
         expect_error(ErrorKind::kRemote, "no more of this", [&] { there_.lane(lane).receive_any(0ms); });
 }
 
-TEST_F(LanesTest, OneThatFailsEndsAloneAndThePeerHearsNothing) {
+TEST_F(LanesTest, OneThatFailsEndsAloneAndItsPeerIsTold) {
     auto waiting = std::async(std::launch::async, [&] {
         expect_error(ErrorKind::kNetwork, "this side has ended it", [&] { there_.lane(0).receive_any(10s); });
     });
     std::this_thread::sleep_for(5ms);
     there_.lane(0).fail("a reason");
+    there_.lane(0).fail("another");
+    there_.lane(2).close();
     waiting.get();
     here_.lane(0).send(message(some_type::kUpload, 100));  // dropped over there
     here_.lane(1).send(message(some_type::kUpload, 200));
@@ -132,8 +134,51 @@ TEST_F(LanesTest, OneThatFailsEndsAloneAndThePeerHearsNothing) {
     EXPECT_FALSE(there_.lane(1).error());
     Message more = message(some_type::kStart, 1);
     expect_error(ErrorKind::kNetwork, "this side", [&] { there_.lane(0).try_send(more); });
-    EXPECT_FALSE(here_.deliver(0ms));
+
+    const auto arrival = here_.deliver(0ms);
+    ASSERT_TRUE(arrival);
+    EXPECT_EQ(arrival->lane, 0u);
+    EXPECT_FALSE(here_.deliver(0ms)) << "of the second reason and of a lane that was closed nothing is told";
+    expect_error(ErrorKind::kRemote, "the server reported: a reason", [&] { here_.lane(0).receive_any(0ms); });
+    expect_error(ErrorKind::kRemote, "a reason", [&] { here_.lane(0).send(message(some_type::kUpload, 1)); });
+    EXPECT_FALSE(here_.lane(1).error());
+    EXPECT_FALSE(here_.lane(2).error());
     EXPECT_FALSE(line_.first->error());
+    EXPECT_FALSE(line_.second->error());
+}
+
+TEST(Lanes, OneThatFailsDoesNotWaitForTheLine) {
+    LoopbackOptions options;
+    options.window = 1000;
+    options.limits.timeout = 20s;
+    auto [first, second] = make_loopback(options);
+    Lanes lanes(*first, 2, options.limits, "the server");
+    options.limits.lanes = 2;
+    second->set_limits(options.limits);
+    lanes.lane(0).send(message(some_type::kUpload, 900));
+    auto blocked = std::async(std::launch::async, [&] {
+        expect_error(ErrorKind::kNetwork, "this side has ended it",
+                     [&] { lanes.lane(1).send(message(some_type::kUpload, 900)); });
+    });
+    std::this_thread::sleep_for(10ms);
+    const auto begin = std::chrono::steady_clock::now();
+    lanes.lane(1).fail("a reason");
+    blocked.get();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+    second->receive(some_type::kUpload);
+    lanes.lane(0).send(message(some_type::kUpload, 900));  // as the line has room again
+    EXPECT_EQ(second->receive(some_type::kUpload).lane, 0u);
+}
+
+TEST(Lanes, ALineThatDoesNotMoveIsATimeout) {
+    LoopbackOptions options;
+    options.window = 1000;
+    options.limits.timeout = 50ms;
+    auto [first, second] = make_loopback(options);
+    Lanes lanes(*first, 2, options.limits, "the server");
+    lanes.lane(0).send(message(some_type::kUpload, 900));
+    expect_error(ErrorKind::kTimeout, "the server took no data within 50 ms",
+                 [&] { lanes.lane(1).send(message(some_type::kUpload, 900)); });
 }
 
 TEST_F(LanesTest, ManyThreadsAtOnce) {

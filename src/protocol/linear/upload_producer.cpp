@@ -87,6 +87,8 @@ bool UploadProducer::upload(int layer, AheadWindow& window) {
                     key.encrypt(prepared_.take(static_cast<std::size_t>(id), p), packed, b);
                     messages[i] = make_message(message_type::kUpload, static_cast<std::uint32_t>(layer),
                                                index + static_cast<std::uint32_t>(i), encode_upload(b, stream));
+                    // The first one the server waits for, as it shows that the client works.
+                    if (layer == 0 && index + i == 0) messages[i].ahead = false;
                 }
             });
             index += static_cast<std::uint32_t>(messages.size());

@@ -204,6 +204,10 @@ export class DirectClient implements Client {
       this.connection.close();
       this.connection = await Connection.open(this.core, this.url,
         { ...this.options, fingerprint: this.model.fingerprint });
+      if (this.closed) {
+        this.connection.close();
+        throw new FlashError('cancelled', 'the client was closed');
+      }
     }
     const connection = this.connection, { session } = connection;
     const sent = connection.sent, received = connection.received, began = performance.now();
@@ -221,8 +225,8 @@ export class DirectClient implements Client {
     } finally {
       signal?.removeEventListener('abort', abort);
     }
-    options.onProgress?.(1);
     const result = session.takeResult();
+    options.onProgress?.(1);
     return {
       classes: rank(result, this.model), logits: result.logits, seconds: (performance.now() - began) / 1000,
       roundTrips: result.roundTrips, bytesSent: connection.sent - sent, bytesReceived: connection.received - received,
