@@ -54,7 +54,7 @@ TEST_F(Serving, HealthModelsAndMetricsOverHttp) {
     EXPECT_EQ(flash(infer({input_})).status, 0);
     const std::string metrics = http("/metrics");
     EXPECT_THAT(metrics,
-                ::testing::ContainsRegex("flash_inferences_total.model=\"net\",result=\"ok\",reason=\"\". [1-9]"));
+                ::testing::ContainsRegex("flash_inferences_total.model=\"net\",reason=\"\",result=\"ok\". [1-9]"));
     EXPECT_THAT(metrics, HasSubstr("flash_inference_seconds_bucket{model=\"net\",phase=\"linear\""));
     EXPECT_THAT(metrics, HasSubstr("flash_certificate_expiry_timestamp_seconds 1"));
     // The same on the port of the frames, chosen by ALPN; metrics only where that was asked for.

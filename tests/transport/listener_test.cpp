@@ -60,6 +60,8 @@ TEST(Listener, OutOfDescriptorsTurnsAwayAndGoesOn) {
         EXPECT_TRUE(starved.closed_by_peer());  // by its reserve, at once
     }
     EXPECT_EQ(taken, 1);
+    // It is counted once it is closed.
+    for (int i = 0; i < 500 && listener.starved() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_GE(listener.starved(), 1u);
     auto late = RawSocket::connect(listener.address().port);
     EXPECT_TRUE(late.closed_by_peer());
