@@ -1,5 +1,6 @@
 #include "protocol/server_lanes.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -48,42 +49,36 @@ void ServerLanes::run(const std::function<bool()>& stopping,
             if (idle && Clock::now() - idle_since_ >= patience())
                 throw Error(ErrorKind::kTimeout, "the client was idle for too long");
         }
+        std::optional<transport::Lanes::Arrival> arrival;
         try {
-            const auto arrival = lanes_.deliver(idle ? kIdlePoll : kBusyPoll);
-            if (!arrival) continue;
-            if (arrival->type == message_type::kStart)
-                begin(arrival->lane);
-            else
-                expect_asked(*arrival);
+            arrival = lanes_.deliver(idle ? kIdlePoll : kBusyPoll, [this](const auto& next) { count(next); });
         } catch (const Error& error) {
-            join();  // what runs ends well if all has come, or with the same error, or with one that explains it
+            // The lanes have ended, too: what runs ends well if all has come, or with the same error, or with one that
+            // explains it.
+            join();
             if (failure_) std::rethrow_exception(failure_);
             if (error.kind() == ErrorKind::kNetwork && asked_ == 0) return;  // the client has left
             throw;
         }
+        if (arrival && arrival->type == message_type::kStart && !threads_[arrival->lane].joinable())
+            threads_[arrival->lane] = std::thread([this, lane = arrival->lane] { work(lane); });
     }
 }
 
-void ServerLanes::begin(std::size_t lane) {
-    {
-        const std::lock_guard lock(mutex_);
-        ++asked_;
-        ++asked_of_[lane];
-    }
-    if (!threads_[lane].joinable()) threads_[lane] = std::thread([this, lane] { work(lane); });
-}
-
-void ServerLanes::expect_asked(const transport::Lanes::Arrival& arrival) {
+void ServerLanes::count(const transport::Lanes::Arrival& arrival) {
     const std::lock_guard lock(mutex_);
-    if (failure_ || asked_of_[arrival.lane] > 0 || arrival.type == transport::MessageType::kError) return;
-    throw Error(ErrorKind::kProtocol,
-                "expected a start in lane " + std::to_string(arrival.lane) + ", got " + name_of(arrival.type));
+    if (arrival.type == message_type::kStart) {
+        ++asked_;
+        ++asked_of_[arrival.lane];
+    } else if (!failure_ && asked_of_[arrival.lane] == 0 && arrival.type != transport::MessageType::kError) {
+        throw Error(ErrorKind::kProtocol,
+                    "expected a start in lane " + std::to_string(arrival.lane) + ", got " + name_of(arrival.type));
+    }
 }
 
 void ServerLanes::work(std::size_t lane) {
     transport::Channel& channel = lanes_.lane(lane);
-    const std::size_t count = lanes_.size();
-    for (std::size_t number = lane;; number += count) {
+    for (std::size_t number = lane;; number += lanes_.size()) {
         transport::Message start;
         try {
             start = channel.receive_any(kForever);

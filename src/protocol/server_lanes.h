@@ -32,9 +32,8 @@ public:
     void run(const std::function<bool()>& stopping, const std::function<std::chrono::milliseconds()>& patience);
 
 private:
-    void begin(std::size_t lane);
-    /// Error(kProtocol) for a message of a lane in which no inference was asked for.
-    void expect_asked(const transport::Lanes::Arrival& arrival);
+    /// Before a message is in its lane. Error(kProtocol) where no inference was asked for that it could be of.
+    void count(const transport::Lanes::Arrival& arrival);
     void work(std::size_t lane);
     /// False: none begins any more.
     bool enter();

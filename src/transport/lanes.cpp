@@ -123,10 +123,12 @@ Lanes::~Lanes() = default;
 
 Channel& Lanes::lane(std::size_t number) { return *lanes_.at(number); }
 
-std::optional<Lanes::Arrival> Lanes::deliver(std::chrono::milliseconds wait) {
+std::optional<Lanes::Arrival> Lanes::deliver(std::chrono::milliseconds wait,
+                                             const std::function<void(const Arrival& arrival)>& look) {
     try {
         Message message = line_.receive_any(wait);
         const Arrival arrival{message.lane, message.type};
+        if (look) look(arrival);
         lanes_.at(message.lane)->put(std::move(message));
         return arrival;
     } catch (const Error& error) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,7 +38,10 @@ public:
     /// Takes the next message from the line and puts it into its lane; by one thread at a time. Nothing if none came in
     /// `wait`. Once the line is broken, or the peer has sent a lane more than it may, this throws why, and so do the
     /// lanes; where the line has only ended, once what came before is taken. The line is left to its owner.
-    std::optional<Arrival> deliver(std::chrono::milliseconds wait);
+    /// look: called before the message is in its lane, where somebody may take it at once; what it throws ends the
+    /// lanes.
+    std::optional<Arrival> deliver(std::chrono::milliseconds wait,
+                                   const std::function<void(const Arrival& arrival)>& look = {});
     /// Ends all lanes here: with this error, or once what has come is taken.
     void close(const std::string& sentence);
     void fail(ErrorKind kind, const std::string& sentence);

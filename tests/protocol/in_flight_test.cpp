@@ -305,6 +305,12 @@ TEST_F(HostileInFlight, NothingComesBeforeAStart) {
                     c.send(start(0, 0));
                 }),
                 HasSubstr("expected a start in lane 0, got upload"));
+    EXPECT_THAT(ended_by([](transport::Channel& c) {
+                    c.send(start(1, 1));  // its thread waits for an upload
+                    std::this_thread::sleep_for(20ms);
+                    c.send({message_type::kUpload, 0, 0, {1}});
+                }),
+                HasSubstr("expected a start in lane 0, got upload"));
 }
 
 TEST_F(HostileInFlight, LanesAreThoseAgreedUpon) {
