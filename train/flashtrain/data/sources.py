@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from . import memory
-from .classes import CIFAR10_CLASSES, CIFAR100_CLASSES
+from .classes import CIFAR10_CLASSES, CIFAR100_CLASSES, TINY_IMAGENET_CLASSES
 from .memory import Images
 
 
@@ -60,7 +60,7 @@ SOURCES = {source.name: source for source in (
            memory.cifar100, CIFAR100_CLASSES,
            "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
     Source("tiny-imagenet", "tiny-imagenet-200", 64, 200, *_PHOTOGRAPHS, 64,
-           memory.tiny_imagenet, (),
+           memory.tiny_imagenet, TINY_IMAGENET_CLASSES,
            "http://cs231n.stanford.edu/tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de"),
     Source("imagenet", "imagenet", 224, 1000, *_PHOTOGRAPHS, 256, None),
 )}
