@@ -1,6 +1,6 @@
-// Feeds arbitrary bytes to the frame decoder. The first byte chooses the size limit, the second how the rest is cut
-// into pieces. Whatever arrives, the decoder must either deliver messages that encode back to exactly the bytes it
-// consumed, or throw Error(kProtocol); in one piece or in many, the outcome must be the same.
+// Feeds arbitrary bytes to the frame decoder. The first byte chooses the limits of size and lanes, the second how the
+// rest is cut into pieces. Whatever arrives, the decoder must either deliver messages that encode back to exactly the
+// bytes it consumed, or throw Error(kProtocol); in one piece or in many, the outcome must be the same.
 //
 // libFuzzer: clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Isrc fuzz/transport/frame_fuzz.cpp ...
 // The tests run the same function over random and mutated inputs (tests/transport/fuzz_driver_test.cpp).
