@@ -25,6 +25,7 @@ from .optimisers import Lookahead, Optimisers
 from .recipe import Recipe
 from .replicas import Replicas
 from .runs import trusted
+from .taps import use_taps
 
 CALIBRATION = 512  # training images that set ranges and statistics
 SAVE_EVERY = 30.0  # seconds between checkpoints, where epochs are shorter
@@ -112,6 +113,8 @@ class Trainer:
             raise UserError("feature maps and compiled models are for one replica only")
         self.model, self.source, self.loaded, self.recipe = model, source, loaded, recipe
         self.folder, self.device, self.teacher, self.limit = folder, device, teacher, steps
+        if device.type == "cpu" and recipe.precision == "bf16":
+            use_taps(model)
         self.layers = len(activations(model))
         self.optimisers = Optimisers(model, recipe)
         self.lookahead = Lookahead(model) if recipe.lookahead else None

@@ -111,6 +111,24 @@ class RunsTest(Workplace):
         self.assertEqual(configuration.recipe.activation, "sine")
         self.assertEqual([a.alpha for a in activations(model)], [1.0, 1.0])
 
+    def test_starts_from_a_released_file(self) -> None:
+        self.train("run")
+        file = self.place / "net.onnx"
+        self.call("export", "--run", self.place / "run", "--data", self.place, "--out", file)
+        ended = runs.trained(self.place / "run")[1].state_dict()
+        # Rates are 0, and normalisations that keep their statistics: what it starts with is what it ends with.
+        self.train("next", "--start", file, "--set", "peak_rate=0.0", "freeze_norm=0.0", "average=0.0")
+        for name, value in runs.trained(self.place / "next")[1].state_dict().items():
+            if not name.endswith("num_batches_tracked"):
+                torch.testing.assert_close(value, ended[name], msg=name)
+        broken = self.place / "broken.onnx"
+        broken.write_bytes(file.read_bytes()[:100])
+        with self.refused("broken.onnx is no ONNX file"):
+            self.train("other", "--start", broken)
+        self.config.write_text(NETWORK.replace("[[8, 4, 2]", "[[12, 4, 2]"))
+        with self.refused("net.onnx is another one"):
+            self.train("third", "--start", file)
+
     def test_mistakes_are_told_in_sentences(self) -> None:
         for words, sentence in (
                 (("--set", "bach=3"), "no setting 'bach'; did you mean 'batch'"), (("--set", "batch=many"), "'batch' has to be an int"),

@@ -17,6 +17,7 @@ from .. import data, networks, runs, zoo
 from ..data.loader import loader
 from ..distil import Teacher
 from ..errors import UserError
+from ..export import read_weights
 from ..training import Trainer
 
 SETTLING = 2000  # images that set a first convolution
@@ -30,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="folder for the checkpoint, the log and the weights")
     parser.add_argument("--twin", action="store_true", help="train the ReLU twin: same network, code and budget")
     parser.add_argument("--teacher", type=Path, help="folder of a finished run to distil from")
-    parser.add_argument("--start", type=Path, help="folder of a finished run whose weights are the first ones")
+    parser.add_argument("--start", type=Path, help="folder of a finished run, or an ONNX file of one, whose weights are the first ones")
     parser.add_argument("--download", action="store_true", help="fetch the image set if it is not there")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=None, help="of the CPU; default: all cores")
@@ -93,9 +94,13 @@ def run(given: argparse.Namespace) -> None:
     runs.finish(given.run, trained, trainer.epoch, trainer.alpha)
 
 
-def _take(model: torch.nn.Module, folder: Path, strict: bool) -> None:
-    """The weights of another run as the first ones."""
+def _take(model: torch.nn.Module, source: Path, strict: bool) -> None:
+    """The weights of another run, or of an ONNX file, as the first ones."""
+    counters = {}
+    if source.is_file():
+        # A file has no counters of batches, which nothing depends on: the momentum of the normalisations is a constant.
+        counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
     try:
-        model.load_state_dict(runs.trained(folder)[1].state_dict(), strict=strict)
+        model.load_state_dict({**counters, **(read_weights(source) if source.is_file() else runs.trained(source)[1].state_dict())}, strict=strict)
     except RuntimeError as error:
-        raise UserError(f"the network in {folder} is another one: {str(error).splitlines()[-1].strip()}") from None
+        raise UserError(f"the network in {source} is another one: {str(error).splitlines()[-1].strip()}") from None
