@@ -40,10 +40,11 @@ def measure(model: nn.Module, source: Source, pixels: Tensor) -> list[dict[str, 
     result = []
     for row, reach in zip(rows, reaches):
         mean = row["sum"] / row["count"]
-        deviation = max(0.0, row["squares"] / row["count"] - mean * mean) ** 0.5
+        # Where squares run away sums are infinite and the variance is not a number, which max() hands on if it comes first.
+        deviation = max(row["squares"] / row["count"] - mean * mean, 0.0) ** 0.5
         largest = max(-row["min"], row["max"])
         result.append({"min": row["min"], "max": row["max"], "mean": mean,
-                       "std": deviation, "largest_over_std": largest / deviation,
+                       "std": deviation, "largest_over_std": largest / deviation if deviation else float("inf"),
                        "reach_99%": torch.cat(reach).quantile(0.99).item(),
                        "reach_99.9%": torch.cat(reach).quantile(0.999).item()})
     return result

@@ -55,6 +55,14 @@ class ExportTest(Seeded):
         self.assertEqual(len(rows), 3)
         self.assertTrue(all(row["min"] < row["max"] for row in rows))
 
+    def test_ranges_of_squares_that_run_away(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1e20)
+        last = ranges.measure(model, CIFAR10, images(16).pixels)[-1]
+        self.assertNotEqual(last["std"], last["std"])  # not a number: no error, and no figure that looks like one
+
 
 if __name__ == "__main__":
     unittest.main()
