@@ -10,12 +10,10 @@ from typing import Sequence
 
 import onnx
 import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import nn
 
 from .activation import set_alpha
 from .data import Source
-from .errors import UserError
 from .quantise import detach
 from .sine import fix_periods
 
@@ -55,21 +53,3 @@ def write_onnx(model: nn.Module, path: Path, name: str, source: Source, opset: i
     onnx.helper.set_model_props(exported, properties)
     onnx.checker.check_model(exported)
     onnx.save(exported, str(path))
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Parameters and statistics in a file that write_onnx wrote, by their names in the network: the way back from a released model.
-
-    Raises:
-        UserError: the file is no ONNX file.
-    """
-    try:
-        graph = onnx.load(str(path)).graph
-    except Exception as error:  # protobuf's own, which has another name in each of its versions
-        raise UserError(f"{path} is no ONNX file: {error}") from None
-    weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
-    for node in graph.node:
-        # The exporter writes tensors with equal values once.
-        if node.op_type == "Identity" and node.input[0] in weights:
-            weights[node.output[0]] = weights[node.input[0]].clone()
-    return weights

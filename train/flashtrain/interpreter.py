@@ -1,4 +1,4 @@
-"""A small interpreter of ONNX, for the operators that the networks here use: it checks what was written."""
+"""Reading ONNX files: the weights of one, and a small interpreter for the operators that the networks here use, which checks what was written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from .data import Images, Source
+from .errors import UserError
 
 
 @torch.no_grad()
@@ -20,14 +21,35 @@ def run_onnx(path: Path, image: Tensor) -> Tensor:
     nothing but the file and so checks the file, not the PyTorch model.
     """
     graph = onnx.load(str(path)).graph
-    values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
-              for t in graph.initializer}
+    values = _initializers(graph)
     values[graph.input[0].name] = image
     for node in graph.node:
         inputs = [values[name] for name in node.input]
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         values[node.output[0]] = _apply(node.op_type, inputs, attributes)
     return values[graph.output[0].name]
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Parameters and statistics in a file that export.write_onnx wrote, by their names in the network: the way back from a released model.
+
+    Raises:
+        UserError: the file is no ONNX file.
+    """
+    try:
+        graph = onnx.load(str(path)).graph
+    except Exception as error:  # protobuf's own, which has another name in each of its versions
+        raise UserError(f"{path} is no ONNX file: {error}") from None
+    weights = _initializers(graph)
+    for node in graph.node:
+        # The exporter writes tensors with equal values once.
+        if node.op_type == "Identity" and node.input[0] in weights:
+            weights[node.output[0]] = weights[node.input[0]].clone()
+    return weights
+
+
+def _initializers(graph: onnx.GraphProto) -> dict[str, Tensor]:
+    return {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
 
 
 def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:

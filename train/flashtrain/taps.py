@@ -66,5 +66,7 @@ class TapConv2d(nn.Conv2d):
 def use_taps(model: nn.Module) -> None:
     """Every convolution that can becomes one of these; weights and names stay."""
     for module in model.modules():
-        if type(module) is nn.Conv2d and module.groups == 1 and module.bias is None and module.dilation == (1, 1):
+        if type(module) is not nn.Conv2d or module.groups != 1 or module.bias is not None or module.dilation != (1, 1):
+            continue
+        if module.padding_mode == "zeros" and not isinstance(module.padding, str):
             module.__class__ = TapConv2d

@@ -21,6 +21,7 @@ def gradients(layer: nn.Conv2d, images: Tensor, autocast: bool) -> tuple[Tensor,
     layer.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         output = layer(images)
+    assert (type(output.grad_fn).__name__ == "_TapsBackward") == (autocast and type(layer) is TapConv2d)
     output.float().sin().sum().backward()
     return output.detach().float(), images.grad, layer.weight.grad.clone()
 
@@ -50,7 +51,8 @@ class TapsTest(Seeded):
         use_taps(model)
         self.assertTrue(any(isinstance(module, TapConv2d) for module in model.modules()))
         self.assertEqual(list(before), list(model.state_dict()))
-        for kind in (nn.Conv2d(4, 8, 3, groups=2, bias=False), nn.Conv2d(4, 8, 3), nn.Conv2d(4, 8, 3, dilation=2, bias=False)):
+        for kind in (nn.Conv2d(4, 8, 3, groups=2, bias=False), nn.Conv2d(4, 8, 3), nn.Conv2d(4, 8, 3, dilation=2, bias=False),
+                     nn.Conv2d(4, 8, 3, padding="same", bias=False), nn.Conv2d(4, 8, 3, padding=1, padding_mode="reflect", bias=False)):
             use_taps(kind)
             self.assertIs(type(kind), nn.Conv2d)
 

@@ -17,7 +17,7 @@ from .. import data, networks, runs, zoo
 from ..data.loader import loader
 from ..distil import Teacher
 from ..errors import UserError
-from ..export import read_weights
+from ..interpreter import read_weights
 from ..training import Trainer
 
 SETTLING = 2000  # images that set a first convolution
@@ -96,11 +96,13 @@ def run(given: argparse.Namespace) -> None:
 
 def _take(model: torch.nn.Module, source: Path, strict: bool) -> None:
     """The weights of another run, or of an ONNX file, as the first ones."""
-    counters = {}
     if source.is_file():
         # A file has no counters of batches, which nothing depends on: the momentum of the normalisations is a constant.
         counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+        state = {**counters, **read_weights(source)}
+    else:
+        state = runs.trained(source)[1].state_dict()
     try:
-        model.load_state_dict({**counters, **(read_weights(source) if source.is_file() else runs.trained(source)[1].state_dict())}, strict=strict)
+        model.load_state_dict(state, strict=strict)
     except RuntimeError as error:
         raise UserError(f"the network in {source} is another one: {str(error).splitlines()[-1].strip()}") from None
