@@ -1,16 +1,12 @@
 #include <immintrin.h>
 
 #include "comparison/kernels/bare_loops.h"
+#include "lattice/kernels/amx_tiles.h"
 
 namespace flash::comparison {
 
 double bare_bytes_amx(std::uint64_t rounds) {
-    struct alignas(64) {
-        std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-        std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-        std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } config;
-    _tile_loadconfig(&config);
+    lattice::kernels::configure_tiles();
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

@@ -3,20 +3,14 @@
 
 #include <immintrin.h>
 
+#include "lattice/kernels/amx_tiles.h"
+
 namespace flash::lattice::kernels {
 
 namespace {
 
 struct ProcessorTiles {
-    static void configure() {
-        // Palette 1: eight tiles of 16 rows of 64 bytes.
-        struct alignas(64) {
-            std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-            std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-            std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-        } config;
-        _tile_loadconfig(&config);
-    }
+    static void configure() { configure_tiles(); }
     static void release() { _tile_release(); }
     // GCC's intrinsics are macros that need the number of the tile as a literal.
     template <int I>
