@@ -7,9 +7,8 @@ namespace flash::lattice::kernels {
 
 /// Gives this thread eight tiles of 16 rows of 64 bytes (palette 1), until _tile_release().
 ///
-/// Not by GCC 12's _tile_loadconfig(): that tells the compiler of the first eight of the 64 bytes only, so that it may
-/// leave out what is written into the others, and the processor refuses (a fault) what happens
-/// to lie there.
+/// Not by GCC 12's _tile_loadconfig(): that tells the compiler of the first eight of the 64 bytes only. It may leave
+/// out what is written into the others, and what lies there instead is a fault.
 inline void configure_tiles() {
     struct alignas(64) TileConfig {
         std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
