@@ -92,6 +92,11 @@ def _rows(u: Tensor) -> Tensor:
     return u.flatten(1)
 
 
+def penalty_of(u: Tensor, reach: float, exponent: int) -> Tensor:
+    """Mean over the images u [N, ...] of log(1 + mean((u / reach)^exponent))."""
+    return _Far.apply(_rows(u), reach, exponent)
+
+
 class SquareActivation(nn.Module):
     """u -> u*u + u, element by element, with a training-time blend from ReLU.
 
@@ -136,7 +141,7 @@ class SquareActivation(nn.Module):
     def _watch(self, u: Tensor) -> None:
         """Computes the penalty of a training batch's pre-activations, where it is asked for."""
         if self.training and self.reach is not None:
-            self.penalty = _Far.apply(_rows(u)[::PENALISED], self.reach, self.exponent)
+            self.penalty = penalty_of(u[::PENALISED], self.reach, self.exponent)
 
     def _scaled(self, u: Tensor) -> Tensor:
         a, b = self.quadratic, self.linear

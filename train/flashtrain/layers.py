@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .activation import INPUT_SCALE, SquareActivation
+from .fused import normalised
 
 
 def norm(channels: int, scale: float = INPUT_SCALE) -> nn.BatchNorm2d:
@@ -32,7 +33,7 @@ class ConvAct(nn.Module):
             start_as_identity(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(x)))
+        return normalised(self.act, (self.norm, self.conv(x)))
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from . import zoo
 from .activation import INPUT_SCALE, SquareActivation
+from .fused import normalised
 from .layers import ConvAct, norm, start_as_whitening
 from .staged import Staged
 
@@ -70,8 +71,7 @@ class Block(nn.Module):
         self.act = SquareActivation()
 
     def forward(self, x: Tensor) -> Tensor:
-        main = self.norm(self.conv(self.first(x)))
-        return self.act(main + self.shortcut_norm(self.shortcut(x)))
+        return normalised(self.act, (self.norm, self.conv(self.first(x))), (self.shortcut_norm, self.shortcut(x)))
 
 
 class WideShallow(nn.Module):

@@ -58,6 +58,12 @@ def constants(period: float) -> tuple[float, float, float]:
     return t, math.hypot(1 / t, 2 / t ** 2), math.atan2(2 / t ** 2, 1 / t)
 
 
+def in_turns(period: float) -> tuple[float, float, float, float, float]:
+    """A, c, s, k and d with f(u) = A sin(2 pi (k u + d)) + c and f'(u) = s cos(2 pi (k u + d))."""
+    t, amplitude, phase = constants(period)
+    return amplitude, 2 / t ** 2, amplitude * t, 1 / period, -phase / (2 * math.pi)
+
+
 class SineActivation(SquareActivation):
     """f(u), element by element, with the same training-time blend from ReLU as the square's.
 

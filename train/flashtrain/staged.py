@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .activation import SquareActivation
+from .fused import normalised
 from .layers import ConvAct, norm, start_as_identity, whitening_filters
 
 
@@ -59,7 +60,7 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x)
-        return self.act(self.norm(self.conv(self.second(x))) + self.shortcut(x))
+        return normalised(self.act, (self.norm, self.conv(self.second(x))), (self.shortcut, x))
 
 
 class Staged(nn.Module):

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from .activation import INPUT_SCALE, SquareActivation
+from .fused import normalised
 
 SCALE = 0.03            # standard deviation of every pre-activation
 IDENTITY_SCALE = 0.012  # what an identity shortcut adds to it
@@ -55,6 +56,10 @@ class ConvAct(nn.Sequential):
                                    bias=False),
                          Norm(outputs), SquareActivation())
 
+    def forward(self, x: Tensor) -> Tensor:
+        conv, norm, act = self
+        return normalised(act, (norm, conv(x)))
+
 
 def shortcut(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, float]:
     """The identity where the shape allows it, else a 1x1 convolution; normalised.
@@ -66,6 +71,14 @@ def shortcut(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, float]:
     return (nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False),
                           Norm(outputs, PROJECTION_SCALE)),
             (SCALE ** 2 - PROJECTION_SCALE ** 2) ** 0.5)
+
+
+def _beside(shortcut: nn.Module, x: Tensor) -> tuple[nn.BatchNorm2d, Tensor]:
+    """The normalisation that a shortcut ends with, and what comes before it."""
+    if isinstance(shortcut, nn.BatchNorm2d):
+        return shortcut, x
+    conv, norm = shortcut
+    return norm, conv(x)
 
 
 class BasicBlock(nn.Module):
@@ -82,7 +95,7 @@ class BasicBlock(nn.Module):
         self.act = SquareActivation()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(self.first(x))) + self.shortcut(x))
+        return normalised(self.act, (self.norm, self.conv(self.first(x))), _beside(self.shortcut, x))
 
 
 class Bottleneck(nn.Module):
@@ -101,7 +114,7 @@ class Bottleneck(nn.Module):
         self.act = SquareActivation()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(self.second(self.first(x)))) + self.shortcut(x))
+        return normalised(self.act, (self.norm, self.conv(self.second(self.first(x)))), _beside(self.shortcut, x))
 
 
 class Classifier(nn.Module):
@@ -312,12 +325,19 @@ NETWORKS: dict[str, Entry] = {
 }
 
 
-def trainable(name: str, classes: int, scale: float = INPUT_SCALE) -> nn.Module:
-    """The network of that name, with pre-activations that start at the standard deviation `scale`."""
+def trainable(name: str, classes: int, scale: float = INPUT_SCALE, identity: float | None = None) -> nn.Module:
+    """The network of that name, with pre-activations that start at the standard deviation `scale`.
+
+    `identity`: the part of it that identity shortcuts add in basic blocks, 0..1; the other branch starts at what is missing in `scale`.
+    """
     model = NETWORKS[name].build(classes)
     for module in model.modules():
         if isinstance(module, (Norm, Norm1d)):
             nn.init.constant_(module.weight, module.weight[0].item() * scale / SCALE)
+    for block in model.modules():
+        if identity is not None and isinstance(block, BasicBlock) and isinstance(block.shortcut, Norm):
+            nn.init.constant_(block.shortcut.weight, identity * scale)
+            nn.init.constant_(block.norm.weight, (1 - identity ** 2) ** 0.5 * scale)
     return model
 
 
