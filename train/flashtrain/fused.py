@@ -1,4 +1,4 @@
-"""Normalisation, sum and activation in one pass over memory, in training in bfloat16 on one thread of a CPU.
+"""Normalisation, sum and activation in one pass over memory, in bfloat16 on one thread of a CPU: of networks in training, and of their teachers.
 
 In networks of many small layers these take longer than the convolutions between them.  `fused.c`, compiled once by the system's C compiler,
 does the arithmetic; where there is no compiler, or anything else is asked for than it does, PyTorch's operations do.
@@ -74,7 +74,7 @@ def normalised(activation: SquareActivation, *terms: tuple[nn.BatchNorm2d, Tenso
 
 def _can(activation: SquareActivation, terms: tuple[tuple[nn.BatchNorm2d, Tensor], ...]) -> bool:
     x = terms[0][1]
-    return (activation.training and x.device.type == "cpu" and torch.is_autocast_cpu_enabled() and torch.get_num_threads() == 1
+    return (torch.is_autocast_cpu_enabled() and x.device.type == "cpu" and torch.get_num_threads() == 1
             and activation.alpha in (0.0, 1.0) and activation.quantiser is None and activation.quadratic is None
             and getattr(activation, "log_period", None) is None
             and not activation._forward_hooks and not any(norm._forward_hooks for norm, _ in terms)  # somebody wants to see what is left out here
@@ -82,7 +82,7 @@ def _can(activation: SquareActivation, terms: tuple[tuple[nn.BatchNorm2d, Tensor
 
 
 def _fused(activation: SquareActivation, terms: tuple[tuple[nn.BatchNorm2d, Tensor], ...]) -> Tensor:
-    every = PENALISED if activation.reach is not None else 0
+    every = PENALISED if activation.training and activation.reach is not None else 0
     given: list[Tensor | None] = []
     for norm, x in terms:
         given += [_map(x), norm.weight, norm.bias]
@@ -111,7 +111,7 @@ def _curve(activation: SquareActivation) -> tuple[_Curve, float, float]:
     if isinstance(activation, SineActivation):
         amplitude, constant, slope, factor, offset = in_turns(activation.period)
         return _Curve(SINE, 0, amplitude, constant, slope), factor, offset
-    return _Curve(SQUARE, activation.tail or 3e38), 1.0, 0.0
+    return _Curve(SQUARE, activation.training and activation.tail or 3e38), 1.0, 0.0
 
 
 class _Normalised(torch.autograd.Function):

@@ -94,11 +94,21 @@ class FusedTest(Seeded):
         blended.alpha = 0.5
         watched.register_forward_hook(lambda *_: None)
         own.log_period = nn.Parameter(torch.full((16, 1, 1), 2.0))
-        for activation in (blended, watched, own, SquareActivation().eval()):
+        for activation in (blended, watched, own):
             self.assertFalse(taken(activation))
         self.assertFalse(taken(SquareActivation(), channels_last(torch.randn(4, 8, 3, 3)).requires_grad_(True), 8))
         with mock.patch.object(fused, "library", lambda: None):
             self.assertFalse(taken(SquareActivation()))
+
+    def test_a_teacher_has_no_tail_and_no_penalty(self) -> None:
+        activation, norm = SquareActivation().eval(), nn.BatchNorm2d(16).eval()
+        activation.tail, activation.reach = 0.5, 2.0
+        x = channels_last(3 * torch.randn(8, 16, 4, 4))
+        with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad(), mock.patch.object(fused, "_fused", wraps=fused._fused) as called:
+            y = fused.normalised(activation, (norm, x))
+        self.assertEqual(called.call_count, 1)
+        self.assertLess(distance(y, activation(norm(x.float()))), BITS)
+        self.assertEqual(activation.penalty.item(), 0)
 
     def test_a_penalty_of_old_batches_does_not_stay(self) -> None:
         activation = SquareActivation()
