@@ -13,7 +13,7 @@ from torch import nn
 
 from . import networks, surgery, zoo
 from .curves import measure
-from .data import Source
+from .data import Images, Source
 from .data.loader import Loaded, loader, test_images
 from .distil import Teacher
 from .errors import UserError
@@ -99,7 +99,16 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
     name, images = _measured(source, directory, loaded)
     integers = _compile(out, flash, data_spec) if flash else None
     return Report(name, accuracy(original.cpu(), source, images), accuracy(start, source, images),
-                  file_accuracy(out, source, images), integers, networks.cost(trained, source.side, source.side))
+                  _of_file(out, trained, source, images), integers, networks.cost(trained, source.side, source.side))
+
+
+def _of_file(path: Path, model: nn.Module, source: Source, images: Images) -> float:
+    """Of the written file; of the network, if the file has an operator that its check does not know."""
+    try:
+        return file_accuracy(path, source, images)
+    except NotImplementedError as error:
+        print(f"the accuracy is the network's and not the file's: flash-train cannot evaluate {error} of {path}", flush=True)
+        return accuracy(model, source, images)
 
 
 def _measured(source: Source, directory: Path, loaded: Loaded):

@@ -90,6 +90,9 @@ def _apply(operator: str, x: list[Tensor], attributes: dict) -> Tensor:
                                               count_include_pad=bool(attributes.get("count_include_pad", 0)))
     if operator == "GlobalAveragePool":
         return x[0].mean((2, 3), keepdim=True)
+    if operator == "ReduceMean":
+        axes = attributes["axes"] if len(x) == 1 else x[1].tolist()  # an input from opset 18 on
+        return x[0].mean(axes, keepdim=bool(attributes.get("keepdims", 1)))
     if operator == "Flatten":
         return torch.flatten(x[0], attributes.get("axis", 1))
     if operator == "Gemm" and attributes.get("transB") and not attributes.get("transA"):

@@ -8,6 +8,7 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from common import PACKAGE, Seeded
 
@@ -129,6 +130,13 @@ class ConvertTest(Seeded):
                 properties = {p.key: p.value for p in stored.metadata_props}
                 self.assertEqual(json.loads(properties["flash.classes"]), ["blue", "red"])
                 self.assertEqual(json.loads(properties["flash.input"])["crop"], 16)
+
+    def test_a_file_that_cannot_be_evaluated_is_written_and_reported(self) -> None:
+        with mock.patch("flashtrain.convert.file_accuracy", side_effect=NotImplementedError("operator Erf {}")):
+            printed = self.call(*self.words("unknown"))
+        self.assertIn("the network's and not the file's: flash-train cannot evaluate operator Erf", printed)
+        self.assertRegex(printed, r"converted: [\d.]+ % of the test images")
+        self.assertTrue((self.place / "unknown.onnx").exists())
 
     def test_compiles_and_reports_integers_by_the_flash_program(self) -> None:
         flash = self.place / "flash"

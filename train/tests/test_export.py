@@ -49,6 +49,23 @@ class ExportTest(Seeded):
             with torch.no_grad():
                 self.assertLess((run_onnx(path, pictures) - model(pictures)).abs().max().item(), 1e-4)
 
+    def test_a_mean_over_the_map_is_evaluated(self) -> None:
+        class Mean(nn.Module):
+            def __init__(self, keep: bool) -> None:
+                super().__init__()
+                self.conv, self.keep = nn.Conv2d(3, 10, 3), keep
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return torch.flatten(self.conv(x).mean((2, 3), keepdim=self.keep), 1)
+
+        pictures = torch.randn(2, 3, 32, 32)
+        with tempfile.TemporaryDirectory() as name:
+            for keep in (False, True):
+                path, model = Path(name) / "net.onnx", Mean(keep).eval()
+                export.write_onnx(model, path, "net", CIFAR10)
+                with torch.no_grad():
+                    self.assertLess((run_onnx(path, pictures) - model(pictures)).abs().max().item(), 1e-5)
+
     def test_ranges(self) -> None:
         model = networks.Compact(10, LAYERS)
         rows = ranges.measure(model, CIFAR10, images(16).pixels)
