@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from .activation import INPUT_SCALE, SquareActivation
+from .errors import UserError
 from .fused import normalised
 
 SCALE = 0.03            # standard deviation of every pre-activation
@@ -330,6 +331,8 @@ def trainable(name: str, classes: int, scale: float = INPUT_SCALE, identity: flo
 
     `identity`: the part of it that identity shortcuts add in basic blocks, 0..1; the other branch starts at what is missing in `scale`.
     """
+    if identity is not None and not 0 <= identity <= 1:
+        raise UserError(f"identity = {identity} of {name}: it is a part of a standard deviation, 0 to 1")
     model = NETWORKS[name].build(classes)
     for module in model.modules():
         if isinstance(module, (Norm, Norm1d)):

@@ -113,9 +113,15 @@ class FusedTest(Seeded):
     def test_a_penalty_of_old_batches_does_not_stay(self) -> None:
         activation = SquareActivation()
         set_penalty(activation, 1.0)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            fused.normalised(activation, (nn.BatchNorm2d(16), channels_last(3 * torch.randn(8, 16, 4, 4))))
-        self.assertGreater(activation.penalty.item(), 0)
+        norm, x = nn.BatchNorm2d(16), channels_last(torch.randn(8, 16, 4, 4))
+        found = []
+        for gamma in (3.0, 0.1):
+            nn.init.constant_(norm.weight, gamma)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                fused.normalised(activation, (norm, x))
+            found.append(activation.penalty.item())
+        self.assertGreater(found[0], 1.0)
+        self.assertLess(found[1], 0.01)
 
 
 class LibraryTest(Seeded):

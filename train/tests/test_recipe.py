@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common import PACKAGE, Seeded
 
-from flashtrain import config, networks
+from flashtrain import config, networks, zoo
 from flashtrain.activation import activations
 from flashtrain.errors import UserError
 from flashtrain.recipe import Recipe
@@ -46,6 +46,19 @@ class RecipeTest(Seeded):
         recipe = Recipe(epochs=2, linear_tail_start=1.0, linear_tail=4.0, linear_tail_end=5.0, freeze_norm=0.8)
         self.assertEqual([recipe.tail_at(at) for at in (0.0, 0.4, 0.8, 1.0)], [1.0, 2.0, 5.0, 5.0])
         self.assertEqual(dataclasses.replace(recipe, linear_tail_start=0.0).tail_at(0.1), 4.0)
+
+
+class IdentityTest(Seeded):
+    def test_shortcuts_and_branches_share_the_scale(self) -> None:
+        for identity in (0.95, 0.0):
+            blocks = [m for m in zoo.trainable("resnet20", 10, 0.4, identity).modules() if isinstance(m, zoo.BasicBlock)]
+            same = [block for block in blocks if isinstance(block.shortcut, zoo.Norm)]
+            self.assertEqual((len(blocks), len(same)), (9, 7))
+            for block in same:
+                self.assertAlmostEqual(block.shortcut.weight[0].item(), 0.4 * identity, 5)
+                self.assertAlmostEqual((block.shortcut.weight ** 2 + block.norm.weight ** 2)[0].item(), 0.16, 5)
+        with self.assertRaisesRegex(UserError, "0 to 1"):
+            zoo.trainable("resnet20", 10, identity=1.5)
 
 
 if __name__ == "__main__":
