@@ -1,6 +1,6 @@
 """Normalisation, sum and activation in one pass over memory, in bfloat16 on one thread of a CPU: of networks in training, and of their teachers.
 
-In networks of many small layers these take longer than the convolutions between them.  `fused.c`, compiled once by the system's C compiler,
+In networks of many small layers these take nearly as long as the convolutions between them.  `fused.c`, compiled once by the system's C compiler,
 does the arithmetic; where there is no compiler, or anything else is asked for than it does, PyTorch's operations do.
 """
 
@@ -34,15 +34,15 @@ class _Curve(ctypes.Structure):
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
+def kernels() -> ctypes.CDLL | None:
     """The compiled fused.c, from the user's cache folder or made anew; None where it cannot be made."""
     compiler = os.environ.get("CC") or shutil.which("cc")
     if not compiler:
         return None
-    made_from = SOURCE.read_bytes() + repr((FLAGS, compiler, _machine())).encode()
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flash-train"
-    path = folder / f"fused-{hashlib.sha256(made_from).hexdigest()[:16]}.so"
     try:
+        made_from = SOURCE.read_bytes() + repr((FLAGS, compiler, _machine())).encode()
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flash-train"
+        path = folder / f"fused-{hashlib.sha256(made_from).hexdigest()[:16]}.so"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.TemporaryDirectory(dir=folder) as new:
@@ -50,7 +50,7 @@ def library() -> ctypes.CDLL | None:
                 subprocess.run([*compiler.split(), *FLAGS, str(SOURCE), "-o", str(made)], check=True, capture_output=True)
                 made.replace(path)  # at once: another run may be about to load it
         return ctypes.CDLL(str(path))
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, RuntimeError, subprocess.SubprocessError):  # RuntimeError: there is no home
         return None
 
 
@@ -78,7 +78,11 @@ def _can(activation: SquareActivation, terms: tuple[tuple[nn.BatchNorm2d, Tensor
             and activation.alpha in (0.0, 1.0) and activation.quantiser is None and activation.quadratic is None
             and getattr(activation, "log_period", None) is None
             and not activation._forward_hooks and not any(norm._forward_hooks for norm, _ in terms)  # somebody wants to see what is left out here
-            and all(norm.momentum is not None for norm, _ in terms) and len(terms) <= 2 and x.shape[1] % LANES == 0 and x.numel() > 0 and library() is not None)
+            # What fused.c reads without asking: shapes, and floats per channel.
+            and len(terms) <= 2 and x.shape[1] % LANES == 0 and x.numel() > 0
+            and all(value.shape == x.shape and norm.momentum is not None and norm.weight is not None and norm.weight.dtype == torch.float32
+                    for norm, value in terms)
+            and kernels() is not None)
 
 
 def _fused(activation: SquareActivation, terms: tuple[tuple[nn.BatchNorm2d, Tensor], ...]) -> Tensor:
@@ -121,7 +125,7 @@ class _Normalised(torch.autograd.Function):
     def forward(ctx, curve: tuple[_Curve, float, float], every: int, norms: list[nn.BatchNorm2d], *given: Tensor) -> tuple[Tensor | None, ...]:
         f, factor, offset = curve
         xs, gammas, betas = given[::3], given[1::3], given[2::3]
-        moments, scales, shift = [], [], torch.zeros(xs[0].shape[1])
+        moments, scales, shift = [], [], torch.zeros_like(betas[0])
         for norm, x, gamma, beta in zip(norms, xs, gammas, betas):
             mean, variance = _moments(x) if norm.training else (norm.running_mean.clone(), norm.running_var.clone())
             inverse = (variance + norm.eps).rsqrt()
@@ -131,7 +135,7 @@ class _Normalised(torch.autograd.Function):
         in_units = [(k * factor).contiguous() for k, _, _ in scales]
         d = (shift * factor + offset).contiguous()
         y = torch.empty_like(xs[0])
-        library().flash_forward(*_pair(xs), *_size(xs[0]), *_pair(in_units), _at(d), ctypes.byref(f), _at(y))
+        kernels().flash_forward(*_pair(xs), *_size(xs[0]), *_pair(in_units), _at(d), ctypes.byref(f), _at(y))
         far = None
         if every:
             far = shift.view(-1, 1, 1) + sum(x[::every].float() * k.view(-1, 1, 1) for x, (k, _, _) in zip(xs, scales))
@@ -148,7 +152,7 @@ class _Normalised(torch.autograd.Function):
         gradient = _map(gradient)  # a pooling's comes in another layout
         du = torch.empty_like(xs[0])
         found = torch.empty(3, xs[0].shape[1], dtype=torch.float64)
-        library().flash_backward(_at(gradient), *_pair(xs), *_size(xs[0]), *_pair(in_units), _at(d), ctypes.byref(ctx.f), _at(du), _at(found))
+        kernels().flash_backward(_at(gradient), *_pair(xs), *_size(xs[0]), *_pair(in_units), _at(d), ctypes.byref(ctx.f), _at(du), _at(found))
         sums = found.float()
         if ctx.every and of_far is not None:
             du[::ctx.every] += of_far.to(du.dtype)
@@ -165,7 +169,7 @@ class _Normalised(torch.autograd.Function):
             r = torch.zeros_like(k) if ctx.fixed[index] else -k * sums[0] / pixels - q * mean
             dx = torch.empty_like(du) if index else du
             pqr = torch.stack([k, q, r])
-            library().flash_inputs(_at(du), _at(xs[index]), *_size(du), _at(pqr), _at(dx))
+            kernels().flash_inputs(_at(du), _at(xs[index]), *_size(du), _at(pqr), _at(dx))
             given = [dx, of_gamma, sums[0], *given]
         return None, None, None, *given
 
@@ -173,7 +177,7 @@ class _Normalised(torch.autograd.Function):
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (of the batch, biased) of each channel."""
     sums = torch.empty(2, x.shape[1], dtype=torch.float64)
-    library().flash_moments(_at(x), *_size(x), _at(sums))
+    kernels().flash_moments(_at(x), *_size(x), _at(sums))
     mean, square = sums / (x.numel() // x.shape[1])
     return mean.float(), (square - mean * mean).clamp_(min=0).float()
 

@@ -48,7 +48,7 @@ def passed(activation: SquareActivation, norms: list[nn.BatchNorm2d], maps: list
     return [y.detach(), *(x.grad for x in maps), *of_norms]
 
 
-@unittest.skipIf(fused.library() is None, "there is no C compiler")
+@unittest.skipIf(fused.kernels() is None, "there is no C compiler")
 class FusedTest(Seeded):
     def test_equals_one_operation_after_the_other(self) -> None:
         for kind, alpha, tail, reach, fixed in CASES:
@@ -97,7 +97,10 @@ class FusedTest(Seeded):
         for activation in (blended, watched, own):
             self.assertFalse(taken(activation))
         self.assertFalse(taken(SquareActivation(), channels_last(torch.randn(4, 8, 3, 3)).requires_grad_(True), 8))
-        with mock.patch.object(fused, "library", lambda: None):
+        first, second = nn.BatchNorm2d(16), nn.BatchNorm2d(16)
+        with torch.autocast("cpu", dtype=torch.bfloat16), mock.patch.object(fused, "_fused", side_effect=AssertionError("fused")):
+            fused.normalised(SquareActivation(), (first, x), (second, channels_last(torch.randn(1, 16, 1, 1)).expand(4, 16, 3, 1)))
+        with mock.patch.object(fused, "kernels", lambda: None):
             self.assertFalse(taken(SquareActivation()))
 
     def test_a_teacher_has_no_tail_and_no_penalty(self) -> None:
@@ -124,19 +127,19 @@ class FusedTest(Seeded):
         self.assertLess(found[1], 0.01)
 
 
-class LibraryTest(Seeded):
+class KernelsTest(Seeded):
     def test_without_a_compiler_there_is_none(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for compiler in ("/nonexistent/cc", "false"):
                 with mock.patch.dict(os.environ, {"CC": compiler, "XDG_CACHE_HOME": folder}):
-                    self.assertIsNone(fused.library.__wrapped__())
+                    self.assertIsNone(fused.kernels.__wrapped__())
 
-    @unittest.skipIf(fused.library() is None, "there is no C compiler")
+    @unittest.skipIf(fused.kernels() is None, "there is no C compiler")
     def test_is_compiled_once(self) -> None:
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"XDG_CACHE_HOME": folder}):
-            self.assertIsNotNone(fused.library.__wrapped__())
+            self.assertIsNotNone(fused.kernels.__wrapped__())
             with mock.patch.object(fused.subprocess, "run", side_effect=AssertionError("compiled again")):
-                self.assertIsNotNone(fused.library.__wrapped__())
+                self.assertIsNotNone(fused.kernels.__wrapped__())
 
 
 if __name__ == "__main__":
