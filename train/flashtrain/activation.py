@@ -138,6 +138,9 @@ class SquareActivation(nn.Module):
             return u * u + u
         return self.alpha * (u * u + u) + (1 - self.alpha) * 2 * torch.relu(u)
 
+    def fix_constants(self) -> None:
+        """What evaluation computes from parameters and buffers is computed now: an exported file shall hold the curve only."""
+
     def _watch(self, u: Tensor) -> None:
         """Computes the penalty of a training batch's pre-activations, where it is asked for."""
         if self.training and self.reach is not None:

@@ -1,7 +1,8 @@
 """The activations of a converted network: each takes the place of one ReLU, in the unit that its inputs have.
 
 relu(u) is met by c / 2 f(u / c), f being u^2 + u or the sine: within |u| < c the two lie close together. The unit c
-comes from the spread of u in the original network, so that u / c has the spread at which these networks start.
+of each channel comes from the spread of u there in the original network, so that u / c has the spread at which these networks start.
+One unit for a whole layer would leave a channel of small values, which the next layer may well enlarge, few steps of its integers.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ from torch import Tensor, nn
 from .activation import INPUT_SCALE, SquareActivation, _Blend
 from .sine import PERIOD, SineActivation, _Sine, constants
 
+UNIT_FLOOR = 0.05  # a channel's unit is at least this share of its layer's: what hardly moves needs no fine steps
+
 
 class Original:
-    """What a curve replaces: `function` of u, and the unit c, which measure() finds; mixed into both curves."""
+    """What a curve replaces: `function` of u, and the unit c, which measure() finds; mixed into both curves.
+
+    Attributes:
+        unit: c of each channel, [C, 1, 1] (of vectors [C]; of inputs without channels in the second place one for all, []).
+    """
 
     function: Callable[[Tensor], Tensor]
     unit: Tensor
@@ -25,12 +32,18 @@ class Original:
         self.function = function
         self.is_relu = function is torch.relu
         self.measured: list[Tensor] | None = None
+        self.fixed: tuple[Tensor, ...] | None = None
         self.register_buffer("unit", torch.ones(()))
+
+    def fix_constants(self) -> None:
+        self.fixed = self.constants_of(self.unit)
 
     def forward(self, u: Tensor) -> Tensor:
         if self.measured is not None:
-            self.measured.append(u.detach().float().square().mean())
-        c = self.unit.item()
+            self.measured.append(_channel_mean(u.detach().float().square()))
+        c = self.unit
+        if c.dtype != u.dtype:  # an exported file shall have no Cast
+            c = c.to(u.dtype)
         v = u / c
         self._watch(v)
         if self.training and self.is_relu:
@@ -51,11 +64,16 @@ class ConvertedSquare(Original, SquareActivation):
     def blended(self, v: Tensor) -> Tensor:
         return _Blend.apply(v, self.alpha, self.tail)
 
-    def curve(self, u: Tensor, c: float) -> Tensor:
+    def constants_of(self, c: Tensor) -> tuple[Tensor, ...]:
+        """1 / (2 c)."""
+        return (0.5 / c,)
+
+    def curve(self, u: Tensor, c: Tensor) -> Tensor:
+        (half,) = self.fixed or self.constants_of(c)
         if self.training and self.tail:
-            near = u.clamp(-c * self.tail, c * self.tail)
-            return near * (2 * u - near) * (0.5 / c) + 0.5 * u
-        return (0.5 / c) * u * u + 0.5 * u
+            near = torch.minimum(torch.maximum(u, -c * self.tail), c * self.tail)
+            return near * (2 * u - near) * half + 0.5 * u
+        return half * u * u + 0.5 * u
 
 
 class ConvertedSine(Original, SineActivation):
@@ -68,9 +86,21 @@ class ConvertedSine(Original, SineActivation):
     def blended(self, v: Tensor) -> Tensor:
         return _Sine.apply(v, self.period, self.alpha)
 
-    def curve(self, u: Tensor, c: float) -> Tensor:
-        t, amplitude, phase = constants(self.period)
-        return (c / 2 * amplitude) * torch.sin((t / c) * u + -phase) + c / t ** 2
+    def constants_of(self, c: Tensor) -> tuple[Tensor, ...]:
+        """a, b, d."""
+        t, amplitude, _ = constants(self.period)
+        return c * (amplitude / 2), t / c, c / t ** 2
+
+    def curve(self, u: Tensor, c: Tensor) -> Tensor:
+        a, b, d = self.fixed or self.constants_of(c)
+        return a * torch.sin(b * u + -constants(self.period)[2]) + d
+
+
+def _channel_mean(values: Tensor) -> Tensor:
+    """[N, C, H, W] -> [C, 1, 1]; [N, C] -> [C]; of anything else the mean of all, []."""
+    if values.dim() == 4:
+        return values.mean((0, 2, 3)).view(-1, 1, 1)
+    return values.mean(0) if values.dim() == 2 else values.mean()
 
 
 class IdentityNorm(nn.BatchNorm2d):
@@ -110,8 +140,9 @@ def measure(model: nn.Module, images: Tensor, batch: int = 100) -> None:
     for part in images.split(batch):
         model(part)
     for curve in curves:
-        spread = torch.stack(curve.measured).mean().sqrt()
-        curve.unit.copy_((spread / INPUT_SCALE).clamp_min(1e-6))
+        power = torch.stack(curve.measured).mean(0)
+        spread = torch.maximum(power.sqrt(), UNIT_FLOOR * power.mean().sqrt())
+        curve.unit = (spread / INPUT_SCALE).clamp_min(1e-6)
         curve.measured, curve.alpha = None, 1.0
     for layer in norms:
         layer.become_identity()

@@ -12,10 +12,9 @@ import onnx
 import torch
 from torch import nn
 
-from .activation import set_alpha
+from .activation import activations, set_alpha
 from .data import Source
 from .quantise import detach
-from .sine import fix_periods
 
 # The exporter that PyTorch 1.13 has too; newer ones would take another by default.
 _WITHOUT_DYNAMO = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
@@ -32,7 +31,8 @@ def write_onnx(model: nn.Module, path: Path, name: str, source: Source, opset: i
     model.eval().cpu()
     detach(model)
     set_alpha(model, 1.0)
-    fix_periods(model)
+    for layer in activations(model):
+        layer.fix_constants()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # constants are meant to be constants
         torch.onnx.export(

@@ -112,18 +112,15 @@ class SineActivation(SquareActivation):
         t, amplitude, phase, constant = self.fixed or self._constants(u.dtype)
         return amplitude * torch.sin(t * u + phase) + constant
 
+    def fix_constants(self) -> None:
+        if self.log_period is not None:
+            self.fixed = tuple(part.detach() for part in self._constants(self.log_period.dtype))
+
     def _constants(self, kind: torch.dtype) -> tuple[Tensor, ...]:
         t = 2 * math.pi * torch.exp(-self.log_period.float())
         amplitude = torch.sqrt(1 / t ** 2 + 4 / t ** 4)
         phase = -torch.atan2(2 / t, torch.ones_like(t))
         return tuple(part.to(kind) for part in (t, amplitude, phase, 2 / t ** 2))
-
-
-def fix_periods(model: nn.Module) -> None:
-    """Learnt periods become constants: an exported file shall hold the curve and not how it is computed from a logarithm."""
-    for layer in model.modules():
-        if isinstance(layer, SineActivation) and layer.log_period is not None:
-            layer.fixed = tuple(part.detach() for part in layer._constants(layer.log_period.dtype))
 
 
 def use_sine(model: nn.Module, period: float = PERIOD, learnt: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import io
 import json
@@ -10,7 +11,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from common import PACKAGE, Seeded
+from common import CIFAR10, PACKAGE, Seeded
 
 import onnx
 import torch
@@ -20,6 +21,8 @@ from flashtrain import cli, surgery
 from flashtrain.activation import activations, set_alpha
 from flashtrain.curves import ConvertedSine, ConvertedSquare, measure
 from flashtrain.errors import UserError
+from flashtrain.export import write_onnx
+from flashtrain.interpreter import run_onnx
 from flashtrain.zoo import smooth_noise
 
 EXAMPLE = PACKAGE / "examples" / "resnet18.py"
@@ -56,6 +59,37 @@ class SurgeryTest(Seeded):
             self.assertTrue(torch.allclose(first, made.eval()(pictures), atol=1e-5))
             self.assertLess(((first - model(pictures)).norm() / model(pictures).norm()).item(), 1.0)
         self.assertEqual(len(activations(surgery.replace(Odd(), "square"))), 5)
+
+    def test_every_channel_has_its_unit(self) -> None:
+        first = nn.Conv2d(3, 4, 1, bias=False)
+        with torch.no_grad():
+            first.weight.copy_(torch.tensor([1.0, 0.1, 10.0, 0.0]).view(4, 1, 1, 1).expand(4, 3, 1, 1))
+        model = nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.ReLU())
+        pictures = smooth_noise(8, 16, torch.Generator().manual_seed(1))
+        made = surgery.replace(model, "sine")
+        measure(made, pictures)
+        maps, vectors = activations(made)
+        self.assertEqual((maps.unit.shape, vectors.unit.shape), ((4, 1, 1), (3,)))
+        spread = first(pictures).square().mean((0, 2, 3)).sqrt()
+        layer = spread.square().mean().sqrt()
+        for found, wanted in zip(maps.unit.flatten(), (spread[0], 0.05 * layer, spread[2], 0.05 * layer)):
+            self.assertAlmostEqual((0.4 * found / wanted).item(), 1.0, places=4)
+
+    def test_units_and_curves_reach_the_file(self) -> None:
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+        nn.init.uniform_(model[1].weight, 0.1, 3.0)
+        pictures = smooth_noise(8, 32, torch.Generator().manual_seed(1))
+        for kind, operators in (("square", {"BatchNormalization": 1, "Mul": 3, "Add": 1}), ("sine", {"BatchNormalization": 1, "Mul": 2, "Add": 2, "Sin": 1})):
+            with self.subTest(kind), tempfile.TemporaryDirectory() as name:
+                made, path = surgery.replace(model, kind), Path(name) / "net.onnx"
+                measure(made, pictures)
+                with torch.no_grad():
+                    before = made.eval()(pictures)
+                write_onnx(made, path, "net", CIFAR10)
+                self.assertLess((run_onnx(path, pictures) - before).abs().max().item(), 1e-5)
+                kinds = collections.Counter(node.op_type for node in onnx.load(str(path)).graph.node)
+                self.assertEqual({kind: kinds[kind] for kind in operators}, operators)
+                self.assertFalse({"Div", "Reciprocal", "Cast"} & set(kinds))
 
     def test_poolings(self) -> None:
         model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
