@@ -63,25 +63,32 @@ class _Blend(torch.autograd.Function):
 
 
 class _Far(torch.autograd.Function):
-    """[N, values], R, p even -> mean over images of log(1 + mean over values of (u / R)^p)."""
+    """[N, values], R, p even -> mean over images of log(1 + mean over values of (u / R)^p).
+
+    With m the largest |u / R| of an image, at least 1, that is p log m + log(m^-p + mean((u / R / m)^p)):
+    no power overflows, however far out a value lies.
+    """
 
     @staticmethod
     def forward(ctx, u: Tensor, reach: float, exponent: int) -> Tensor:
         ratio = u.float() / reach
+        largest = torch.linalg.vector_norm(ratio, float("inf"), dim=1, keepdim=True).clamp_min_(1)
+        ratio.div_(largest)
         square = ratio * ratio
         odd = ratio.clone()
         for _ in range(exponent // 2 - 1):
             odd.mul_(square)
-        sizes = square.copy_(odd).mul_(ratio).mean(1)
-        ctx.save_for_backward(odd, sizes)
+        largest = largest.squeeze(1)
+        sizes = square.copy_(odd).mul_(ratio).mean(1) + largest.pow(-exponent)
+        ctx.save_for_backward(odd, sizes * largest)
         ctx.factor = exponent / (reach * ratio.numel())
         ctx.kind = u.dtype
-        return torch.log1p(sizes).mean()
+        return (exponent * largest.log() + sizes.log()).mean()
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        odd, sizes = ctx.saved_tensors
-        factor = gradient * ctx.factor / (1 + sizes)
+        odd, divisors = ctx.saved_tensors
+        factor = gradient * ctx.factor / divisors
         return (odd * factor.view(-1, 1)).to(ctx.kind), None, None
 
 

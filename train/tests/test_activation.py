@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import unittest
 
 from common import Seeded
 
 import torch
 
-from flashtrain.activation import SquareActivation, add_scales
+from flashtrain.activation import SquareActivation, add_scales, penalty_of
 
 
 def _tail(u: torch.Tensor, tail: float) -> torch.Tensor:
@@ -58,13 +59,27 @@ class ActivationTest(Seeded):
         self.assertTrue(torch.allclose(layer(inputs.float()).double(), inputs * inputs + inputs, atol=1e-5))
 
     def test_penalty_of_a_far_image_stays_finite(self) -> None:
-        layer = SquareActivation().train()
-        layer.reach = 1.6
-        u = torch.full((4, 2, 4, 4), 1e3, requires_grad=True)
-        layer(u)
-        layer.penalty.backward()
-        self.assertTrue(torch.isfinite(u.grad).all())
-        self.assertLess(u.grad.abs().sum().item(), 1.0)
+        for size in (1e3, 1e30):  # the second one's tenth power is far beyond float32
+            layer = SquareActivation().train()
+            layer.reach = 1.6
+            u = torch.full((4, 2, 4, 4), size, requires_grad=True)
+            layer(u)
+            layer.penalty.backward()
+            self.assertAlmostEqual(layer.penalty.item() / (10 * math.log(size / 1.6)), 1.0, 5)
+            self.assertTrue(torch.isfinite(u.grad).all())
+            self.assertGreater(u.grad.abs().sum().item(), 0.0)
+            self.assertLess(u.grad.abs().sum().item(), 1.0)
+
+    def test_penalty_is_its_formula(self) -> None:
+        torch.manual_seed(1)
+        u = (3 * torch.randn(5, 2, 3, 3)).requires_grad_()
+        penalty = penalty_of(u, 1.6, 6)
+        exact = u.detach().double().requires_grad_()
+        formula = torch.log1p(((exact / 1.6) ** 6).flatten(1).mean(1)).mean()
+        self.assertAlmostEqual(penalty.item(), formula.item(), 5)
+        penalty.backward()
+        formula.backward()
+        self.assertTrue(torch.allclose(u.grad.double(), exact.grad, rtol=1e-4, atol=1e-7))
 
 
 if __name__ == "__main__":
