@@ -99,6 +99,13 @@ protected:
         server_ = -1;
         return status;
     }
+    /// Waits until the server's log has a text; what the log holds then, or after ten seconds.
+    std::string log_with(const std::string& text) {
+        std::string log;
+        for (int i = 0; i < 200 && (log = read_file(dir_ / "server.err")).find(text) == std::string::npos; ++i)
+            std::this_thread::sleep_for(50ms);
+        return log;
+    }
     std::vector<std::string> infer(const std::vector<std::string>& rest) {
         std::vector<std::string> arguments{"infer", "--server", address_, "--ca", dir_ / "state/server.crt"};
         arguments.insert(arguments.end(), rest.begin(), rest.end());

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import UserError
-from .runs import trusted
+from .runs import restore, trusted
 
 
 def build(spec: str, **arguments) -> nn.Module:
@@ -66,7 +66,4 @@ def load_weights(model: nn.Module, path: Path) -> None:
             stored = stored[name]
     # As DataParallel writes them
     stored = {name.removeprefix("module."): value for name, value in stored.items()}
-    try:
-        model.load_state_dict(stored)
-    except RuntimeError as error:
-        raise UserError(f"the weights in {path} are not this network's: {str(error).splitlines()[-1].strip()}") from None
+    restore(model, stored, f"the weights in {path} are not this network's")

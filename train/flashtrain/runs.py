@@ -80,8 +80,16 @@ def trained(folder: Path) -> tuple[Config, nn.Module]:
     if alpha < 1 and not config.twin and config.recipe.activation != "relu":
         raise UserError(f"the run in {folder} is {round(100 * alpha)} % on its way from ReLU to {config.recipe.activation}, and so neither: "
                         "let it go on, with --minutes if time is short")
-    model.load_state_dict(state)
+    restore(model, state, f"the weights in {folder} are not those of its run.json; an older version may have written them")
     return config, model.eval()
+
+
+def restore(model: nn.Module, state: dict, otherwise: str, strict: bool = True) -> None:
+    """Weights into a model; where they are not of its shapes, a UserError that begins with the sentence `otherwise`."""
+    try:
+        model.load_state_dict(state, strict=strict)
+    except RuntimeError as error:
+        raise UserError(f"{otherwise}: {str(error).splitlines()[-1].strip()}") from None
 
 
 def trusted() -> dict:

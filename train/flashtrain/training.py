@@ -24,7 +24,7 @@ from .errors import UserError
 from .optimisers import Lookahead, Optimisers
 from .recipe import Recipe
 from .replicas import Replicas
-from .runs import trusted
+from .runs import restore, trusted
 from .taps import use_taps
 
 CALIBRATION = 512  # training images that set ranges and statistics
@@ -138,8 +138,9 @@ class Trainer:
 
     def _resume(self) -> None:
         saved = torch.load(self._checkpoint, map_location=self.device, **trusted())
-        self.model.load_state_dict(saved["model"])
-        self.average.model.load_state_dict(saved["average"])
+        other = f"{self._checkpoint} is of another network, or an older version wrote it; start again in a new folder"
+        restore(self.model, saved["model"], other)
+        restore(self.average.model, saved["average"], other)
         self.optimisers.load_state_dict(saved["optimiser"])
         if self.lookahead:
             self.lookahead.slow = saved["lookahead"]

@@ -14,6 +14,7 @@ from torch import nn
 
 from flashtrain import networks, training
 from flashtrain.activation import activations, set_alpha
+from flashtrain.errors import UserError
 from flashtrain.recipe import Recipe
 from flashtrain.replicas import Replicas
 
@@ -70,6 +71,16 @@ class TrainingTest(Seeded):
             self.assertEqual(resumed.epoch, 1)
             for a, b in zip(whole.state_dict().values(), resumed.run().state_dict().values()):
                 self.assertTrue(torch.allclose(a.float(), b.float(), atol=1e-5))
+
+    def test_a_checkpoint_of_another_network_is_named(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            stopped = trainer(Path(name), dataclasses.replace(self.RECIPE, quantise=1.0))
+            stopped.limit = 1
+            stopped.run()
+            before = (Path(name) / "checkpoint.pt").read_bytes()
+            with self.assertRaisesRegex(UserError, "checkpoint.pt is of another network.*new folder: Missing key.*quadratic"):
+                trainer(Path(name), dataclasses.replace(self.RECIPE, quantise=1.0, channel_scale=True))
+            self.assertEqual((Path(name) / "checkpoint.pt").read_bytes(), before)
 
     def test_replicas_share_weights_and_average_gradients(self) -> None:
         model = networks.Compact(10, LAYERS)

@@ -102,7 +102,4 @@ def _take(model: torch.nn.Module, source: Path, strict: bool) -> None:
         state = {**counters, **read_weights(source)}
     else:
         state = runs.trained(source)[1].state_dict()
-    try:
-        model.load_state_dict(state, strict=strict)
-    except RuntimeError as error:
-        raise UserError(f"the network in {source} is another one: {str(error).splitlines()[-1].strip()}") from None
+    runs.restore(model, state, f"the network in {source} is another one", strict)
