@@ -41,5 +41,5 @@ def run(name: str, words: list[str]) -> None:
     module.add(parser)
     try:
         module.run(parser.parse_args(words))
-    except UserError as error:
+    except (UserError, OSError) as error:
         raise SystemExit(f"flash-train {name}: {error}") from None

@@ -61,10 +61,10 @@ def find(name: Path) -> Path:
     raise UserError(f"there is no configuration {name}; the package has {known}")
 
 
-def load(path: Path, twin: bool = False, **changes) -> Config:
+def load(path: Path, twin: bool = False, changes: dict | None = None) -> Config:
     """Reads a file; `changes` replace settings of its recipe."""
     try:
-        return from_table(read(path), twin, changes)
+        return from_table(read(path), twin, changes or {})
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
 
@@ -72,7 +72,7 @@ def load(path: Path, twin: bool = False, **changes) -> Config:
 def read(path: Path) -> dict:
     try:
         return tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no TOML: {error}") from None
 
 
@@ -80,14 +80,20 @@ def from_table(table: dict, twin: bool, changes: dict) -> Config:
     for part in ("name", "data", "network", "recipe"):
         if part not in table:
             raise UserError(f"'{part}' is missing")
+        if part != "name" and not isinstance(table[part], dict):
+            raise UserError(f"'{part}' has to be a table, [{part}]")
     if table["data"].get("set") not in SOURCES:
         raise UserError(f"set = {table['data'].get('set')!r} is not one of {', '.join(SOURCES)}")
+    held_out = table["data"].get("held_out")
+    if not isinstance(held_out, int) or held_out < 1:
+        raise UserError("held_out = N is missing in [data]: how many training images are only watched")
     settings = {**table["recipe"], **changes}
     check(settings)
     if "epochs" not in settings:
         raise UserError("the recipe does not say how many epochs")
     recipe = Recipe(**settings)
-    return Config(table["name"], SOURCES[table["data"]["set"]], table["data"].get("held_out", 0), dict(table["network"]),
+    twin = twin or recipe.activation == "relu"
+    return Config(table["name"], SOURCES[table["data"]["set"]], held_out, dict(table["network"]),
                   recipe.twin() if twin else recipe, table.get("target"), twin)
 
 
@@ -104,11 +110,11 @@ def check(settings: dict) -> None:
             raise UserError(f"'{name}' has to be {'an' if kind == 'int' else 'a'} {kind}, not {value!r}")
 
 
-def setting(text: str) -> tuple[str, object]:
+def setting(text: str, option: str = "--set") -> tuple[str, object]:
     """NAME=VALUE, the value written as in TOML."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"--set takes NAME=VALUE, not '{text}'")
+        raise UserError(f"{option} takes NAME=VALUE, not '{text}'")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from . import networks, surgery, zoo
 from .curves import measure
 from .data import Images, Source
-from .data.loader import Loaded, loader, test_images
+from .data.loader import loader, test_images
 from .distil import Teacher
 from .errors import UserError
 from .export import write_onnx
@@ -76,19 +76,17 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
     torch.manual_seed(chosen.seed)
     loaded = loader(source, directory, held_out, chosen.batch, place, shift=chosen.shift, cutout=chosen.cutout,
                     mirror=chosen.mirror, limit=limit, workers=workers)
-    if not len(loaded.batches):
-        raise UserError(f"the set has fewer training images than a batch of {chosen.batch}: make it smaller by --set batch=N")
     original = copy.deepcopy(model).eval()
-    norms = [m for m in original.modules() if isinstance(m, nn.BatchNorm2d)]
-    untrained = norms and not any(m.num_batches_tracked for m in norms)
+    sample = loaded.sample.pixels[:MEASURED]
+    outputs = _outputs(original, source.standardise(sample[:2]))
+    if outputs[1] < source.classes:
+        raise UserError(f"the network has {outputs[1]} outputs, the set {source.classes} classes")
+    untrained = _untrained(original)
     if untrained:
         print("the network has never seen a picture: its normalisations are set on training images, and it teaches nothing", flush=True)
-        zoo.settle(original, source.standardise(loaded.sample.pixels[:MEASURED]))
+        zoo.settle(original, source.standardise(sample))
     student = surgery.replace(original, activation, pooling, chosen.period)
-    outputs = original(source.standardise(loaded.sample.pixels[:2])).shape[1]
-    if outputs < source.classes:
-        raise UserError(f"the network has {outputs} outputs, the set {source.classes} classes")
-    measure(student, source.standardise(loaded.sample.pixels[:MEASURED]))
+    _measure(student, source.standardise(sample), outputs, pooling)
     start = copy.deepcopy(student)
     for network in (original, student):
         network.to(place, memory_format=torch.channels_last)
@@ -96,10 +94,44 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
     trained = Trainer(student, source, loaded, chosen, run, place, teacher, minutes).run()
 
     write_onnx(trained, out, out.stem, source)
-    name, images = _measured(source, directory, loaded)
-    integers = _compile(out, flash, data_spec) if flash else None
+    test = _test_images(source, directory)
+    integers = _compile(out, flash, data_spec, test is not None) if flash else None
+    name, images = ("the held-out training images", loaded.held_out) if test is None else ("the test images", test)
     return Report(name, accuracy(original.cpu(), source, images), accuracy(start, source, images),
                   _of_file(out, trained, source, images), integers, networks.cost(trained, source.side, source.side))
+
+
+def _untrained(model: nn.Module) -> bool:
+    """Whether all statistics of the normalisations are what they are made with. (Old files of weights have no counters of batches.)"""
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.running_mean is not None]
+    return bool(norms) and all(bool((m.running_mean == 0).all() and (m.running_var == 1).all()) for m in norms)
+
+
+@torch.no_grad()
+def _outputs(model: nn.Module, pictures: Tensor) -> tuple[int, int]:
+    """The shape of what the original makes of these pictures, [N, classes]."""
+    said = f"for pictures [3, {pictures.shape[2]}, {pictures.shape[3]}]"
+    try:
+        found = model(pictures)
+    except Exception as error:  # whatever the network's own code does
+        raise UserError(f"the network fails {said}: {type(error).__name__}: {error}; --side N gives the pictures of a folder another size") from error
+    if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(pictures):
+        what = f"a tensor {list(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        raise UserError(f"the network's output {said} has to be a tensor of logits [N, classes], and is {what} (N = {len(pictures)})")
+    return tuple(found.shape)
+
+
+@torch.no_grad()
+def _measure(student: nn.Module, sample: Tensor, outputs: tuple[int, int], pooling: str) -> None:
+    """Sets the curves' units, and checks that what comes out has the shape that the original's has."""
+    advice = "; --pooling average keeps the sizes of its maps" if pooling == "strided" else ""
+    try:
+        measure(student, sample)
+        found = student(sample[:outputs[0]])
+    except Exception as error:  # whatever the network's own code does
+        raise UserError(f"the converted network fails: {type(error).__name__}: {error}{advice}") from error
+    if found.shape != outputs:
+        raise UserError(f"the converted network's output is {list(found.shape)}, the original's {list(outputs)}{advice}")
 
 
 def _of_file(path: Path, model: nn.Module, source: Source, images: Images) -> float:
@@ -111,19 +143,22 @@ def _of_file(path: Path, model: nn.Module, source: Source, images: Images) -> fl
         return accuracy(model, source, images)
 
 
-def _measured(source: Source, directory: Path, loaded: Loaded):
+def _test_images(source: Source, directory: Path) -> Images | None:
+    """None where the set has no test part."""
     try:
-        return "the test images", test_images(source, directory)
+        return test_images(source, directory)
     except (UserError, OSError):
-        return "the held-out training images", loaded.held_out
+        return None
 
 
-def _compile(path: Path, flash: Path, spec: str | None) -> float | None:
+def _compile(path: Path, flash: Path, spec: str | None, test: bool) -> float | None:
     """Compiles the file and returns the accuracy of its integers; None where the set has no test part."""
     if spec is None:
         raise UserError("to compile, flash has to be told the set")
     compiled = path.with_suffix(".flash")
     _call(flash, "compile", path, "--calib", spec, "--out", compiled)
+    if not test:  # flash would measure on all pictures, those of training too
+        return None
     return json.loads(_call(flash, "eval", compiled, "--data", spec, "--json"))["accuracy"]
 
 

@@ -22,6 +22,7 @@ class Original:
     """What a curve replaces: `function` of u, and the unit c, which measure() finds; mixed into both curves.
 
     Attributes:
+        function: of u; a module, such as a PReLU, moves with the network.
         unit: c of each channel, [C, 1, 1] (of vectors [C]; of inputs without channels in the second place one for all, []).
     """
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .stored import read_torch
+
 LIMIT = 15 << 20  # bytes of a file
 
 
@@ -43,5 +45,5 @@ def load(folder: Path) -> dict[str, Tensor]:
     """The state again, in single precision."""
     state: dict[str, Tensor] = {}
     for path in parts(folder):
-        state.update(torch.load(path, map_location="cpu"))
+        state.update(read_torch(path))
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}

@@ -11,6 +11,8 @@ convolution followed by a pooling), and the layers are wide.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Sequence
 
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from . import zoo
 from .activation import INPUT_SCALE, SquareActivation
+from .errors import UserError
 from .fused import normalised
 from .layers import ConvAct, norm, start_as_whitening
 from .staged import Staged
@@ -110,11 +113,16 @@ def build(network: dict, classes: int) -> nn.Module:
     kinds "compact", "wide-shallow" and "staged" are the networks above; every other kind is a name of zoo.py.
     """
     settings = dict(network)
-    kind = settings.pop("kind")
+    kind = settings.pop("kind", None)
     own = {"compact": Compact, "wide-shallow": WideShallow, "staged": Staged}
-    if kind in own:
-        return own[kind](classes=classes, **settings)
-    return zoo.trainable(kind, classes, **settings)
+    if kind not in own and kind not in zoo.NETWORKS:
+        raise UserError(f"kind = {kind!r} in [network] is not one of {', '.join([*own, *zoo.NETWORKS])}")
+    make = own[kind] if kind in own else functools.partial(zoo.trainable, kind)
+    try:
+        inspect.signature(make).bind(classes=classes, **settings)
+    except TypeError as error:
+        raise UserError(f"[network] of kind {kind}: {error}") from None
+    return make(classes=classes, **settings)
 
 
 def cost(model: nn.Module, height: int, width: int) -> dict[str, int]:

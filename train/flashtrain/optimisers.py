@@ -96,9 +96,12 @@ class Optimisers:
         return [optimiser.state_dict() for optimiser in self.each]
 
     def load_state_dict(self, state: list[dict] | dict) -> None:
-        """Also of a checkpoint that was written when there was one optimiser only."""
+        """What was gathered on the way, under this recipe's rates; also of a checkpoint that was written when there was one optimiser only."""
         for optimiser, stored in zip(self.each, [state] if isinstance(state, dict) else state):
+            settings = [{name: value for name, value in group.items() if name != "params"} for group in optimiser.param_groups]
             optimiser.load_state_dict(stored)
+            for group, own in zip(optimiser.param_groups, settings):
+                group.update(own)
 
 
 class Lookahead:

@@ -7,11 +7,11 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from .errors import UserError
-from .runs import restore, trusted
+from .runs import restore
+from .stored import read_torch
 
 
 def build(spec: str, **arguments) -> nn.Module:
@@ -27,8 +27,9 @@ def build(spec: str, **arguments) -> nn.Module:
         return made
     try:
         model = made(**arguments)
-    except TypeError as error:
-        raise UserError(f"{name} cannot be called with {arguments}: {error}; --arg NAME=VALUE passes arguments") from error
+    except Exception as error:  # whatever the network's own code does
+        said = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise UserError(f"{name}({said}) of {place} fails: {_said(error)}; --arg NAME=VALUE passes arguments") from error
     if not isinstance(model, nn.Module):
         raise UserError(f"{name} of {place} makes no PyTorch module")
     return model
@@ -44,26 +45,39 @@ def _torchvision():
 def _file(path: Path):
     if not path.is_file():
         raise UserError(f"there is no file {path}")
+    if path.suffix != ".py":
+        raise UserError(f"{path} is no Python file: its name does not end in .py")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.resolve().parent))  # what the file imports lies beside it
     try:
         spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever the file does
+        raise UserError(f"{path} cannot be imported: {_said(error)}") from error
     finally:
         sys.path.pop(0)
     return module
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """A state dictionary, alone or under "model" or "state_dict", or a whole module, as torch.save wrote it."""
     if not path.is_file():
         raise UserError(f"there is no file {path}")
-    stored = torch.load(path, map_location="cpu", **trusted())
+    stored = read_torch(path)
+    for name in ("state_dict", "model"):
+        if isinstance(stored, dict) and isinstance(stored.get(name), (dict, nn.Module)):
+            stored = stored[name]
     if isinstance(stored, nn.Module):
         stored = stored.state_dict()
-    for name in ("state_dict", "model"):
-        if name in stored and not isinstance(stored[name], Tensor):
-            stored = stored[name]
+    if not isinstance(stored, dict):
+        raise UserError(f"{path} holds a {type(stored).__name__} and no state dictionary")
+    for name, value in stored.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise UserError(f"{path} holds no state dictionary: its entry {name!r} is a {type(value).__name__} and no tensor with a name")
     # As DataParallel writes them
     stored = {name.removeprefix("module."): value for name, value in stored.items()}
     restore(model, stored, f"the weights in {path} are not this network's")

@@ -87,6 +87,17 @@ class Recipe:
             self.blend_start = 0.0 if self.activation == "sine" else 0.10
         if self.blend_end is None:
             self.blend_end = 0.0 if self.activation == "sine" else 0.50
+        for name, least in (("epochs", 1), ("batch", 1), ("peak_rate", 0), ("clip", 0), ("shift", 0), ("cutout", 0), ("small_side", 0)):
+            if not getattr(self, name) >= least:
+                raise UserError(f"{name} = {getattr(self, name)} is not {least} or more")
+        for name in ("warmup", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} = {getattr(self, name)} is not in 0 to 1, without 1")
+        for name in ("cutmix", "small_until", "blend_start", "blend_end", "range_ramp", "freeze_norm", "quantise", "label_smoothing", "distil_logits"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} = {getattr(self, name)} is not in 0 to 1")
+        if self.blend_end < self.blend_start:
+            raise UserError(f"blend_end = {self.blend_end} lies before blend_start = {self.blend_start}")
         if self.quantise < self.freeze_norm:
             raise UserError("quantise must not be before freeze_norm: frozen statistics are folded into the kernels")
 
@@ -129,4 +140,6 @@ class Recipe:
 
 def _ramp(at: float, start: float, end: float) -> float:
     """0 until `start`, 1 from `end` on, linear between."""
-    return 1.0 if at >= end else max(0.0, (at - start) / (end - start))
+    if at >= end:
+        return 1.0
+    return 0.0 if at <= start else (at - start) / (end - start)

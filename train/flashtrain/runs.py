@@ -13,18 +13,40 @@ from . import halves
 from .config import Config, from_table
 from .errors import UserError
 from .recipe import Recipe
+from .stored import read_json, read_torch
 
 
-def remember(table: dict, config: Config, folder: Path, change: bool = False) -> None:
-    """Writes into a run's folder what it is made from.
+FIXED = ("activation", "optimiser", "lookahead", "channel_scale", "learn_period")  # what a checkpoint is made for
+
+
+def device(name: str) -> torch.device:
+    """A device of PyTorch's that is there."""
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        what = "PyTorch finds no GPU here" if name.startswith("cuda") else f"'{name}' is no device of PyTorch's: {str(error).splitlines()[0]}"
+        raise UserError(f"{what}; leave --device out, or say --device cpu") from None
+    return found
+
+
+def remember(stored: dict, folder: Path) -> None:
+    """Writes into a run's folder what it is made from, as compared() gave it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(stored, indent=1))
+
+
+def compared(table: dict, config: Config, folder: Path, change: bool = False) -> dict:
+    """What a run is made from, for its folder, beside what that already holds.
 
     A folder that holds another configuration's run is left alone; of the same one, with other
-    settings of the recipe, too, unless `change` says that the run shall go on with these.
+    settings of the recipe, too, unless `change` says that the run shall go on with these. From then on
+    its checkpoint counts, and no longer the weights with which it had ended.
     """
     path = folder / "run.json"
     new = {"config": table, "twin": config.twin, "recipe": dataclasses.asdict(config.recipe)}
     if path.exists():
-        old = json.loads(path.read_text())
+        old = read_json(path)
         fixed = ("name", "data", "network")
         if old["twin"] != new["twin"] or any(old["config"].get(part) != table.get(part) for part in fixed):
             raise UserError(f"{folder} holds a run of {'the ReLU twin of ' if old['twin'] else ''}{old['config']['name']}: "
@@ -35,21 +57,34 @@ def remember(table: dict, config: Config, folder: Path, change: bool = False) ->
             said = ", ".join(f"{name} was {old_recipe[name]} and is {new['recipe'][name]}" for name in differing)
             raise UserError(f"{folder} holds a run with other settings ({said}): choose another folder, "
                             "or go on with the new ones by --change")
+        for name in differing:
+            if name in FIXED:
+                raise UserError(f"{folder} holds a run whose {name} is {old_recipe[name]}, which cannot change on the way: "
+                                f"choose another folder; --start {folder} begins with its weights")
+        if "ended" in old and change and old_recipe["epochs"] >= new["recipe"]["epochs"]:
+            raise UserError(f"the run in {folder} has come to the end of its schedule: say more epochs by --set, or begin another run with its weights "
+                            f"by --start {folder}")
         if "ended" in old and not differing:
             new["ended"] = old["ended"]
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(new, indent=1))
+    return new
 
 
 def finished(folder: Path) -> bool:
-    return (folder / "weights.pt").exists() or bool(halves.parts(folder))
+    """Whether the folder has the weights with which its run ended, and was not told to go on since."""
+    stored = (folder / "weights.pt").exists() or bool(halves.parts(folder))
+    return stored and not _goes_on(folder)
+
+
+def _goes_on(folder: Path) -> bool:
+    path = folder / "run.json"
+    return (folder / "checkpoint.pt").exists() and path.exists() and "ended" not in read_json(path)
 
 
 def finish(folder: Path, model: nn.Module, epochs: int, alpha: float) -> None:
     """Leaves the weights, and how far the blend had come."""
     torch.save(model.state_dict(), folder / "weights.pt")
     path = folder / "run.json"
-    stored = json.loads(path.read_text())
+    stored = read_json(path)
     path.write_text(json.dumps({**stored, "ended": {"epochs": epochs, "alpha": alpha}}, indent=1))
 
 
@@ -61,17 +96,20 @@ def trained(folder: Path) -> tuple[Config, nn.Module]:
     path = folder / "run.json"
     if not path.exists():
         raise UserError(f"{folder} is no folder of a run: it has no run.json")
-    stored = json.loads(path.read_text())
+    stored = read_json(path)
+    missing = [name for name in ("config", "recipe", "twin") if name not in stored]
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(missing)}: it is none of flash-train")
     config = from_table({**stored["config"], "recipe": stored["recipe"]}, False, {})
     config.twin = stored["twin"]
     model = config.build()
     alpha = stored.get("ended", {}).get("alpha", 1.0)
-    if (folder / "weights.pt").exists():
-        state = torch.load(folder / "weights.pt", map_location="cpu")
-    elif halves.parts(folder):
+    if (folder / "weights.pt").exists() and finished(folder):
+        state = read_torch(folder / "weights.pt")
+    elif halves.parts(folder) and finished(folder):
         state = halves.load(folder)
     elif (folder / "checkpoint.pt").exists():
-        saved = torch.load(folder / "checkpoint.pt", map_location="cpu", **trusted())
+        saved = read_torch(folder / "checkpoint.pt")
         state = saved["average"]
         reached = saved.get("progress", saved["epoch"] / config.recipe.epochs)
         alpha = min(config.recipe.alphas_at(reached, 1))
@@ -90,10 +128,3 @@ def restore(model: nn.Module, state: dict, otherwise: str, strict: bool = True) 
         model.load_state_dict(state, strict=strict)
     except RuntimeError as error:
         raise UserError(f"{otherwise}: {str(error).splitlines()[-1].strip()}") from None
-
-
-def trusted() -> dict:
-    """Newer versions of PyTorch read nothing but tensors unless told that a file is one's own."""
-    import inspect
-
-    return {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}

@@ -20,7 +20,7 @@ FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.leaky_relu, F.
 METHODS = {"relu", "relu_"}
 PLAIN = {F.relu, F.relu_, torch.relu, torch.relu_}
 SUMS = {operator.add, operator.iadd, torch.add}
-POOL_FUNCTIONS = {F.max_pool2d, torch.max_pool2d}
+POOL_FUNCTIONS = {F.max_pool2d, torch.max_pool2d, F.max_pool2d_with_indices}
 # What stands between a convolution and its pooling without moving pixels
 _POINTWISE = (nn.BatchNorm2d, nn.Identity, nn.Dropout, ConvertedSquare, ConvertedSine)
 
@@ -92,7 +92,10 @@ def _function(node: torch.fx.Node, modules: dict[str, nn.Module]) -> Callable[[T
         clean = copy.deepcopy(module).requires_grad_(False)
         if getattr(clean, "inplace", False):
             clean.inplace = False
-        return clean.forward
+        for name, weight in list(clean.named_parameters(recurse=False)):  # a PReLU's: it stays as it is, and is no weight of the new network
+            delattr(clean, name)
+            clean.register_buffer(name, weight.detach(), persistent=False)
+        return clean
     if node.op == "call_method" and node.target in METHODS:
         return torch.relu
     if node.op == "call_function" and node.target in FUNCTIONS:
@@ -154,15 +157,20 @@ def _window(node: torch.fx.Node, modules: dict[str, nn.Module]):
             return None, _pair(module.output_size), None
         if not isinstance(module, nn.MaxPool2d):
             return None
-        if module.ceil_mode or module.return_indices or _pair(module.dilation) != (1, 1):
-            raise UserError("a max pooling with ceil_mode, indices or dilation cannot be replaced")
+        _check_pooling(module.dilation, module.ceil_mode, module.return_indices)
         return _pair(module.kernel_size), _pair(module.stride), _pair(module.padding)
     if node.op == "call_function" and node.target in POOL_FUNCTIONS:
-        names = ("kernel_size", "stride", "padding")
-        given = {**dict(zip(names, node.args[1:])), **{k: v for k, v in node.kwargs.items() if k in names}}
+        names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+        given = {**dict(zip(names, node.args[1:])), **node.kwargs}
+        _check_pooling(given.get("dilation", 1), given.get("ceil_mode"), given.get("return_indices") or node.target is F.max_pool2d_with_indices)
         size = _pair(given["kernel_size"])
         return size, _pair(given.get("stride") or size), _pair(given.get("padding", 0))
     return None
+
+
+def _check_pooling(dilation, ceil_mode, return_indices) -> None:
+    if ceil_mode or return_indices or _pair(dilation) != (1, 1):
+        raise UserError("a max pooling with ceil_mode, indices or dilation cannot be replaced")
 
 
 def _in_front(node: torch.fx.Node) -> nn.Conv2d | None:

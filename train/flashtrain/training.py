@@ -24,7 +24,8 @@ from .errors import UserError
 from .optimisers import Lookahead, Optimisers
 from .recipe import Recipe
 from .replicas import Replicas
-from .runs import restore, trusted
+from .runs import restore
+from .stored import read_torch
 from .taps import use_taps
 
 CALIBRATION = 512  # training images that set ranges and statistics
@@ -36,16 +37,22 @@ class Progress:
 
     With a time limit the rest of the schedule is squeezed into the minutes that
     are left, so that the learning rate always ends at 0.
+
+    Args:
+        first: how far it was when `taken` of the `steps` had been taken.
     """
 
-    def __init__(self, first: float, steps: int, minutes: float | None) -> None:
+    def __init__(self, first: float, steps: int, minutes: float | None, taken: int = 0) -> None:
         self.first = first
         self.steps = steps
         self.minutes = minutes
+        self.taken = taken
         self.started = time.time()
 
     def at(self, step: int) -> float:
-        by_steps = step / self.steps
+        # From `first` on in equal steps: where a clock was ahead of the steps before, it does not fall back.
+        done = (step - self.taken) / max(1, self.steps - self.taken)
+        by_steps = min(1.0, self.first + (1 - self.first) * done)
         if self.minutes is None:
             return by_steps
         spent = (time.time() - self.started) / (60 * self.minutes)
@@ -111,6 +118,12 @@ class Trainer:
                  steps: int | None = None, replicas: int = 1) -> None:
         if replicas > 1 and (teacher and teacher.feature_weight or recipe.compile):
             raise UserError("feature maps and compiled models are for one replica only")
+        if not len(loaded.batches):
+            raise UserError(f"the set has fewer training images than a batch of {recipe.batch}: make it smaller by --set batch=N")
+        if minutes is not None and not minutes > 0:
+            raise UserError(f"{minutes} minutes are no time to train in")
+        if recipe.compile and not hasattr(torch, "compile"):
+            raise UserError(f"compile = true needs PyTorch 2, and this is {torch.__version__}")
         self.model, self.source, self.loaded, self.recipe = model, source, loaded, recipe
         self.folder, self.device, self.teacher, self.limit = folder, device, teacher, steps
         if device.type == "cpu" and recipe.precision == "bf16":
@@ -122,7 +135,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.fast = torch.compile(model) if recipe.compile else model
         self.epoch, self.seconds, self.reached = 0, 0.0, 0.0
-        self.alpha = min(recipe.alphas_at(0.0, 1))
+        self.alphas = recipe.alphas_at(0.0, self.layers)
         self.quantised = self.frozen = False
         self.saved = 0.0
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,14 +143,19 @@ class Trainer:
             self._resume()
         self.replicas = Replicas(model, replicas)
         per_epoch = len(loaded.batches)
-        self.progress = Progress(max(self.reached, self.epoch / recipe.epochs), recipe.epochs * per_epoch, minutes)
+        self.progress = Progress(max(self.reached, self.epoch / recipe.epochs), recipe.epochs * per_epoch, minutes, self.epoch * per_epoch)
+
+    @property
+    def alpha(self) -> float:
+        """Of the activation that is least far on its way from ReLU."""
+        return min(self.alphas)
 
     @property
     def _checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
     def _resume(self) -> None:
-        saved = torch.load(self._checkpoint, map_location=self.device, **trusted())
+        saved = read_torch(self._checkpoint, self.device)
         other = f"{self._checkpoint} is of another network, or an older version wrote it; start again in a new folder"
         restore(self.model, saved["model"], other)
         restore(self.average.model, saved["average"], other)
@@ -146,7 +164,10 @@ class Trainer:
             self.lookahead.slow = saved["lookahead"]
         self.generator.set_state(saved["generator"].cpu())
         self.epoch, self.seconds = saved["epoch"], saved["seconds"]
-        self.reached = saved.get("progress", 0.0)
+        # With another number of epochs than it was saved under, the steps alone say how far it is.
+        self.reached = saved.get("progress", 0.0) if saved.get("epochs", self.recipe.epochs) == self.recipe.epochs else 0.0
+        self.alphas = self.recipe.alphas_at(max(self.reached, self.epoch / self.recipe.epochs), self.layers)
+        forget_after(self.folder / "log.csv", self.epoch)
         print(f"going on after epoch {self.epoch}", flush=True)
 
     def _save(self, now: bool = False) -> None:
@@ -157,30 +178,29 @@ class Trainer:
         torch.save({"model": self.model.state_dict(), "average": self.average.model.state_dict(),
                     "optimiser": self.optimisers.state_dict(),
                     "lookahead": self.lookahead and self.lookahead.slow, "generator": self.generator.get_state(),
-                    "epoch": self.epoch, "seconds": self.seconds,
+                    "epoch": self.epoch, "epochs": self.recipe.epochs, "seconds": self.seconds,
                     "progress": self.progress.at(self.epoch * len(self.loaded.batches))}, new)
         new.replace(self._checkpoint)
 
     def run(self) -> nn.Module:
         """Trains to the end of the schedule and returns the averaged model."""
-        while self.epoch < self.recipe.epochs:
+        while self.epoch < self.recipe.epochs and self.progress.at(self.epoch * len(self.loaded.batches)) < 1:
             started = time.time()
             row = self._one_epoch()
-            self.alpha = row["alpha"]
-            set_alpha(self.average.model, row["alpha"])
+            set_alpha(self.average.model, self.alphas)
             score = accuracy(self.average.model, self.source, self.loaded.held_out)
             self.epoch += 1
             self.seconds += time.time() - started
             self._save()
             log(self.folder / "log.csv",
                 {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
-            if self.limit is not None or self.progress.at(self.epoch * len(self.loaded.batches)) >= 1:
+            if self.limit is not None:
                 break
         self._save(now=True)
         # The last step's alpha; the schedule's own end where it was reached.
         if self.limit is None:
-            self.alpha = min(self.recipe.alphas_at(1.0, self.layers))
-        set_alpha(self.average.model, self.alpha)
+            self.alphas = self.recipe.alphas_at(1.0, self.layers)
+        set_alpha(self.average.model, self.alphas)
         return self.average.model
 
     def _one_epoch(self) -> dict[str, float]:
@@ -227,15 +247,15 @@ class Trainer:
         recipe = self.recipe
         rate = recipe.rate_at(now)
         self.optimisers.set_rate(rate)
-        alphas = recipe.alphas_at(now, self.layers)
+        self.alphas = alphas = recipe.alphas_at(now, self.layers)
         weight, exponent = recipe.penalty_at(now)
         for model in self.replicas.models:
             set_alpha(model, alphas)
             set_penalty(model, recipe.range_reach if weight else None, exponent)
             set_tail(model, recipe.tail_at(now))
-        if now >= recipe.freeze_norm:
+        if recipe.freeze_norm <= now < 1 or self.frozen:
             self._freeze()
-        if now >= recipe.quantise and not self.quantised:
+        if recipe.quantise <= now < 1 and not self.quantised:
             sample = self.source.standardise(self.loaded.sample.pixels[:CALIBRATION].to(self.device))
             for model in self.replicas.models:
                 quantise.attach(model, sample, quantise.Arithmetic(recipe.share_bits, recipe.plain_bits))
@@ -283,11 +303,32 @@ class Trainer:
 
 
 def log(path: Path, row: dict) -> None:
-    """Appends one line to a CSV file, with a header if the file is new, and prints it."""
-    new = not path.exists()
+    """Appends one line to a CSV file, with a header if the file is new, and prints it. A file that is there keeps its columns."""
+    names = None
+    if path.exists():
+        with path.open(newline="") as file:
+            names = csv.DictReader(file).fieldnames
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row.keys())
-        if new:
+        writer = csv.DictWriter(file, names or row.keys(), restval="", extrasaction="ignore")
+        if not names:
             writer.writeheader()
         writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
     print(", ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+
+
+def forget_after(path: Path, epoch: int) -> None:
+    """Takes the lines of later epochs out of a log: they are trained again, from a checkpoint before them."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        names, rows = reader.fieldnames, list(reader)
+    kept = [row for row in rows if (row.get("epoch") or "").isdigit() and int(row["epoch"]) <= epoch]
+    if len(kept) == len(rows):
+        return
+    new = path.with_suffix(".new")
+    with new.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(kept)
+    new.replace(path)

@@ -12,7 +12,7 @@ from common import CIFAR10, Seeded, images
 import torch
 
 from flashtrain import data
-from flashtrain.data import SOURCES, folder, memory
+from flashtrain.data import SOURCES, folder, loader, memory
 from flashtrain.data.augment import Augmented, cutmix
 from flashtrain.errors import UserError
 
@@ -35,7 +35,7 @@ class DataTest(Seeded):
             read = data.read(SOURCES["cifar100"], place, True)
             self.assertTrue(torch.equal(read.labels, some.labels))
             (place / "data_batch_1.bin").write_bytes(ten[:-1])
-            with self.assertRaises(ValueError):
+            with self.assertRaisesRegex(UserError, "no whole number of records"):
                 data.read(CIFAR10, place, True)
 
     def test_cutmix_shares_labels_as_it_shares_pixels(self) -> None:
@@ -135,6 +135,48 @@ class DataTest(Seeded):
             form[order] = plain
             seen.append(form)
         self.assertTrue((seen[0] ^ seen[1]).all())
+
+    def test_samples_show_all_classes_of_a_sorted_set(self) -> None:
+        count = 3000
+        some = data.Images(torch.zeros(count, 3, 8, 8, dtype=torch.uint8), torch.arange(count) // 30)
+        source = dataclasses.replace(CIFAR10, folder=".", side=8, classes=100, read=lambda place, train: some)
+        with tempfile.TemporaryDirectory() as name:
+            for limit, classes in ((None, 95), (200, 60)):
+                read = loader.loader(source, Path(name), 100, 10, torch.device("cpu"), shift=0, cutout=0, limit=limit)
+                self.assertGreater(len(read.sample.labels[:512].unique()), classes)
+            self.assertEqual(len(read.batches), 20)
+            self.assertGreater(len(read.held_out.labels.unique()), 95)
+            tiny = dataclasses.replace(source, read=lambda place, train: data.Images(some.pixels[:4], some.labels[:4]))
+            with self.assertRaisesRegex(UserError, "4 training images: too few"):
+                loader.loader(tiny, Path(name), 100, 1, torch.device("cpu"), shift=0, cutout=0)
+        self.assertEqual(memory.evenly(10, 4), [0, 2, 5, 7])
+        self.assertEqual(memory.evenly(3, 4), [0, 1, 2])
+        self.assertEqual(sorted(memory.shuffled(5, 9)), [0, 1, 2, 3, 4])
+
+    def test_labels_of_a_test_part_are_those_of_training(self) -> None:
+        try:
+            from PIL import Image
+        except ImportError:
+            self.skipTest("PIL is not installed")
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name) / "cifar10"  # a folder may have a set's name
+            for part, names in (("train", "abc"), ("val", "ac")):
+                for label in names:
+                    (place / part / label).mkdir(parents=True)
+                    Image.new("RGB", (8, 8)).save(place / part / label / "x.png")
+            source = folder.folder_source(place, 8, 8, (0.5,) * 3, (0.5,) * 3)
+            self.assertEqual(data.read(source, place, False).labels.tolist(), [0, 2])
+            self.assertEqual(loader.test_images(dataclasses.replace(source, read=None), place).labels.tolist(), [0, 2])
+            (place / "val" / "d").mkdir()
+            with self.assertRaisesRegex(UserError, "d is no class of the training part"):
+                data.read(source, place, False)
+
+    def test_cutout_hides_a_square_of_its_side(self) -> None:
+        some = data.Images(torch.full((1, 3, 32, 32), 250, dtype=torch.uint8), torch.zeros(1, dtype=torch.long))
+        for side in (7, 8):
+            batches = Augmented(some, CIFAR10, 1, torch.device("cpu"), shift=0, cutout=side)
+            hidden = max((next(iter(batches.epoch(0, torch.Generator().manual_seed(s))))[0][0, 0] == 0).sum().item() for s in range(20))
+            self.assertEqual(hidden, side ** 2)
 
     def test_held_out_images_are_not_trained_on(self) -> None:
         some = data.Images(torch.arange(100).view(-1, 1, 1, 1), torch.arange(100))

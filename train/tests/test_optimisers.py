@@ -90,5 +90,20 @@ class StagedTest(Seeded):
         self.assertEqual(model(torch.randn(2, 3, 64, 64)).shape, (2, 7))
 
 
+class RatesTest(Seeded):
+    def test_what_goes_on_has_its_own_rates(self) -> None:
+        model = networks.Compact(10, LAYERS)
+        before = Optimisers(model, Recipe(1, optimiser="muon", muon_rate=0.1, momentum=0.9, weight_decay=5e-4))
+        after = Optimisers(model, Recipe(1, optimiser="muon", muon_rate=0.03, peak_rate=0.05, momentum=0.8, weight_decay=0.0, bias_rate=4.0))
+        expected = [{k: v for k, v in group.items() if k != "params"} for each in after.each for group in each.param_groups]
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        before.step()
+        after.load_state_dict(before.state_dict())
+        self.assertEqual([{k: v for k, v in group.items() if k != "params"} for each in after.each for group in each.param_groups], expected)
+        kernel = after.each[1].param_groups[0]["params"][0]
+        self.assertTrue(torch.equal(after.each[1].state[kernel]["momentum_buffer"], torch.ones_like(kernel)))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -93,6 +93,58 @@ class RunsTest(Workplace):
         self.train("run", "--set", "epochs=3", "--change")
         self.assertEqual(len((self.place / "run" / "log.csv").read_text().splitlines()), 4)
 
+    def test_a_run_that_goes_on_counts_as_it_is_now(self) -> None:
+        self.train("run")
+        folder = self.place / "run"
+        with self.refused("has come to the end of its schedule"):
+            self.train("run", "--change")
+        with self.refused("whose optimiser is sgd, which cannot change on the way"):
+            self.train("run", "--set", "epochs=3", "optimiser=muon", "--change")
+        ended = (folder / "weights.pt").read_bytes()
+        self.train("run", "--set", "epochs=4", "--change", "--steps", 2)
+        stored = json.loads((folder / "run.json").read_text())
+        del stored["ended"]  # as if interrupted: the checkpoint is newer than the weights
+        (folder / "run.json").write_text(json.dumps(stored))
+        (folder / "weights.pt").write_bytes(ended)
+        self.assertFalse(runs.finished(folder))
+        average = runs.read_torch(folder / "checkpoint.pt")["average"]
+        for name, value in runs.trained(folder)[1].state_dict().items():
+            self.assertTrue(torch.equal(value, average[name]), name)
+
+    def test_relu_as_a_setting_is_the_twin(self) -> None:
+        self.train("run", "--set", "activation=relu")
+        configuration, model = runs.trained(self.place / "run")
+        self.assertTrue(configuration.twin)
+        self.assertEqual([a.alpha for a in activations(model)], [0.0, 0.0])
+        self.assertIn("held-out accuracy", self.call("export", "--run", self.place / "run", "--data", self.place, "--out", self.place / "net.onnx"))
+        self.assertFalse((self.place / "net.onnx").exists())
+
+    def test_a_start_that_failed_leaves_nothing(self) -> None:
+        with self.refused("holds no cifar10"):
+            self.call("train", self.config, "--data", self.place / "nowhere", "--run", self.place / "run")
+        self.assertFalse((self.place / "run").exists())
+
+    def test_damaged_files_are_told(self) -> None:
+        self.train("run", "--set", "epochs=2", "batch=64")
+        folder = self.place / "run"
+        run = (folder / "run.json").read_text()
+        (folder / "run.json").write_text(run[:40])
+        with self.refused("run.json is no JSON"):
+            self.train("run")
+        (folder / "run.json").write_text("{}")
+        with self.refused("run.json lacks config, recipe, twin"):
+            self.call("export", "--run", folder, "--data", self.place, "--out", self.place / "net.onnx")
+        (folder / "run.json").write_text(run)
+        weights = (folder / "weights.pt").read_bytes()
+        (folder / "weights.pt").write_bytes(weights[:1000])
+        with self.refused("weights.pt is not what torch.save writes"):
+            self.call("export", "--run", folder, "--data", self.place, "--out", self.place / "net.onnx")
+        (folder / "weights.pt").unlink()
+        checkpoint = (folder / "checkpoint.pt").read_bytes()
+        (folder / "checkpoint.pt").write_bytes(checkpoint[:-200])
+        with self.refused("checkpoint.pt is not what torch.save writes"):
+            self.train("run", "--set", "epochs=2", "batch=64")
+
     def test_an_unfinished_blend_is_refused(self) -> None:
         self.train("run", "--steps", 2, "--set", "blend_end=1.0")
         with self.refused("on its way from ReLU to square"):
@@ -134,7 +186,11 @@ class RunsTest(Workplace):
                 (("--set", "bach=3"), "no setting 'bach'; did you mean 'batch'"), (("--set", "batch=many"), "'batch' has to be an int"),
                 (("--set", "batch"), "NAME=VALUE"), (("--set", "activation=cubic"), "activation = 'cubic' is not one of"),
                 (("--teacher", "nowhere"), "is no folder of a run"), (("--set", "quantise=0.5"), "quantise must not be before"),
-                (("--set", "activation=sine", "quantise=1.0", "freeze_norm=0.5", "batch=true"), "'batch' has to be an int")):
+                (("--set", "activation=sine", "quantise=1.0", "freeze_norm=0.5", "batch=true"), "'batch' has to be an int"),
+                (("--set", "twin=true"), "no setting 'twin'"), (("--set", "epochs=0"), "epochs = 0 is not 1 or more"),
+                (("--set", "batch=0"), "batch = 0 is not 1 or more"), (("--set", "batch=5000"), "fewer training images than a batch of 5000"),
+                (("--set", "blend_start=0.5", "blend_end=0.4"), "blend_end = 0.4 lies before"), (("--set", "warmup=1.0"), "warmup = 1.0 is not in"),
+                (("--device", "foo"), "'foo' is no device"), (("--run", self.config), "File exists")):
             with self.subTest(words), self.refused(sentence):
                 self.train("run", *words)
         with self.refused("there is no configuration nothing"):
@@ -143,6 +199,23 @@ class RunsTest(Workplace):
             self.call("train", "own-cifar100-sine-cpu", "--data", self.place, "--run", self.place / "other")
         with self.refused("there is no command 'trian'"):
             self.call("trian")
+        for words in (("--minutes", 0), ("--minutes", -1), ("--replicas", 0), ("--threads", -1), ("--limit", 0), ("--steps", "x")):
+            with self.subTest(words), self.assertRaises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()) as said:
+                self.train("run", *words)
+            self.assertEqual(ended.exception.code, 2)
+            self.assertIn(f"argument {words[0]}", said.getvalue())
+        with self.refused("there is no program nowhere"):
+            self.call("all", self.config, "--data", self.place, "--out", self.place / "all", "--flash", "nowhere")
+        for text, sentence in ((NETWORK.replace('"compact"', '"compakt"'), "kind = 'compakt' in .network. is not one of compact"),
+                               (NETWORK.replace('kind = "compact"', ""), "kind = None in"), (NETWORK.replace("layers =", "lairs ="), "of kind compact: .*layers"),
+                               (NETWORK.replace("held_out = 40", ""), "held_out = N is missing"),
+                               ("name = 'x'\ndata = 'x'\nnetwork = 'x'\nrecipe = 'x'", "'data' has to be a table")):
+            self.config.write_text(text)
+            with self.subTest(sentence), self.refused(sentence):
+                self.train("run")
+        self.config.write_bytes(bytes(range(128, 200)))
+        with self.refused("is no TOML"):
+            self.train("run")
         self.config.write_text("name = ")
         with self.refused("is no TOML"):
             self.train("run")
@@ -197,6 +270,16 @@ class LeaseTest(Workplace):
             path.write_text(text)
             with self.refused(sentence):
                 self.call("lease", path, "--data", self.place, "--out", self.place / "back", "--minutes", 1)
+
+    def test_a_row_that_fails_does_not_stop_the_others(self) -> None:
+        path = self.place / "list.toml"
+        row = f'[[row]]\nconfig = "{self.config}"\nminutes = 0.05\n'
+        path.write_text(f'{row}name = "big"\nset = {{ batch = 5000 }}\n{row}name = "run"\ntwin = true\n')
+        self.train("run", "--twin")  # of the same name, in the folder that it is called in: another run
+        with contextlib.chdir(self.place), self.refused("failed:\n  big: "):
+            self.call("lease", path, "--data", self.place, "--out", self.place / "back", "--device", "cpu", "--threads", 1, "--minutes", 5)
+        self.assertEqual([line.split(",")[0] for line in (self.place / "back" / "lease.csv").read_text().splitlines()], ["row", "run"])
+        self.assertTrue(runs.finished(self.place / "back" / "run"))
 
     def test_halves_are_small_and_come_back(self) -> None:
         state = {"a": torch.randn(40, 50), "b": torch.randn(30, 50), "c": torch.randn(7), "n": torch.tensor(3)}

@@ -47,11 +47,51 @@ class TrainingTest(Seeded):
                 self.assertEqual(run._sized(torch.zeros(2, 3, 32, 32), progress).shape, (2, 3, side, side))
 
     def test_the_clock_goes_on_where_it_stopped(self) -> None:
-        progress = training.Progress(0.4, 100, 10.0)
+        progress = training.Progress(0.4, 100, 10.0, 5)
         self.assertAlmostEqual(progress.at(5), 0.4, places=3)
         progress.started -= 300
         self.assertAlmostEqual(progress.at(5), 0.7, places=3)
+        # Without a clock from there on: it does not fall back, and ends with the steps.
+        steps = training.Progress(0.4, 100, None, 5)
+        self.assertEqual([steps.at(5), steps.at(100)], [0.4, 1.0])
+        self.assertAlmostEqual(steps.at(24), 0.4 + 0.6 * 19 / 95)
         self.assertEqual(training.Progress(0.0, 100, None).at(25), 0.25)
+
+    def test_a_schedule_that_has_ended_is_not_gone_on_with(self) -> None:
+        recipe = dataclasses.replace(self.RECIPE, quantise=1.0)
+        with tempfile.TemporaryDirectory() as name:
+            run = trainer(Path(name), recipe)
+            run.progress.at = lambda step: 1.0 if step else 0.0  # as if the clock had run out in the first epoch
+            run.run()
+            self.assertEqual(run.epoch, 1)
+            again = trainer(Path(name), recipe, minutes=5)
+            again.run()
+            self.assertEqual((again.epoch, again.quantised), (1, False))
+            self.assertEqual(len((Path(name) / "log.csv").read_text().splitlines()), 2)
+
+    def test_layers_of_a_blend_are_evaluated_where_they_are(self) -> None:
+        recipe = dataclasses.replace(self.RECIPE, epochs=4, blend_by_layer=True, blend_start=0.0, blend_end=1.0, freeze_norm=1.0, quantise=1.0)
+        with tempfile.TemporaryDirectory() as name:
+            run = trainer(Path(name), recipe, steps=4)
+            run.progress.at = lambda step: 0.5
+            run.run()
+            self.assertEqual([a.alpha for a in activations(run.average.model)], recipe.alphas_at(0.5, 3))
+            self.assertEqual(run.alpha, 0.0)
+
+    def test_a_log_forgets_what_is_trained_again_and_keeps_its_columns(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "log.csv"
+            for epoch in (1, 2, 3):
+                training.log(path, {"epoch": epoch, "loss": 0.5, "norm": 1.0})
+            training.forget_after(path, 2)
+            training.log(path, {"epoch": 3, "loss": 0.25})
+            self.assertEqual(path.read_text().splitlines(), ["epoch,loss,norm", "1,0.5,1.0", "2,0.5,1.0", "3,0.25,"])
+
+    def test_settings_that_cannot_train_are_refused(self) -> None:
+        for recipe, more, sentence in ((dataclasses.replace(self.RECIPE, batch=300), {}, "fewer training images than a batch of 300"),
+                                       (self.RECIPE, {"minutes": 0.0}, "no time to train in")):
+            with tempfile.TemporaryDirectory() as name, self.assertRaisesRegex(UserError, sentence):
+                trainer(Path(name), recipe, **more)
 
     def test_learns_and_logs(self) -> None:
         with tempfile.TemporaryDirectory() as name:

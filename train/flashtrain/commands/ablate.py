@@ -18,6 +18,7 @@ import torch
 
 from .. import config as configs
 from .. import quantise, ranges, runs
+from ..arguments import positive_int
 from ..data.loader import loader
 from ..training import CALIBRATION, accuracy
 from .everything import call
@@ -56,10 +57,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--limit", type=int, help="training images")
-    parser.add_argument("--only", nargs="*", help="names of runs")
-    parser.add_argument("--replicas", type=int, default=1, help="as for train")
-    parser.add_argument("--threads", type=int, default=None, help="as for train")
+    parser.add_argument("--limit", type=positive_int, help="training images")
+    parser.add_argument("--only", nargs="*", metavar="RUN", choices=VARIANTS, help="names of runs")
+    parser.add_argument("--replicas", type=positive_int, default=1, help="as for train")
+    parser.add_argument("--threads", type=positive_int, help="as for train")
 
 
 def run(given: argparse.Namespace) -> None:

@@ -12,18 +12,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import torch
 
 from .. import config as configs
 from .. import originals
+from ..arguments import positive, positive_int
 from ..convert import convert
 from ..data import SOURCES, Source
 from ..data.folder import folder_source
 from ..errors import UserError
+from ..stored import read_json
 
 PHOTOGRAPHS = SOURCES["imagenet"]
+# What a conversion is made from: a run goes on with the same
+KEPT = ("model", "arg", "weights", "data", "activation", "pooling", "epochs", "set", "side", "limit", "resize", "mean", "std", "held_out")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,34 +40,45 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="ONNX file")
     parser.add_argument("--activation", choices=("square", "sine"), default="square")
     parser.add_argument("--pooling", choices=("average", "strided"), default="average", help="what a max pooling becomes")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--minutes", type=float, help="squeeze the schedule into this time")
-    parser.add_argument("--held-out", type=int, default=500, help="training images that are only watched")
+    parser.add_argument("--epochs", type=positive_int, default=10)
+    parser.add_argument("--minutes", type=positive, help="squeeze the schedule into this time")
+    parser.add_argument("--held-out", type=positive_int, default=500, help="training images that are only watched")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
-    parser.add_argument("--side", type=int, help="of the network's pictures; default: the set's, 224 for a folder")
-    parser.add_argument("--resize", type=int, help="short side that a picture is brought to before its middle is cut out")
+    parser.add_argument("--side", type=positive_int, help="of the network's pictures; default: the set's, 224 for a folder")
+    parser.add_argument("--resize", type=positive_int, help="short side that a picture is brought to before its middle is cut out")
     parser.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"))
     parser.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"))
-    parser.add_argument("--flash", type=Path, help="the flash program: compiles the network and measures its integers")
+    parser.add_argument("--flash", help="the flash program: compiles the network and measures its integers")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of the CPU; default: all cores")
+    parser.add_argument("--threads", type=positive_int, help="of the CPU; default: all cores")
     parser.add_argument("--workers", type=int, default=8, help="processes that decode pictures (large sets)")
-    parser.add_argument("--limit", type=int, help="use only this many images (for a quick trial)")
+    parser.add_argument("--limit", type=positive_int, help="use only this many images (for a quick trial)")
 
 
 def run(given: argparse.Namespace) -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
     source, directory, spec = _source(given)
-    model = originals.build(given.model, **dict(map(configs.setting, given.arg)))
+    changes = dict(map(configs.setting, given.set))
+    for name in ("epochs", "activation"):
+        if name in changes:
+            raise UserError(f"{name} is no setting for --set here: say --{name} {changes[name]}")
+    configs.check(changes)
+    flash = given.flash and _program(given.flash)
+    if not given.out.parent.is_dir():
+        raise UserError(f"there is no folder {given.out.parent} for {given.out.name}")
+    model = originals.build(given.model, **dict(configs.setting(text, "--arg") for text in given.arg))
     if given.weights:
         originals.load_weights(model, given.weights)
-    changes = dict(map(configs.setting, given.set))
-    configs.check(changes)
-    _remember(given)
-    report = convert(model, source, directory, given.run, given.out, activation=given.activation, pooling=given.pooling,
-                     epochs=given.epochs, held_out=given.held_out, device=given.device, minutes=given.minutes,
-                     flash=given.flash, data_spec=spec, limit=given.limit, workers=given.workers, **changes)
+    new = _remember(given)
+    try:
+        report = convert(model, source, directory, given.run, given.out, activation=given.activation, pooling=given.pooling,
+                         epochs=given.epochs, held_out=given.held_out, device=given.device, minutes=given.minutes,
+                         flash=flash, data_spec=spec, limit=given.limit, workers=given.workers, **changes)
+    except Exception:
+        if new and not (given.run / "checkpoint.pt").exists():
+            (given.run / "convert.json").unlink()  # nothing has begun that the folder could belong to
+        raise
     print(report.cost)
     print("\n".join(report.lines()))
 
@@ -77,6 +93,8 @@ def _source(given: argparse.Namespace) -> tuple[Source, Path, str]:
         chosen = {key: value for key, value in standard.items() if value}
         if "side" in chosen and source.read is not None and chosen["side"] != source.side:
             raise UserError(f"the pictures of {name} have {source.side} pixels a side")
+        if "resize" in chosen and source.read is not None and chosen["resize"] != source.resize:
+            raise UserError(f"the pictures of {name} are read with {source.side} pixels a side as they are: leave --resize out")
         return dataclasses.replace(source, **chosen), directory, spec
     directory = Path(given.data)
     side = given.side or 224
@@ -85,11 +103,22 @@ def _source(given: argparse.Namespace) -> tuple[Source, Path, str]:
     return source, directory, f"images:{directory}"
 
 
-def _remember(given: argparse.Namespace) -> None:
-    """A run's folder belongs to one conversion."""
+def _program(name: str) -> Path:
+    found = shutil.which(name)
+    if found is None:
+        raise UserError(f"--flash {name}: there is no such program")
+    return Path(found).absolute()
+
+
+def _remember(given: argparse.Namespace) -> bool:
+    """A run's folder belongs to one conversion; whether it is new. A file of an older version tells less."""
     path = given.run / "convert.json"
-    kept = {name: str(getattr(given, name)) for name in ("model", "arg", "weights", "data", "activation", "pooling", "epochs", "set", "side", "limit")}
-    if path.exists() and json.loads(path.read_text()) != kept:
-        raise UserError(f"{given.run} holds another conversion: choose another folder, or remove that one")
+    kept = {name: str(getattr(given, name)) for name in KEPT}
+    if path.exists():
+        old = read_json(path)
+        if any(old[name] != kept[name] for name in KEPT if name in old):
+            raise UserError(f"{given.run} holds another conversion: choose another folder, or remove that one")
+        return False
     given.run.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(kept, indent=1))
+    return True

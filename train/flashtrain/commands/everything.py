@@ -16,12 +16,14 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from .. import config as configs
+from ..arguments import positive_int
 from ..errors import UserError
 
 LIMIT = 256         # images of each kind in a trial
@@ -36,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--flash", type=Path, help="the flash program; without it nothing is compiled")
     parser.add_argument("--download", action="store_true", help="fetch image sets that are missing")
-    parser.add_argument("--smoke", type=int, metavar="STEPS", help="only this many steps of each")
+    parser.add_argument("--smoke", type=positive_int, metavar="STEPS", help="only this many steps of each")
     parser.add_argument("--no-twins", action="store_true", help="no ReLU twins, so no teachers")
 
 
@@ -121,6 +123,8 @@ def published() -> list[Path]:
 
 
 def run(given: argparse.Namespace) -> None:
+    if given.flash and not shutil.which(given.flash):
+        raise UserError(f"there is no program {given.flash}: --flash names the built one")
     given.out.mkdir(parents=True, exist_ok=True)
     rows, failed = [], []
     for path in given.configs or published():

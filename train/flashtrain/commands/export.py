@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from .. import networks, ranges, runs
+from ..arguments import positive_int
 from ..data.loader import loader, test_images
 from ..errors import UserError
 from ..interpreter import file_accuracy, run_onnx
@@ -27,10 +28,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="ONNX file; not for a ReLU twin, whose accuracy alone is printed")
     parser.add_argument("--opset", type=int, default=13)
     parser.add_argument("--test", action="store_true")
-    parser.add_argument("--limit", type=int, help="use only this many training images (for a quick trial)")
+    parser.add_argument("--limit", type=positive_int, help="use only this many training images (for a quick trial)")
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.out is not None and not arguments.out.resolve().parent.is_dir():
+        raise UserError(f"there is no folder {arguments.out.parent} to write {arguments.out.name} into")
     config, model = runs.trained(arguments.run)
     source = config.source
     print(networks.cost(model, source.side, source.side))

@@ -1,4 +1,4 @@
-"""Trains the next rows of a list within a time limit, for a machine that is lent for minutes.
+"""Trains the next rows of a list within a time limit, for a machine that is at hand for minutes.
 
     flash-train lease LIST.toml --data DIR --out FOLDER --minutes 8
 
@@ -24,6 +24,7 @@ import argparse
 import csv
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,9 +35,11 @@ import torch
 
 from .. import config as configs
 from .. import halves, runs
+from ..arguments import positive, positive_int
 from ..data import Images
 from ..data.loader import test_images
 from ..errors import UserError
+from ..stored import read_torch
 from ..training import accuracy
 from .everything import call
 
@@ -70,7 +73,7 @@ def rows(path: Path) -> list[Row]:
     if len({row.name for row in found}) < len(found):
         raise UserError(f"{path}: two rows have the same name")
     for row in found:
-        configs.load(configs.find(Path(row.config)), row.twin, **row.set)
+        configs.load(configs.find(Path(row.config)), row.twin, row.set)
     return found
 
 
@@ -79,16 +82,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="what comes back")
     parser.add_argument("--done", type=Path, help="what earlier leases brought back")
-    parser.add_argument("--minutes", type=float, required=True, help="in all")
+    parser.add_argument("--minutes", type=positive, required=True, help="in all")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of the CPU")
-    parser.add_argument("--limit", type=int, help="use only this many images (for a quick trial)")
+    parser.add_argument("--threads", type=positive_int, help="of the CPU")
+    parser.add_argument("--limit", type=positive_int, help="use only this many images (for a quick trial)")
 
 
 def run(given: argparse.Namespace) -> None:
     end = time.monotonic() + 60 * given.minutes
     planned = rows(given.list)
     given.out.mkdir(parents=True, exist_ok=True)
+    failed = []
     with tempfile.TemporaryDirectory(prefix="flash-train") as work:
         for row in planned:
             if _folder(row.name, given):
@@ -97,13 +101,21 @@ def run(given: argparse.Namespace) -> None:
             if left < NEEDED * row.minutes:
                 print(f"{row.name} and what follows wait for the next lease: {max(left, 0):.1f} minutes are left")
                 break
-            _train(row, min(row.minutes, left), Path(work), given)
+            try:
+                _train(row, min(row.minutes, left), Path(work), given)
+            except (subprocess.CalledProcessError, UserError) as error:
+                failed.append(f"{row.name}: {error}")
+    if failed:
+        raise UserError("failed:\n  " + "\n  ".join(failed))
 
 
 def _folder(name: str, given: argparse.Namespace) -> Path | None:
-    """Where a finished row lies, or a folder that is named as such."""
-    places = [given.out / name] + ([given.done / name] if given.done else []) + [Path(name)]
-    return next((p for p in places if (p / "run.json").exists() and runs.finished(p)), None)
+    """Where a finished row lies."""
+    return next((p for p in (given.out / name, *([given.done / name] if given.done else [])) if _is_finished(p)), None)
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "run.json").exists() and runs.finished(folder)
 
 
 def _train(row: Row, minutes: float, work: Path, given: argparse.Namespace) -> None:
@@ -111,7 +123,7 @@ def _train(row: Row, minutes: float, work: Path, given: argparse.Namespace) -> N
     options: list[object] = ["--twin"] if row.twin else []
     for kind, other in (("--teacher", row.teacher), ("--start", row.start)):
         if other:
-            folder = _folder(other, given)
+            folder = _folder(other, given) or (Path(other) if _is_finished(Path(other)) else None)
             if folder is None:
                 raise UserError(f"{row.name} needs {other}, which is not finished")
             options += [kind, folder]
@@ -124,12 +136,12 @@ def _train(row: Row, minutes: float, work: Path, given: argparse.Namespace) -> N
     _bring_back(row, made, given, (time.monotonic() - started) / 60)
 
 
-def _test_accuracy(made: Path, given: argparse.Namespace) -> str:
-    """In percent, or nothing where the test part was not carried."""
-    config, model = runs.trained(made)
+def _test_accuracy(target: Path, given: argparse.Namespace) -> str:
+    """Of the weights that come back, in percent, or nothing where the test part was not carried."""
+    config, model = runs.trained(target)
     try:
         images = test_images(config.source, given.data)
-    except OSError:
+    except (OSError, UserError):
         return ""
     model.to(given.device, memory_format=torch.channels_last)
     return f"{100 * accuracy(model, config.source, Images(*(part[:given.limit] for part in images))):.2f}"
@@ -140,10 +152,10 @@ def _bring_back(row: Row, made: Path, given: argparse.Namespace, minutes: float)
     target.mkdir(parents=True, exist_ok=True)
     for name in ("log.csv", "run.json"):
         shutil.copy(made / name, target / name)
-    halves.save(torch.load(made / "weights.pt", map_location="cpu"), target)
+    halves.save(read_torch(made / "weights.pt"), target)
     with (made / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
-    test = _test_accuracy(made, given)
+    test = _test_accuracy(target, given)
     path = given.out / "lease.csv"
     new = not path.exists()
     with path.open("a", newline="") as file:

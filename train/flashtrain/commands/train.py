@@ -1,6 +1,6 @@
 """Trains the network of one configuration and leaves weights.pt in the run's folder.
 
-    flash-train train cifar10-resnet20-cpu --data DIRECTORY --run FOLDER
+    flash-train train resnet20-cifar10-cpu --data DIRECTORY --run FOLDER
 
 Run it again with the same folder to go on after an interruption, on any machine.
 """
@@ -14,6 +14,7 @@ import torch
 
 from .. import config as configs
 from .. import data, networks, runs, zoo
+from ..arguments import positive, positive_int
 from ..data.loader import loader
 from ..distil import Teacher
 from ..errors import UserError
@@ -34,34 +35,33 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="folder of a finished run, or an ONNX file of one, whose weights are the first ones")
     parser.add_argument("--download", action="store_true", help="fetch the image set if it is not there")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=None, help="of the CPU; default: all cores")
-    parser.add_argument("--replicas", type=int, default=1, metavar="N",
+    parser.add_argument("--threads", type=positive_int, help="of the CPU; default: all cores")
+    parser.add_argument("--replicas", type=positive_int, default=1, metavar="N",
                         help="N threads that each compute their part of a batch: for a CPU that others use too")
     parser.add_argument("--workers", type=int, default=8, help="processes that decode pictures (large sets)")
-    parser.add_argument("--minutes", type=float, help="squeeze the rest of the schedule into this time")
+    parser.add_argument("--minutes", type=positive, help="squeeze the rest of the schedule into this time")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
     parser.add_argument("--change", action="store_true", help="go on with a run under other settings than it began with")
     trial = parser.add_argument_group("for a quick trial")
-    trial.add_argument("--limit", type=int, help="use only this many images")
-    trial.add_argument("--steps", type=int,
+    trial.add_argument("--limit", type=positive_int, help="use only this many images")
+    trial.add_argument("--steps", type=positive_int,
                        help="stop after this many steps; the statistics of the normalisations are then set on training images")
 
 
 def run(given: argparse.Namespace) -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
-    if given.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("PyTorch finds no GPU here: leave --device out, or say --device cpu")
-    device = torch.device(given.device)
+    device = runs.device(given.device)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
     path = configs.find(given.config)
-    config = configs.load(path, given.twin, **dict(map(configs.setting, given.set)))
+    config = configs.load(path, given.twin, dict(map(configs.setting, given.set)))
     recipe, source = config.recipe, config.source
     if given.steps and "scale" in config.network and recipe.activation == "square":
         config.network["scale"] = zoo.SCALE  # what has not been trained keeps its range only so
-    runs.remember(configs.read(path), config, given.run, given.change)
+    table = configs.read(path)
+    stored = runs.compared(table, config, given.run, given.change)
     if runs.finished(given.run) and not given.change:
         print(f"{given.run} is finished; another folder begins anew")
         return
@@ -88,6 +88,8 @@ def run(given: argparse.Namespace) -> None:
     model.to(device, memory_format=torch.channels_last)
 
     trainer = Trainer(model, source, loaded, recipe, given.run, device, teacher, given.minutes, given.steps, given.replicas)
+    # Only now: a start that failed leaves nothing behind that other settings would be refused for.
+    runs.remember(stored, given.run)
     trained = trainer.run()
     if given.steps:
         zoo.settle(trained, source.standardise(loaded.sample.pixels[:128].to(device)))

@@ -78,7 +78,8 @@ class Augmented:
         count = len(images)
         at = torch.randint(0, self.side, (2, count, 1), generator=generator).to(self.device)
         span = torch.arange(self.side, device=self.device)
-        rows, columns = ((span - place).abs() <= self.cutout // 2 for place in at)  # [B, S] each
+        first = at - self.cutout // 2
+        rows, columns = ((span >= place) & (span < place + self.cutout) for place in first)  # [B, S] each
         hidden = rows.view(count, 1, self.side, 1) & columns.view(count, 1, 1, self.side)
         return images.masked_fill(hidden, 0.0)
 

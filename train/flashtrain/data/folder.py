@@ -14,11 +14,20 @@ from .memory import Images, picture
 from .sources import Source
 
 
-def class_folders(part: Path) -> list[tuple[Path, int]]:
-    """Files and labels of a folder of class folders; labels follow the folders' sorted names."""
-    folders = sorted(f for f in part.iterdir() if f.is_dir())
-    return [(file, label) for label, folder in enumerate(folders)
-            for file in sorted(folder.iterdir()) if file.suffix.lower() in (".jpeg", ".jpg", ".png")]
+def class_names(part: Path) -> tuple[str, ...]:
+    """The sorted names of the folders in a folder, one for each class."""
+    return tuple(sorted(f.name for f in part.iterdir() if f.is_dir()))
+
+
+def class_folders(part: Path, names: tuple[str, ...] | None = None) -> list[tuple[Path, int]]:
+    """Files and labels of a folder of class folders; labels are positions in `names`, by default the folders' own."""
+    found = class_names(part)
+    names = found if names is None else names
+    for name in found:
+        if name not in names:
+            raise UserError(f"{part / name} is no class of the training part")
+    return [(file, names.index(name)) for name in found
+            for file in sorted((part / name).iterdir()) if file.suffix.lower() in (".jpeg", ".jpg", ".png")]
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -86,7 +95,7 @@ def folder_source(directory: Path, side: int, resize: int, mean: tuple, std: tup
     training = directory / "train" if (directory / "train").is_dir() else directory
     if not training.is_dir():
         raise UserError(f"there is no folder {directory}")
-    names = tuple(sorted(f.name for f in training.iterdir() if f.is_dir()))
+    names = class_names(training)
     files = class_folders(training)
     if len(names) < 2 or not files:
         raise UserError(f"{training} has no folders of pictures, one for each class")
@@ -96,7 +105,7 @@ def folder_source(directory: Path, side: int, resize: int, mean: tuple, std: tup
         part = training if train else test_part(directory)
         if part is None:
             raise UserError(f"{directory} has no test part")
-        return read_files(class_folders(part), side, resize)
+        return read_files(class_folders(part, names), side, resize)
 
     return Source(directory.name, ".", side, len(names), mean, std, resize, read if small else None, names)
 
@@ -107,5 +116,7 @@ def test_part(directory: Path) -> Path | None:
 
 def read_files(files: list[tuple[Path, int]], side: int, resize: int) -> Images:
     """Pictures and labels of these files, the middle of each."""
+    if not files:
+        raise UserError("there are no pictures in the folders of the classes (.jpg, .jpeg, .png)")
     pixels = [picture(path, side, resize) for path, _ in files]
     return Images(torch.stack(pixels), torch.tensor([label for _, label in files]))

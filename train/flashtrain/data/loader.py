@@ -9,10 +9,14 @@ from typing import Iterator, Protocol
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from . import folder
 from .augment import Augmented
-from .memory import Images
+from .memory import Images, evenly, shuffled
 from .sources import Source, locate, read, split
+
+
+SAMPLE, SAMPLE_OF_FILES = 2000, 256  # training images in `sample`, of a set in memory and of one on disk
 
 
 class Batches(Protocol):
@@ -25,7 +29,7 @@ class Batches(Protocol):
 
 @dataclass
 class Loaded:
-    """batches: of the training images.  held_out: watched, never trained on.  sample: training images, not augmented."""
+    """batches: of the training images.  held_out: watched, never trained on.  sample: training images of all classes, not augmented, in an order of chance."""
 
     batches: Batches
     held_out: Images
@@ -38,29 +42,41 @@ def loader(source: Source, directory: Path, held_out: int, batch: int, device: t
     if source.read is None:
         return _from_folder(source, locate(source, directory), held_out, batch, device, limit, workers)
     images = read(source, directory, True)
-    training, watched = split(images, min(held_out, len(images.labels) // 5))
+    training, watched = split(images, _apart(held_out, len(images.labels), directory))
     if limit:
-        training, watched = (Images(*(part[:limit] for part in some)) for some in (training, watched))
+        training, watched = (Images(*(part[evenly(len(part), limit)] for part in some)) for some in (training, watched))
     batches = Augmented(training, source, batch, device, shift, cutout, mirror)
-    sample = Images(*(part[:2000] for part in training))
+    sample = Images(*(part[shuffled(len(part), SAMPLE)] for part in training))
     return Loaded(batches, watched, sample)
+
+
+def _apart(held_out: int, total: int, directory: Path) -> int:
+    """How many images are held out: at most a fifth."""
+    found = min(held_out, total // 5)
+    if not found:
+        raise UserError(f"{directory} has {total} training images: too few to hold one of five out")
+    return found
 
 
 def _from_folder(source: Source, directory: Path, held_out: int, batch: int, device: torch.device,
                  limit: int | None, workers: int) -> Loaded:
     files = folder.class_folders(directory / "train")
-    held_out = min(held_out, len(files) // 5)
-    apart = {i * len(files) // max(held_out, 1) for i in range(held_out)}
+    apart = set(evenly(len(files), _apart(held_out, len(files), directory)))
     training, watched = ([f for i, f in enumerate(files) if (i in apart) == out] for out in (False, True))
     if limit:
-        training, watched = (part[::max(1, len(part) // limit)][:limit] for part in (training, watched))
+        training, watched = ([part[i] for i in evenly(len(part), limit)] for part in (training, watched))
     batches = folder.FolderBatches(folder.Pictures(training, source, True), batch, device, workers)
-    sample = training[::max(1, len(training) // 256)][:256]
+    sample = [training[i] for i in shuffled(len(training), SAMPLE_OF_FILES)]
     return Loaded(batches, *(folder.read_files(part, source.side, source.resize) for part in (watched, sample)))
 
 
 def test_images(source: Source, directory: Path) -> Images:
     """The untouched test part, for the final measurement only."""
     if source.read is None:
-        return folder.read_files(folder.class_folders(folder.test_part(locate(source, directory))), source.side, source.resize)
+        place = locate(source, directory)
+        part = folder.test_part(place)
+        if part is None:
+            raise UserError(f"{place} has no test part")
+        names = folder.class_names(place / "train") if (place / "train").is_dir() else None
+        return folder.read_files(folder.class_folders(part, names), source.side, source.resize)
     return read(source, directory, False)

@@ -12,10 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 
 class Images(NamedTuple):
     pixels: Tensor  # uint8 [N, 3, S, S]: red, green and blue planes
     labels: Tensor  # int64 [N]
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """Positions of `count` of `total` items (of all, if there are fewer), evenly spread: over the classes of a set that is sorted by them, too."""
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
+
+
+def shuffled(total: int, count: int) -> list[int]:
+    """Positions of `count` of `total` items in an order of chance that is always the same: each beginning of it is spread over the whole."""
+    return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count].tolist()
 
 
 def join(parts: Sequence[Images]) -> Images:
@@ -27,7 +40,7 @@ def records(path: Path, label_bytes: int, side: int = 32) -> Images:
     size = label_bytes + 3 * side * side
     raw = np.fromfile(path, dtype=np.uint8)
     if raw.size == 0 or raw.size % size:
-        raise ValueError(f"{path}: {raw.size} bytes is no whole number of records")
+        raise UserError(f"{path}: {raw.size} bytes is no whole number of records")
     rows = torch.from_numpy(raw.reshape(-1, size))
     return Images(rows[:, label_bytes:].reshape(-1, 3, side, side).clone(), rows[:, label_bytes - 1].long())
 
@@ -71,7 +84,7 @@ def tiny_imagenet(directory: Path, train: bool) -> Images:
         return tiny_imagenet_grids(directory, grids)
     files = tiny_imagenet_files(directory, train)
     if not files:
-        raise ValueError(f"{directory}: no pictures of the {'training' if train else 'validation'} part")
+        raise UserError(f"{directory}: no pictures of the {'training' if train else 'validation'} part")
     return Images(torch.stack([picture(path, 64, 64) for path, _ in files]), torch.tensor([label for _, label in files]))
 
 

@@ -72,7 +72,7 @@ def locate(source: Source, directory: Path, download: bool = False) -> Path:
         if folder.is_dir() and (source.read is None or _complete(source, folder)):
             return folder
     if not download:
-        raise UserError(f"{directory} holds no {source.name} ({source.folder}); --download fetches it")
+        raise UserError(f"{directory} holds no {source.name} ({source.folder})" + ("; 'flash-train train --download' fetches it" if source.url else ""))
     if source.url is None:
         raise UserError(f"{source.name} cannot be fetched: its site asks for an account")
     fetch(source, directory)
@@ -80,8 +80,8 @@ def locate(source: Source, directory: Path, download: bool = False) -> Path:
 
 
 def _complete(source: Source, folder: Path) -> bool:
-    marker = {"cifar10": "data_batch_1.bin", "cifar100": "train.bin", "tiny-imagenet": "wnids.txt"}  # of a training part
-    return source.name not in marker or (folder / marker[source.name]).exists()
+    marker = {"cifar-10-batches-bin": "data_batch_1.bin", "cifar-100-binary": "train.bin", "tiny-imagenet-200": "wnids.txt"}  # of a training part
+    return source.folder not in marker or (folder / marker[source.folder]).exists()
 
 
 def fetch(source: Source, directory: Path) -> None:
@@ -112,14 +112,16 @@ def read(source: Source, directory: Path, train: bool) -> Images:
 def split(images: Images, held_out: int) -> tuple[Images, Images]:
     """All images without `held_out` ones, and those: evenly spread over the set, so over its classes too."""
     chosen = torch.zeros(len(images.labels), dtype=torch.bool)
-    chosen[torch.arange(held_out) * len(chosen) // max(held_out, 1)] = True
+    chosen[memory.evenly(len(chosen), held_out)] = True
     return Images(*(part[~chosen] for part in images)), Images(*(part[chosen] for part in images))
 
 
 def read_pictures(directory: Path, count: int, source: Source) -> Tensor:
     """`count` pictures, evenly spread over a folder's, standardised: float32 [N, 3, side, side]."""
     names = sorted(p for p in directory.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    chosen = [names[i * len(names) // min(count, len(names))] for i in range(min(count, len(names)))]
+    if not names:
+        raise UserError(f"{directory} holds no pictures (.jpg, .jpeg, .png)")
+    chosen = [names[i] for i in memory.evenly(len(names), count)]
     return source.standardise(torch.stack([memory.picture(path, source.side, source.resize) for path in chosen]))
 
 
