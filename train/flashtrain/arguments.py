@@ -1,9 +1,13 @@
-"""Kinds of numbers on the command line: what is not one is refused by argparse, with the option's name."""
+"""Kinds of arguments on the command line: a number that is none is refused by argparse, with the option's name; what is to be there is looked for before work begins."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import shutil
+from pathlib import Path
+
+from .errors import UserError
 
 
 def positive_int(text: str) -> int:
@@ -26,3 +30,17 @@ def positive(text: str) -> float:
     if not (value > 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
+
+
+def program(name: str | Path) -> Path:
+    """Where a program is: a path, or a name that the shell would find. UserError if it is not there."""
+    found = shutil.which(name)
+    if found is None:
+        raise UserError(f"there is no program {name}: --flash names the built one")
+    return Path(found).absolute()
+
+
+def check_place(out: Path) -> None:
+    """UserError if there is no folder for a file that is to be written."""
+    if not out.resolve().parent.is_dir():
+        raise UserError(f"there is no folder {out.parent} for {out.name}")

@@ -104,10 +104,9 @@ def trained(folder: Path) -> tuple[Config, nn.Module]:
     config.twin = stored["twin"]
     model = config.build()
     alpha = stored.get("ended", {}).get("alpha", 1.0)
-    if (folder / "weights.pt").exists() and finished(folder):
-        state = read_torch(folder / "weights.pt")
-    elif halves.parts(folder) and finished(folder):
-        state = halves.load(folder)
+    if finished(folder):
+        whole = folder / "weights.pt"
+        state = read_torch(whole) if whole.exists() else halves.load(folder)
     elif (folder / "checkpoint.pt").exists():
         saved = read_torch(folder / "checkpoint.pt")
         state = saved["average"]

@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import torch
 
 from .. import config as configs
 from .. import originals
-from ..arguments import positive, positive_int
+from ..arguments import check_place, positive, positive_int, program
 from ..convert import convert
 from ..data import SOURCES, Source
 from ..data.folder import folder_source
@@ -64,9 +63,8 @@ def run(given: argparse.Namespace) -> None:
         if name in changes:
             raise UserError(f"{name} is no setting for --set here: say --{name} {changes[name]}")
     configs.check(changes)
-    flash = given.flash and _program(given.flash)
-    if not given.out.parent.is_dir():
-        raise UserError(f"there is no folder {given.out.parent} for {given.out.name}")
+    flash = given.flash and program(given.flash)
+    check_place(given.out)
     model = originals.build(given.model, **dict(configs.setting(text, "--arg") for text in given.arg))
     if given.weights:
         originals.load_weights(model, given.weights)
@@ -101,13 +99,6 @@ def _source(given: argparse.Namespace) -> tuple[Source, Path, str]:
     source = folder_source(directory, side, given.resize or round(side * 256 / 224),
                            tuple(given.mean or PHOTOGRAPHS.mean), tuple(given.std or PHOTOGRAPHS.std))
     return source, directory, f"images:{directory}"
-
-
-def _program(name: str) -> Path:
-    found = shutil.which(name)
-    if found is None:
-        raise UserError(f"--flash {name}: there is no such program")
-    return Path(found).absolute()
 
 
 def _remember(given: argparse.Namespace) -> bool:

@@ -16,14 +16,13 @@ import csv
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from .. import config as configs
-from ..arguments import positive_int
+from ..arguments import positive_int, program
 from ..errors import UserError
 
 LIMIT = 256         # images of each kind in a trial
@@ -123,8 +122,8 @@ def published() -> list[Path]:
 
 
 def run(given: argparse.Namespace) -> None:
-    if given.flash and not shutil.which(given.flash):
-        raise UserError(f"there is no program {given.flash}: --flash names the built one")
+    if given.flash:
+        given.flash = program(given.flash)
     given.out.mkdir(parents=True, exist_ok=True)
     rows, failed = [], []
     for path in given.configs or published():

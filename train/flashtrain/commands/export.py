@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from .. import networks, ranges, runs
-from ..arguments import positive_int
+from ..arguments import check_place, positive_int
 from ..data.loader import loader, test_images
 from ..errors import UserError
 from ..interpreter import file_accuracy, run_onnx
@@ -32,8 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.out is not None and not arguments.out.resolve().parent.is_dir():
-        raise UserError(f"there is no folder {arguments.out.parent} to write {arguments.out.name} into")
+    if arguments.out is not None:
+        check_place(arguments.out)
     config, model = runs.trained(arguments.run)
     source = config.source
     print(networks.cost(model, source.side, source.side))
