@@ -310,6 +310,8 @@ NETWORKS: dict[str, Entry] = {
                          lambda classes: residual(classes, BasicBlock, (2,) * 4, _WIDTHS, [ConvAct(3, 64)])),
     "resnet18-64": Entry("ResNet-18 with a 3x3 stem", 64, 200,
                          lambda classes: residual(classes, BasicBlock, (2,) * 4, _WIDTHS, [ConvAct(3, 64)])),
+    "resnet18-64s2": Entry("ResNet-18 with a 3x3 stem of stride 2", 64, 200,
+                           lambda classes: residual(classes, BasicBlock, (2,) * 4, _WIDTHS, [ConvAct(3, 64, 3, 2)])),
     "resnet18": Entry("ResNet-18 (He et al. 2015)", 224, 1000,
                       lambda classes: residual(classes, BasicBlock, (2,) * 4, _WIDTHS, large_stem(64))),
     "resnet50": Entry("ResNet-50 (He et al. 2015), stride in the 3x3 layers", 224, 1000,

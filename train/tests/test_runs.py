@@ -43,6 +43,16 @@ def write_cifar10(place: Path, count: int = 40) -> None:
         (folder / f"{name}.bin").write_bytes(rows.numpy().tobytes())
 
 
+def write_cifar100(place: Path, count: int = 200) -> None:
+    """Two files of made-up images in CIFAR-100's layout: a byte of a coarse class before the fine one."""
+    folder = place / "cifar-100-binary"
+    folder.mkdir()
+    for index, name in enumerate(("train", "test")):
+        some = images(count, index)
+        labels = torch.stack([some.labels // 5, some.labels], 1).to(torch.uint8)
+        (folder / f"{name}.bin").write_bytes(torch.cat([labels, some.pixels.flatten(1)], 1).numpy().tobytes())
+
+
 class Workplace(Seeded):
     def setUp(self) -> None:
         super().setUp()
@@ -180,6 +190,27 @@ class RunsTest(Workplace):
         self.config.write_text(NETWORK.replace("[[8, 4, 2]", "[[12, 4, 2]"))
         with self.refused("net.onnx is another one"):
             self.train("third", "--start", file)
+
+    def test_starts_from_a_network_with_other_classes(self) -> None:
+        self.train("run")
+        file = self.place / "net.onnx"
+        self.call("export", "--run", self.place / "run", "--data", self.place, "--out", file)
+        ended = runs.trained(self.place / "run")[1].state_dict()
+        write_cifar100(self.place)
+        self.config.write_text(NETWORK.replace("cifar10", "cifar100"))
+        for name, source in (("from-run", self.place / "run"), ("from-file", file)):
+            with self.subTest(name):
+                printed = self.train(name, "--start", source, "--set", "peak_rate=0.0", "freeze_norm=0.0", "average=0.0")
+                self.assertIn("has 10 classes and this network 100: its last layer starts anew", printed)
+                model = runs.trained(self.place / name)[1]
+                own = model.state_dict()
+                self.assertEqual(len(own["head.weight"]), 100)
+                for key, value in own.items():
+                    if not key.startswith("head.") and not key.endswith("num_batches_tracked"):
+                        torch.testing.assert_close(value, ended[key], msg=key)
+        self.config.write_text(NETWORK.replace("cifar10", "cifar100").replace("[8, 4, 2]]", "[12, 4, 2]]"))
+        with self.refused("net.onnx is another one"):
+            self.train("other", "--start", file)
 
     def test_mistakes_are_told_in_sentences(self) -> None:
         for words, sentence in (

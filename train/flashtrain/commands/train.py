@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from .. import config as configs
 from .. import data, networks, runs, zoo
@@ -32,7 +33,8 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="folder for the checkpoint, the log and the weights")
     parser.add_argument("--twin", action="store_true", help="train the ReLU twin: same network, code and budget")
     parser.add_argument("--teacher", type=Path, help="folder of a finished run to distil from")
-    parser.add_argument("--start", type=Path, help="folder of a finished run, or an ONNX file of one, whose weights are the first ones")
+    parser.add_argument("--start", type=Path,
+                        help="folder of a finished run, or an ONNX file of one, whose weights are the first ones; with other classes, all but the last layer's")
     parser.add_argument("--download", action="store_true", help="fetch the image set if it is not there")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=positive_int, help="of the CPU; default: all cores")
@@ -76,7 +78,7 @@ def run(given: argparse.Namespace) -> None:
     if hasattr(model, "prepare"):
         model.prepare(source.standardise(loaded.sample.pixels[:SETTLING]))
     if given.start:
-        _take(model, given.start, strict=True)
+        _take(model, given.start, strict=True, new_head=True)
     teacher = None
     if given.teacher:
         taught_by = runs.trained(given.teacher)[1]
@@ -96,12 +98,26 @@ def run(given: argparse.Namespace) -> None:
     runs.finish(given.run, trained, trainer.epoch, trainer.alpha)
 
 
-def _take(model: torch.nn.Module, source: Path, strict: bool) -> None:
-    """The weights of another run, or of an ONNX file, as the first ones."""
+def _take(model: torch.nn.Module, source: Path, strict: bool, new_head: bool = False) -> None:
+    """The weights of another run, or of an ONNX file, as the first ones; with `new_head` also of one with other classes: all but its last layer."""
+    own = model.state_dict()
     if source.is_file():
         # A file has no counters of batches, which nothing depends on: the momentum of the normalisations is a constant.
-        counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+        counters = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")}
         state = {**counters, **read_weights(source)}
     else:
         state = runs.trained(source)[1].state_dict()
+    if new_head:
+        state = _with_own_head(model, state, source)
     runs.restore(model, state, f"the network in {source} is another one", strict)
+
+
+def _with_own_head(model: torch.nn.Module, state: dict[str, Tensor], source: Path) -> dict[str, Tensor]:
+    """`state`, with the model's own last linear layer where the two differ in the number of its outputs and in nothing else of it."""
+    own = model.state_dict()
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    last = [name for name in own if linear and name.startswith(f"{linear[-1]}.") and name in state]
+    if all(len(state[name]) == len(own[name]) or state[name].shape[1:] != own[name].shape[1:] for name in last):
+        return state
+    print(f"{source} has {len(state[last[0]])} classes and this network {len(own[last[0]])}: its last layer starts anew", flush=True)
+    return {**state, **{name: own[name] for name in last}}
