@@ -113,11 +113,11 @@ def _take(model: torch.nn.Module, source: Path, strict: bool, new_head: bool = F
 
 
 def _with_own_head(model: torch.nn.Module, state: dict[str, Tensor], source: Path) -> dict[str, Tensor]:
-    """`state`, with the model's own last linear layer where the two differ in the number of its outputs and in nothing else of it."""
+    """`state`, with the model's own last linear layer where the two differ in the number of its outputs only."""
     own = model.state_dict()
     linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    last = [name for name in own if linear and name.startswith(f"{linear[-1]}.") and name in state]
-    if all(len(state[name]) == len(own[name]) or state[name].shape[1:] != own[name].shape[1:] for name in last):
+    weight = f"{linear[-1]}.weight" if linear else ""
+    if weight not in state or len(state[weight]) == len(own[weight]) or state[weight].shape[1:] != own[weight].shape[1:]:
         return state
-    print(f"{source} has {len(state[last[0]])} classes and this network {len(own[last[0]])}: its last layer starts anew", flush=True)
-    return {**state, **{name: own[name] for name in last}}
+    print(f"{source} has {len(state[weight])} classes and this network {len(own[weight])}: its last layer starts anew", flush=True)
+    return {**state, **{name: value for name, value in own.items() if name.startswith(f"{linear[-1]}.")}}
