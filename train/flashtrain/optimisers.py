@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -18,19 +20,22 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, parameters, lr: float, momentum: float = 0.6) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
+    def step(self, run: Callable = map) -> None:
+        """`run` is `map`, or one that spreads its calls over threads: no kernel's step needs another kernel."""
+        moving = [(group, kernel) for group in self.param_groups for kernel in group["params"] if kernel.grad is not None]
+        moving.sort(key=lambda one: -one[1].numel())  # small ones last: they even out the threads
+        list(run(self._move, moving))
+
     @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            for kernel in group["params"]:
-                if kernel.grad is None:
-                    continue
-                state = self.state[kernel]
-                if "momentum_buffer" not in state:
-                    state["momentum_buffer"] = torch.zeros_like(kernel)
-                buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(kernel.grad)
-                direction = kernel.grad.add(buffer, alpha=group["momentum"])
-                kernel.mul_(len(kernel) ** 0.5 / kernel.norm())
-                kernel.add_(orthogonal(direction.flatten(1)).view_as(kernel), alpha=-group["lr"])
+    def _move(self, moving: tuple[dict, Tensor]) -> None:
+        group, kernel = moving
+        state = self.state[kernel]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(kernel)
+        buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(kernel.grad)
+        direction = kernel.grad.add(buffer, alpha=group["momentum"])
+        kernel.mul_(len(kernel) ** 0.5 / kernel.norm())
+        kernel.add_(orthogonal(direction.flatten(1)).view_as(kernel), alpha=-group["lr"])
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
@@ -88,9 +93,13 @@ class Optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
 
-    def step(self) -> None:
+    def step(self, run: Callable = map) -> None:
+        """`run`: see Muon."""
         for optimiser in self.each:
-            optimiser.step()
+            if isinstance(optimiser, Muon):
+                optimiser.step(run)
+            else:
+                optimiser.step()
 
     def state_dict(self) -> list[dict]:
         return [optimiser.state_dict() for optimiser in self.each]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,10 @@ class Replicas:
         figures = list(self.pool.map(part, self.models, images.chunk(count), labels.chunk(count)))
         self._gather()
         return {name: sum(f[name].detach() for f in figures) / count for name in figures[0]}
+
+    def map(self, function: Callable, items: Iterable) -> Iterator:
+        """The built-in `map`, on the replicas' threads."""
+        return self.pool.map(function, items) if self.pool else map(function, items)
 
     @torch.no_grad()
     def _gather(self) -> None:

@@ -219,7 +219,7 @@ class Trainer:
             figures = self.replicas.backward(self._sized(images, now), labels, functools.partial(self._loss, weight=weight))
             norm = self._clip()
             if norm is None or torch.isfinite(norm):
-                self.optimisers.step()
+                self.optimisers.step(self.replicas.map)
                 if self.lookahead:
                     self.lookahead.update(step, now)
                 self.average.update(self.model, step)

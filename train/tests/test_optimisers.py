@@ -12,6 +12,7 @@ from torch import nn
 from flashtrain import networks
 from flashtrain.optimisers import Lookahead, Muon, Optimisers, orthogonal
 from flashtrain.recipe import Recipe
+from flashtrain.replicas import Replicas
 
 
 class OptimisersTest(Seeded):
@@ -30,6 +31,22 @@ class OptimisersTest(Seeded):
         moved = kernel.detach() - before
         self.assertLess((moved * kernel.grad).sum().item(), 0)
         self.assertLess((moved.norm() - 0.1 * 6 ** 0.5).abs().item(), 0.12)
+
+    def test_threads_move_kernels_alike(self) -> None:
+        for count in (1, 2):
+            torch.manual_seed(2)
+            model = networks.Compact(10, LAYERS)
+            optimisers = Optimisers(model, Recipe(1, optimiser="muon"))
+            optimisers.set_rate(0.1)
+            replicas = Replicas(model, count)
+            for _ in range(2):
+                for parameter in model.parameters():
+                    parameter.grad = torch.randn_like(parameter)
+                optimisers.step(replicas.map)
+            if count == 1:
+                alone = model.state_dict()
+        for name, value in model.state_dict().items():
+            self.assertTrue(torch.equal(value, alone[name]), name)
 
     def test_every_parameter_moves_but_the_frozen(self) -> None:
         for kind in ("sgd", "muon"):
