@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 
+from . import environment
 from .errors import UserError
 
 # name -> (module of flashtrain.commands, one line)
@@ -22,7 +23,9 @@ COMMANDS = {
 
 
 def main(words: list[str] | None = None) -> None:
-    words = sys.argv[1:] if words is None else words
+    if words is None:  # the command itself, not a call from Python
+        environment.restart()
+        words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):
         print("usage: flash-train COMMAND ...   (flash-train COMMAND --help)\n\n" + __doc__ + "\n\ncommands:")
         for name, (_, line) in COMMANDS.items():
