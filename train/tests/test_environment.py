@@ -12,6 +12,7 @@ from pathlib import Path
 from flashtrain import environment
 
 TOLD = ["ATEN_CPU_CAPABILITY", *environment.MEMORY]
+PACKAGE = Path(environment.__file__).parents[1]
 # The command's way in, with a command whose place is taken by one that prints what its process has.
 PROGRAM = """
 import json, os, sys, types
@@ -26,7 +27,7 @@ cli.main()
 def begun(**given: str) -> list:
     """The words and the variables that a command has which begins with these variables and no others of TOLD."""
     environ = {name: value for name, value in os.environ.items() if name not in TOLD}
-    done = subprocess.run([sys.executable, "-c", PROGRAM, json.dumps(TOLD), "a b", "--c"], env={**environ, **given},
+    done = subprocess.run([sys.executable, "-c", PROGRAM, json.dumps(TOLD), "a b", "--c"], env={**environ, "PYTHONPATH": str(PACKAGE), **given},
                           capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)
 
