@@ -13,7 +13,8 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+
+from .processor import features
 
 MEMORY = {
     "MALLOC_MMAP_MAX_": "0",                       # no block of its own for a large array
@@ -26,28 +27,20 @@ MEMORY = {
 AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"})
 
 
-def settings(environ: Mapping[str, str], libc: str, features: frozenset[str]) -> dict[str, str]:
+def settings(environ: Mapping[str, str], libc: str, has: frozenset[str]) -> dict[str, str]:
     """The variables to begin with that `environ` lacks, by the name of the C library and the processor's features."""
     wanted = dict(MEMORY) if libc == "glibc" else {}
-    if features >= AVX512:
+    if has >= AVX512:
         wanted["ATEN_CPU_CAPABILITY"] = "avx512"
     return {name: value for name, value in wanted.items() if name not in environ}
 
 
-def features(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The features of the first processor, as Linux names them; none where they are not told."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
-
-
 def restart() -> None:
-    """Starts this command anew with the settings that it lacks; returns if there are none."""
-    if not sys.platform.startswith("linux"):
+    """Starts this command anew, once at most, with the settings that it lacks; returns if there are none."""
+    # The process keeps its number. The C library takes some of the variables away from an interpreter with privileges of its own: they would lack again.
+    begun = str(os.getpid())
+    if not sys.platform.startswith("linux") or not sys.executable or os.environ.get("FLASH_TRAIN_BEGUN") == begun:
         return
     lacking = settings(os.environ, platform.libc_ver()[0], features())
     if lacking:
-        sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **lacking})
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **lacking, "FLASH_TRAIN_BEGUN": begun})

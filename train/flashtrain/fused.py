@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from .activation import PENALISED, SquareActivation, penalty_of
+from .processor import features
 from .sine import SineActivation, in_turns
 
 SOURCE = Path(__file__).with_name("fused.c")
@@ -56,10 +57,7 @@ def kernels() -> ctypes.CDLL | None:
 
 def _machine() -> str:
     """What code for this processor may not run on another for."""
-    try:
-        return next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features")))
-    except (OSError, StopIteration):
-        return platform.processor() + platform.machine()
+    return " ".join(sorted(features())) or platform.processor() + platform.machine()
 
 
 def normalised(activation: SquareActivation, *terms: tuple[nn.BatchNorm2d, Tensor]) -> Tensor:

@@ -5,17 +5,17 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
 from flashtrain import environment
+from flashtrain.processor import features
 
 TOLD = ["ATEN_CPU_CAPABILITY", *environment.MEMORY]
 PACKAGE = Path(environment.__file__).parents[1]
 # The command's way in, with a command whose place is taken by one that prints what its process has.
 PROGRAM = """
-import json, os, sys, types
+import json, os, sys
 from flashtrain import cli
 names = json.loads(sys.argv[1])
 cli.run = lambda name, words: print(json.dumps([words, {name: os.environ.get(name) for name in names}]))
@@ -24,10 +24,10 @@ cli.main()
 """
 
 
-def begun(**given: str) -> list:
+def begun(program: str = PROGRAM, **given: str) -> list:
     """The words and the variables that a command has which begins with these variables and no others of TOLD."""
     environ = {name: value for name, value in os.environ.items() if name not in TOLD}
-    done = subprocess.run([sys.executable, "-c", PROGRAM, json.dumps(TOLD), "a b", "--c"], env={**environ, "PYTHONPATH": str(PACKAGE), **given},
+    done = subprocess.run([sys.executable, "-c", program, json.dumps(TOLD), "a b", "--c"], env={**environ, "PYTHONPATH": str(PACKAGE), **given},
                           capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)
 
@@ -48,27 +48,23 @@ class Settings(unittest.TestCase):
         first = environment.settings({}, "glibc", environment.AVX512)
         self.assertEqual(environment.settings(first, "glibc", environment.AVX512), {})
 
-    def test_features(self):
-        with tempfile.TemporaryDirectory() as folder:
-            told = Path(folder) / "cpuinfo"
-            told.write_text("processor\t: 0\nflags\t\t: fma avx512f\n\nprocessor\t: 1\nflags\t\t: fma\n")
-            self.assertEqual(environment.features(told), {"fma", "avx512f"})
-            told.write_text("processor\t: 0\nFeatures\t: fp asimd\n")
-            self.assertEqual(environment.features(told), set())
-        self.assertEqual(environment.features(Path(folder) / "absent"), set())
-
 
 @unittest.skipUnless(sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc", "not glibc")
 class Command(unittest.TestCase):
     def test_begins_with_them(self):
         words, found = begun()
         self.assertEqual(words, ["a b", "--c"])
-        capability = "avx512" if environment.features() >= environment.AVX512 else None
+        capability = "avx512" if features() >= environment.AVX512 else None
         self.assertEqual(found, {**environment.MEMORY, "ATEN_CPU_CAPABILITY": capability})
 
     def test_leaves_a_users_own(self):
         self.assertEqual(begun(MALLOC_MMAP_MAX_="5", ATEN_CPU_CAPABILITY="avx2")[1],
                          {**environment.MEMORY, "MALLOC_MMAP_MAX_": "5", "ATEN_CPU_CAPABILITY": "avx2"})
+
+    def test_begins_anew_once(self):
+        # A variable that is taken away from every process that begins.
+        taken = PROGRAM.replace("from flashtrain import cli", "os.environ.pop('MALLOC_TOP_PAD_', None)\nfrom flashtrain import cli")
+        self.assertEqual(begun(taken)[1]["MALLOC_TOP_PAD_"], None)
 
 
 if __name__ == "__main__":
