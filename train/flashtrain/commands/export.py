@@ -25,7 +25,7 @@ from ..training import accuracy, logits
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of flash-train train")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, help="ONNX file; not for a ReLU twin, whose accuracy alone is printed")
+    parser.add_argument("--out", type=Path, help="ONNX file; refused for a ReLU twin, whose accuracy alone is printed")
     parser.add_argument("--opset", type=int, default=13)
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--limit", type=positive_int, help="use only this many training images (for a quick trial)")
@@ -35,6 +35,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         check_place(arguments.out)
     config, model = runs.trained(arguments.run)
+    if config.twin and arguments.out is not None:
+        raise UserError(f"{arguments.run} is a ReLU twin: Flash has no ReLU, so it is measured and not written; leave out --out")
+    if not config.twin and arguments.out is None:
+        raise UserError("--out is missing: where to write the network")
     source = config.source
     print(networks.cost(model, source.side, source.side))
     loaded = loader(source, arguments.data, config.held_out, 1, torch.device("cpu"), shift=0, cutout=0,
@@ -44,8 +48,6 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.test:
             print(f"test accuracy {accuracy(model, source, test_images(source, arguments.data)):.4f}")
         return
-    if arguments.out is None:
-        raise UserError("--out is missing: where to write the network")
 
     write_onnx(model, arguments.out, config.name, source, arguments.opset)
     sample = loaded.held_out.pixels[:200]
