@@ -51,7 +51,8 @@ struct ServerOptions {
     /// Of one address (address_group.h); 0: as many as there are.
     std::size_t max_sessions_per_address = 0;
     /// Of one address; a connection beyond this is closed without a word. There may be 64 connections without a place
-    /// more than there are places; beyond that the oldest one without a place is closed, of the address that has most of them.
+    /// more than there are places; beyond that the oldest one without a place is closed, of the address that has most
+    /// of them.
     std::size_t max_handshakes_per_address = 16;
     /// Numeric addresses of proxies: each connection of theirs begins with a header of the PROXY protocol, version 2,
     /// and counts as one of the address that it tells. Nobody else is believed.

@@ -54,7 +54,8 @@ class Config:
 
 def find(name: Path) -> Path:
     """The file itself, or the one of that name among the package's."""
-    for path in (name, CONFIGS / name.name, CONFIGS / f"{name.name}.toml"):
+    own = (CONFIGS / name.name, CONFIGS / f"{name.name}.toml") if name.parent == Path() else ()
+    for path in (name, *own):
         if path.is_file():
             return path
     known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import networks, surgery, zoo
+from . import networks, runs, surgery, zoo
 from .curves import measure
 from .data import Images, Source
 from .data.loader import loader, test_images
@@ -32,6 +32,9 @@ def recipe(activation: str, epochs: int, **changes) -> Recipe:
                     distil_logits=0.7, precision="fp32", freeze_norm=0.8, settle=True)
     settings.update(changes)
     made = Recipe(**settings)
+    for name in ("channel_scale", "learn_period", "distil_features", "start_from_teacher"):
+        if getattr(made, name):
+            raise UserError(f"a converted network has no {name}: leave it as it is")
     if made.quantise < 1:
         raise UserError("a converted network is rounded after training: leave quantise as it is")
     return made
@@ -72,15 +75,15 @@ def convert(model: nn.Module, source: Source, directory: Path, run: Path, out: P
         changes: settings of the recipe.
     """
     chosen = recipe(activation, epochs, **changes)
-    place = torch.device(device)
+    place = runs.device(device)
     torch.manual_seed(chosen.seed)
     loaded = loader(source, directory, held_out, chosen.batch, place, shift=chosen.shift, cutout=chosen.cutout,
                     mirror=chosen.mirror, limit=limit, workers=workers)
     original = copy.deepcopy(model).eval()
     sample = loaded.sample.pixels[:MEASURED]
     outputs = _outputs(original, source.standardise(sample[:2]))
-    if outputs[1] < source.classes:
-        raise UserError(f"the network has {outputs[1]} outputs, the set {source.classes} classes")
+    if outputs[1] != source.classes:
+        raise UserError(f"the network has {outputs[1]} outputs, the set {source.classes} classes: give it a last layer of {source.classes} outputs")
     untrained = _untrained(original)
     if untrained:
         print("the network has never seen a picture: its normalisations are set on training images, and it teaches nothing", flush=True)

@@ -83,7 +83,7 @@ class Optimisers:
         if not muon:
             tables.insert(0, {"params": groups["kernels"], "weight_decay": recipe.weight_decay, "factor": 1.0})
         self.each: list[torch.optim.Optimizer] = [torch.optim.SGD(
-            [t for t in tables if t["params"]], lr=0.1, momentum=recipe.momentum, nesterov=True)]
+            [t for t in tables if t["params"]], lr=0.1, momentum=recipe.momentum, nesterov=recipe.momentum > 0)]
         if muon:
             self.each.append(Muon([{"params": groups["kernels"], "factor": recipe.muon_rate / recipe.peak_rate}],
                                   lr=0.1, momentum=recipe.muon_momentum))
@@ -133,3 +133,9 @@ class Lookahead:
         keep = 0.95 ** self.EVERY * progress ** 3 if progress < 1 else 1.0
         for name, value in self._floats():
             value.copy_(self.slow[name].lerp_(value, 1 - keep))
+
+    def take_statistics(self) -> None:
+        """The normalisations' statistics as they are now: they were set anew, and what they had been before shall not come back."""
+        for name, value in self.model.named_buffers():
+            if name in self.slow:
+                self.slow[name].copy_(value)

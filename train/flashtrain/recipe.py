@@ -90,7 +90,12 @@ class Recipe:
         for name, least in (("epochs", 1), ("batch", 1), ("peak_rate", 0), ("clip", 0), ("shift", 0), ("cutout", 0), ("small_side", 0)):
             if not getattr(self, name) >= least:
                 raise UserError(f"{name} = {getattr(self, name)} is not {least} or more")
-        for name in ("warmup", "average"):
+        for name in ("period", "range_reach", "temperature"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} = {getattr(self, name)} is not above 0")
+        if self.optimiser == "muon" and not self.peak_rate:
+            raise UserError("peak_rate = 0 with Muon, whose rate is told in proportion to it: say muon_rate = 0 to keep the kernels")
+        for name in ("warmup", "average", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} = {getattr(self, name)} is not in 0 to 1, without 1")
         for name in ("cutmix", "small_until", "blend_start", "blend_end", "range_ramp", "freeze_norm", "quantise", "label_smoothing", "distil_logits"):

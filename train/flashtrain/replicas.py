@@ -32,7 +32,7 @@ class Replicas:
 
     def backward(self, images: Tensor, labels: Tensor,
                  loss: Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]) -> dict[str, Tensor]:
-        """Leaves the gradient of the mean loss in the model; returns the means of the figures."""
+        """Leaves the mean of the parts' gradients in the model, whose sizes differ by one picture at most; returns the means of the figures."""
         def part(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
             for parameter in model.parameters():
                 parameter.grad = None
@@ -43,7 +43,7 @@ class Replicas:
         if self.pool is None:
             return part(self.models[0], images, labels)
         count = len(self.models)
-        figures = list(self.pool.map(part, self.models, images.chunk(count), labels.chunk(count)))
+        figures = list(self.pool.map(part, self.models, images.tensor_split(count), labels.tensor_split(count)))
         self._gather()
         return {name: sum(f[name].detach() for f in figures) / count for name in figures[0]}
 

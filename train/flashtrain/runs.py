@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ from . import halves
 from .config import Config, from_table
 from .errors import UserError
 from .recipe import Recipe
-from .stored import read_json, read_torch
+from .stored import read_json, read_torch, write_json
 
 
 FIXED = ("activation", "optimiser", "lookahead", "channel_scale", "learn_period")  # what a checkpoint is made for
@@ -33,24 +32,27 @@ def device(name: str) -> torch.device:
 def remember(stored: dict, folder: Path) -> None:
     """Writes into a run's folder what it is made from, as compared() gave it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(stored, indent=1))
+    write_json(folder / "run.json", stored)
 
 
-def compared(table: dict, config: Config, folder: Path, change: bool = False) -> dict:
+def compared(table: dict, config: Config, folder: Path, change: bool, taught: bool) -> dict:
     """What a run is made from, for its folder, beside what that already holds.
 
     A folder that holds another configuration's run is left alone; of the same one, with other
     settings of the recipe, too, unless `change` says that the run shall go on with these. From then on
-    its checkpoint counts, and no longer the weights with which it had ended.
+    its checkpoint counts, and no longer the weights with which it had ended. `taught`: whether it has a teacher.
     """
     path = folder / "run.json"
-    new = {"config": table, "twin": config.twin, "recipe": dataclasses.asdict(config.recipe)}
+    new = {"config": table, "twin": config.twin, "recipe": dataclasses.asdict(config.recipe), "taught": taught}
     if path.exists():
         old = read_json(path)
         fixed = ("name", "data", "network")
         if old["twin"] != new["twin"] or any(old["config"].get(part) != table.get(part) for part in fixed):
             raise UserError(f"{folder} holds a run of {'the ReLU twin of ' if old['twin'] else ''}{old['config']['name']}: "
                             "choose another folder, or remove that one")
+        if old.get("taught", taught) != taught and not change:  # older versions did not note it
+            raise UserError(f"{folder} holds a run {'without' if taught else 'with'} a teacher: {'leave out' if taught else 'name it by'} --teacher, "
+                            "or go on otherwise by --change")
         old_recipe = {**dataclasses.asdict(Recipe(epochs=1)), **old["recipe"]}
         differing = [name for name, value in new["recipe"].items() if old_recipe[name] != value]
         if differing and not change:
@@ -85,7 +87,7 @@ def finish(folder: Path, model: nn.Module, epochs: int, alpha: float) -> None:
     torch.save(model.state_dict(), folder / "weights.pt")
     path = folder / "run.json"
     stored = read_json(path)
-    path.write_text(json.dumps({**stored, "ended": {"epochs": epochs, "alpha": alpha}}, indent=1))
+    write_json(path, {**stored, "ended": {"epochs": epochs, "alpha": alpha}})
 
 
 def trained(folder: Path) -> tuple[Config, nn.Module]:

@@ -1,4 +1,4 @@
-"""Reading what was stored in files of one's own: tables in JSON, tensors and modules by torch.save."""
+"""What is stored in files of one's own: tables in JSON, tensors and modules by torch.save."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ def read_json(path: Path) -> dict:
     if not isinstance(table, dict):
         raise UserError(f"{path} holds no table")
     return table
+
+
+def write_json(path: Path, table: dict) -> None:
+    """All of it or, where the disk is full or the process ends, what was there before."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(json.dumps(table, indent=1))
+    new.replace(path)

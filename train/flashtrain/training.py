@@ -109,7 +109,7 @@ class Trainer:
         model: on `device`, prepared.
         teacher: for distillation, or None.
         minutes: squeeze the rest of the schedule into this time, or None.
-        steps: stop after so many steps (to try a configuration), or None.
+        steps: stop after so many steps from now on (to try a configuration), or None.
         replicas: threads that each compute their part of a batch, see replicas.py.
     """
 
@@ -118,6 +118,8 @@ class Trainer:
                  steps: int | None = None, replicas: int = 1) -> None:
         if replicas > 1 and (teacher and teacher.feature_weight or recipe.compile):
             raise UserError("feature maps and compiled models are for one replica only")
+        if replicas > recipe.batch:
+            raise UserError(f"{replicas} replicas cannot share a batch of {recipe.batch}")
         if not len(loaded.batches):
             raise UserError(f"the set has fewer training images than a batch of {recipe.batch}: make it smaller by --set batch=N")
         if minutes is not None and not minutes > 0:
@@ -137,7 +139,7 @@ class Trainer:
         self.epoch, self.seconds, self.reached = 0, 0.0, 0.0
         self.alphas = recipe.alphas_at(0.0, self.layers)
         self.quantised = self.frozen = False
-        self.saved = 0.0
+        self.saved, self.taken = 0.0, 0
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
             self._resume()
@@ -167,6 +169,8 @@ class Trainer:
         # With another number of epochs than it was saved under, the steps alone say how far it is.
         self.reached = saved.get("progress", 0.0) if saved.get("epochs", self.recipe.epochs) == self.recipe.epochs else 0.0
         self.alphas = self.recipe.alphas_at(max(self.reached, self.epoch / self.recipe.epochs), self.layers)
+        # Statistics that were set anew before they were frozen stay what they are.
+        self.frozen = saved.get("frozen", False) and self.reached >= self.recipe.freeze_norm
         forget_after(self.folder / "log.csv", self.epoch)
         print(f"going on after epoch {self.epoch}", flush=True)
 
@@ -178,7 +182,7 @@ class Trainer:
         torch.save({"model": self.model.state_dict(), "average": self.average.model.state_dict(),
                     "optimiser": self.optimisers.state_dict(),
                     "lookahead": self.lookahead and self.lookahead.slow, "generator": self.generator.get_state(),
-                    "epoch": self.epoch, "epochs": self.recipe.epochs, "seconds": self.seconds,
+                    "epoch": self.epoch, "epochs": self.recipe.epochs, "seconds": self.seconds, "frozen": self.frozen,
                     "progress": self.progress.at(self.epoch * len(self.loaded.batches))}, new)
         new.replace(self._checkpoint)
 
@@ -194,11 +198,11 @@ class Trainer:
             self._save()
             log(self.folder / "log.csv",
                 {"epoch": self.epoch, **row, "held_out_accuracy": score, "seconds": self.seconds})
-            if self.limit is not None:
+            if self.taken == self.limit:
                 break
         self._save(now=True)
         # The last step's alpha; the schedule's own end where it was reached.
-        if self.limit is None:
+        if self.taken != self.limit:
             self.alphas = self.recipe.alphas_at(1.0, self.layers)
         set_alpha(self.average.model, self.alphas)
         return self.average.model
@@ -212,7 +216,7 @@ class Trainer:
         for index, (images, labels) in enumerate(self.loaded.batches.epoch(self.epoch, self.generator)):
             step = self.epoch * len(self.loaded.batches) + index
             now = self.progress.at(step)
-            if index and (now >= 1 or index == self.limit):
+            if index and now >= 1 or self.taken == self.limit:
                 break
             rate, alpha, weight = self._set_phase(now)
             images, labels = cutmix(images, labels, self.recipe.cutmix, self.source.classes, self.generator)
@@ -225,6 +229,7 @@ class Trainer:
                 self.average.update(self.model, step)
             else:
                 skipped += 1
+            self.taken += 1
             sums.add(**figures, **({} if norm is None else {"gradient_norm": norm.nan_to_num(0.0, 0.0)}))
         return {"steps": sums.steps, "rate": rate, "alpha": alpha, **sums.means(), "skipped_steps": skipped}
 
@@ -272,6 +277,8 @@ class Trainer:
                 zoo.settle(model, sample.contiguous(memory_format=torch.channels_last))
             for model in self.replicas.models:
                 model.train()
+            if self.lookahead:
+                self.lookahead.take_statistics()
         self.frozen = True
         for model in self.replicas.models:
             freeze_norms(model)

@@ -311,10 +311,11 @@ class ConvertTest(Seeded):
                                      ("wide", (), r"the network fails for pictures \[3, 16, 16\]: RuntimeError: "),
                                      ("odd", ("--side", 15, "--pooling", "strided"),
                                       r"the converted network fails: RuntimeError: .*--pooling average"),
-                                     ("grown", ("--side", 15, "--pooling", "strided"),
-                                      r"the converted network's output is \[2, 128\], the original's \[2, 98\]; --pooling average")):
+                                     ("grown", ("--side", 3, "--pooling", "strided"),
+                                      r"the converted network's output is \[2, 8\], the original's \[2, 2\]; --pooling average"),
+                                     ("grown", ("--side", 15), "the network has 98 outputs, the set 2 classes: give it a last layer of 2")):
             words = (f"{file}:{name}", *self.words(name, *more)[4:])
-            with self.subTest(name), self.assertRaisesRegex(SystemExit, sentence):
+            with self.subTest(name, more=more), self.assertRaisesRegex(SystemExit, sentence):
                 self.call(*words)
         self.call(f"{file}:odd", *self.words("even", "--side", 15)[4:])
 
@@ -362,6 +363,8 @@ class ConvertTest(Seeded):
         with mock.patch("flashtrain.commands.convert.convert", side_effect=UserError("reached")):
             for more, sentence in (((*cifar, "--resize", 40), "as they are: leave --resize out"),
                                    ((*cifar, "--resize", 32), "reached"),
+                                   (("--resize", 15), "--resize 15 is less than the 16 pixels"),
+                                   (("--data", f"imagenet:{self.place}", "--resize", 15), "--resize 15 is less than the 16 pixels"),
                                    (("--set", "epochs=3"), "say --epochs 3"),
                                    (("--set", "activation=sine"), "say --activation sine"),
                                    (("--arg", "foo"), "--arg takes NAME=VALUE, not 'foo'"),
@@ -375,6 +378,19 @@ class ConvertTest(Seeded):
                     self.call(*self.words("options"), option, 0)
                 self.assertIn(f"argument {option}: 0", said.getvalue())
         self.assertFalse((self.place / "options" / "convert.json").exists())
+
+    def test_settings_may_be_told_one_by_one(self) -> None:
+        with mock.patch("flashtrain.commands.convert.convert", side_effect=UserError("reached")) as reached, self.assertRaisesRegex(SystemExit, "reached"):
+            self.call(*self.words("one"), "--set", "clip=2.0", "--arg", "width=8")
+        self.assertEqual({name: reached.call_args.kwargs[name] for name in ("batch", "shift", "clip")}, {"batch": 12, "shift": 1, "clip": 2.0})
+        self.assertEqual(reached.call_args.args[0].fc.out_features, 2)
+
+    def test_what_a_conversion_does_not_have_is_refused(self) -> None:
+        for setting in ("channel_scale=true", "learn_period=true", "distil_features=0.5", "start_from_teacher=true"):
+            with self.subTest(setting), self.assertRaisesRegex(SystemExit, f"a converted network has no {setting.split('=')[0]}"):
+                self.call(*self.words("lacking", setting))
+        with self.assertRaisesRegex(SystemExit, "'foo' is no device"):
+            self.call(*self.words("lacking"), "--device", "foo")
 
     def test_mistakes(self) -> None:
         for words, sentence in ((("nothing.py:X", *self.words("x")[1:]), "there is no file nothing.py"),

@@ -6,6 +6,7 @@ import dataclasses
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from common import CIFAR10, Seeded, images
 
@@ -118,6 +119,32 @@ class DataTest(Seeded):
             self.assertEqual(source.read(place, True).pixels.shape, (2, 3, 8, 8))
             with self.assertRaisesRegex(UserError, "no test part"):
                 source.read(place, False)
+
+    def test_sets_on_disk_heed_what_they_are_told(self) -> None:
+        try:
+            from PIL import Image
+        except ImportError:
+            self.skipTest("PIL is not installed")
+        with tempfile.TemporaryDirectory() as name, mock.patch("flashtrain.data.folder.IN_MEMORY", 0):
+            place = Path(name)
+            for label, colour in enumerate(("red", "blue")):
+                (place / colour).mkdir()
+                for index in range(10):
+                    ramp = torch.arange(8).mul(20).add(label).to(torch.uint8).view(1, 8, 1).expand(8, 8, 3)  # brighter to the right
+                    Image.fromarray(ramp.contiguous().numpy()).save(place / colour / f"{index}.png")
+            source = folder.folder_source(place, 8, 8, (0, 0, 0), (1, 1, 1))
+            self.assertIsNone(source.read)
+
+            def rising(mirror: str) -> set[bool]:
+                loaded = loader.loader(source, place, 4, 4, torch.device("cpu"), shift=0, cutout=0, mirror=mirror, workers=0)
+                batches = [images for images, _ in loaded.batches.epoch(0, torch.Generator().manual_seed(1))]
+                return {bool(one[0, 0, -1] > one[0, 0, 0]) for images in batches for one in images}
+
+            torch.manual_seed(1)
+            self.assertEqual(rising("none"), {True})
+            self.assertEqual(rising("alternate"), {True, False})
+            with self.assertRaisesRegex(UserError, "cutout is for sets that fit into memory"):
+                loader.loader(source, place, 4, 4, torch.device("cpu"), shift=0, cutout=2, workers=0)
 
     def test_mirroring_alternates(self) -> None:
         some = images(64)

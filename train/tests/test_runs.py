@@ -121,6 +121,15 @@ class RunsTest(Workplace):
         for name, value in runs.trained(folder)[1].state_dict().items():
             self.assertTrue(torch.equal(value, average[name]), name)
 
+    def test_weights_without_a_checkpoint_are_not_gone_on_with(self) -> None:
+        self.train("run")
+        folder = self.place / "run"
+        (folder / "checkpoint.pt").unlink()
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        with self.refused("no checkpoint to go on from: --start"):
+            self.train("run", "--set", "epochs=3", "--change")
+        self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
+
     def test_relu_as_a_setting_is_the_twin(self) -> None:
         self.train("run", "--set", "activation=relu")
         configuration, model = runs.trained(self.place / "run")
@@ -175,6 +184,29 @@ class RunsTest(Workplace):
         self.assertEqual(configuration.recipe.activation, "sine")
         self.assertEqual([a.alpha for a in activations(model)], [1.0, 1.0])
 
+    def test_a_teacher_is_not_forgotten(self) -> None:
+        self.train("relu", "--twin")
+        first = ("--set", "start_from_teacher=true")
+        with self.refused("there is no --teacher RUN"):
+            self.train("square", *first)
+        with self.refused("only one of them"):
+            self.train("square", *first, "--teacher", self.place / "relu", "--start", self.place / "relu")
+        self.assertFalse((self.place / "square").exists())
+        self.train("square", "--teacher", self.place / "relu", "--steps", 1)
+        with self.refused("holds a run with a teacher: name it by --teacher"):
+            self.train("square")
+        with self.refused("holds a run without a teacher: leave out --teacher"):
+            self.train("relu", "--twin", "--teacher", self.place / "relu")
+        write_cifar100(self.place)
+        self.config.write_text(NETWORK.replace("cifar10", "cifar100"))
+        with self.refused("knows 10 classes and this network 100"):
+            self.train("other", "--teacher", self.place / "relu")
+
+    def test_steps_are_counted_over_epochs(self) -> None:
+        self.train("run", "--steps", 7)  # of 5 an epoch
+        lines = (self.place / "run" / "log.csv").read_text().splitlines()
+        self.assertEqual([line.split(",")[:2] for line in lines], [["epoch", "steps"], ["1", "5"], ["2", "2"]])
+
     def test_starts_from_a_released_file(self) -> None:
         self.train("run")
         file = self.place / "net.onnx"
@@ -222,10 +254,14 @@ class RunsTest(Workplace):
                 (("--set", "activation=sine", "quantise=1.0", "freeze_norm=0.5", "batch=true"), "'batch' has to be an int"),
                 (("--set", "twin=true"), "no setting 'twin'"), (("--set", "epochs=0"), "epochs = 0 is not 1 or more"),
                 (("--set", "batch=0"), "batch = 0 is not 1 or more"), (("--set", "batch=5000"), "fewer training images than a batch of 5000"),
-                (("--set", "blend_start=0.5", "blend_end=0.4"), "blend_end = 0.4 lies before"), (("--set", "warmup=1.0"), "warmup = 1.0 is not in"),
+                (("--set", "blend_start=0.5", "--set", "blend_end=0.4"), "blend_end = 0.4 lies before"), (("--set", "momentum=1.0"), "momentum = 1.0 is not in"),
+                (("--set", "temperature=0.0"), "temperature = 0.0 is not above 0"), (("--set", "optimiser=muon", "peak_rate=0.0"), "peak_rate = 0 with Muon"),
+                (("--replicas", 33), "33 replicas cannot share a batch of 32"), (("--set", "warmup=1.0"), "warmup = 1.0 is not in"),
                 (("--device", "foo"), "'foo' is no device"), (("--run", self.config), "File exists")):
             with self.subTest(words), self.refused(sentence):
                 self.train("run", *words)
+        with self.refused("there is no configuration nowhere/compact-cifar10-cpu"):
+            self.call("train", "nowhere/compact-cifar10-cpu.toml", "--data", self.place, "--run", self.place / "run")
         with self.refused("there is no configuration nothing"):
             self.call("train", "nothing", "--data", self.place, "--run", self.place / "run")
         with self.refused("holds no cifar100"):
@@ -258,10 +294,29 @@ class RunsTest(Workplace):
 
     def test_everything_with_one_command(self) -> None:
         self.call("all", self.config, "--data", self.place, "--out", self.place / "all", "--smoke", 2)
-        lines = (self.place / "all" / "results.csv").read_text().splitlines()
-        self.assertEqual(lines[0], "config,target,relu,float,integer,minutes")
-        self.assertEqual(lines[1].split(",")[0], "net")
         self.assertTrue((self.place / "all" / "net" / "net.onnx").exists())
+        self.assertFalse((self.place / "all" / "results.csv").exists())
+        # What was tried is no result: the runs of the trial are not taken for those that are asked for.
+        with self.refused("failed:\n  net: "):
+            self.call("all", self.config, "--data", self.place, "--out", self.place / "all")
+        results = self.place / "whole" / "results.csv"
+        results.parent.mkdir()
+        results.write_text("config,target,relu,float,integer,minutes\nnet,,1.0,2.0,,3.0\nother,,50.0,51.0,,9.0\n")
+        self.call("all", self.config, "--data", self.place, "--out", self.place / "whole", "--no-twins")
+        lines = results.read_text().splitlines()
+        self.assertEqual([line.split(",")[0] for line in lines], ["config", "net", "other"])
+        self.assertRegex(lines[1], r"^net,,,\d+\.\d+,,\d")
+        self.assertEqual(lines[2], "other,,50.0,51.0,,9.0")
+
+    def test_rows_of_an_ablation_stay(self) -> None:
+        table = self.place / "out" / "ablation.csv"
+        for name in ("no clipping", "no averaging"):
+            self.call("ablate", self.config, "--data", self.place, "--out", self.place / "out", "--threads", 1, "--only", name)
+        lines = table.read_text().splitlines()
+        self.assertEqual([line.split(",")[0] for line in lines], ["run", "no clipping", "no averaging"])
+        with self.refused("the run 'the recipe' failed: "):
+            self.call("ablate", self.config, "--data", self.place / "nowhere", "--out", self.place / "out", "--only", "the recipe")
+        self.assertEqual(table.read_text().splitlines(), lines)
 
     def test_help_names_every_command(self) -> None:
         printed = self.call()

@@ -40,6 +40,22 @@ class TrainingTest(Seeded):
             self.assertFalse(norm.training)
             self.assertGreater(norm.running_mean.abs().max().item(), 0)
 
+    def test_statistics_that_were_frozen_stay(self) -> None:
+        recipe = dataclasses.replace(self.RECIPE, settle=True, quantise=1.0, freeze_norm=0.5, lookahead=True, average=0.0, peak_rate=0.01)
+        with tempfile.TemporaryDirectory() as name:
+            run = trainer(Path(name), recipe, steps=1)
+            run.progress.at = lambda step: 0.6
+            model = run.run()
+            norm, slow = run.model.features[0].norm, run.lookahead.slow["features.0.norm.running_mean"]
+            self.assertTrue(torch.equal(slow, norm.running_mean))
+            self.assertGreater(slow.abs().max().item(), 0)
+            again = trainer(Path(name), recipe)
+            self.assertTrue(again.frozen)
+            again._set_phase(0.6)
+            self.assertFalse(again.model.features[0].norm.training)
+            for one in (norm, model.features[0].norm):
+                self.assertTrue(torch.equal(again.model.features[0].norm.running_mean, one.running_mean))
+
     def test_small_pictures_come_first(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = trainer(Path(folder), dataclasses.replace(self.RECIPE, small_side=20, small_until=0.5))
@@ -140,6 +156,9 @@ class TrainingTest(Seeded):
         self.assertAlmostEqual(figures["loss"].item(), loss(model, batch, some.labels)[0].item(), places=5)
         for one, two in zip(*gradients):
             self.assertTrue(torch.allclose(one, two, atol=1e-5))
+        parts: list[int] = []
+        Replicas(model, 6).backward(batch, some.labels, lambda network, *part: (parts.append(len(part[1])), loss(network, *part))[1])
+        self.assertEqual(sorted(parts), [2, 2, 3, 3, 3, 3])  # where equal ones would leave a replica without
         with torch.no_grad():
             model.head.bias.add_(1)
         self.assertTrue(torch.equal(replicas.models[1].head.bias, model.head.bias))

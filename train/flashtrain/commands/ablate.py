@@ -10,16 +10,17 @@ pre-activation of any of these images reaches.
 from __future__ import annotations
 
 import argparse
-import csv
+import subprocess
 import sys
 from pathlib import Path
 
 import torch
 
 from .. import config as configs
-from .. import quantise, ranges, runs
+from .. import quantise, ranges, runs, tables
 from ..arguments import positive_int
 from ..data.loader import loader
+from ..errors import UserError
 from ..training import CALIBRATION, accuracy
 from .everything import call
 
@@ -58,13 +59,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=positive_int, help="training images")
-    parser.add_argument("--only", nargs="*", metavar="RUN", choices=VARIANTS, help="names of runs")
+    parser.add_argument("--only", nargs="*", action="extend", metavar="RUN", choices=VARIANTS, help="names of runs")
     parser.add_argument("--replicas", type=positive_int, default=1, help="as for train")
     parser.add_argument("--threads", type=positive_int, help="as for train")
 
 
 def run(given: argparse.Namespace) -> None:
-    rows = []
     path = configs.find(given.config)
     limit = ["--limit", str(given.limit)] if given.limit else []
     limit += ["--threads", str(given.threads)] if given.threads else []
@@ -73,15 +73,14 @@ def run(given: argparse.Namespace) -> None:
             continue
         folder = given.out / name.replace(" ", "-")
         options = [str(given.out / "relu-twin") if option == "TWIN" else option for option in options]
-        if not (folder / "weights.pt").exists():
+        try:  # of a run that is finished it says so
             call(sys.executable, "-m", "flashtrain", "train", path, "--data", given.data,
                  "--run", folder, "--replicas", given.replicas, *limit, *options)
-        rows.append({"run": name, **measure(folder, given.data)})
-        with (given.out / "ablation.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-        print(rows[-1], flush=True)
+        except subprocess.CalledProcessError as error:
+            raise UserError(f"the run '{name}' failed: {error}") from None
+        row = {"run": name, **measure(folder, given.data)}
+        tables.keep(given.out / "ablation.csv", list(row), row)
+        print(row, flush=True)
 
 
 def measure(folder: Path, directory: Path) -> dict[str, float]:

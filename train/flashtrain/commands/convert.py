@@ -32,7 +32,7 @@ KEPT = ("model", "arg", "weights", "data", "activation", "pooling", "epochs", "s
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="FILE.py:NAME or torchvision:NAME; NAME is a class, a function, or the module itself")
-    parser.add_argument("--arg", nargs="*", default=[], metavar="NAME=VALUE", help="arguments of NAME")
+    parser.add_argument("--arg", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="arguments of NAME")
     parser.add_argument("--weights", type=Path, help="what torch.save wrote: a state dictionary or the module")
     parser.add_argument("--data", required=True, help="SET:DIR, or a folder of pictures")
     parser.add_argument("--run", type=Path, required=True, help="folder for the checkpoint and the log")
@@ -42,7 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=positive_int, default=10)
     parser.add_argument("--minutes", type=positive, help="squeeze the schedule into this time")
     parser.add_argument("--held-out", type=positive_int, default=500, help="training images that are only watched")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
+    parser.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
     parser.add_argument("--side", type=positive_int, help="of the network's pictures; default: the set's, 224 for a folder")
     parser.add_argument("--resize", type=positive_int, help="short side that a picture is brought to before its middle is cut out")
     parser.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"))
@@ -93,12 +93,22 @@ def _source(given: argparse.Namespace) -> tuple[Source, Path, str]:
             raise UserError(f"the pictures of {name} have {source.side} pixels a side")
         if "resize" in chosen and source.read is not None and chosen["resize"] != source.resize:
             raise UserError(f"the pictures of {name} are read with {source.side} pixels a side as they are: leave --resize out")
+        if source.read is None:
+            chosen["resize"] = _resize(given)
         return dataclasses.replace(source, **chosen), directory, spec
     directory = Path(given.data)
-    side = given.side or 224
-    source = folder_source(directory, side, given.resize or round(side * 256 / 224),
+    source = folder_source(directory, given.side or PHOTOGRAPHS.side, _resize(given),
                            tuple(given.mean or PHOTOGRAPHS.mean), tuple(given.std or PHOTOGRAPHS.std))
     return source, directory, f"images:{directory}"
+
+
+def _resize(given: argparse.Namespace) -> int:
+    """The short side of a picture from a file, before the network's part is cut out of its middle; by default in ImageNet's proportion, 256 to 224."""
+    side = given.side or PHOTOGRAPHS.side
+    resize = given.resize or round(side * PHOTOGRAPHS.resize / PHOTOGRAPHS.side)
+    if resize < side:
+        raise UserError(f"--resize {resize} is less than the {side} pixels a side that are cut out")
+    return resize
 
 
 def _remember(given: argparse.Namespace) -> bool:

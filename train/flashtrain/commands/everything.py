@@ -4,7 +4,7 @@
 
 For each configuration that is meant for a GPU (or those named): the ReLU twin, then the network with
 the twin as its teacher, the ONNX file, the compiled model, the accuracy on the
-test images of all three.  FOLDER/results.csv has one line per configuration.
+test images of all three.  FOLDER/results.csv has one line per configuration; those of other calls stay.
 
 --smoke STEPS tries everything on a few training steps instead, and measures nothing.
 """
@@ -12,7 +12,6 @@ test images of all three.  FOLDER/results.csv has one line per configuration.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -22,11 +21,13 @@ import time
 from pathlib import Path
 
 from .. import config as configs
+from .. import tables
 from ..arguments import positive_int, program
 from ..errors import UserError
 
 LIMIT = 256         # images of each kind in a trial
 CALIBRATION = 32    # of them to calibrate on
+COLUMNS = ["config", "target", "relu", "float", "integer", "minutes"]
 
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that holds flashtrain
 
@@ -78,14 +79,13 @@ class Result:
         return call(sys.executable, "-m", "flashtrain", program, *more, "--data", self.given.data)
 
     def train(self, folder: Path, *more: object) -> None:
-        if (folder / "weights.pt").exists():
-            return
+        untaught = ("--set", "start_from_teacher=false") if self.given.no_twins and self.config.recipe.start_from_teacher else ()
         trial = ("--steps", self.given.smoke, *self.limit, "--set", "batch=8", "epochs=1", "freeze_norm=0.02",
                  "blend_start=0.0", "blend_end=0.0") if self.given.smoke else ()
         if trial and self.config.recipe.activation == "square":
             trial += ("quantise=0.02",)
         fetching = ("--download",) if self.given.download else ()
-        self._python("train", self.path, "--run", folder, *fetching, *more, *trial)
+        self._python("train", self.path, "--run", folder, *fetching, *more, *untaught, *trial)
 
     def make(self) -> dict[str, object]:
         started = time.time()
@@ -132,10 +132,8 @@ def run(given: argparse.Namespace) -> None:
         except (subprocess.CalledProcessError, UserError) as error:
             failed.append(f"{path.stem}: {error}")
             continue
-        with (given.out / "results.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["config", "target", "relu", "float", "integer", "minutes"])
-            writer.writeheader()
-            writer.writerows(rows)
+        if not given.smoke:
+            tables.keep(given.out / "results.csv", COLUMNS, rows[-1])
     for row in rows:
         print(", ".join(f"{name} {value}" for name, value in row.items()))
     if failed:

@@ -39,7 +39,7 @@ from ..arguments import positive, positive_int
 from ..data import Images
 from ..data.loader import test_images
 from ..errors import UserError
-from ..stored import read_torch
+from ..stored import read_json, read_torch, write_json
 from ..training import accuracy
 from .everything import call
 
@@ -150,9 +150,10 @@ def _test_accuracy(target: Path, given: argparse.Namespace) -> str:
 def _bring_back(row: Row, made: Path, given: argparse.Namespace, minutes: float) -> None:
     target = given.out / row.name
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("log.csv", "run.json"):
-        shutil.copy(made / name, target / name)
     halves.save(read_torch(made / "weights.pt"), target)
+    shutil.copy(made / "log.csv", target / "log.csv")
+    # The last file makes the row a finished one: a machine that is taken away before leaves one that is trained again.
+    write_json(target / "run.json", read_json(made / "run.json"))
     with (made / "log.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
     test = _test_accuracy(target, given)

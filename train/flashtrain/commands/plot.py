@@ -18,7 +18,12 @@ PANELS = (("held_out_accuracy", "held-out accuracy"), ("loss", "loss of a batch"
 def columns(path: Path) -> dict[str, list[float]]:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    if not rows:
+        raise UserError(f"{path} has no epoch yet")
+    missing = [name for name in ("epoch", *(name for name, _ in PANELS)) if name not in rows[0]]
+    if missing:
+        raise UserError(f"{path} is no log of a run: it lacks {', '.join(missing)}")
+    return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -42,12 +42,12 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="N threads that each compute their part of a batch: for a CPU that others use too")
     parser.add_argument("--workers", type=int, default=8, help="processes that decode pictures (large sets)")
     parser.add_argument("--minutes", type=positive, help="squeeze the rest of the schedule into this time")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
+    parser.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="change settings of the recipe")
     parser.add_argument("--change", action="store_true", help="go on with a run under other settings than it began with")
     trial = parser.add_argument_group("for a quick trial")
     trial.add_argument("--limit", type=positive_int, help="use only this many images")
     trial.add_argument("--steps", type=positive_int,
-                       help="stop after this many steps; the statistics of the normalisations are then set on training images")
+                       help="stop after this many steps, in the middle of an epoch too; the statistics of the normalisations are then set on training images")
 
 
 def run(given: argparse.Namespace) -> None:
@@ -63,10 +63,16 @@ def run(given: argparse.Namespace) -> None:
     if given.steps and "scale" in config.network and recipe.activation == "square":
         config.network["scale"] = zoo.SCALE  # what has not been trained keeps its range only so
     table = configs.read(path)
-    stored = runs.compared(table, config, given.run, given.change)
+    stored = runs.compared(table, config, given.run, given.change, bool(given.teacher))
     if runs.finished(given.run) and not given.change:
         print(f"{given.run} is finished; another folder begins anew")
         return
+    if given.change and runs.finished(given.run) and not (given.run / "checkpoint.pt").exists():
+        raise UserError(f"{given.run} has the weights of a run and no checkpoint to go on from: --start {given.run} begins another run with them")
+    if recipe.start_from_teacher and not given.teacher:
+        raise UserError("start_from_teacher = true, and there is no --teacher RUN: name one, or say --set start_from_teacher=false")
+    if recipe.start_from_teacher and given.start:
+        raise UserError("--start and start_from_teacher = true: only one of them can give the first weights")
     if given.download:
         data.locate(source, given.data, download=True)
     loaded = loader(source, given.data, config.held_out, recipe.batch, device, shift=recipe.shift, cutout=recipe.cutout,
@@ -81,7 +87,9 @@ def run(given: argparse.Namespace) -> None:
         _take(model, given.start, strict=True, new_head=True)
     teacher = None
     if given.teacher:
-        taught_by = runs.trained(given.teacher)[1]
+        teaching, taught_by = runs.trained(given.teacher)
+        if teaching.source.classes != source.classes:
+            raise UserError(f"{given.teacher} knows {teaching.source.classes} classes and this network {source.classes}: it cannot be its teacher")
         if recipe.start_from_teacher:
             _take(model, given.teacher, strict=not (recipe.channel_scale or recipe.learn_period))
         if recipe.distil_logits or recipe.distil_features:

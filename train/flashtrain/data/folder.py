@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .memory import Images, picture
+from .memory import Images, picture, pillow
 from .sources import Source
 
 
@@ -34,11 +34,11 @@ class Pictures(torch.utils.data.Dataset):
     """Pictures on disk. Items: uint8 [3, side, side] and the label.
 
     In training a random part of the picture (8 % to all of its area, at most
-    4:3 or 3:4) is resized to the network's input, mirrored half of the time.
+    4:3 or 3:4) is resized to the network's input, with `mirror` mirrored half of the time.
     """
 
-    def __init__(self, files: list[tuple[Path, int]], source: Source, train: bool) -> None:
-        self.files, self.source, self.train = files, source, train
+    def __init__(self, files: list[tuple[Path, int]], source: Source, train: bool, mirror: bool = True) -> None:
+        self.files, self.source, self.train, self.mirror = files, source, train, mirror
 
     def __len__(self) -> int:
         return len(self.files)
@@ -47,12 +47,11 @@ class Pictures(torch.utils.data.Dataset):
         path, label = self.files[index]
         if not self.train:
             return picture(path, self.source.side, self.source.resize), label
-        return random_part(path, self.source.side), label
+        return random_part(path, self.source.side, self.mirror), label
 
 
-def random_part(path: Path, side: int) -> Tensor:
-    from PIL import Image
-
+def random_part(path: Path, side: int, mirror: bool) -> Tensor:
+    Image = pillow()
     opened = Image.open(path).convert("RGB")
     width, height = opened.size
     share, shape = torch.rand(2).tolist()
@@ -62,7 +61,7 @@ def random_part(path: Path, side: int) -> Tensor:
     left, top = (int(torch.randint(0, room + 1, ())) for room in (width - w, height - h))
     cut = opened.resize((side, side), Image.BILINEAR, (left, top, left + w, top + h))
     tensor = torch.from_numpy(np.asarray(cut).copy()).permute(2, 0, 1)
-    return tensor.flip(2) if torch.rand(()) < 0.5 else tensor
+    return tensor.flip(2) if mirror and torch.rand(()) < 0.5 else tensor
 
 
 class FolderBatches:
@@ -92,7 +91,7 @@ def folder_source(directory: Path, side: int, resize: int, mean: tuple, std: tup
 
     Classes are the sorted names of the folders.
     """
-    training = directory / "train" if (directory / "train").is_dir() else directory
+    training = training_part(directory)
     if not training.is_dir():
         raise UserError(f"there is no folder {directory}")
     names = class_names(training)
@@ -108,6 +107,11 @@ def folder_source(directory: Path, side: int, resize: int, mean: tuple, std: tup
         return read_files(class_folders(part, names), side, resize)
 
     return Source(directory.name, ".", side, len(names), mean, std, resize, read if small else None, names)
+
+
+def training_part(directory: Path) -> Path:
+    """DIR/train, or DIR itself where there is none."""
+    return directory / "train" if (directory / "train").is_dir() else directory
 
 
 def test_part(directory: Path) -> Path | None:

@@ -38,9 +38,9 @@ class Loaded:
 
 def loader(source: Source, directory: Path, held_out: int, batch: int, device: torch.device, *,
            shift: int, cutout: int, mirror: str = "alternate", limit: int | None = None, workers: int = 8) -> Loaded:
-    """Reads a set. `limit`: only so many images of each kind, for trials."""
+    """Reads a set. `limit`: only so many images of each kind, for trials. Of a set on disk `shift` says nothing: pictures are random parts of what they show."""
     if source.read is None:
-        return _from_folder(source, locate(source, directory), held_out, batch, device, limit, workers)
+        return _from_folder(source, locate(source, directory), held_out, batch, device, cutout, mirror, limit, workers)
     images = read(source, directory, True)
     training, watched = split(images, _apart(held_out, len(images.labels), directory))
     if limit:
@@ -59,13 +59,15 @@ def _apart(held_out: int, total: int, directory: Path) -> int:
 
 
 def _from_folder(source: Source, directory: Path, held_out: int, batch: int, device: torch.device,
-                 limit: int | None, workers: int) -> Loaded:
-    files = folder.class_folders(directory / "train")
+                 cutout: int, mirror: str, limit: int | None, workers: int) -> Loaded:
+    if cutout:
+        raise UserError("cutout is for sets that fit into memory: of a picture on disk a random part is taken anyway; say cutout = 0")
+    files = folder.class_folders(folder.training_part(directory))
     apart = set(evenly(len(files), _apart(held_out, len(files), directory)))
     training, watched = ([f for i, f in enumerate(files) if (i in apart) == out] for out in (False, True))
     if limit:
         training, watched = ([part[i] for i in evenly(len(part), limit)] for part in (training, watched))
-    batches = folder.FolderBatches(folder.Pictures(training, source, True), batch, device, workers)
+    batches = folder.FolderBatches(folder.Pictures(training, source, True, mirror != "none"), batch, device, workers)
     sample = [training[i] for i in shuffled(len(training), SAMPLE_OF_FILES)]
     return Loaded(batches, *(folder.read_files(part, source.side, source.resize) for part in (watched, sample)))
 
@@ -77,6 +79,6 @@ def test_images(source: Source, directory: Path) -> Images:
         part = folder.test_part(place)
         if part is None:
             raise UserError(f"{place} has no test part")
-        names = folder.class_names(place / "train") if (place / "train").is_dir() else None
+        names = folder.class_names(folder.training_part(place)) if (place / "train").is_dir() else None
         return folder.read_files(folder.class_folders(part, names), source.side, source.resize)
     return read(source, directory, False)

@@ -55,10 +55,18 @@ def cifar100(directory: Path, train: bool) -> Images:
     return records(directory / ("train.bin" if train else "test.bin"), 2)
 
 
+def pillow():
+    """The module that reads picture files, which sets of pixels do without."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise UserError("reading pictures needs Pillow (python3-pil, or pip install pillow)") from None
+    return Image
+
+
 def picture(path: Path, side: int, resize: int) -> Tensor:
     """One picture, short side resized, the middle cut out: uint8 [3, side, side]."""
-    from PIL import Image
-
+    Image = pillow()
     opened = Image.open(path).convert("RGB")
     scale = resize / min(opened.size)
     if scale != 1:
@@ -90,8 +98,7 @@ def tiny_imagenet(directory: Path, train: bool) -> Images:
 
 def tiny_imagenet_grids(directory: Path, grids: Path, side: int = 64) -> Images:
     """The training part as one JPEG for each class, GRIDS/WNID.jpg, whose pictures lie side by side: few files to carry."""
-    from PIL import Image
-
+    Image = pillow()
     parts = []
     for label, wnid in enumerate((directory / "wnids.txt").read_text().split()):
         whole = torch.from_numpy(np.asarray(Image.open(grids / f"{wnid}.jpg").convert("RGB")).copy())
