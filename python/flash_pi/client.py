@@ -91,7 +91,7 @@ class Client:
         return self._open().in_flight
 
     def infer(self, given: Any, *, top: int = 5, progress: Progress = False) -> Answer:
-        """One private inference; `given` as in prepare(). Ctrl-C cancels it.
+        """One private inference; `given` as in prepare(). Ctrl-C cancels it, at the latest when a wait for the server comes to its time-out.
 
         Args:
             top: how many classes Answer.best holds.

@@ -80,7 +80,8 @@ def compile(network: Any, calibration: Iterable[Any], *, name: str = "", input_s
             training set, never of the test set.
         name: of the model; empty: the file's.
         input_shape: (C, H, W); needed for a torch module.
-        mean, std, resize: how pixels / 255 become the input, where the file does not say it.
+        mean, std, resize: how pixels / 255 become the input, where the file does not say it; each given one takes the
+            place of the file's. With none of them at all, as for a torch module, the model takes arrays only.
         classes: names of the logits.
         trust_server: fewer bytes, private only from a server that follows the protocol.
         least_agreement: share of check inputs that must keep the float network's class.
@@ -91,10 +92,11 @@ def compile(network: Any, calibration: Iterable[Any], *, name: str = "", input_s
     """
     read = _read(network, name, input_shape)
     if mean is not None or std is not None or resize:
-        rule = _native.PictureRule()
-        rule.resize = resize
+        known, rule = read.info.pictures, _native.PictureRule()  # what is not given stays as the file has it
+        rule.resize = resize or known.resize
         rule.crop_height, rule.crop_width = read.info.input_shape[1:]
-        rule.mean, rule.std = ([] if given is None else [float(x) for x in given] for given in (mean, std))
+        rule.mean, rule.std = (its if given is None else [float(x) for x in given]
+                               for given, its in ((mean, known.mean), (std, known.std)))
         read.set_pictures(rule)
     if classes is not None:
         read.set_classes(list(classes))

@@ -13,6 +13,7 @@ from .errors import Error, ErrorKind
 from .twin import load
 
 FileName = Union[str, "os.PathLike[str]"]
+PATIENCE = 10.0  # seconds that the server process has to end by itself
 
 
 @overload
@@ -88,8 +89,9 @@ class ServerProcess:
     def __init__(self, model: Path, listen: str, certificate: FileName | None, key: FileName | None,
                  max_sessions: int) -> None:
         words = [sys.executable, "-m", "flash_pi._serve", model, listen, certificate or "", key or "", max_sessions]
+        # In a session of its own: a Ctrl-C at the terminal is for the caller, who may go on.
         self._process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         text=True)
+                                         text=True, start_new_session=True)
         assert self._process.stdout is not None
         kind, _, rest = self._process.stdout.readline().strip().partition(" ")
         if kind != "serving":
@@ -103,6 +105,10 @@ class ServerProcess:
         with self._process:
             assert self._process.stdin is not None
             self._process.stdin.close()
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:  # another child of the caller's still holds the pipe's end
+                self._process.terminate()
 
     def __enter__(self) -> ServerProcess:
         return self

@@ -357,11 +357,22 @@ except flash_pi.Error as error:
         made = flash_pi.compile(module, pictures, input_shape=(3, 16, 16), classes=list("abcd"),
                                 mean=np.full(3, 0.5), std=[0.25] * 3)
         self.assertEqual(made.model.info.classes, list("abcd"))
+        silent = flash_pi.compile(module, pictures, input_shape=(3, 16, 16))
+        self.assertFalse(silent.model.info.takes_pictures)
+        self.assertEqual(self.kind(lambda: flash_pi.compile(module, PICTURES, input_shape=(3, 16, 16))),
+                         "invalid-argument")  # nobody said how they become its input
         with flash_pi.serve(made.model) as server:
             logits = flash_pi.Client(server.address, pin=server.pin).infer(pictures[0]).logits.ravel()
         with torch.no_grad():
             expected = module(torch.from_numpy(pictures[0])[None])[0].numpy()
         self.assertLess(np.abs(logits - expected).max(), 0.1 * np.abs(expected).max() + 0.02)
+
+    def test_what_is_said_of_pictures_is_added_to_the_files(self) -> None:
+        known = self.made.model.info.pictures
+        rule = flash_pi.compile(ONNX, PICTURES, resize=40, least_agreement=0).model.info.pictures
+        self.assertEqual((rule.resize, rule.mean, rule.std), (40, known.mean, known.std))
+        rule = flash_pi.compile(ONNX, PICTURES, mean=[0.5] * 3, least_agreement=0).model.info.pictures
+        self.assertEqual((rule.resize, rule.mean, rule.std), (known.resize, [0.5] * 3, known.std))
 
     def test_a_token_lets_in(self) -> None:
         program = Path(flash_pi.__file__).resolve().parents[2] / "src/cli/flash"
@@ -424,6 +435,28 @@ except KeyboardInterrupt:
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         self.assertEqual(done.stdout.strip(), "interrupted", done.stderr)
+
+    def test_a_server_process_outlives_ctrl_c_and_ends_when_told(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "net.flash"
+            self.made.model.save(file)
+            program = f"""
+import os, signal, time
+import flash_pi, flash_pi.server
+flash_pi.server.PATIENCE = 0.5
+with flash_pi.serve({str(file)!r}, process=True) as server:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.killpg(0, signal.SIGINT)  # as a terminal does
+    print(flash_pi.Client(server.address, pin=server.pin).model.name)
+    if os.fork() == 0:  # and holds the server's standard input open
+        os.closerange(1, 3)
+        time.sleep(30)
+        os._exit(0)
+print("ended")
+"""
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False,
+                                  start_new_session=True, timeout=20)
+            self.assertEqual(done.stdout.split(), ["by-python", "ended"], done.stderr)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@
 #include "app/warning.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -159,7 +160,7 @@ void run_compile(const CompileCommand& command) {
             json["probes"].push_back({{"picture", p.picture}, {"overflows", p.overflows}});
         json["notes"] = imported.notes;
         json["file"] = out.string();
-        print_result("{}\n", json.dump(2));
+        print_result("{}\n", json_text(json, 2));
         return;
     }
     for (const std::string& note : imported.notes) print_result("note: {}\n", note);

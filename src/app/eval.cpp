@@ -16,6 +16,7 @@
 #include "app/warning.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -234,7 +235,7 @@ void run_eval(const EvalCommand& command) {
     const auto set = data::open_dataset(command.data);
     const EvalResult result = evaluate_on(command, *set);
     if (command.json)
-        print_result("{}\n", to_json(result).dump(2));
+        print_result("{}\n", json_text(to_json(result), 2));
     else
         print(result, *set);
     if (command.trace) write_file(*command.trace, profile_trace_text(result.agreement.profiles), Access::kEveryone);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <exception>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -19,6 +20,7 @@
 #include "base/append_file.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/profile.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
@@ -38,22 +40,31 @@ public:
           fingerprint_(fingerprint) {
         for (const std::string& line : file_.lines()) {
             const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-            if (!json.is_object() || !json.contains("input") || !json["input"].is_string())
-                throw Error(ErrorKind::kFile,
-                            fmt::format("'{}' holds a line that is no result of flash infer", path.string()));
+            require_result(json, path);
             if (json.value("fingerprint", "") != fingerprint)
                 throw Error(ErrorKind::kInvalidArgument,
                             fmt::format("'{}' holds answers of another model; give another file", path.string()));
             if (json.contains("logits")) done_.insert(json["input"].get<std::string>());
         }
+        // A line that was cut off is written anew, and nothing else: a file that is none of ours stays as it is.
+        if (const std::string& tail = file_.incomplete(); !tail.empty()) {
+            const nlohmann::json json = nlohmann::json::parse(tail, nullptr, false);
+            if (!json.is_discarded() || !tail.starts_with("{\"")) require_result(json, path);
+        }
     }
     bool has(const std::string& input) const { return done_.contains(input); }
     void add(nlohmann::json json) {
         json["fingerprint"] = fingerprint_;
-        file_.append(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        file_.append(json_text(json));
     }
 
 private:
+    static void require_result(const nlohmann::json& json, const std::filesystem::path& path) {
+        if (!json.is_object() || !json.contains("input") || !json["input"].is_string())
+            throw Error(ErrorKind::kFile,
+                        fmt::format("'{}' holds a line that is no result of flash infer", path.string()));
+    }
+
     AppendFile file_;
     std::string fingerprint_;
     std::set<std::string> done_;
@@ -124,6 +135,7 @@ void run_infer(const InferCommand& command) {
 
     // Answers that nobody keeps are not computed: a file that cannot be written ends the run.
     const auto keep = [&](const Answer& answer) {
+        if (tally.unkept) return;
         try {
             results->add(answer_json(answer, command.profile));
         } catch (const Error& error) {
@@ -159,6 +171,7 @@ void run_infer(const InferCommand& command) {
     // Answers are shown in the order of the inputs, as soon as those before them are there. Where several inferences
     // run at a time, a few more wait, so that no session does.
     std::deque<Pending> pending;
+    std::exception_ptr other;  // what is no Error, such as want of memory: told once the output is complete
     const auto settle = [&](std::size_t left) {
         for (; pending.size() > left; pending.pop_front()) {
             Pending& next = pending.front();
@@ -170,7 +183,12 @@ void run_infer(const InferCommand& command) {
                 throw;  // nobody hears any more
             } catch (const Error& error) {
                 report(next.name, error);
-            } catch (const std::future_error&) {}  // not tried
+            } catch (const std::future_error&) {  // not tried
+            } catch (const std::exception&) {
+                if (!other) other = std::current_exception();
+                tally.broken = true;
+                pool.abandon();
+            }
         }
     };
     const std::size_t window = at_a_time == 1 ? 1 : 2 * at_a_time;
@@ -186,7 +204,8 @@ void run_infer(const InferCommand& command) {
         }
         for (data::Input& input : inputs) {
             if (tally.broken) break;
-            if (results && results->has(input.name)) continue;
+            // What comes on standard input is another input in every run.
+            if (results && name != "-" && results->has(input.name)) continue;
             if (!input.dropped.empty()) warn(fmt::format("{}: left out {}", input.name, input.dropped));
             const double clamped = data::clamped_share(architecture, input.values);
             if (clamped > 0)
@@ -202,6 +221,7 @@ void run_infer(const InferCommand& command) {
     }
     settle(0);
     output->end();
+    if (other) std::rethrow_exception(other);
     if (command.trace)  // last: its failure must not cost the answers
         write_file(*command.trace, profile_trace_text(profiles), Access::kEveryone);
     tally.close();

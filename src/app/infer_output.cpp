@@ -8,17 +8,13 @@
 
 #include "app/infer.h"
 #include "app/profile_report.h"
+#include "base/json_text.h"
 #include "base/standard_output.h"
 #include "base/table.h"
 #include "data/preprocess.h"
 
 namespace flash::app {
 namespace {
-
-std::string dump(const nlohmann::json& json, int indent) {
-    // File names need not be UTF-8.
-    return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 nlohmann::json failure_json(const std::string& input, const std::string& kind, const std::string& reason) {
     return {{"input", input}, {"error", {{"kind", kind}, {"reason", reason}}}};
@@ -33,7 +29,7 @@ public:
                                      {"fingerprint", fingerprint},
                                      {"server", server_},
                                      {"pictures", data::describe(architecture.preprocessing)}};
-        const std::string text = dump(head, 2);
+        const std::string text = json_text(head, 2);
         print_result("{},\n  \"results\": [", text.substr(0, text.rfind('\n')));
         begun_ = true;
     }
@@ -49,7 +45,7 @@ private:
     void element(const nlohmann::json& json) {
         if (!begun_) return;
         std::string text;
-        for (const char c : dump(json, 2)) text += c == '\n' ? std::string("\n    ") : std::string(1, c);
+        for (const char c : json_text(json, 2)) text += c == '\n' ? std::string("\n    ") : std::string(1, c);
         print_result("{}\n    {}", first_ ? "" : ",", text);
         first_ = false;
     }
@@ -73,7 +69,7 @@ public:
 private:
     void line(nlohmann::json json) {
         json.update(model_);
-        print_result("{}\n", dump(json, -1));
+        print_result("{}\n", json_text(json));
     }
     bool profile_;
     nlohmann::json model_ = nlohmann::json::object();

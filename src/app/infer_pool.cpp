@@ -2,11 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+#include <system_error>
+
 #include "app/infer.h"
 #include "app/warning.h"
 #include "base/progress.h"
 
 namespace flash::app {
+namespace {
+
+void tell_of_fewer(const std::exception& why) {
+    warn(fmt::format("going on with fewer inferences at a time: {}", why.what()));
+}
+
+}  // namespace
 
 InferPool::InferPool(const InferCommand& command, std::unique_ptr<InferClient> first, bool show_progress)
     : show_progress_(show_progress) {
@@ -17,9 +27,14 @@ InferPool::InferPool(const InferCommand& command, std::unique_ptr<InferClient> f
             clients_.back()->expect(session.model().fingerprint);  // the same model for all
         });
     }
-    for (const std::unique_ptr<InferClient>& client : clients_)
-        for (int i = 0; i < command.in_flight; ++i)
-            threads_.emplace_back([this, &client] { work(*client, client == clients_.front()); });
+    try {
+        for (const std::unique_ptr<InferClient>& client : clients_)
+            for (int i = 0; i < command.in_flight; ++i)
+                threads_.emplace_back([this, &client] { work(*client, client == clients_.front()); });
+    } catch (const std::system_error& error) {
+        if (threads_.empty()) throw;
+        tell_of_fewer(error);  // those of the first session begin
+    }
 }
 
 InferPool::~InferPool() {
@@ -63,9 +78,9 @@ void InferPool::work(InferClient& client, bool is_first) {
             try {
                 client.connect();
                 was_in = true;
-            } catch (const Error& error) {
+            } catch (const std::exception& error) {  // also of want of descriptors or threads, which is no Error
                 // The first session is in, so that the others are a matter of speed alone.
-                warn(fmt::format("going on with fewer inferences at a time: {}", error.what()));
+                tell_of_fewer(error);
                 {
                     const std::lock_guard lock(mutex_);
                     queue_.push_front(std::move(*job));

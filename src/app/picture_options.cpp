@@ -26,14 +26,6 @@ std::vector<float> for_channels(std::vector<float> values, int channels, const c
     return values;
 }
 
-/// What the importer assumes where the file has no metadata: pixels from 0 to 1, nothing resized.
-bool says_nothing(const model::Preprocessing& how) {
-    const auto all = [](const std::vector<float>& values, float expected) {
-        return std::ranges::all_of(values, [&](float v) { return v == expected; });
-    };
-    return how.resize == 0 && all(how.mean, 0) && all(how.std, 1);
-}
-
 }  // namespace
 
 void apply(const PictureOptions& options, compiler::ImportedModel& imported) {
@@ -49,8 +41,12 @@ void apply(const PictureOptions& options, compiler::ImportedModel& imported) {
     if (told) {
         // The model keeps (pixel / 255 - mean) / std; with another factor than 1/255 both are in other units.
         const double unit = options.scale.value_or(1.0 / 255) * 255;
+        if (options.scale && !how.mean.empty() && (options.mean.empty() || options.std.empty()))
+            refuse(
+                "the file has a mean and a std of its own, for pixels from 0 to 1: with --scale give --mean and --std, "
+                "too, in its unit");
         if (options.resize) how.resize = *options.resize;
-        if (how.resize > 0 && how.resize < std::max(input.height, input.width))
+        if (how.resize > 0 && how.resize < std::min(input.height, input.width))  // of a picture's short side
             refuse(fmt::format("--resize {} is smaller than the network's input of {}x{}", how.resize, input.height,
                                input.width));
         if (!options.mean.empty() || options.scale)
@@ -70,8 +66,6 @@ void apply(const PictureOptions& options, compiler::ImportedModel& imported) {
             if (!std::isfinite(value)) refuse("--mean must be finite");
         how.crop_height = input.height;
         how.crop_width = input.width;
-    } else if (says_nothing(how)) {
-        how = {};
     }
     if (options.classes.empty()) return;
     imported.classes = data::read_lines(options.classes.string(), kMaxClassBytes);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <random>
 
@@ -69,13 +70,15 @@ std::vector<ProbeOutcome> probe(const model::Model& model) {
          [](double x, double y) { return x > 0.25 && x < 0.75 && y > 0.25 && y < 0.75 ? kGreen : kWhite; }},
         {"logo", logo},
     };
-    // As large as the preprocessing wants its short side, so that fine patterns survive it.
-    const int side = std::max({input.height, input.width, architecture.preprocessing.resize});
+    // Of the input's proportions and as large as the preprocessing wants its short side, so that fine patterns survive.
+    const double scale =
+        std::max(1.0, static_cast<double>(architecture.preprocessing.resize) / std::min(input.height, input.width));
+    const auto extent = [&](int length) { return static_cast<int>(std::ceil(length * scale - 1e-9)); };
     std::vector<std::vector<float>> values;
     values.reserve(kinds.size());
     for (const auto& [name, colour] : kinds)
-        values.push_back(
-            data::preprocess(paint(side, side, colour), architecture.preprocessing, input, std::string(name)));
+        values.push_back(data::preprocess(paint(extent(input.height), extent(input.width), colour),
+                                          architecture.preprocessing, input, std::string(name)));
     const model::Twin twin(model);
     std::vector<ProbeOutcome> outcomes(kinds.size());
     tbb::parallel_for(std::size_t{0}, kinds.size(), [&](std::size_t i) {

@@ -95,7 +95,7 @@ struct Reloaded {
     bool has_changed() const { return models.has_changed() || access.has_changed() || identity.has_changed(); }
     void reload(service::Server& server) {
         access.reload();
-        if (identity.has_changed()) renew_identity(server);
+        if (identity.differs()) renew_identity(server);  // also what failed before: why may have passed
         if (!models.reload()) spdlog::info("no model has changed");
         return_freed_memory();
     }
@@ -104,6 +104,7 @@ private:
     void renew_identity(service::Server& server) {
         try {
             server.replace_identity(identity.load());
+            identity.accept();
             spdlog::info("certificate {} for new connections", server.fingerprint());
         } catch (const Error& error) {
             spdlog::error("{}; the certificate that was there before stays", printable(error.what()));
@@ -238,6 +239,8 @@ void run_serve(const ServeCommand& command) {
     // What can be wrong with the command is said before the models are loaded, which may take long.
     if (command.model.empty() == command.models.empty())
         throw Error(ErrorKind::kInvalidArgument, "give one compiled model, or a folder of them with --models");
+    if (!command.models.empty() && !command.load.cache.empty())
+        throw Error(ErrorKind::kInvalidArgument, "--cache is for one model; those of a folder have theirs beside them");
     service::ServerSettings settings = command.settings;
     const transport::Address listen = transport::parse_address(command.listen);
     const auto http_listen =

@@ -184,7 +184,7 @@ IdentityWatch::IdentityWatch(const IdentityRequest& request, std::optional<fs::p
         certificate_ = directory / "server.crt";
         key_ = directory / "server.key";
     }
-    seen_ = stamps();
+    seen_ = tried_ = stamps();
 }
 
 IdentityWatch::Stamps IdentityWatch::stamps() const {
@@ -192,10 +192,15 @@ IdentityWatch::Stamps IdentityWatch::stamps() const {
             client_ca_ ? service::stamp_of(*client_ca_) : std::nullopt};
 }
 
-bool IdentityWatch::has_changed() const { return stamps() != seen_; }
+bool IdentityWatch::has_changed() const {
+    const Stamps now = stamps();
+    return now != seen_ && now != tried_;
+}
+
+bool IdentityWatch::differs() const { return stamps() != seen_; }
 
 transport::Identity IdentityWatch::load() {
-    seen_ = stamps();
+    tried_ = stamps();
     transport::Identity identity = transport::load_identity(certificate_, key_);
     warn_of_dates(certificate_, transport::certificate_facts(identity.certificate_pem), "a newer one is needed");
     return identity;

@@ -40,9 +40,14 @@ public:
     /// client_ca: the authority of clients, if any, which is watched beside them.
     explicit IdentityWatch(const IdentityRequest& request,
                            std::optional<std::filesystem::path> client_ca = std::nullopt);
+    /// Since they were read or tried.
     bool has_changed() const;
+    /// Whether they are others than those in use.
+    bool differs() const;
     /// Reads them again; makes nothing. Error(kFile), and then it has changed only once they change again.
     transport::Identity load();
+    /// What load() gave is in use.
+    void accept() { seen_ = tried_; }
 
 private:
     using Stamps = std::array<std::optional<service::FileStamp>, 3>;
@@ -50,7 +55,7 @@ private:
 
     std::filesystem::path certificate_, key_;
     std::optional<std::filesystem::path> client_ca_;
-    Stamps seen_;
+    Stamps seen_, tried_;
 };
 
 /// Default directory of the self-signed certificate: $XDG_STATE_HOME/flash or ~/.local/state/flash.

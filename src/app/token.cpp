@@ -1,6 +1,7 @@
 #include "app/token.h"
 
 #include <string_view>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -11,7 +12,8 @@
 namespace flash::app {
 
 void run_token(const std::filesystem::path& file) {
-    if (std::filesystem::exists(file))
+    std::error_code unknown;  // of a folder that may not be read; writing says why
+    if (std::filesystem::exists(file, unknown))
         throw Error(ErrorKind::kFile, file.string() + " is there already; remove it first if nobody needs it");
     const SecretVector<char> token = service::make_token();
     write_file(file, std::string_view(token.data(), token.size()), Access::kOwner);

@@ -15,8 +15,10 @@ namespace flash {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 /// The number that a file of one line holds; nothing where it is not there or says "max".
-std::optional<std::uint64_t> number_in(const char* file) {
+std::optional<std::uint64_t> number_in(const fs::path& file) {
     std::ifstream in(file);
     std::uint64_t number = 0;
     if (!(in >> number)) return std::nullopt;
@@ -47,8 +49,25 @@ std::uint64_t available_memory() {
     std::string name, unit;
     for (std::uint64_t kib = 0; in >> name >> kib; std::getline(in, unit))
         if (name == "MemAvailable:") bytes = kib << 10;
-    const auto most = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-    if (most && used) bytes = std::min(bytes, *most - std::min(*most, *used));
+    return std::min(bytes, cgroup_memory("/sys/fs/cgroup", "/proc/self/cgroup"));
+}
+
+std::uint64_t cgroup_memory(const fs::path& root, const fs::path& membership) {
+    std::uint64_t bytes = std::numeric_limits<std::uint64_t>::max();
+    const auto look = [&](const fs::path& group) {
+        const auto most = number_in(group / "memory.max"), used = number_in(group / "memory.current");
+        if (most && used) bytes = std::min(bytes, *most - std::min(*most, *used));
+    };
+    look(root);
+    std::ifstream in(membership);
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("0::/")) continue;  // of the unified hierarchy
+        fs::path group = root;
+        for (const fs::path& part : fs::path(line.substr(4))) {
+            if (part == "..") break;  // outside of what this process sees
+            look(group /= part);
+        }
+    }
     return bytes;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 
 namespace flash {
 
@@ -18,5 +19,9 @@ void return_freed_memory();
 
 /// Bytes that the system would still give this process: of the machine, and of the control group that it runs in.
 std::uint64_t available_memory();
+
+/// Of the control groups alone, the least of what is left in each from `root` (of the unified hierarchy) down to the
+/// one that the file `membership` names ("0::/PATH"); the largest number where none has a limit.
+std::uint64_t cgroup_memory(const std::filesystem::path& root, const std::filesystem::path& membership);
 
 }  // namespace flash

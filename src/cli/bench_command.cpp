@@ -37,13 +37,15 @@ void add_network(CLI::App& bench) {
         bench.add_subcommand("network", "Whole inferences, both parties on this machine, beside the plain network");
     sub->add_option("model", command->model, "Compiled model")->required();
     sub->add_option("--data", command->data,
-                    "Pictures, spread evenly over: " + data::dataset_forms() + " (default: random pixels)");
+                    "Pictures, spread evenly over: " + data::dataset_forms() + " (default: random pixels)")
+        ->check(not_empty());
     sub->add_option("--inputs", command->inputs,
                     "So many pictures take turns; the logits of each are compared with the clear-text twin's")
         ->capture_default_str()
         ->check(count());
     sub->add_option("--onnx", command->onnx,
-                    "The network as it was exported: measure it beside the plain network that was compiled");
+                    "The network as it was exported: measure it beside the plain network that was compiled")
+        ->check(not_empty());
     sub->add_option("--threads", command->threads,
                     "Threads of both parties together, and of the plain network (default: all cores)")
         ->check(threads());

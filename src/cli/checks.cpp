@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <string>
+#include <type_traits>
 
 #include "base/error.h"
 
@@ -17,9 +18,13 @@ CLI::Validator between(Number least, Number most, const char* kind, const std::s
             Number value{};
             const char* end = text.data() + text.size();
             const auto [stop, error] = std::from_chars(text.data(), end, value);
+            // CLI11 takes a whole number with a leading zero for an octal one.
+            const std::size_t digits = text.starts_with('-') ? 1 : 0;
+            const bool octal = std::is_integral_v<Number> && text.size() > digits + 1 && text[digits] == '0';
             // Written so that not-a-number is refused too.
-            const bool good = error == std::errc{} && stop == end && value >= least && value <= most;
-            return good ? std::string() : fmt::format("'{}' is not {} {}", text, kind, shown);
+            const bool good = error == std::errc{} && stop == end && value >= least && value <= most && !octal;
+            return good ? std::string()
+                        : fmt::format("'{}' is not {} {}{}", text, kind, shown, octal ? ", without leading zeros" : "");
         },
         "", "");
 }

@@ -113,7 +113,8 @@ void add_serve(CLI::App& program) {
     sub->add_option("--web", command.web, "Folder of a web page to offer at --listen (scripts/build-web makes one)")
         ->check(CLI::ExistingDirectory);
     sub->add_option("--http", command.http,
-                    "HOST:PORT for health, models and metrics over HTTP without TLS: for the operator only");
+                    "HOST:PORT for health, models and metrics over HTTP without TLS: for the operator only")
+        ->check(not_empty());
     sub->add_option("--http-port-file", command.http_port_file, "Write its bound port here once the server is ready")
         ->check(not_empty());
     sub->add_flag("--public-metrics", command.settings.public_metrics,

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/standard_output.h"
 #include "base/table.h"
 
@@ -17,10 +18,10 @@ void require_destination(const std::string& destination) {
 bool write_json(const nlohmann::json& json, const std::string& destination) {
     if (destination.empty()) return false;
     if (destination == "-") {
-        print_result("{}\n", json.dump(2));
+        print_result("{}\n", json_text(json, 2));
         return true;
     }
-    write_file(destination, json.dump(2) + "\n", Access::kEveryone);
+    write_file(destination, json_text(json, 2) + "\n", Access::kEveryone);
     return false;
 }
 

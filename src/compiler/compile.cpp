@@ -50,9 +50,13 @@ void check_options(const CompileOptions& options) {
 /// No normalised pixel is larger, if pictures come through the preprocessing (pixels in 0..1).
 double pixel_bound(const model::Preprocessing& p, double largest_seen) {
     double bound = 1e-6;
-    for (std::size_t c = 0; c < p.mean.size(); ++c)
-        for (double pixel : {0.0, 1.0})
-            bound = std::max(bound, std::abs(pixel - static_cast<double>(p.mean[c])) / static_cast<double>(p.std[c]));
+    for (std::size_t c = 0; c < std::max(p.mean.size(), p.std.size()); ++c)
+        for (double pixel : {0.0, 1.0}) {
+            // One of both may be left out (model/architecture.h).
+            const double mean = p.mean.empty() ? 0.0 : static_cast<double>(p.mean[c]);
+            const double std = p.std.empty() ? 1.0 : static_cast<double>(p.std[c]);
+            bound = std::max(bound, std::abs(pixel - mean) / std);
+        }
     // Calibrated pixels beyond it come from elsewhere than pictures: leave room for others like them.
     return largest_seen > 1.001 * bound ? kPixelMargin * largest_seen : bound;
 }

@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "data/array_input.h"
 #include "data/dataset_formats.h"
 #include "data/npy.h"
-#include "data/preprocess.h"
 
 namespace flash::data {
 namespace {
@@ -44,26 +44,10 @@ public:
     std::vector<float> load(std::size_t index, const model::Preprocessing&, const model::Shape& input,
                             std::string&) const override {
         check_index(index, count_);
-        const auto channels = static_cast<std::size_t>(input.channels), height = static_cast<std::size_t>(input.height),
-                   width = static_cast<std::size_t>(input.width);
-        const std::vector<std::size_t> first{channels, height, width}, last{height, width, channels};
-        if (item_ != first && item_ != last) {
-            throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' holds inputs of {}, but the model takes {}",
-                                                                 file_.path(), fmt::join(item_, "x"), describe(input)));
-        }
-        const std::size_t size = channels * height * width;
-        std::vector<float> values = file_.read(index * size, size);
-        if (item_ != first) {  // NHWC, as networks from TensorFlow have their arrays
-            std::vector<float> turned(size);
-            for (std::size_t i = 0; i < size; ++i) turned[i % channels * height * width + i / channels] = values[i];
-            values = std::move(turned);
-        }
-        for (const float value : values) {
-            if (!(value - value == 0))
-                throw Error(ErrorKind::kFile,
-                            fmt::format("'{}' holds a value that is not finite (item {})", file_.path(), index));
-        }
-        return values;
+        require_fit(item_, input, file_.path());
+        const std::size_t size = item_[0] * item_[1] * item_[2];
+        return array_input(file_.read(index * size, size), item_, input,
+                           count_ == 1 ? file_.path() : fmt::format("{}[{}]", file_.path(), index));
     }
 
 private:

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/array_input.h"
 #include "data/dataset_formats.h"
 #include "data/image.h"
 #include "data/npy.h"
@@ -64,19 +64,14 @@ std::vector<Input> split(const NpyArray& array, const model::Shape& shape, const
         item.erase(item.begin());
     }
     item.resize(std::max<std::size_t>(item.size(), 3), 1);  // vectors are maps of one pixel
-    if (item != std::vector<std::size_t>{static_cast<std::size_t>(shape.channels),
-                                         static_cast<std::size_t>(shape.height), static_cast<std::size_t>(shape.width)})
-        throw Error(ErrorKind::kInvalidArgument,
-                    fmt::format("{} is no array of inputs of {}, which the model takes", name, describe(shape)));
-    const std::size_t size = static_cast<std::size_t>(shape.size());
+    if (array.values.empty()) throw Error(ErrorKind::kInvalidArgument, fmt::format("'{}' is empty", name));
+    const std::size_t size = array.values.size() / count;
     std::vector<Input> inputs;
     for (std::size_t i = 0; i < count; ++i) {
         const auto begin = array.values.begin() + static_cast<std::ptrdiff_t>(i * size);
-        inputs.push_back({count == 1 ? name : fmt::format("{}[{}]", name, i),
-                          {begin, begin + static_cast<std::ptrdiff_t>(size)},
-                          {}});
-        if (!std::ranges::all_of(inputs.back().values, [](float v) { return std::isfinite(v); }))
-            throw Error(ErrorKind::kFile, fmt::format("{} holds a value that is not finite", inputs.back().name));
+        std::string its = count == 1 ? name : fmt::format("{}[{}]", name, i);
+        std::vector<float> values = array_input({begin, begin + static_cast<std::ptrdiff_t>(size)}, item, shape, its);
+        inputs.push_back({std::move(its), std::move(values), {}});
     }
     return inputs;
 }

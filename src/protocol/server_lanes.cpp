@@ -28,7 +28,11 @@ ServerLanes::ServerLanes(transport::Channel& line, std::size_t count, const tran
       asked_of_(count) {}
 
 ServerLanes::~ServerLanes() {
-    lanes_.fail(ErrorKind::kNetwork, "this side has closed the connection");
+    try {
+        lanes_.fail(ErrorKind::kNetwork, "this side has closed the connection");
+    } catch (...) {  // no memory for the sentences
+        for (std::size_t i = 0; i < lanes_.size(); ++i) lanes_.lane(i).close();
+    }
     join();
 }
 
@@ -80,10 +84,16 @@ void ServerLanes::work(std::size_t lane) {
     transport::Channel& channel = lanes_.lane(lane);
     for (std::size_t number = lane;; number += lanes_.size()) {
         transport::Message start;
+        // Nothing may leave this function: it would end the program.
         try {
             start = channel.receive_any(kForever);
-        } catch (const Error&) {
-            return;  // the connection ends
+        } catch (const Error& error) {
+            // The client has ended this lane, which takes no start any more; else the connection ends, as run() sees.
+            give_up(lane, error.kind() == ErrorKind::kRemote ? std::current_exception() : nullptr);
+            return;
+        } catch (...) {
+            give_up(lane, std::current_exception());
+            return;
         }
         if (!enter()) return;
         const bool asked = start.type == message_type::kStart;
@@ -94,10 +104,22 @@ void ServerLanes::work(std::size_t lane) {
             serve_(channel, static_cast<std::uint32_t>(number), start);
             leave(lane, asked, nullptr);
         } catch (...) {
-            channel.fail(failure_sentence(Party::kServer));
-            leave(lane, asked, std::current_exception());
+            const std::exception_ptr failure = std::current_exception();
+            try {
+                channel.fail(failure_sentence(Party::kServer));
+            } catch (...) {  // no memory for the sentence
+                channel.close();
+            }
+            leave(lane, asked, failure);
         }
     }
+}
+
+void ServerLanes::give_up(std::size_t lane, std::exception_ptr failure) {
+    const std::lock_guard lock(mutex_);
+    asked_ -= std::exchange(asked_of_[lane], 0);
+    idle_since_ = Clock::now();
+    if (failure && !failure_) failure_ = std::move(failure);
 }
 
 bool ServerLanes::enter() {

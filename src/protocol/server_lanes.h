@@ -39,6 +39,9 @@ private:
     bool enter();
     /// asked: it was counted as such.
     void leave(std::size_t lane, bool asked, std::exception_ptr failure);
+    /// Of a lane that ended between inferences, and with it those that were asked for in it and had not begun: else
+    /// they would count as running for as long as the connection lasts. failure: as of leave().
+    void give_up(std::size_t lane, std::exception_ptr failure);
     void join();
 
     transport::Lanes lanes_;

@@ -29,7 +29,7 @@ bool Caller::may_use(const std::string& model) const {
 
 AccessControl::AccessControl(AccessSettings settings) : settings_(std::move(settings)) {
     if (!settings_.list) return;
-    seen_ = stamp_of(*settings_.list);
+    seen_ = tried_ = stamp_of(*settings_.list);
     list_ = read();
 }
 
@@ -55,17 +55,20 @@ Caller AccessControl::admit(const Credentials& credentials) const {
     const auto now = std::chrono::system_clock::now();
     const Account* account = nullptr;
     Account of_certificate;
+    bool by_certificate = false;  // whatever it sends as a token beside it
     if (list && credentials.token) {
         account = list->by_token(*credentials.token);
         if (!account) throw Denied("this token is not known here");
     } else if (list && !credentials.certificate.empty()) {
         account = list->by_certificate(credentials.certificate);
+        by_certificate = true;
     } else if (!list && settings_.certificates && !credentials.certificate.empty()) {
         of_certificate.name = credentials.certificate;
         of_certificate.tier = settings_.strangers;
         account = &of_certificate;
+        by_certificate = true;
     }
-    if (account && !credentials.token && credentials.certificate_end && now >= *credentials.certificate_end)
+    if (account && by_certificate && credentials.certificate_end && now >= *credentials.certificate_end)
         throw Denied(fmt::format("the client certificate ended on {:%Y-%m-%d %H:%M:%S} UTC",
                                  fmt::gmtime(std::chrono::system_clock::to_time_t(*credentials.certificate_end))));
     if (account) {
@@ -80,15 +83,22 @@ Caller AccessControl::admit(const Credentials& credentials) const {
     return {"", "address " + credentials.address_group, settings_.strangers, {}};
 }
 
-bool AccessControl::has_changed() const { return settings_.list && stamp_of(*settings_.list) != seen_; }
+bool AccessControl::has_changed() const {
+    if (!settings_.list) return false;
+    const auto stamp = stamp_of(*settings_.list);
+    return stamp != seen_ && stamp != tried_;
+}
 
 void AccessControl::reload() {
-    if (!has_changed()) return;
-    seen_ = stamp_of(*settings_.list);
+    if (!settings_.list) return;
+    const auto stamp = stamp_of(*settings_.list);
+    if (stamp == seen_) return;
+    tried_ = stamp;
     try {
         auto list = read();
         const std::lock_guard lock(mutex_);
         list_ = std::move(list);
+        seen_ = stamp;
     } catch (const std::exception& problem) {
         spdlog::error("{}; the access list that was read before stays", printable(problem.what()));
     }

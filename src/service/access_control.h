@@ -62,9 +62,10 @@ public:
     /// Whether there are clients that are not let in.
     bool restricted() const;
 
-    /// Reads the list again if the file has changed; a list that cannot be used is a line in the log, and the old one
-    /// stays.
+    /// Reads the list again if the file is another one than that in use; a list that cannot be used is a line in the
+    /// log, and the old one stays, until the next call reads it again: why it failed may have passed.
     void reload();
+    /// Since it was read or tried.
     bool has_changed() const;
 
 private:
@@ -72,7 +73,8 @@ private:
     std::shared_ptr<const AccessList> read() const;
 
     const AccessSettings settings_;
-    std::optional<FileStamp> seen_;  // of the file when it was read
+    std::optional<FileStamp> seen_;   // of the file when what is in use was read
+    std::optional<FileStamp> tried_;  // when it was read last, in vain or not
     mutable std::mutex mutex_;
     std::shared_ptr<const AccessList> list_;
 };

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/json_text.h"
+
 namespace flash::service {
 
 namespace {
@@ -25,8 +27,7 @@ public:
                          time.time_since_epoch().count() % 1000)},
             {"level", std::string(level.data(), level.size())},
             {"message", std::string(message.payload.data(), message.payload.size())}};
-        fmt::format_to(std::back_inserter(line), "{}\n",
-                       json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        fmt::format_to(std::back_inserter(line), "{}\n", json_text(json));
     }
     std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };

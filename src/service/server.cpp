@@ -77,7 +77,9 @@ public:
                 [this](const protocol::ClientHello& hello) { return choose(hello); },
                 [this](std::span<const char> token) { return entries(server_.models_, admit(token)); }, channel_,
                 options);
-            if (model_)
+            if (const auto late = too_late())  // before anything was asked for, which reads like a client that leaves
+                log(spdlog::level::warn, server_.failure_log_, "timeout: " + *late);
+            else if (model_)
                 log(spdlog::level::info, server_.left_log_,
                     fmt::format("left after {} inferences", summary.inferences));
         } catch (const Refusal& refusal) {

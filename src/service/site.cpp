@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json_text.h"
 #include "base/version.h"
 #include "service/model_store.h"
 #include "service/web_files.h"
@@ -16,9 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-HttpAnswer json(int status, const Json& body) {
-    return {status, "application/json", body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
+HttpAnswer json(int status, const Json& body) { return {status, "application/json", json_text(body) + "\n"}; }
 
 HttpAnswer not_found() { return json(404, {{"error", "there is nothing of this name"}}); }
 

@@ -68,6 +68,28 @@ TEST(Library, CompilesAndReports) {
     EXPECT_GE(made.report.agreement, 0.6);
 }
 
+TEST(Library, PicturesAreForNetworksOfWhichItIsKnownHow) {
+    Network network = Network::read(kSource / "tests" / "fixtures" / "onnx" / "residual_opset13.onnx");
+    EXPECT_FALSE(network.info().takes_pictures);
+    EXPECT_EQ(kind_of([&] { prepare(network.info(), pictures().front()); }), ErrorKind::kInvalidArgument);
+    // A mean without a std is a rule, too.
+    PictureRule rule;
+    rule.crop_height = network.info().input.height;
+    rule.crop_width = network.info().input.width;
+    rule.mean.assign(static_cast<std::size_t>(network.info().input.channels), 0.5F);
+    network.set_pictures(rule);
+    EXPECT_TRUE(network.info().takes_pictures);
+    std::vector<std::vector<float>> calibration;
+    for (std::size_t i = 0; i < 8; ++i) {
+        std::vector<float> input(network.info().input.size());
+        for (std::size_t k = 0; k < input.size(); ++k) input[k] = static_cast<float>((7 * i + k) % 11) / 11 - 0.5F;
+        calibration.push_back(std::move(input));
+    }
+    CompileOptions options;
+    options.least_agreement = 0;
+    EXPECT_TRUE(network.compile(calibration, options).model.info().takes_pictures);
+}
+
 TEST(Library, SavesAndLoads) {
     const auto path = std::filesystem::temp_directory_path() / "flash-library-test.flash";
     compiled().model.save(path);

@@ -52,6 +52,36 @@ TEST(PictureOptions, ScaleMeanAndStdAreInOneUnit) {
     EXPECT_NEAR(value(options, 255), 1, 1e-5);
 }
 
+TEST(PictureOptions, PixelsAsTheyAreAreAWordToo) {
+    compiler::ImportedModel model = imported();
+    const auto channels = static_cast<std::size_t>(model.input.channels);
+    model.preprocessing = {0, model.input.height, model.input.width, std::vector<float>(channels, 0.0F),
+                           std::vector<float>(channels, 1.0F)};  // as metadata say it
+    apply({}, model);
+    EXPECT_TRUE(data::takes_pictures(model.preprocessing));
+    // The file's numbers are for pixels from 0 to 1: in another unit they would mean something else.
+    PictureOptions options;
+    options.scale = 1;
+    EXPECT_THROW(apply(options, model), Error);
+    options.mean = {100};
+    EXPECT_THROW(apply(options, model), Error);
+    options.std = {50};
+    apply(options, model);
+    EXPECT_NEAR(model.preprocessing.mean.front(), 100.0 / 255, 1e-6);
+    EXPECT_NEAR(model.preprocessing.std.front(), 50.0 / 255, 1e-6);
+}
+
+TEST(PictureOptions, ResizeIsOfTheShortSide) {
+    compiler::ImportedModel model = imported();
+    model.input = {3, 64, 128};
+    PictureOptions options;
+    options.resize = 64;
+    apply(options, model);
+    EXPECT_EQ(model.preprocessing.resize, 64);
+    options.resize = 63;
+    EXPECT_THROW(apply(options, model), Error);
+}
+
 TEST(PictureOptions, SayWhatTheyMeanInWords) {
     model::Preprocessing how{256, 224, 224, {0.5F, 0.25F, 0.125F}, {0.2F, 0.2F, 0.2F}};
     EXPECT_EQ(data::describe(how),

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "model/file.h"
+#include "support/random_model.h"
 
 namespace flash::app {
 namespace {
@@ -23,6 +24,12 @@ TEST(ProbePictures, FindsWhatAReleasedModelCannotAnswer) {
     EXPECT_EQ(grey, 0);
     model.architecture.preprocessing = {};
     EXPECT_TRUE(probe(model).empty()) << "nothing is known of pictures";
+}
+
+TEST(ProbePictures, HaveTheProportionsOfTheInput) {
+    model::Model model = testing::single_convolution({3, 6, 12}, 4, {3, 3, 1, 1, 1, 1, 1, 1}, 1);
+    model.architecture.preprocessing = {8, 6, 12, std::vector<float>(3, 0.5F), {}};
+    EXPECT_EQ(probe(model).size(), 10u);
 }
 
 }  // namespace

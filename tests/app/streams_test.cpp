@@ -164,6 +164,12 @@ TEST_F(Streams, TakesFoldersAndStandardInput) {
     const auto answer = nlohmann::json::parse(piped.out)["results"][0];
     EXPECT_EQ(answer["input"], "standard input");
     EXPECT_EQ(answer["top"][0]["index"], folder[0]["top"][0]["index"]);
+    // It is another input in every run.
+    const std::string results = dir_ / "piped.jsonl";
+    for (int i = 0; i < 2; ++i) {
+        const Outcome again = shell(infer({"--json", "--results", results, "-"}), "<" + files[i]);
+        EXPECT_EQ(nlohmann::json::parse(again.out)["results"].size(), 1u) << again.err;
+    }
     EXPECT_EQ(shell(infer({"-"}), "</dev/null").status, 5);
     EXPECT_EQ(shell(infer({"-"}), "<&-").status, 5);
 }
@@ -183,6 +189,13 @@ TEST_F(Streams, ResultsGrowAndAreNotComputedTwice) {
     EXPECT_EQ(inputs, files);
     std::ofstream(results, std::ios::app) << "something else\n";
     EXPECT_EQ(flash(infer({"--results", results, files[0]})).status, 5);
+    // A file that is none of ours stays as it is, also where it has no whole line.
+    for (const char* foreign : {"{\"accounts\": []}", "d2hhdCBhIHRva2Vu", "{\"a\": 1}\n{\"b", "\x89PNG\n\x1a"}) {
+        std::ofstream(results) << foreign;
+        const Outcome refused = flash(infer({"--results", results, files[0]}));
+        EXPECT_EQ(refused.status, 5) << refused.err;
+        EXPECT_EQ(read_file(results), foreign);
+    }
     std::ofstream(results) << R"({"input": "x", "logits": [], "fingerprint": "of another model"})"
                            << "\n";
     const Outcome other = flash(infer({"--results", results, files[0]}));

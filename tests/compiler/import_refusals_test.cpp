@@ -180,6 +180,20 @@ TEST(Import, RefusesWithNodeReasonAndRemedy) {
         ErrorKind::kFile, {"do not fit"});
 }
 
+TEST(Import, WithoutAWordOfPicturesThereAreNone) {
+    const auto imported = [](const char* said) {
+        OnnxWriter w({1, 3, 8, 8});
+        if (said) w.metadata("flash.input", said);
+        return import_onnx(w.finish(w.node("GlobalAveragePool", {conv(w, w.input, 3, 2, 3)})), "file").preprocessing;
+    };
+    EXPECT_TRUE(imported(nullptr).mean.empty());
+    EXPECT_TRUE(imported(nullptr).std.empty());
+    for (const char* said : {"{}", R"({"mean": [0, 0, 0], "std": [1, 1, 1]})"}) {
+        EXPECT_EQ(imported(said).mean, std::vector<float>(3, 0)) << said;
+        EXPECT_EQ(imported(said).std, std::vector<float>(3, 1)) << said;
+    }
+}
+
 TEST(Import, Metadata) {
     OnnxWriter w({1, 3, 8, 8});
     w.metadata("flash.name", "tiny");

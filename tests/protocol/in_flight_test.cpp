@@ -19,6 +19,7 @@
 #include "protocol/session_limits.h"
 #include "quick_server.h"
 #include "support/private_run.h"
+#include "transport/frame.h"
 
 namespace flash::protocol {
 namespace {
@@ -297,6 +298,24 @@ TEST_F(HostileInFlight, NumbersAreThoseOfTheLane) {
                 HasSubstr("expected the start of inference 1"));
     EXPECT_THAT(ended_by([](transport::Channel& c) { c.send(start(0, 2)); }),
                 HasSubstr("expected the start of inference 0"));
+}
+
+TEST_F(HostileInFlight, NoInferenceIsAskedForInALaneThatHasEnded) {
+    // It would be waited for as long as the connection lasts.
+    const auto error = [](std::uint16_t lane) {
+        transport::Message message = transport::make_error("changed its mind");
+        message.index = transport::kLaneError;
+        message.lane = lane;
+        return message;
+    };
+    for (const bool first : {true, false})
+        EXPECT_THAT(ended_by([&](transport::Channel& c) {
+                        if (first) c.send(error(1));
+                        c.send(start(1, 1));
+                        if (!first) c.send(error(1));
+                        for (;;) c.receive_any(5s);
+                    }),
+                    HasSubstr("the client reported: changed its mind"));
 }
 
 TEST_F(HostileInFlight, NothingComesBeforeAStart) {

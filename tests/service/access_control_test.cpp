@@ -1,5 +1,7 @@
 #include "service/access_control.h"
 
+#include <sys/resource.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -122,12 +124,32 @@ TEST_F(Access, AChangedListCountsFromTheNextQuestionOnAndADamagedOneNever) {
     EXPECT_THROW(AccessControl({file_, false, {}}), Error);
 }
 
+TEST_F(Access, AListThatCouldNotBeReadIsReadAgainWhenAskedFor) {
+    write(list_with(kToken));
+    AccessControl control({file_, false, {}});
+    write(list_with(kOther));
+    EXPECT_TRUE(control.has_changed());
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlimit none{0, limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);  // no file can be opened, for a while
+    control.reload();
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_FALSE(control.has_changed());
+    EXPECT_EQ(admit(control, kToken, "").name, "clinic");
+    control.reload();
+    EXPECT_EQ(admit(control, kOther, "").name, "clinic");
+}
+
 TEST_F(Access, AClientCertificateLetsNobodyInAfterItsEnd) {
     const auto now = std::chrono::system_clock::now();
     const End over = now - std::chrono::seconds(1), not_yet = now + std::chrono::hours(1);
     const AccessControl all({std::nullopt, true, {}});
     EXPECT_EQ(admit(all, "", "lab.example", not_yet).name, "lab.example");
     EXPECT_THAT(refusal(all, "", "lab.example", over), HasSubstr("the client certificate ended on "));
+    // A token says nothing where there is no list of them.
+    EXPECT_EQ(admit(all, kToken, "lab.example", not_yet).name, "lab.example");
+    EXPECT_THAT(refusal(all, kToken, "lab.example", over), HasSubstr("the client certificate ended on "));
     write(R"({"accounts": [{"name": "lab", "certificates": ["lab.example"], "tokens": [")" +
           to_hex(token_hash(kToken)) + R"("]}]})");
     const AccessControl listed({file_, true, {}});

@@ -1,5 +1,6 @@
 // The package in Node.js against a real server.
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { FlashClient } from 'flash-client';
 import jpeg from 'jpeg-js';
 import { best, check, finish, nativeAnswers, pictures, serve } from './server.mjs';
@@ -38,9 +39,15 @@ try {
   const noise = Float32Array.from({ length: 3072 }, () => 0);
   check((await failure(() => client.classify(new Float32Array(5)))).startsWith('invalid-argument: the input has 5 values'),
     'an input of the wrong size is refused, and costs nothing');
+  const red = await failure(() => client.classify({ data: new Uint8ClampedArray(3 * 32 * 32), width: 32, height: 32 }));
+  check(red.startsWith('invalid-argument') && red.includes('alpha'), `pixels without alpha: ${red}`);
   const controller = new AbortController();
   const cancelled = failure(() => client.classify(noise, { signal: controller.signal, onProgress: () => controller.abort() }));
   check((await cancelled).startsWith('cancelled'), 'an inference can be cancelled');
+  const early = new AbortController();
+  setTimeout(() => early.abort(), 0);  // while the next one connects anew
+  const stopped = await failure(() => client.classify(noise, { signal: early.signal }));
+  check(stopped.startsWith('cancelled'), `cancelled while it connects: ${stopped}`);
   check((await client.classify(noise)).logits.length === 10, 'and the next one gets a connection of its own');
 
   const leaver = await FlashClient.connect(server.address, { pin: server.pin });
@@ -52,6 +59,12 @@ try {
   const other = 'sha256:' + '0'.repeat(64);
   const pinned = await failure(() => FlashClient.connect(server.address, { pin: other }));
   check(pinned.startsWith('network') && pinned.includes('not the pinned one'), `another pin: ${pinned}`);
+  const mute = createServer(() => {});  // which takes connections and says nothing
+  await new Promise((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  const began = performance.now();
+  const silent = await failure(() => FlashClient.connect(`wss://127.0.0.1:${mute.address().port}`, { pin: other, timeout: 500 }));
+  mute.close();
+  check(silent.startsWith('timeout') && performance.now() - began < 5000, `no answer: ${silent}`);
   const untrusted = await failure(() => FlashClient.connect(server.address));
   check(untrusted.startsWith('network'), `no pin: ${untrusted}`);
   const trusted = await FlashClient.connect(server.address, { ca: readFileSync(server.certificate, 'utf8') });

@@ -16,13 +16,10 @@ using Json = nlohmann::json;
 
 namespace {
 
-model::Preprocessing default_preprocessing(const Shape& input) {
-    const auto channels = static_cast<std::size_t>(input.channels);
-    return {0, input.height, input.width, std::vector<float>(channels, 0.0f), std::vector<float>(channels, 1.0f)};
-}
-
 model::Preprocessing read_preprocessing(const std::string& text, const Shape& input) {
-    model::Preprocessing p = default_preprocessing(input);
+    const auto channels = static_cast<std::size_t>(input.channels);
+    model::Preprocessing p{0, input.height, input.width, std::vector<float>(channels, 0.0f),
+                           std::vector<float>(channels, 1.0f)};
     try {
         const auto json = Json::parse(text).get<Json::object_t>();  // throws for anything but an object
         for (const auto& [key, value] : json) {
@@ -49,7 +46,6 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
         throw Error(ErrorKind::kInvalidArgument,
                     "the model's metadata \"flash.input\" is not a JSON object with mean, std, resize and crop");
     }
-    const auto channels = static_cast<std::size_t>(input.channels);
     if (p.mean.size() != channels || p.std.size() != channels)
         throw Error(
             ErrorKind::kInvalidArgument,
@@ -75,7 +71,7 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
 void read_metadata(const onnx::ModelProto& model, const std::string& default_name, ImportedModel& imported) {
     static const std::set<std::string> known = {"flash.name", "flash.input", "flash.classes"};
     imported.name = default_name;
-    imported.preprocessing = default_preprocessing(imported.input);
+    imported.preprocessing = {};  // takes arrays only, unless the file says how pictures come in
     for (const auto& entry : model.metadata_props()) {
         if (entry.key().starts_with("flash.") && !known.contains(entry.key()))
             throw Error(ErrorKind::kInvalidArgument,

@@ -195,19 +195,22 @@ export class DirectClient implements Client {
   private async run(input: Input, options: InferOptions): Promise<Answer> {
     const { signal } = options;
     const cancelled = () => new FlashError('cancelled', 'the inference was cancelled');
+    // After every wait: a signal that was given meanwhile tells nobody a second time.
+    const check = () => {
+      if (signal?.aborted) throw cancelled();
+      if (this.closed) throw new FlashError('cancelled', 'the client was closed');
+    };
     if (signal?.aborted) throw cancelled();
     if (this.closed) throw new FlashError('invalid-argument', 'the client was closed');
     const picture = input instanceof Float32Array ? input : await pixelsOf(input);
-    if (this.closed) throw new FlashError('cancelled', 'the client was closed');
+    check();
     // A failed inference is never repeated by itself; the next one gets a connection of its own, to the same model.
     if (this.connection.broken !== undefined) {
       this.connection.close();
       this.connection = await Connection.open(this.core, this.url,
         { ...this.options, fingerprint: this.model.fingerprint });
-      if (this.closed) {
-        this.connection.close();
-        throw new FlashError('cancelled', 'the client was closed');
-      }
+      if (this.closed) this.connection.close();
+      check();  // nothing was asked for on it yet: it stays for the next inference
     }
     const connection = this.connection, { session } = connection;
     const sent = connection.sent, received = connection.received, began = performance.now();

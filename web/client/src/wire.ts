@@ -71,8 +71,9 @@ async function connectNode(target: URL, options: ConnectOptions, events: WireEve
     throw new FlashError('invalid-argument', 'a pin is sha256: and 64 hexadecimal digits');
   return new Promise((resolve, reject) => {
     let refused: FlashError | undefined;
+    let connecting: import('node:tls').TLSSocket | undefined;
     const socket = new WebSocket(target, {
-      perMessageDeflate: false, handshakeTimeout: options.timeout, maxPayload: 1 << 28,
+      perMessageDeflate: false, maxPayload: 1 << 28,
       // Nothing is sent before the certificate has been looked at.
       createConnection: ((wanted: import('node:tls').ConnectionOptions & { host?: string; port?: number }) => {
         const connection = tls.connect({
@@ -80,6 +81,7 @@ async function connectNode(target: URL, options: ConnectOptions, events: WireEve
           servername: /^[\d.]+$|:/.test(wanted.host ?? '') ? '' : wanted.host,
           ca: options.ca, rejectUnauthorized: pin === undefined,
         });
+        connecting = connection;
         connection.once('secureConnect', () => {
           if (pin === undefined) return;
           const seen = connection.getPeerCertificate().fingerprint256.replace(/:/g, '').toLowerCase();
@@ -93,8 +95,15 @@ async function connectNode(target: URL, options: ConnectOptions, events: WireEve
     });
     socket.binaryType = 'nodebuffer';
     let open = false;
+    // From the start on: the package's own limit does not see a connection that it has not made.
+    const timer = setTimeout(() => {
+      refused = new FlashError('timeout', `${target.host} did not answer within ${options.timeout} ms`);
+      connecting?.destroy(refused);
+      socket.terminate();
+    }, options.timeout);
     socket.on('open', () => {
       open = true;
+      clearTimeout(timer);
       resolve({ send: (bytes) => socket.send(bytes), close: () => socket.close() });
     });
     socket.on('message', (data: Buffer, binary: boolean) => {
@@ -105,6 +114,7 @@ async function connectNode(target: URL, options: ConnectOptions, events: WireEve
       if (!open) reject(refused ?? new FlashError('network', `cannot connect to ${target.host}: ${error.message}`));
     });
     socket.on('close', () => {
+      clearTimeout(timer);
       if (open) events.closed();
       else reject(refused ?? new FlashError('network', `cannot connect to ${target.host}: the connection was closed`));
     });

@@ -20,6 +20,7 @@ export class WorkerClient implements Client {
   private readonly worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   private readonly calls = new Map<number, Call>();
   private next = 0;
+  private closed = false;
 
   static async connect(url: string, { onFrames, ...options }: ConnectOptions): Promise<WorkerClient> {
     const client = new WorkerClient(onFrames);
@@ -61,6 +62,8 @@ export class WorkerClient implements Client {
     return this.call<number>({ method: 'memory' });
   }
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     // The worker wipes what is secret and ends itself; one that does not come to it is ended.
     this.worker.postMessage({ id: this.next++, method: 'close' } satisfies ToWorker);
     setTimeout(() => this.worker.terminate(), patienceMilliseconds);
@@ -72,6 +75,7 @@ export class WorkerClient implements Client {
     this.calls.clear();
   }
   private call<T>(message: Method, onProgress?: (fraction: number) => void): Promise<T> {
+    if (this.closed) return Promise.reject(new FlashError('invalid-argument', 'the client was closed'));
     const id = this.next++;
     return new Promise<T>((resolve, reject) => {
       this.calls.set(id, { resolve, reject, onProgress });

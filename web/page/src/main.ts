@@ -11,6 +11,7 @@ const view = new ProtocolView(element);
 let client: Client | undefined;
 let picture: Blob | undefined;
 let controller: AbortController | undefined;
+let attempts = 0;  // to connect: only the last one counts
 
 const bytes = (count: number) =>
   count >= 1e6 ? `${(count / 1e6).toFixed(1)} MB` : count >= 1e3 ? `${(count / 1e3).toFixed(1)} kB` : `${count} B`;
@@ -52,14 +53,22 @@ async function connect(): Promise<void> {
   client?.close();
   client = undefined;
   ready();
-  const address = input('address');
+  const address = input('address'), attempt = ++attempts;
   say(`Connecting to ${address} ...`);
   try {
-    client = await FlashClient.connect(address, {
+    const made = await FlashClient.connect(address, {
       model: input('model'), token: input('token'), fingerprint: input('pin').toLowerCase(),
-      onFrames: (frames: Frame[]) => view.add(frames),
+      onFrames: (frames: Frame[]) => {
+        if (attempt === attempts) view.add(frames);
+      },
     });
+    if (attempt !== attempts) {
+      made.close();
+      return;
+    }
+    client = made;
   } catch (error) {
+    if (attempt !== attempts) return;
     say('Not connected.');
     complain(error);
     return;
@@ -103,6 +112,7 @@ async function show(source: Blob): Promise<void> {
 
 async function run(): Promise<void> {
   if (!client || !picture) return;
+  const asked = picture, by = client;
   complain(undefined);
   forgetAnswer();
   controller = new AbortController();
@@ -110,20 +120,25 @@ async function run(): Promise<void> {
   progress.hidden = false;
   progress.value = 0;
   say('Computing on ciphertexts ...');
-  view.begin(client.model);
+  view.begin(by.model);
   try {
-    const answer = await client.classify(picture, {
+    const answer = await by.classify(asked, {
       signal: controller.signal,
       onProgress: (fraction) => {
         progress.value = fraction;
         view.reached(fraction);
       },
     });
+    if (picture !== asked || client !== by) {
+      view.end(true);
+      say('The picture is another one by now.');
+      return;
+    }
     answered(answer);
-    const memory = await client.memory(), note = element('memory');
+    const memory = await by.memory(), note = element('memory');
     note.dataset.bytes = String(memory);
-    note.dataset.threads = String(client.threads);
-    note.textContent = `The client's memory: ${bytes(memory)}. Threads: ${client.threads}.`;
+    note.dataset.threads = String(by.threads);
+    note.textContent = `The client's memory: ${bytes(memory)}. Threads: ${by.threads}.`;
     note.hidden = false;
   } catch (error) {
     view.end(false);
