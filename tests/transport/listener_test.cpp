@@ -1,8 +1,6 @@
 // The server's doors: shortage of descriptors and limits per address.
 #include "transport/listener.h"
 
-#include <sys/resource.h>
-
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -11,39 +9,21 @@
 #include "echo_server.h"
 #include "helpers.h"
 #include "raw_peer.h"
+#include "support/few_descriptors.h"
 
 namespace flash::transport {
 namespace {
 
 using namespace std::chrono_literals;
+using flash::testing::FewDescriptors;
 using testing::EchoServer;
 using testing::expect_error;
 using testing::message;
 using testing::quick_limits;
 using testing::RawSocket;
 
-/// Lowers the number of descriptors that the process may have, to so many more than it has now.
-class FewDescriptors {
-public:
-    explicit FewDescriptors(int more) {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        const int next = ::dup(0);
-        ::close(next);
-        rlimit low = before_;
-        low.rlim_cur = static_cast<rlim_t>(next + more);
-        ::setrlimit(RLIMIT_NOFILE, &low);
-    }
-    ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
-private:
-    rlimit before_{};
-};
-
 TEST(Listener, OutOfDescriptorsTurnsAwayAndGoesOn) {
-#ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP()
-        << "UndefinedBehaviorSanitizer looks at objects through a pipe, and takes the lack of one for a defect";
-#endif
+    if (!flash::testing::kDescriptorsMayRunOut) GTEST_SKIP() << "under a sanitizer that needs descriptors itself";
     BoundSocket socket({"127.0.0.1", 0});
     Listener listener(socket);
     std::atomic<int> taken{0};

@@ -1,0 +1,36 @@
+// A process that runs out of descriptors for a while.
+#pragma once
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace flash::testing {
+
+/// UndefinedBehaviorSanitizer looks at objects through a pipe, and takes the lack of one for a defect of the object: a
+/// test that uses FewDescriptors is skipped where this is false.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kDescriptorsMayRunOut = false;
+#else
+inline constexpr bool kDescriptorsMayRunOut = true;
+#endif
+
+/// Lowers the number of descriptors that the process may have, to so many more than it has now.
+class FewDescriptors {
+public:
+    explicit FewDescriptors(int more) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const int next = ::dup(0);
+        ::close(next);
+        rlimit low = before_;
+        low.rlim_cur = static_cast<rlim_t>(next + more);
+        ::setrlimit(RLIMIT_NOFILE, &low);
+    }
+    ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    FewDescriptors(const FewDescriptors&) = delete;
+    FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+private:
+    rlimit before_{};
+};
+
+}  // namespace flash::testing
