@@ -58,8 +58,8 @@ using Progress = std::function<void(double)>;
 class Client {
 public:
     /// Connects and learns the model. Error: kInvalidArgument, kNetwork, kTimeout, kFile (certificates), kProtocol,
-    /// kUnsupported (the model asks for more trust than the options give).
-    explicit Client(ClientOptions options);
+    /// kUnsupported (the model asks for more trust than the options give), kCancelled when `stop` was asked for.
+    explicit Client(ClientOptions options, const std::stop_token& stop = {});
     ~Client();
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;

@@ -5,6 +5,10 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <chrono>
+#include <future>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "flash/client.h"
@@ -44,46 +48,61 @@ struct FreeInterpreter {
 template <class Object>
 using Holder = std::unique_ptr<Object, FreeInterpreter>;
 
-/// Calls Python with fractions (and what is being done), and lets Ctrl-C and errors in it end what runs: `interrupted`
-/// keeps them meanwhile.
+/// Calls Python with fractions (and what is being done), and lets Ctrl-C and errors in it end what runs: `interrupted_`
+/// keeps them meanwhile, guarded by the interpreter's lock.
 class Watcher {
 public:
     explicit Watcher(py::object callback) : callback_(std::move(callback)) {}
 
     template <class... Phase>
     void operator()(double fraction, const Phase&... phase) {
+        ask([&] {
+            if (!callback_.is_none()) callback_(fraction, phase...);
+        });
+    }
+    std::stop_token token() const { return stop_.get_token(); }
+    void stop() { stop_.request_stop(); }
+
+    /// What `work` returns or throws, or else what interrupted it; it has to heed token(). It has a thread of its own:
+    /// this one, with the interpreter free, looks for Ctrl-C, of which Python tells its main thread alone, and which
+    /// would not be heard in a wait for a server that is silent.
+    template <class Work>
+    std::invoke_result_t<Work> run(Work work) {
+        constexpr std::chrono::milliseconds kPoll{50};
+        std::future<std::invoke_result_t<Work>> running;
+        {
+            const py::gil_scoped_release free;
+            running = std::async(std::launch::async, std::move(work));
+            while (running.wait_for(kPoll) != std::future_status::ready) ask([] {});
+        }
+        if (interrupted_) throw py::error_already_set(*interrupted_);
+        return running.get();
+    }
+
+private:
+    template <class Question>
+    void ask(const Question& question) {
         const py::gil_scoped_acquire python;
         if (interrupted_) return;
         try {
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            if (!callback_.is_none()) callback_(fraction, phase...);
+            question();
         } catch (py::error_already_set& error) {
             interrupted_ = std::make_unique<py::error_already_set>(std::move(error));
             stop_.request_stop();
         }
     }
-    std::stop_token token() const { return stop_.get_token(); }
-    void stop() { stop_.request_stop(); }
-    void rethrow() {
-        if (interrupted_) throw py::error_already_set(*interrupted_);
-    }
 
-private:
     py::object callback_;
     std::stop_source stop_;
     std::unique_ptr<py::error_already_set> interrupted_;
 };
 
 py::tuple infer(flash::Client& client, const FloatArray& input, Watcher& watcher) {
-    flash::Answer answer;
-    try {
-        const py::gil_scoped_release free;
-        answer = client.infer(
-            view(input), [&](double fraction) { watcher(fraction); }, watcher.token());
-    } catch (const flash::Error&) {
-        watcher.rethrow();
-        throw;
-    }
+    flash::Answer answer = watcher.run([&, pixels = view(input)] {
+        return client.infer(
+            pixels, [&](double fraction) { watcher(fraction); }, watcher.token());
+    });
     return py::make_tuple(array_of(std::move(answer.logits), client.model().output), answer.seconds, answer.round_trips,
                           answer.bytes_sent, answer.bytes_received, answer.clamped, answer.unreliable);
 }
@@ -99,13 +118,7 @@ flash::Compiled compile(const flash::Network& network, const std::vector<FloatAr
     options.least_agreement = least_agreement;
     options.progress = [&](double fraction, const std::string& phase) { watcher(fraction, phase); };
     options.stop = watcher.token();
-    try {
-        const py::gil_scoped_release free;
-        return network.compile(inputs, options);
-    } catch (const flash::Error&) {
-        watcher.rethrow();
-        throw;
-    }
+    return watcher.run([&] { return network.compile(inputs, options); });
 }
 
 /// Lines of the library's log to a Python function of a level as in the module logging, and a text. None: silent.
@@ -229,24 +242,23 @@ void bind_model(py::module_& module) {
 void bind_parties(py::module_& module) {
     py::class_<Watcher>(module, "Watcher").def(py::init<py::object>()).def("stop", &Watcher::stop);
     py::class_<flash::Client, Holder<flash::Client>>(module, "Client")
-        .def(
-            py::init([](std::string address, std::optional<std::string> pin,
-                        std::optional<std::filesystem::path> ca_file, std::optional<std::string> fingerprint,
-                        bool trust_server, bool large_ring_only, double timeout, std::string model, std::string token,
-                        int in_flight) {
-                flash::ClientOptions options{.address = std::move(address),
-                                             .pin = std::move(pin),
-                                             .ca_file = std::move(ca_file),
-                                             .fingerprint = std::move(fingerprint),
-                                             .model = std::move(model),
-                                             .token = std::move(token)};
-                options.trust_server = trust_server;
-                options.large_ring_only = large_ring_only;
-                options.in_flight = in_flight;
-                options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * timeout));
-                const py::gil_scoped_release free;
-                return Holder<flash::Client>(new flash::Client(std::move(options)));
-            }))
+        .def(py::init([](std::string address, std::optional<std::string> pin,
+                         std::optional<std::filesystem::path> ca_file, std::optional<std::string> fingerprint,
+                         bool trust_server, bool large_ring_only, double timeout, std::string model, std::string token,
+                         int in_flight, Watcher& watcher) {
+            flash::ClientOptions options{.address = std::move(address),
+                                         .pin = std::move(pin),
+                                         .ca_file = std::move(ca_file),
+                                         .fingerprint = std::move(fingerprint),
+                                         .model = std::move(model),
+                                         .token = std::move(token)};
+            options.trust_server = trust_server;
+            options.large_ring_only = large_ring_only;
+            options.in_flight = in_flight;
+            options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * timeout));
+            return watcher.run(
+                [&] { return Holder<flash::Client>(new flash::Client(std::move(options), watcher.token())); });
+        }))
         .def_property_readonly("model", &flash::Client::model, py::return_value_policy::copy)
         .def_property_readonly("in_flight", &flash::Client::in_flight)
         .def("infer", &infer);

@@ -65,7 +65,8 @@ class Watcher:
 
 class Client:
     def __init__(self, address: str, pin: str | None, ca_file: Any, fingerprint: str | None, trust_server: bool,
-                 large_ring_only: bool, timeout: float, model: str, token: str, in_flight: int) -> None: ...
+                 large_ring_only: bool, timeout: float, model: str, token: str, in_flight: int,
+                 watcher: Watcher) -> None: ...
     @property
     def model(self) -> ModelInfo: ...
     @property

@@ -75,15 +75,18 @@ class Client:
 
     def __init__(self, address: str, *, pin: str | None = None, ca_file: str | os.PathLike[str] | None = None,
                  fingerprint: str | None = None, trust_server: bool = False, large_ring_only: bool = False,
-                 timeout: float = 30.0, model: str = "", token: str = "", in_flight: int = 1) -> None:
+                 timeout: float = 30.0, model: str = "", token: str = "", in_flight: int = 1,
+                 _watcher: _native.Watcher | None = None) -> None:
+        watcher = _watcher or _native.Watcher(None)
         self._client: _native.Client | None = _native.Client(address, pin, ca_file, fingerprint, trust_server,
-                                                             large_ring_only, timeout, model, token, in_flight)
+                                                             large_ring_only, timeout, model, token, in_flight, watcher)
         self.model: _native.ModelInfo = self._client.model
 
     @classmethod
     async def connect_async(cls, address: str, **options: Any) -> Client:
-        """A Client, for asyncio: connects in a thread. Arguments as Client's."""
-        return await _in_thread(functools.partial(cls, address, **options))
+        """A Client, for asyncio: connects in a thread; cancelling the task ends that. Arguments as Client's."""
+        watcher = _native.Watcher(None)
+        return await _in_thread(functools.partial(cls, address, _watcher=watcher, **options), watcher.stop)
 
     @property
     def in_flight(self) -> int:
@@ -91,11 +94,12 @@ class Client:
         return self._open().in_flight
 
     def infer(self, given: Any, *, top: int = 5, progress: Progress = False) -> Answer:
-        """One private inference; `given` as in prepare(). Ctrl-C cancels it, at the latest when a wait for the server comes to its time-out.
+        """One private inference; `given` as in prepare(). Ctrl-C cancels it.
 
         Args:
             top: how many classes Answer.best holds.
-            progress: True for a bar (tqdm, where it is installed), or a function of a fraction in 0..1.
+            progress: True for a bar (tqdm, where it is installed), or a function of a fraction in 0..1, called from
+                another thread.
         """
         with reporter(progress, "private inference") as report:
             return self._infer(given, _native.Watcher(report), top)

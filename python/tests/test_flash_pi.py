@@ -436,6 +436,54 @@ except KeyboardInterrupt:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         self.assertEqual(done.stdout.strip(), "interrupted", done.stderr)
 
+    def test_ctrl_c_is_heard_while_the_server_is_silent(self) -> None:
+        """A proxy passes the handshake on and holds back what follows, then does not answer at all."""
+        program = f"""
+import os, signal, socket, threading, time
+import flash_pi
+
+host, port = {self.server.address!r}.rsplit(":", 1)
+silent = threading.Event()
+
+def pass_on(source, target):
+    while data := source.recv(65536):
+        if silent.is_set():
+            time.sleep(60)
+        target.sendall(data)
+
+def proxy(listener):
+    while True:
+        near, _ = listener.accept()
+        if not silent.is_set():
+            far = socket.create_connection((host, int(port)))
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=pass_on, args=pair, daemon=True).start()
+        held.append(near)
+
+held = []
+listener = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=proxy, args=(listener,), daemon=True).start()
+address = "127.0.0.1:%d" % listener.getsockname()[1]
+
+def interrupted(call):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    begin = time.monotonic()
+    try:
+        call()
+    except KeyboardInterrupt:
+        print("interrupted" if time.monotonic() - begin < 20 else "late")
+
+client = flash_pi.Client(address, pin={self.server.pin!r}, timeout=60)
+silent.set()
+interrupted(lambda: client.infer({str(PICTURES[0])!r}))
+interrupted(lambda: client.infer({str(PICTURES[0])!r}))  # connects anew
+interrupted(lambda: flash_pi.Client(address, pin={self.server.pin!r}, timeout=60))
+print(end="", flush=True)
+os._exit(0)  # nobody waits for the threads
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=100)
+        self.assertEqual(done.stdout.split(), ["interrupted"] * 3, done.stderr)
+
     def test_a_server_process_outlives_ctrl_c_and_ends_when_told(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             file = Path(name) / "net.flash"

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <exception>
 #include <mutex>
 
 #include "api/info.h"
@@ -16,7 +18,7 @@ namespace flash {
 
 class Client::Impl {
 public:
-    explicit Impl(ClientOptions options) {
+    Impl(ClientOptions options, const std::stop_token& stop) {
         const transport::Address address = transport::parse_address(options.address);
         connection_.host = address.host;
         connection_.port = address.port;
@@ -41,7 +43,7 @@ public:
         require(options.in_flight >= 1 && options.in_flight <= static_cast<int>(protocol::kMaxInFlight),
                 ErrorKind::kInvalidArgument, "in_flight is 1 to 64");
         session_options_.in_flight = static_cast<std::uint32_t>(options.in_flight);
-        const protocol::ClientModel& model = connect()->model();
+        const protocol::ClientModel& model = connect(stop)->model();
         info_ = api::info_of(model.architecture, model.fingerprint, model.cost);
         session_options_.expected_fingerprint = model.fingerprint;  // the same model on every connection
     }
@@ -50,9 +52,8 @@ public:
 
     Answer infer(std::span<const float> input, const Progress& progress, const std::stop_token& stop) {
         api::check_input(info_, input);
-        if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
         for (;;) {
-            const std::shared_ptr<protocol::ClientSession> session = connect();
+            const std::shared_ptr<protocol::ClientSession> session = connect(stop);
             try {
                 return answer_of(*session, session->infer(input, progress, nullptr, stop), input);
             } catch (const protocol::SessionOver&) {
@@ -84,14 +85,28 @@ private:
         answer.bytes_received = result.traffic.bytes_received;
         return answer;
     }
-    /// The present session, or a new one.
-    std::shared_ptr<protocol::ClientSession> connect() {
-        const std::lock_guard lock(mutex_);
-        if (!session_) {
-            session_ = std::make_shared<protocol::ClientSession>(transport::connect_tls(connection_), session_options_);
-            in_flight_ = static_cast<int>(session_->in_flight());
+    /// The present session, or a new one, which one thread makes at a time. Error(kCancelled) soon after `stop`.
+    std::shared_ptr<protocol::ClientSession> connect(const std::stop_token& stop) {
+        std::unique_lock lock(mutex_);
+        connected_.wait(lock, stop, [&] { return !connecting_; });
+        if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
+        if (session_) return session_;
+        connecting_ = true;
+        lock.unlock();
+        std::shared_ptr<protocol::ClientSession> made;
+        std::exception_ptr failure;
+        try {
+            made = std::make_shared<protocol::ClientSession>(transport::connect_tls(connection_, stop),
+                                                             session_options_, stop);
+        } catch (...) {
+            failure = std::current_exception();
         }
-        return session_;
+        lock.lock();
+        connecting_ = false;
+        connected_.notify_all();
+        if (failure) std::rethrow_exception(failure);
+        in_flight_ = static_cast<int>(made->in_flight());
+        return session_ = std::move(made);
     }
     /// If it takes nothing new, it is left to those that still run on it.
     void leave(const std::shared_ptr<protocol::ClientSession>& session) {
@@ -103,11 +118,14 @@ private:
     protocol::ClientSessionOptions session_options_;  // unchanged once the constructor is done
     ModelInfo info_;
     std::mutex mutex_;
+    std::condition_variable_any connected_;  // or not: connecting is over
+    bool connecting_ = false;
     std::shared_ptr<protocol::ClientSession> session_;
     std::atomic<int> in_flight_ = 1;
 };
 
-Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Client::Client(ClientOptions options, const std::stop_token& stop)
+    : impl_(std::make_unique<Impl>(std::move(options), stop)) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;

@@ -87,10 +87,9 @@ PrivateAgreement evaluate_private(const model::Model& source, const model::Twin&
     for (std::size_t i = 0; i < runs; ++i) {
         const auto pixels = set.load(i, source.architecture.preprocessing, source.architecture.input);
         const auto input = model::quantise_input(source.architecture, pixels);
-        const auto [result, seconds, bytes_up, bytes_down] =
-            session.infer(input, &audit.client(), &agreement.profiles[2 * i]);
-        agreement.bytes_up = bytes_up;
-        agreement.bytes_down = bytes_down;
+        const protocol::ClientResult result = session.infer(input, &audit.client(), &agreement.profiles[2 * i]);
+        agreement.bytes_up = result.traffic.bytes_sent;
+        agreement.bytes_down = result.traffic.bytes_received;
         agreement.round_trips = result.round_trips;
         agreement.mean_seconds += result.seconds.total / static_cast<double>(runs);
 

@@ -61,13 +61,13 @@ public:
     void run() {
         const std::size_t turn = result_.seconds.size() % pictures_.size();
         const Picture& picture = pictures_[turn];
-        const LocalSession::Outcome outcome = session_.infer(picture.input);
-        if (result_.seconds.empty() || outcome.seconds < result_.seconds.min()) result_.steps = outcome.result.seconds;
-        result_.seconds.add(outcome.seconds);
-        result_.bytes_up = outcome.bytes_up;
-        result_.bytes_down = outcome.bytes_down;
-        result_.round_trips = outcome.result.round_trips;
-        const std::vector<float>& logits = outcome.result.logits;
+        const protocol::ClientResult answer = session_.infer(picture.input);
+        if (result_.seconds.empty() || answer.took < result_.seconds.min()) result_.steps = answer.seconds;
+        result_.seconds.add(answer.took);
+        result_.bytes_up = answer.traffic.bytes_sent;
+        result_.bytes_down = answer.traffic.bytes_received;
+        result_.round_trips = answer.round_trips;
+        const std::vector<float>& logits = answer.logits;
         ConnectionResult::Check& check = result_.checks[turn];
         ++check.runs;
         check.same_class += model::best_class(logits) == model::best_class(picture.logits);

@@ -17,6 +17,7 @@ namespace {
 /// The reader looks that often whether the session ends.
 constexpr std::chrono::milliseconds kPoll{200};
 constexpr const char* kCancelled = "the client cancelled the inference";
+constexpr const char* kLeft = "the client left during the handshake";
 
 transport::Traffic difference(const transport::Traffic& now, const transport::Traffic& before) {
     return {now.bytes_sent - before.bytes_sent, now.bytes_received - before.bytes_received,
@@ -37,11 +38,17 @@ std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::mi
     return models;
 }
 
-ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options)
+ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options,
+                             const std::stop_token& stop)
     : channel_(std::move(channel)) {
     try {
-        begin_handshake(*channel_, options);
-        ServerOffer offer = end_handshake(*channel_, channel_->receive(message_type::kServerHello), options);
+        ServerOffer offer = [&] {
+            // Failing the channel wakes whoever waits in it for the server.
+            const std::stop_callback leave(stop, [this] { channel_->fail(kLeft); });
+            begin_handshake(*channel_, options);
+            return end_handshake(*channel_, channel_->receive(message_type::kServerHello), options);
+        }();
+        if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, kLeft);  // the channel may have failed
         model_ = std::move(offer.model);
         turns_.resize(offer.in_flight);
         turns_.front().channel = channel_.get();
@@ -54,6 +61,7 @@ ClientSession::ClientSession(std::unique_ptr<transport::Channel> channel, const 
         reader_ = std::thread([this] { read_line(); });
     } catch (...) {
         channel_->fail(failure_sentence(Party::kClient));
+        if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, kLeft);
         throw;
     }
 }

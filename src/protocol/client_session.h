@@ -35,7 +35,9 @@ public:
 class ClientSession {
 public:
     /// Performs the handshake. Error(kProtocol | kRemote) if versions, fingerprint or the architecture do not fit.
-    ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options = {});
+    /// stop: ends the handshake with Error(kCancelled).
+    ClientSession(std::unique_ptr<transport::Channel> channel, const ClientSessionOptions& options = {},
+                  const std::stop_token& stop = {});
     /// Not while an inference runs.
     ~ClientSession();
 

@@ -98,18 +98,11 @@ LocalSession::LocalSession(const PreparedModel& model, const Connection& connect
 // The client leaves first; the server's thread then ends by itself.
 LocalSession::~LocalSession() { client_.reset(); }
 
-LocalSession::Outcome LocalSession::infer(std::span<const std::int32_t> input, ShareProbe* client_probe,
-                                          Profile* client_profile) {
-    const transport::Traffic before = client_->channel().traffic();
-    Outcome outcome;
-    const auto begin = std::chrono::steady_clock::now();
-    outcome.result = client_->infer_integers(input, client_probe, {}, client_profile);
-    outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+ClientResult LocalSession::infer(std::span<const std::int32_t> input, ShareProbe* client_probe,
+                                 Profile* client_profile) {
+    ClientResult result = client_->infer_integers(input, client_probe, {}, client_profile);
     server_->wait_for(++inferences_);
-    const transport::Traffic after = client_->channel().traffic();
-    outcome.bytes_up = after.bytes_sent - before.bytes_sent;
-    outcome.bytes_down = after.bytes_received - before.bytes_received;
-    return outcome;
+    return result;
 }
 
 }  // namespace flash::protocol

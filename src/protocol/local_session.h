@@ -30,14 +30,9 @@ public:
     LocalSession(const LocalSession&) = delete;
     LocalSession& operator=(const LocalSession&) = delete;
 
-    struct Outcome {
-        ClientResult result;
-        double seconds = 0;  ///< of the client, from the input to the logits
-        std::uint64_t bytes_up = 0, bytes_down = 0;
-    };
     /// One inference; returns when the server has finished it too.
-    Outcome infer(std::span<const std::int32_t> input, ShareProbe* client_probe = nullptr,
-                  Profile* client_profile = nullptr);
+    ClientResult infer(std::span<const std::int32_t> input, ShareProbe* client_probe = nullptr,
+                       Profile* client_profile = nullptr);
 
 private:
     class Server;

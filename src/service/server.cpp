@@ -380,6 +380,7 @@ std::string Server::metrics_text() const {
     now.value({{"result", "starved"}}, number(counts.starved));
     now.value({{"result", "failed_handshake"}}, number(counts.failed_handshakes));
     now.value({{"result", "refused"}}, number(counts.refused));
+    now.value({{"result", "gave_way"}}, number(counts.gave_way));
     now.family("flash_certificate_expiry_timestamp_seconds", Kind::kGauge, "When the server's certificate ends.");
     now.value({}, number(std::chrono::system_clock::to_time_t(certificate_end_.load())));
     look_up_process(now);

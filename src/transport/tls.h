@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,9 @@ struct ClientOptions {
 };
 
 /// Connects and checks the certificate. Throws Error: kInvalidArgument (malformed pin), kFile (unusable CA or own
-/// file), kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout.
-std::unique_ptr<Channel> connect_tls(const ClientOptions& options);
+/// file), kNetwork (refused, not TLS, not trusted: the sentence holds the fingerprint that was seen), kTimeout,
+/// kCancelled (soon after `stop` is asked for).
+std::unique_ptr<Channel> connect_tls(const ClientOptions& options, const std::stop_token& stop = {});
 
 struct ServerOptions {
     Address listen{"127.0.0.1", 0};       ///< port 0: a free one; empty host: all addresses
@@ -72,6 +74,7 @@ struct ConnectionCounts {
     std::uint64_t starved = 0;            ///< closed without a word: no descriptor or no memory
     std::uint64_t failed_handshakes = 0;  ///< TLS
     std::uint64_t refused = 0;            ///< told that there is no place for a session
+    std::uint64_t gave_way = 0;           ///< ended for others: without a place, or without having shown work in it
 };
 
 /// A connection's place among the sessions of a server. It has none before take().

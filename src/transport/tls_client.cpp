@@ -3,6 +3,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -142,11 +144,21 @@ void configure(ClientLoop& loop, const ClientOptions& options, const std::string
     SSL_CTX_set_cert_verify_callback(context, check_certificate, &loop.check);
 }
 
-// Runs the loop until the result is there or the deadline passes. Returns whether it is there.
-bool run_until(ClientLoop& loop, std::chrono::steady_clock::time_point deadline) {
+/// How long connecting may last.
+struct Patience {
+    std::chrono::steady_clock::time_point deadline;
+    std::stop_token stop;
+
+    bool is_over() const { return stop.stop_requested() || std::chrono::steady_clock::now() >= deadline; }
+};
+
+// Runs the loop until the result is there or the patience is over. Returns whether it is there.
+bool run_until(ClientLoop& loop, const Patience& patience) {
+    constexpr std::chrono::milliseconds kPoll{50};  // that often it looks whether it is to stop
     loop.io.restart();
-    while (!loop.result && std::chrono::steady_clock::now() < deadline) {
-        if (loop.io.run_one_until(deadline) == 0 && loop.io.stopped()) break;
+    while (!loop.result && !patience.is_over()) {
+        const auto next = std::min(patience.deadline, std::chrono::steady_clock::now() + kPoll);
+        if (loop.io.run_one_until(next) == 0 && loop.io.stopped()) break;
     }
     return loop.result.has_value();
 }
@@ -157,7 +169,9 @@ void abandon(std::unique_ptr<ClientLoop> loop) {
     std::thread([loop = std::move(loop)]() mutable { loop.reset(); }).detach();
 }
 
-[[noreturn]] void timed_out(const std::string& where, const char* stage, const ClientOptions& options) {
+[[noreturn]] void gave_up(const Patience& patience, const std::string& where, const char* stage,
+                          const ClientOptions& options) {
+    if (patience.stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled while connecting to " + where);
     throw Error(ErrorKind::kTimeout, "no answer from " + where + " within " + std::to_string(options.timeout.count()) +
                                          " ms (" + stage + ")");
 }
@@ -199,10 +213,10 @@ std::string distrust(const CertificateCheck& check, const std::string& host, con
 
 }  // namespace
 
-std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
+std::unique_ptr<Channel> connect_tls(const ClientOptions& options, const std::stop_token& stop) {
     const std::string host = options.host.empty() ? "localhost" : options.host;
     const std::string where = to_string(Address{host, options.port});
-    const auto deadline = std::chrono::steady_clock::now() + options.timeout;
+    const Patience patience{std::chrono::steady_clock::now() + options.timeout, stop};
 
     auto loop = std::make_unique<ClientLoop>();
     configure(*loop, options, host);
@@ -217,9 +231,9 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
             asio::async_connect(l->socket, endpoints,
                                 [l](const asio::error_code& code, const tcp::endpoint&) { l->result = code; });
         });
-    if (!run_until(*loop, deadline)) {
+    if (!run_until(*loop, patience)) {
         abandon(std::move(loop));
-        timed_out(where, "connecting", options);
+        gave_up(patience, where, "connecting", options);
     }
     if (*loop->result) throw Error(ErrorKind::kNetwork, "cannot connect to " + where + ": " + loop->result->message());
 
@@ -232,9 +246,9 @@ std::unique_ptr<Channel> connect_tls(const ClientOptions& options) {
     loop->result.reset();
     connection->stream().async_handshake(
         TlsStream::Side::kClient, [l = loop.get(), connection](const asio::error_code& code) { l->result = code; });
-    if (!run_until(*loop, deadline)) {
+    if (!run_until(*loop, patience)) {
         connection.reset();  // the loop destroys it with the pending handshake
-        timed_out(where, "TLS handshake", options);
+        gave_up(patience, where, "TLS handshake", options);
     }
     if (*loop->result) handshake_failed(where, host, *loop->result, loop->check, options);
 

@@ -58,7 +58,9 @@ public:
     }
     void replace_identity(const Identity& identity);
     std::size_t sessions() const { return visitors_.places_taken(); }
-    ConnectionCounts counts() const { return {accepted_, dropped_, listener_.starved(), failed_handshakes_, refused_}; }
+    ConnectionCounts counts() const {
+        return {accepted_, dropped_, listener_.starved(), failed_handshakes_, refused_, visitors_.gave_way()};
+    }
 
 private:
     using ConnectionPtr = std::shared_ptr<TlsConnection>;

@@ -46,6 +46,7 @@ bool Visitors::has_room(const std::string& group, bool of_proxy) {
         victim = oldest->connection.lock();
         // Its place is free at once; the connection itself goes when its handlers have run.
         std::erase(visitors_, oldest);
+        ++gave_way_;
     }
     if (victim) victim->abort();
     return true;
@@ -88,6 +89,7 @@ std::string Visitors::take_place(const Key& visitor) {
             const auto [oldest, most] = oldest_of_most([](const Key& other) { return other->state == State::kPlaced; });
             if (!oldest || most <= of_group + 1) return "it already serves " + std::to_string(taken) + " clients";
             oldest->state = State::kAsking;
+            ++gave_way_;
             victim = oldest->connection.lock();
         }
         visitor->state = State::kPlaced;
@@ -112,6 +114,11 @@ std::size_t Visitors::places_taken() const {
     const std::lock_guard lock(mutex_);
     return static_cast<std::size_t>(
         std::ranges::count_if(visitors_, [](const Key& visitor) { return !is_stranger(visitor); }));
+}
+
+std::uint64_t Visitors::gave_way() const {
+    const std::lock_guard lock(mutex_);
+    return gave_way_;
 }
 
 std::vector<std::shared_ptr<TlsConnection>> Visitors::close_doors() {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -61,6 +62,8 @@ public:
     /// It is a stranger again, if it was none.
     void leave_place(const Key& visitor);
     std::size_t places_taken() const;
+    /// Connections that gave way to others, since the start.
+    std::uint64_t gave_way() const;
     /// Nobody enters any more; gives all that are still there.
     std::vector<std::shared_ptr<TlsConnection>> close_doors();
 
@@ -78,6 +81,7 @@ private:
     const VisitorLimits limits_;
     mutable std::mutex mutex_;
     std::list<Key> visitors_;  // in the order in which they came
+    std::uint64_t gave_way_ = 0;
     bool closed_ = false;
 };
 

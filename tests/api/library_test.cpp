@@ -5,6 +5,8 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -15,6 +17,8 @@
 #include "flash/log.h"
 #include "flash/plan.h"
 #include "flash/server.h"
+#include "transport/address.h"
+#include "transport/bound_socket.h"
 
 namespace flash {
 namespace {
@@ -150,6 +154,29 @@ TEST_P(AtATime, RunsSeveralAtOnceAndCancels) {
     const auto broken = [](double) { throw std::length_error("the caller's own"); };
     EXPECT_THROW(client.infer(input, broken), std::length_error);
     EXPECT_EQ(best_classes(client.model(), client.infer(input).logits).front().index, best);
+}
+
+TEST(Library, CancelsWhileItConnects) {
+    using namespace std::chrono_literals;
+    auto server = std::make_unique<Server>(compiled().model);
+    const std::string address = server->address(), pin = server->pin();
+    Client client({.address = address, .pin = pin, .timeout = 60s});
+    const std::vector<float> input = prepare(client.model(), pictures().front());
+    server.reset();
+    EXPECT_THROW(client.infer(input), Error);                                // on the connection that it has
+    const transport::BoundSocket silent(transport::parse_address(address));  // connections wait there for ever
+    std::stop_source source;
+    auto anew = client.infer_async(input, {}, source.get_token());
+    auto behind = client.infer_async(input, {}, source.get_token());  // one of the two waits for the other's connection
+    auto first = std::async(std::launch::async,
+                            [&] { Client({.address = address, .pin = pin, .timeout = 60s}, source.get_token()); });
+    EXPECT_EQ(anew.wait_for(200ms), std::future_status::timeout);
+    const auto begin = std::chrono::steady_clock::now();
+    source.request_stop();
+    EXPECT_EQ(kind_of([&] { anew.get(); }), ErrorKind::kCancelled);
+    EXPECT_EQ(kind_of([&] { behind.get(); }), ErrorKind::kCancelled);
+    EXPECT_EQ(kind_of([&] { first.get(); }), ErrorKind::kCancelled);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
 }
 
 TEST(Library, RefusesWhatDoesNotFit) {

@@ -189,13 +189,13 @@ TEST(LocalSession, EveryConnectionGivesTheTwinsAnswer) {
          {Connection{}, Connection{true, {}}, Connection{false, slow}, Connection{true, slow}}) {
         LocalSession session(model, connection);
         for (int run = 0; run < 2; ++run) {
-            const LocalSession::Outcome outcome = session.infer(input);
-            EXPECT_EQ(outcome.bytes_up, model.cost().up());
-            EXPECT_EQ(outcome.bytes_down, model.cost().down());
+            const protocol::ClientResult answer = session.infer(input);
+            EXPECT_EQ(answer.traffic.bytes_sent, model.cost().up());
+            EXPECT_EQ(answer.traffic.bytes_received, model.cost().down());
             // One unit of rounding in each layer: the first one's, of at most 254 units, is squared and summed with
             // weights of 21 in all.
-            ASSERT_EQ(outcome.result.x.size(), twin.output.size());
-            for (std::size_t i = 0; i < twin.output.size(); ++i) EXPECT_NEAR(outcome.result.x[i], twin.output[i], 44);
+            ASSERT_EQ(answer.x.size(), twin.output.size());
+            for (std::size_t i = 0; i < twin.output.size(); ++i) EXPECT_NEAR(answer.x[i], twin.output[i], 44);
             EXPECT_GT(*std::ranges::max_element(twin.output), 100) << "or the comparison would mean little";
         }
     }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <random>
 #include <set>
+#include <stop_token>
 #include <thread>
 
 #include "base/error.h"
@@ -46,6 +48,34 @@ std::optional<ErrorKind> session_with(const std::function<void(transport::Channe
     client_end->close();
     server.join();
     return kind;
+}
+
+TEST(Handshake, AClientThatIsCancelledLeaves) {
+    transport::LoopbackOptions patient;
+    patient.limits.timeout = 60s;
+    auto [client_end, server_end] = transport::make_loopback(patient);
+    std::stop_source source;
+    const auto begin = std::chrono::steady_clock::now();
+    auto silent = std::async(std::launch::async, [&] {
+        server_end->receive(message_type::kClientHello);
+        source.request_stop();
+    });
+    try {
+        const ClientSession session(std::move(client_end), {}, source.get_token());
+        ADD_FAILURE() << "it took nothing for a handshake";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kCancelled) << error.what();
+    }
+    silent.get();
+    try {
+        server_end->receive(message_type::kStart);
+        ADD_FAILURE() << "the client has not left";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kRemote) << error.what();
+        EXPECT_NE(std::string(error.what()).find("the client left during the handshake"), std::string::npos)
+            << error.what();
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
 }
 
 TEST(Handshake, WrongVersionIsNamed) {

@@ -346,6 +346,19 @@ TEST_F(HostileServer, Silent) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
 }
 
+TEST_F(HostileServer, ConnectingIsCancelled) {
+    ClientOptions patient = options();
+    patient.timeout = 60s;
+    std::stop_source source;
+    auto connecting = std::async(std::launch::async, [&] { connect_tls(patient, source.get_token()); });
+    EXPECT_EQ(connecting.wait_for(200ms), std::future_status::timeout);
+    const auto begin = std::chrono::steady_clock::now();
+    source.request_stop();
+    expect_error(ErrorKind::kCancelled, "cancelled while connecting to 127.0.0.1:", [&] { connecting.get(); });
+    expect_error(ErrorKind::kCancelled, "cancelled", [&] { connect_tls(patient, source.get_token()); });
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
+}
+
 TEST_F(HostileServer, NotTls) {
     auto serving = std::async(std::launch::async, [&] {
         auto peer = listener.accept();

@@ -53,6 +53,7 @@ TEST_F(Places, OfGroupsWithAsManyStrangersTheOldestOneGivesWay) {
     EXPECT_TRUE(visitors_.has_room("m"));
     EXPECT_TRUE(has_given_way(guests[0]));
     for (std::size_t i = 1; i < guests.size(); ++i) EXPECT_FALSE(has_given_way(guests[i])) << i;
+    EXPECT_EQ(visitors_.gave_way(), 1u);
 }
 
 TEST_F(Places, StrangersAreBoundedByGroupAndDoNotCountAsSessions) {
@@ -90,6 +91,7 @@ TEST_F(Places, WhoHasShownNoWorkGivesWayToAddressesWithFewer) {
     EXPECT_FALSE(has_given_way(other));
     visitors_.leave_place(other.key);
     EXPECT_EQ(visitors_.take_place(more.key), "");
+    EXPECT_EQ(visitors_.gave_way(), 1u);
 }
 
 TEST_F(Places, NobodyGivesWayToItsOwnAddress) {
@@ -100,6 +102,7 @@ TEST_F(Places, NobodyGivesWayToItsOwnAddress) {
     const Guest other = placed("b");
     EXPECT_EQ(visitors_.take_place(fourth.key), "it already serves 4 clients");
     for (const Guest& guest : crowd) EXPECT_FALSE(has_given_way(guest));
+    EXPECT_EQ(visitors_.gave_way(), 0u);
 }
 
 }  // namespace
