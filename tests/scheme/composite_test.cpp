@@ -8,6 +8,7 @@
 #include "lattice/sampling.h"
 #include "scheme/composite_parties.h"
 #include "support/memory_scan.h"
+#include "support/sanitized.h"
 
 namespace flash::scheme {
 namespace {
@@ -214,9 +215,7 @@ TEST(Composite, KnownAnswers) {
 // --------------------------------------------------------------------------------------------------------- wiping
 
 TEST(Composite, SecretsAreWiped) {
-#ifdef FLASH_SANITIZED
-    GTEST_SKIP() << "a sanitizer keeps freed memory";
-#endif
+    if (flash::testing::kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
     const Ring ring = CompositeRing::of(parameters_of({8192, 3}));
     const auto drawn = [&](std::uint64_t seed, auto&& sample) {
         SecretVector<std::int8_t> values(ring->degree());

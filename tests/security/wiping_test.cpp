@@ -12,6 +12,7 @@
 #include "support/memory_scan.h"
 #include "support/private_run.h"
 #include "support/random_model.h"
+#include "support/sanitized.h"
 
 namespace flash {
 namespace {
@@ -52,10 +53,9 @@ Needle mask_needle() {
 }
 
 TEST(Wiping, NoSecretOfAnInferenceOutlivesIt) {
-#ifdef FLASH_SANITIZED
-    GTEST_SKIP() << "sanitizers keep freed memory in quarantine and map terabytes of shadow memory; the plain build "
-                    "runs this test";
-#endif
+    if (flash::testing::kSanitized)
+        GTEST_SKIP() << "sanitizers keep freed memory in quarantine and map terabytes of shadow memory; the plain "
+                        "build runs this test";
     const protocol::PreparedModel model(
         flash::testing::single_convolution({3, 20, 20}, 8, {3, 3, 1, 1, 1, 1, 1, 1}, 33));
     const auto input = flash::testing::random_input(model.architecture(), 2);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "service/token.h"
 #include "support/few_descriptors.h"
+#include "support/sanitized.h"
 #include "transport/refusal.h"
 #include "transport/scratch.h"
 
@@ -124,7 +125,7 @@ TEST_F(Access, AChangedListCountsFromTheNextQuestionOnAndADamagedOneNever) {
 }
 
 TEST_F(Access, AListThatCouldNotBeReadIsReadAgainWhenAskedFor) {
-    if (!testing::kDescriptorsMayRunOut) GTEST_SKIP() << "under a sanitizer that needs descriptors itself";
+    if (testing::kSanitized) GTEST_SKIP() << "a sanitizer needs descriptors itself";
     write(list_with(kToken));
     AccessControl control({file_, false, {}});
     write(list_with(kOther));

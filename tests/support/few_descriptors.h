@@ -6,15 +6,8 @@
 
 namespace flash::testing {
 
-/// UndefinedBehaviorSanitizer looks at objects through a pipe, and takes the lack of one for a defect of the object: a
-/// test that uses FewDescriptors is skipped where this is false.
-#ifdef __SANITIZE_ADDRESS__
-inline constexpr bool kDescriptorsMayRunOut = false;
-#else
-inline constexpr bool kDescriptorsMayRunOut = true;
-#endif
-
-/// Lowers the number of descriptors that the process may have, to so many more than it has now.
+/// Lowers the number of descriptors that the process may have, to so many more than it has now. Not under sanitizers:
+/// UndefinedBehaviorSanitizer looks at objects through a pipe, and takes the lack of one for a defect of the object.
 class FewDescriptors {
 public:
     explicit FewDescriptors(int more) {

@@ -15,10 +15,6 @@
 #include <utility>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FLASH_SANITIZED 1
-#endif
-
 namespace flash {
 
 /// A byte string kept only in inverted form, so that the scan does not find the needle itself.
