@@ -309,6 +309,13 @@ except flash_pi.Error as error:
         with self.assertRaisesRegex(RuntimeError, "the caller's own"):
             self.client.infer(PICTURES[0], progress=broken)
 
+        def broken_at_the_end(fraction: float) -> None:
+            if fraction == 1:
+                raise RuntimeError("the answer was there")
+
+        with self.assertRaisesRegex(RuntimeError, "the answer was there"):
+            self.client.infer(PICTURES[0], progress=broken_at_the_end)
+
         def broken_too(fraction: float, phase: str) -> None:
             raise RuntimeError("the caller's own")
 
