@@ -38,23 +38,27 @@ protected:
         rest.insert(rest.end(), names.begin(), names.end());
         return flash(infer(rest));
     }
+    /// Answers to the same inputs, in the same order. (Their logits differ by rounding.)
+    static void expect_the_same(const Outcome& one, const Outcome& other, std::size_t inputs) {
+        ASSERT_EQ(one.status, 0) << one.err;
+        ASSERT_EQ(other.status, 0) << other.err;
+        const auto a = lines(one), b = lines(other);
+        ASSERT_EQ(a.size(), inputs);
+        ASSERT_EQ(b.size(), inputs);
+        for (std::size_t i = 0; i < inputs; ++i) {
+            EXPECT_EQ(a[i]["input"], b[i]["input"]);
+            EXPECT_EQ(a[i]["bytes_up"], b[i]["bytes_up"]);
+            EXPECT_EQ(a[i]["bytes_down"], b[i]["bytes_down"]);
+            EXPECT_EQ(a[i]["logits"].size(), b[i]["logits"].size());
+        }
+    }
 };
 
 TEST_F(Parallel, AnswersComeInTheOrderOfTheInputs) {
     start_server();
     const std::vector<std::string> names = copies(5);
     const Outcome one = infer_all({}, names), four = infer_all({"--parallel", "4"}, names);
-    ASSERT_EQ(one.status, 0) << one.err;
-    ASSERT_EQ(four.status, 0) << four.err;
-    const auto a = lines(one), b = lines(four);
-    ASSERT_EQ(a.size(), b.size());
-    ASSERT_GE(a.size(), 5u);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        EXPECT_EQ(a[i]["input"], b[i]["input"]);
-        EXPECT_EQ(a[i]["bytes_up"], b[i]["bytes_up"]);
-        EXPECT_EQ(a[i]["bytes_down"], b[i]["bytes_down"]);
-        EXPECT_EQ(a[i]["logits"].size(), b[i]["logits"].size());
-    }
+    expect_the_same(one, four, names.size());
     EXPECT_EQ(stop_server(SIGTERM), 0);
     const std::string log = read_file(dir_ / "server.err");
     const int connections = count(log, ": connected");
@@ -66,15 +70,7 @@ TEST_F(Parallel, SeveralOnOneConnection) {
     start_server();
     const std::vector<std::string> names = copies(5);
     const Outcome one = infer_all({}, names), four = infer_all({"--in-flight", "4"}, names);
-    ASSERT_EQ(four.status, 0) << four.err;
-    const auto a = lines(one), b = lines(four);
-    ASSERT_EQ(a.size(), b.size());
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        EXPECT_EQ(a[i]["input"], b[i]["input"]);
-        EXPECT_EQ(a[i]["bytes_up"], b[i]["bytes_up"]);
-        EXPECT_EQ(a[i]["bytes_down"], b[i]["bytes_down"]);
-        EXPECT_EQ(a[i]["logits"].size(), b[i]["logits"].size());
-    }
+    expect_the_same(one, four, names.size());
     EXPECT_EQ(stop_server(SIGTERM), 0);
     const std::string log = read_file(dir_ / "server.err");
     EXPECT_EQ(count(log, ": connected"), 2) << "one for each client";
