@@ -52,12 +52,13 @@ public:
 
     Answer infer(std::span<const float> input, const Progress& progress, const std::stop_token& stop) {
         api::check_input(info_, input);
-        for (;;) {
-            const std::shared_ptr<protocol::ClientSession> session = connect(stop);
+        for (int made = 0;;) {
+            const std::shared_ptr<protocol::ClientSession> session = connect(stop, &made);
             try {
                 return answer_of(*session, session->infer(input, progress, nullptr, stop), input);
             } catch (const protocol::SessionOver&) {
-                leave(session);  // it waited for one that failed: nothing of it was sent
+                leave(session);  // it waited for one that failed, or the server has left: nothing of it was sent
+                if (made >= protocol::SessionOver::kMostInARow) throw;
             } catch (const Error&) {
                 leave(session);
                 if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "the inference was cancelled");
@@ -85,8 +86,9 @@ private:
         answer.bytes_received = result.traffic.bytes_received;
         return answer;
     }
-    /// The present session, or a new one, which one thread makes at a time. Error(kCancelled) soon after `stop`.
-    std::shared_ptr<protocol::ClientSession> connect(const std::stop_token& stop) {
+    /// The present session, or a new one, which one thread makes at a time, and which `count` counts. Error(kCancelled)
+    /// soon after `stop`.
+    std::shared_ptr<protocol::ClientSession> connect(const std::stop_token& stop, int* count = nullptr) {
         std::unique_lock lock(mutex_);
         connected_.wait(lock, stop, [&] { return !connecting_; });
         if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
@@ -105,6 +107,7 @@ private:
         connecting_ = false;
         connected_.notify_all();
         if (failure) std::rethrow_exception(failure);
+        if (count) ++*count;
         in_flight_ = static_cast<int>(made->in_flight());
         return session_ = std::move(made);
     }

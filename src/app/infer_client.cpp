@@ -45,10 +45,11 @@ void InferClient::expect(const Sha256& fingerprint) {
     session_options_.expected_fingerprint = fingerprint;
 }
 
-std::shared_ptr<protocol::ClientSession> InferClient::connect() {
+std::shared_ptr<protocol::ClientSession> InferClient::connect(int* count) {
     const std::lock_guard lock(mutex_);
     if (session_) return session_;
     session_ = std::make_shared<protocol::ClientSession>(transport::connect_tls(options_), session_options_);
+    if (count) ++*count;
     session_options_.expected_fingerprint = session_->model().fingerprint;
     const std::size_t asked = session_options_.in_flight, taken = session_->in_flight();
     if (taken < asked && !std::exchange(has_warned_, true))

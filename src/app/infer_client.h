@@ -23,21 +23,23 @@ public:
 
     /// Insists on this model on every connection.
     void expect(const Sha256& fingerprint);
-    /// Connects if it is not connected. Does not try again.
-    std::shared_ptr<protocol::ClientSession> connect();
+    /// Connects if it is not connected, which `count` counts. Does not try again.
+    std::shared_ptr<protocol::ClientSession> connect(int* count = nullptr);
 
     /// Runs `use` on a session. What the network or the other party is to blame for is tried again, after a pause that
     /// doubles, or that the server asks for, on a fresh connection. Inferences that run on the session meanwhile end
-    /// there; those that had to wait for one that failed go to the fresh connection at once.
+    /// there; those that had to wait for one that failed, or find that the server has left since the last one, go to
+    /// the fresh connection at once.
     template <class Use>
     auto with_session(Use&& use) {
-        for (int attempt = 0;;) {
+        for (int attempt = 0, made = 0;;) {
             std::shared_ptr<protocol::ClientSession> session;
             try {
-                session = connect();
+                session = connect(&made);
                 return use(*session);
             } catch (const protocol::SessionOver&) {
                 leave(session);
+                if (made >= protocol::SessionOver::kMostInARow) throw;
             } catch (const Error& error) {
                 leave(session);
                 session.reset();  // not kept through the pause

@@ -1,6 +1,7 @@
 #include "base/task_pool.h"
 
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace flash {
@@ -18,7 +19,10 @@ TaskPool& shared_task_pool() { return *shared(); }
 void start_shared_task_pool(int threads) { shared() = std::make_unique<TaskPool>(threads); }
 
 TaskPool::TaskPool(int threads) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    try {
+        for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {  // no more threads: it does with those that there are
+    }
 }
 
 TaskPool::~TaskPool() {

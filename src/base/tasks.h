@@ -85,6 +85,18 @@ inline std::size_t tasks_at_once() { return shared_task_pool().threads() + 1; }
 /// Tasks that may begin others of the same group.
 class TaskGroup {
 public:
+    TaskGroup() = default;
+    TaskGroup(const TaskGroup&) = delete;
+    TaskGroup& operator=(const TaskGroup&) = delete;
+    /// What has not begun is left out.
+    ~TaskGroup() {
+        try {
+            group_.cancel();
+            group_.wait();
+        } catch (...) {  // nobody has asked
+        }
+    }
+
     template <class Task>
     void run(Task task) {
         group_.run(std::move(task));

@@ -163,8 +163,12 @@ ClientResult ClientInference::run(std::span<const std::int32_t> input, std::uint
     while (stage_ != Stage::kDone) {
         const int before = layer_;
         receive();
-        if (progress && layer_ != before)
+        if (!progress || layer_ == before) continue;
+        try {
             progress(static_cast<double>(layer_) / static_cast<double>(model_.architecture.layers.size()));
+        } catch (...) {
+            fail();
+        }
     }
     return result();
 }
@@ -261,10 +265,13 @@ void ClientInference::fail() {
             throw;
         }
     } catch (const Error& error) {
-        // What stopped the producer explains more than the closed channel that this thread was left with. Any other
-        // error is the cause itself.
-        const std::exception_ptr cause =
-            uploads_ && error.kind() == ErrorKind::kNetwork ? uploads_->failure() : nullptr;
+        // What stopped a thread that runs ahead explains more than the closed channel that this thread was left with.
+        // Any other error is the cause itself.
+        std::exception_ptr cause;
+        if (error.kind() == ErrorKind::kNetwork) {
+            if (uploads_) cause = uploads_->failure();
+            if (preparer_ && !cause) cause = preparer_->failure();
+        }
         // The producer may be blocked in the channel, and is joined when this object goes.
         channel_.fail(failure_sentence(Party::kClient));
         if (cause) std::rethrow_exception(cause);

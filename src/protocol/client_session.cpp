@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/wipe_at_end.h"
 #include "model/arithmetic.h"
 #include "protocol/flow/failure.h"
 #include "protocol/message_types.h"
@@ -92,7 +93,10 @@ ClientSession::Turn& ClientSession::take_turn(const std::stop_token& stop) {
         return failure_ || turn != turns_.end();
     });
     if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "cancelled before it began");
-    if (failure_) throw SessionOver();
+    // The server may have left since the last inference.
+    if (!failure_)
+        if (const std::optional<Error> broken = turn->channel->error()) failure_ = broken->what();
+    if (failure_) throw SessionOver(*failure_);
     turn->taken = true;
     ++running_;
     return *turn;
@@ -112,7 +116,9 @@ void ClientSession::give_back(Turn& turn, std::optional<std::string> failure) {
 
 ClientResult ClientSession::infer(std::span<const float> picture, const std::function<void(double)>& progress,
                                   Profile* profile, const std::stop_token& stop) {
-    return infer_integers(model::quantise_input(model_.architecture, picture), nullptr, progress, profile, stop);
+    std::vector<std::int32_t> input = model::quantise_input(model_.architecture, picture);
+    const WipeAtEnd wiped(input);
+    return infer_integers(input, nullptr, progress, profile, stop);
 }
 
 ClientResult ClientSession::infer_integers(std::span<const std::int32_t> input, ShareProbe* probe,

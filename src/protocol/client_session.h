@@ -26,10 +26,15 @@ namespace flash::protocol {
 std::vector<ModelEntry> list_models(transport::Channel& channel, std::chrono::milliseconds timeout,
                                     std::span<const char> token = {});
 
-/// An inference has not begun, as an earlier one on its session failed: it may begin on another session.
+/// An inference has not begun, as an earlier one on its session failed or the server has left since: it may begin on
+/// another session.
 class SessionOver : public Error {
 public:
-    SessionOver() : Error(ErrorKind::kNetwork, "the session is closed after an earlier error") {}
+    /// Sessions that may end before anything was asked on them, until a caller gives up: else a server that takes
+    /// sessions and ends them keeps it busy for ever.
+    static constexpr int kMostInARow = 3;
+
+    explicit SessionOver(const std::string& why) : Error(ErrorKind::kNetwork, "the session is over: " + why) {}
 };
 
 class ClientSession {

@@ -4,6 +4,8 @@
 #include <tbb/task_group.h>
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
 
 #include "lattice/bitpack.h"
 #include "lattice/words.h"
@@ -223,9 +225,20 @@ void ServerInference::respond(int layer, int polynomial, std::span<const std::ui
 
 void ServerInference::activation(int layer) {
     SecretVector<std::uint32_t> share(pre_activations_.size());
+    std::mutex failure_mutex;
+    std::exception_ptr failure;  // of a task, the first one
     const auto finish_chunk = [&](std::size_t chunk, const Message& answer) {
-        ProfileSpan span(profile_, layer, step::kDecrypt);
-        activation_->finish(layer, chunk, answer.payload, pre_activations_, share);
+        try {
+            ProfileSpan span(profile_, layer, step::kDecrypt);
+            activation_->finish(layer, chunk, answer.payload, pre_activations_, share);
+        } catch (...) {
+            {
+                const std::lock_guard lock(failure_mutex);
+                if (!failure) failure = std::current_exception();
+            }
+            // Wakes whoever waits for the next answer, which may never come.
+            channel_.fail(failure_sentence(Party::kServer));
+        }
     };
     // Each answer is decrypted while the next ones are still on their way.
     tbb::task_group tasks;
@@ -244,9 +257,11 @@ void ServerInference::activation(int layer) {
     } catch (...) {
         tasks.cancel();
         tasks.wait();
+        if (failure) std::rethrow_exception(failure);
         throw;
     }
     tasks.wait();
+    if (failure) std::rethrow_exception(failure);
     if (probe_) probe_->value(layer + 1, share);
     values_.put(layer + 1, std::move(share));
 }

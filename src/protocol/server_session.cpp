@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "base/wipe_at_end.h"
 #include "model/file.h"
 #include "protocol/flow/failure.h"
 #include "protocol/message_types.h"
@@ -23,11 +24,11 @@ std::optional<ClientHello> receive_hello(const ListModels& list, transport::Chan
                                          std::chrono::milliseconds patience) {
     channel.set_limits(hello_limits(patience));
     Message message = channel.receive_any(patience);
+    const WipeAtEnd wiped(message.payload);  // it holds the token
     if (message.layer != 0 || message.index != 0)
         throw Error(ErrorKind::kProtocol, "client hello: layer and index must be 0");
     if (message.type == message_type::kListModels) {
         const SecretVector<char> token = decode_list_models(message.payload);
-        wipe(message.payload.data(), message.payload.size());
         transport::Limits limits;  // the list may be longer than what is taken of a client
         limits.timeout = patience;
         channel.set_limits(limits);
@@ -37,7 +38,6 @@ std::optional<ClientHello> receive_hello(const ListModels& list, transport::Chan
     if (message.type != message_type::kClientHello)
         throw Error(ErrorKind::kProtocol, std::string("expected a client hello, got ") + name_of(message.type));
     ClientHello hello = decode_client_hello(message.payload);
-    wipe(message.payload.data(), message.payload.size());  // the token
     if (hello.version != kProtocolVersion)
         throw Error(ErrorKind::kProtocol, "the client speaks protocol version " + std::to_string(hello.version) +
                                               ", this server version " + std::to_string(kProtocolVersion));

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/wipe_at_end.h"
 #include "model/arithmetic.h"
 #include "protocol/flow/failure.h"
 #include "protocol/message_types.h"
@@ -17,7 +18,8 @@ SteppedSession::~SteppedSession() = default;
 
 void SteppedSession::begin(std::span<const float> picture) {
     require(state_ == State::kReady, ErrorKind::kInternal, "an inference was begun before the last one had ended");
-    const std::vector<std::int32_t> input = model::quantise_input(model_.architecture, picture);
+    std::vector<std::int32_t> input = model::quantise_input(model_.architecture, picture);
+    const WipeAtEnd wiped(input);
     inference_.reset();
     profile_ = std::make_unique<Profile>(Party::kClient);
     inference_ = std::make_unique<ClientInference>(model_, channel_, SecretSeed::generate(), nullptr, profile_.get(),

@@ -33,7 +33,7 @@ bool is_waiting(Step step);
 /// Seconds of the client by what it was doing, all its threads together: the summary of a profile over all layers.
 struct StepSeconds {
     double setup = 0;        ///< keys, start message, waiting for the reply
-    double encrypt = 0;      ///< drawing shares, encrypting uploads
+    double encrypt = 0;      ///< encrypting uploads
     double send = 0;         ///< handing messages to the channel
     double wait_linear = 0;  ///< waiting for linear responses
     double decrypt = 0;

@@ -1,7 +1,7 @@
 // The scheme of the linear layers: RLWE in one of the rings R_q of scheme/parameters.h, "direct" (coefficient)
 // encoding, so that X^k rotates for free. The client owns the secret key; the server holds ciphertexts whose phase b +
 // a*s = (q/T) * value + noise. Elements of R_q are words mod 2^32, multiples of d = 2^32 / q; below, q stands for 2^32
-// and errors are multiples of d. (protocol.md sections 3 and 4; Flash, arXiv 2401.16732.)
+// and errors are multiples of d. (docs/protocol.md; Flash, arXiv 2401.16732.)
 #pragma once
 
 #include <cstdint>

@@ -129,7 +129,9 @@ TEST(Library, AnswersPrivatelyWhatTheTwinSays) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_EQ(server.inferences(), pictures().size());
     server.stop();
-    EXPECT_EQ(kind_of([&] { client.infer(prepare(client.model(), pictures().front())); }), ErrorKind::kRemote);
+    const ErrorKind kind = kind_of([&] { client.infer(prepare(client.model(), pictures().front())); });
+    // On the connection that it has; or anew, where it has heard that this one is over.
+    EXPECT_TRUE(kind == ErrorKind::kRemote || kind == ErrorKind::kNetwork) << to_string(kind);
 }
 
 class AtATime : public ::testing::TestWithParam<int> {};

@@ -78,6 +78,24 @@ TEST(Handshake, AClientThatIsCancelledLeaves) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
 }
 
+TEST(Handshake, WhatTheServerHasEndedTakesNoInference) {
+    auto [client_end, server_end] = transport::make_loopback(quick());
+    auto served = std::async(std::launch::async, [end = std::move(server_end)] {
+        ServerSessionOptions options;
+        options.first_timeout = options.idle_timeout = 200ms;
+        serve_session(small_model(), *end, options);
+    });
+    ClientSession session(std::move(client_end));
+    EXPECT_THROW(served.get(), Error);  // nothing was asked
+    try {
+        session.infer_integers(flash::testing::random_input(small_model().architecture(), 1));
+        ADD_FAILURE() << "the server has ended the session";
+    } catch (const SessionOver& over) {
+        EXPECT_NE(std::string(over.what()).find("the client was idle for too long"), std::string::npos) << over.what();
+    }
+    EXPECT_TRUE(session.is_over());
+}
+
 TEST(Handshake, WrongVersionIsNamed) {
     std::string told;
     const auto kind = session_with(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <random>
 #include <set>
 #include <thread>
@@ -40,6 +41,11 @@ std::optional<Message> attacked(Message message, Attack attack) {
     return message;
 }
 
+bool is_the_clients(MessageType type) {
+    return type == message_type::kStart || type == message_type::kUpload || type == message_type::kProductResponse ||
+           type == message_type::kFinish;
+}
+
 /// Runs an inference in which the first message of one type is tampered with; true if some party reported an Error.
 bool fails_cleanly(MessageType type, Attack attack) {
     bool done = false;
@@ -51,9 +57,7 @@ bool fails_cleanly(MessageType type, Attack attack) {
         return std::optional<Message>(std::move(m));
     };
     transport::LoopbackOptions options = quick();
-    const bool from_client = type == message_type::kStart || type == message_type::kUpload ||
-                             type == message_type::kProductResponse || type == message_type::kFinish;
-    (from_client ? options.first_to_second : options.second_to_first) = tap;
+    (is_the_clients(type) ? options.first_to_second : options.second_to_first) = tap;
     const auto input = flash::testing::random_input(small_model().architecture(), 1);
     const auto begin = std::chrono::steady_clock::now();
     bool failed = false;
@@ -108,19 +112,27 @@ TEST(HostilePeer, ReorderedMessages) {
 
 TEST(HostilePeer, RandomContentOfTheRightSizeNeverCrashes) {
     std::mt19937_64 rng(5);
-    for (int run = 0; run < 12; ++run) {
-        const auto noise = [&rng, run](Message m) {
-            if (static_cast<int>(m.type) % 4 == run % 4)
-                for (auto& byte : m.payload) byte = static_cast<std::uint8_t>(rng());
-            return std::optional<Message>(std::move(m));
-        };
-        transport::LoopbackOptions options = quick();
-        (run % 2 ? options.first_to_second : options.second_to_first) = noise;
-        try {
-            flash::testing::run_without_audit(
-                small_model(), flash::testing::random_input(small_model().architecture(), 1), 1, 2, std::move(options));
-        } catch (const Error&) {}
-    }
+    for (const MessageType type :
+         {message_type::kStart, message_type::kUpload, message_type::kProductResponse, message_type::kStartReply,
+          message_type::kLinearResponse, message_type::kServerVectors, message_type::kResultShare})
+        for (int run = 0; run < 3; ++run) {
+            std::size_t changed = 0;  // bytes; by one party's thread
+            const auto noise = [&rng, &changed, type](Message m) {
+                if (m.type == type) {
+                    for (auto& byte : m.payload) byte = static_cast<std::uint8_t>(rng());
+                    changed += m.payload.size();
+                }
+                return std::optional<Message>(std::move(m));
+            };
+            transport::LoopbackOptions options = quick();
+            (is_the_clients(type) ? options.first_to_second : options.second_to_first) = noise;
+            try {
+                flash::testing::run_without_audit(small_model(),
+                                                  flash::testing::random_input(small_model().architecture(), 1), 1, 2,
+                                                  std::move(options));
+            } catch (const Error&) {}  // or an answer that means nothing
+            EXPECT_GT(changed, 0u) << name_of(type);
+        }
 }
 
 TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
@@ -163,6 +175,44 @@ TEST(HostilePeer, MalformedKeysEndTheInferenceWhileMoreAreAwaited) {
     server.join();
     EXPECT_EQ(told, ErrorKind::kRemote) << sentence;
     EXPECT_NE(sentence.find("outside its modulus"), std::string::npos) << sentence;
+}
+
+TEST(HostilePeer, AMalformedAnswerEndsTheInferenceWhileMoreAreAwaited) {
+    // The same the other way: the first answer is malformed, the second never comes.
+    const PreparedModel model(flash::testing::single_convolution({2, 40, 40}, 12, {3, 3, 1, 1, 1, 1, 1, 1}, 79));
+    transport::LoopbackOptions options;
+    options.limits.timeout = 60s;
+    options.first_to_second = [](Message m) -> std::optional<Message> {
+        if (m.type != message_type::kProductResponse || m.layer != 0) return m;
+        if (m.index > 0) return std::nullopt;
+        std::ranges::fill(m.payload, std::uint8_t{0xff});
+        return m;
+    };
+    auto [client_end, server_end] = transport::make_loopback(std::move(options));
+    const auto begin = std::chrono::steady_clock::now();
+    auto served = std::async(std::launch::async, [&, end = server_end.get()] {
+        ServerSessionOptions server_options;
+        server_options.timeout = 60s;
+        serve_session(model, *end, server_options);
+    });
+    std::string told;
+    try {
+        ClientSessionOptions client_options;
+        client_options.timeout = 60s;
+        ClientSession client(std::move(client_end), client_options);
+        client.infer_integers(flash::testing::random_input(model.architecture(), 1));
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kRemote) << error.what();
+        told = error.what();
+    }
+    EXPECT_NE(told.find("outside its modulus"), std::string::npos) << told;
+    try {
+        served.get();
+        ADD_FAILURE() << "the malformed answer was accepted";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kProtocol) << error.what();
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
 }
 
 }  // namespace

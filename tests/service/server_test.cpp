@@ -268,6 +268,20 @@ TEST_F(Service, TheLibrarysClientShowsItsToken) {
     EXPECT_EQ(Client(options).model().name, client.model().name);
 }
 
+TEST_F(Service, TheLibrarysClientComesAgainWhereTheServerHasEndedItsSession) {
+    settings_.first_timeout = settings_.idle_timeout = 1s;
+    serve();
+    Client client({.address = "localhost:" + std::to_string(server_->address().port), .pin = server_->fingerprint()});
+    const std::vector<float> input(client.model().input.size());
+    for (int i = 0; i < 2; ++i) {
+        for (int j = 0; j < 500 && server_->report().sessions > 0; ++j) std::this_thread::sleep_for(10ms);
+        std::this_thread::sleep_for(300ms);  // until the client has heard of it
+        EXPECT_EQ(client.infer(input).logits.size(), client.model().output.size()) << "after " << i << " inferences";
+    }
+    for (int j = 0; j < 500 && server_->report().inferences < 2; ++j) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->report().inferences, 2u);
+}
+
 TEST_F(Service, AWebPageSpeaksTheSameFramesOverWebSocket) {
     serve();
     {

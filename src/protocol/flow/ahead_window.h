@@ -1,5 +1,5 @@
-// Limits how much the server streams ahead of the client's need: a producer acquires bytes before it sends, the
-// consumer of the answers releases them. It may also have to wait for stages, whatever room there is.
+// Limits how far a party runs ahead of need: a producer acquires bytes before it makes or sends something, whoever
+// consumes it releases them. It may also have to wait for stages, whatever room there is.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,7 @@
 // Prepares the client's answers ahead of need: what of them needs nothing but the server's set-up.
 #pragma once
 
+#include <exception>
 #include <memory>
 
 #include "base/profile.h"
@@ -21,6 +22,9 @@ public:
     std::unique_ptr<PreparedAnswer> take(int layer, std::size_t chunk) {
         return items_.take(static_cast<std::size_t>(layer), chunk);
     }
+
+    /// What stopped the thread, if anything did.
+    std::exception_ptr failure() { return items_.failure(); }
 
     /// Without a thread: prepares the next answer, if there is one and room for it.
     bool step() { return items_.step(); }

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -42,7 +43,7 @@ public:
           thread_(
               channel, std::move(sentence), window_bytes, [this](AheadWindow& window) { run(window); }, ahead) {}
 
-    /// Error(kInternal) if it was taken before, or if the thread has failed.
+    /// Error(kInternal) if it was taken before. If the thread has failed, what stopped it.
     T take(std::size_t list, std::size_t index) {
         const std::size_t item = first_[list] + index;
         std::unique_lock lock(mutex_);
@@ -54,11 +55,17 @@ public:
             lock.unlock();
             return make_(list, index);
         }
-        ready_.wait(lock, [&] { return failed_ || made_.contains(item); });
-        require(made_.contains(item), ErrorKind::kInternal, "something could not be prepared");
+        ready_.wait(lock, [&] { return failure_ || made_.contains(item); });
+        if (!made_.contains(item)) std::rethrow_exception(failure_);
         auto node = made_.extract(item);
         thread_.window().release(bytes_[list]);
         return std::move(node.mapped());
+    }
+
+    /// What stopped the thread, if anything did.
+    std::exception_ptr failure() {
+        const std::lock_guard lock(mutex_);
+        return failure_;
     }
 
     /// Without a thread of its own: makes the next items, one for each task that makes progress, if there are any and
@@ -108,7 +115,7 @@ private:
         } catch (...) {
             {
                 const std::lock_guard lock(mutex_);
-                failed_ = true;
+                failure_ = std::current_exception();
             }
             ready_.notify_all();
             throw;
@@ -126,7 +133,7 @@ private:
     std::map<std::size_t, T> made_;  // by the thread, not taken yet
     // What the thread comes to next: an item, and its list.
     std::size_t next_ = 0, list_ = 0;
-    bool failed_ = false;
+    std::exception_ptr failure_;
     AheadThread thread_;  // last: it uses the others
 };
 

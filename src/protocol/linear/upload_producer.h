@@ -35,7 +35,10 @@ public:
         thread_.window().release(static_cast<std::size_t>(model_.cost.layers[static_cast<std::size_t>(layer)].upload));
     }
     /// What stopped the thread, if anything did.
-    std::exception_ptr failure() { return thread_.failure(); }
+    std::exception_ptr failure() {
+        const std::exception_ptr first = prepared_.failure();
+        return first ? first : thread_.failure();
+    }
 
 private:
     void run(AheadWindow& window);

@@ -28,8 +28,7 @@ using SquareVectors = std::array<std::span<std::uint32_t>, kSquareProducts>;
 void server_vectors(std::span<const std::uint32_t> shares, std::span<const std::int32_t> kappa, int share_bits,
                     std::uint32_t modulus, const SquareVectors& vectors, InstructionSet set = best_instruction_set());
 
-/// A, p, pA mod T, and addend = A^2 mod T; the response subtracts the client's (uniform) share of the activation from
-/// it.
+/// A, p, pA mod T, and addend = A^2 mod T, which is the client's own part of its share of the activation.
 void client_vectors(std::span<const std::uint32_t> shares, int share_bits, std::uint32_t modulus,
                     const SquareVectors& vectors, std::span<std::uint32_t> addend,
                     InstructionSet set = best_instruction_set());
