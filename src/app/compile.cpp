@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/other_file.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -107,6 +108,8 @@ void run_compile(const CompileCommand& command) {
     std::filesystem::path out = command.out;
     if (out.empty()) out = std::filesystem::path(command.onnx).replace_extension(".flash");
     require_writable(out);
+    require_other_file(out, command.onnx);
+    require_other_than_set(out, command.calibration);
     if (command.place) transport::parse_link(command.place->link);
     model::check_name(command.options.name, "what --name gives");
     compiler::ImportedModel imported = compiler::import_onnx(command.onnx);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/other_file.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "base/table.h"
@@ -215,7 +216,8 @@ EvalResult evaluate_on(const EvalCommand& command, const data::Dataset& set) {
     require(result.images > 0, ErrorKind::kInvalidArgument, "the data set is empty");
     evaluate_twin(model, twin, set, result);
     if (command.private_runs)
-        result.agreement = evaluate_private(model, twin, set, std::min(command.private_runs, set.size()));
+        result.agreement =
+            evaluate_private(model, twin, set, std::min<std::size_t>(command.private_runs, result.images));
     return result;
 }
 
@@ -230,7 +232,11 @@ void run_eval(const EvalCommand& command) {
     const auto limit = limit_threads(command.threads);
     require(!command.trace || command.private_runs > 0, ErrorKind::kInvalidArgument,
             "--trace needs --private: only private runs are traced");
-    if (command.trace) require_writable(*command.trace);
+    if (command.trace) {
+        require_writable(*command.trace);
+        require_other_file(*command.trace, command.model);
+        require_other_than_set(*command.trace, command.data);
+    }
     const auto set = data::open_dataset(command.data);
     const EvalResult result = evaluate_on(command, *set);
     if (command.json)

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/other_file.h"
 #include "base/profile.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
@@ -113,7 +114,11 @@ void run_infer(const InferCommand& command) {
                     "standard input (-) is given more than once, but can be read once only");
     for (const std::string& word : command.inputs)
         for (std::string& name : data::find_inputs(word)) names.push_back(std::move(name));
-    if (command.trace) require_writable(*command.trace);
+    if (command.trace) {
+        require_writable(*command.trace);
+        for (const std::string& name : names) require_other_file(*command.trace, name);
+        if (command.results) require_other_file(*command.trace, *command.results);
+    }
     auto first = std::make_unique<InferClient>(command);
     const std::pair served = first->with_session([](const protocol::ClientSession& session) {
         return std::pair(session.model().architecture, to_hex(session.model().fingerprint));

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/heap.h"
+#include "base/other_file.h"
 #include "base/progress.h"
 #include "base/table.h"
 #include "protocol/cost.h"
@@ -249,8 +250,11 @@ void run_serve(const ServeCommand& command) {
         settings.socket = std::make_shared<transport::BoundSocket>(listen);
         if (http_listen) settings.http = std::make_shared<transport::BoundSocket>(*http_listen);
     }
-    if (command.port_file) require_writable(*command.port_file);
-    if (command.http_port_file) require_writable(*command.http_port_file);
+    for (const auto& file : {command.port_file, command.http_port_file})
+        if (file) {
+            require_writable(*file);
+            require_other_file(*file, command.model);
+        }
     transport::proxy_addresses(settings.proxies);
     if (settings.client_ca) transport::require_certificates(*settings.client_ca);
     if (!command.web.empty()) settings.web = std::make_shared<const service::WebFiles>(command.web);

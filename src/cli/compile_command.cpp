@@ -88,7 +88,8 @@ void add_compile(CLI::App& program) {
                     "Room above the calibrated ranges: a factor of 1 to 16, or auto: measured (default)")
         ->transform(margin());
     sub->add_option("--share-bits", command->options.share_bits,
-                    "Bits m of all pre-activation shares, 6 to 16 (default: chosen for each layer)")
+                    "Bits m of pre-activation shares, 6 to 16, and fewer where the noise leaves no room for so many "
+                    "(default: chosen for each layer)")
         ->check(whole_number(6, 16));
     sub->add_option("--plain-bits", command->options.plain_bits,
                     "Bits of the plaintext modulus T, 24 to 28 (default: chosen)")

@@ -12,17 +12,19 @@ void add_plan(CLI::App& program) {
     CLI::App* sub = program.add_subcommand(
         "plan", "Show the layers of a compiled model with exact bytes, and predict its time over a link");
     sub->add_option("model", command->model, "Compiled model")->required();
-    sub->add_option("--link", command->place.link,
-                    "The link between the parties: lan, wan, or BANDWIDTH,RTT like 400M,40ms; none: this machine's "
-                    "loopback interface")
-        ->capture_default_str();
-    sub->add_option("--cores", command->place.cores,
-                    "Cores of each party, like this machine's (default: as many as it has)")
-        ->check(threads());
-    sub->add_flag("--shared-cores", command->place.shared_cores,
-                  "Both parties on the same cores, as in flash bench; always so without a link");
+    auto* link =
+        sub->add_option("--link", command->place.link,
+                        "The link between the parties: lan, wan, or BANDWIDTH,RTT like 400M,40ms; none: this machine's "
+                        "loopback interface");
+    link->capture_default_str();
+    auto* cores = sub->add_option("--cores", command->place.cores,
+                                  "Cores of each party, like this machine's (default: as many as it has)");
+    cores->check(threads());
+    auto* shared = sub->add_flag("--shared-cores", command->place.shared_cores,
+                                 "Both parties on the same cores, as in flash bench; always so without a link");
     auto* bytes = sub->add_flag("--bytes-only", command->bytes_only,
                                 "Only what follows from the model: measure nothing, predict no time");
+    for (CLI::Option* timed : {link, cores, shared}) bytes->excludes(timed);
     sub->add_option("--replan", command->replan,
                     "Write the model packed anew for this link and these cores to this file; its weights, and the "
                     "slots that they are "

@@ -13,6 +13,7 @@
 #include "app/threads.h"
 #include "base/cores.h"
 #include "base/error.h"
+#include "base/other_file.h"
 #include "base/progress.h"
 #include "base/standard_output.h"
 #include "comparison/machine.h"
@@ -227,6 +228,7 @@ NetworkResult measure_network(const model::Model& model, const NetworkCommand& c
 
 void run_network(const NetworkCommand& command) {
     require_destination(command.json);
+    for (const auto& input : {command.model, command.onnx}) require_other_file(command.json, input);
     for (const std::string& link : command.links) transport::parse_link(link);
     const model::Model model = model::load(command.model);
     const nlohmann::json machine = machine_json();  // the load before the measurement
@@ -236,8 +238,14 @@ void run_network(const NetworkCommand& command) {
     json["machine"] = machine;
     json["threads"] = result.threads;
     json["runs"] = result.connections.front().seconds.size();
-    if (write_json(json, command.json)) return;
-    print_result("{}\n{}", machine_text(machine, result.threads), network_text(result));
+    if (!write_json(json, command.json))
+        print_result("{}\n{}", machine_text(machine, result.threads), network_text(result));
+    for (const ConnectionResult& connection : result.connections)
+        if (!result.correct(connection))
+            throw Error(
+                ErrorKind::kInternal,
+                "private answers differ from the clear-text twin's by more than the protocol's rounding explains (" +
+                    connection.name + ")");
 }
 
 }  // namespace flash::comparison

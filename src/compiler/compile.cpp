@@ -167,6 +167,7 @@ CompileResult compile(const ImportedModel& imported, std::span<const std::vector
         options.slots ? *options.slots : predict_slots(network, calibration, ranges, pixels, images, options);
     Found found = search(network, calibration, ranges, pixels, images, options, slots,
                          report_progress(0.5, 0.9, "comparing parameters"));
+    prove_clips_idle(network, found.ranges);  // which may be wider than they were
 
     CompileResult result;
     result.model = {std::move(found.quantised.architecture), std::move(found.quantised.weights)};

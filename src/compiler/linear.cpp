@@ -91,7 +91,11 @@ FloatTerm dense(const FloatTerm& term, std::size_t outputs, const std::string& n
 
 /// Window of `second` applied to the result of `first`; second has no padding, unless first is a single pixel. Unless
 /// one of them is a single pixel, the gaps of dilated kernels are filled with zeros.
-Window compose(const Window& first, const Window& second) {
+Window compose(const Window& first, const Window& second, const std::string& node) {
+    if (std::max(std::int64_t{first.stride_h} * second.stride_h, std::int64_t{first.stride_w} * second.stride_w) >
+        model::kMaxExtent)
+        refuse(node,
+               fmt::format("its stride and that of the layer below come to more than {} pixels", model::kMaxExtent));
     Window w = first;
     if (first == Window{}) {
         w.pad_top = second.pad_top;
@@ -144,7 +148,7 @@ FloatTerm convolve_term(const FloatTerm& below, std::size_t middle, const std::v
     const FloatTerm term = below.groups == groups ? below : dense(below, middle, node);
     const bool grouped = term.groups == groups;
     result.groups = grouped ? groups : 1;
-    result.window = compose(term.window, window);
+    result.window = compose(term.window, window, node);
     const std::size_t first_kernel = kernel_size(term.window), composed_kernel = kernel_size(result.window);
     const std::size_t in = Kernel(term, middle).group_inputs;
     check_weights(out, in, result.window, node);
@@ -182,7 +186,7 @@ FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& win
                "x*x + x in front of it, or "
                "export it with count_include_pad=True and ceil_mode=False");
     if (term.kind == TermKind::kConvolution && !single_pixels(term)) {
-        result.window = compose(term.window, window);
+        result.window = compose(term.window, window, node);
         const std::size_t first_kernel = kernel_size(term.window), composed_kernel = kernel_size(result.window);
         const std::size_t pairs = term.weights.size() / first_kernel;
         check_weights(channels, pairs / channels, result.window, node);
@@ -197,7 +201,7 @@ FloatTerm pool_term(const FloatTerm& term, const Shape& shape, const Window& win
     const bool tiles = term.pool && !window.padded() && !term.pool->level &&
                        term.pool->kernel_h == term.pool->stride_h && term.pool->kernel_w == term.pool->stride_w;
     if (!term.pool || tiles) {
-        result.pool = term.pool ? compose(*term.pool, window) : window;
+        result.pool = term.pool ? compose(*term.pool, window, node) : window;
         for (double& w : result.weights) w *= share;
         return result;
     }

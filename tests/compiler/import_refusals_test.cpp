@@ -79,6 +79,25 @@ TEST(Import, RefusesWithNodeReasonAndRemedy) {
         no, {"different shapes"});
     expect_refused([&](OnnxWriter& w) { return conv(w, conv(w, w.input, 3, 4, 3, 1), 4, 4, 3, 1); }, no,
                    {"two linear layers without an activation"});
+    const auto padded = [](OnnxWriter& w, const Name& in, I rows) {
+        return w.node("Pad", {in, w.integers({0, 0, 0, 0, 0, 0, rows, 0})});
+    };
+    expect_refused([&](OnnxWriter& w) { return conv(w, padded(w, w.input, 4097), 3, 4, 4, 0, 4); }, no,
+                   {"pads by more than 4096 rows"});
+    expect_refused([&](OnnxWriter& w) { return conv(w, padded(w, padded(w, w.input, 4000), 97), 3, 4, 4, 0, 4); }, no,
+                   {"pads by more than 4096 rows"});
+    expect_refused(
+        [&](OnnxWriter& w) {
+            Name v = w.node("GlobalAveragePool", {body(w)});
+            for (int i = 0; i < 3; ++i) v = conv(w, v, 4, 4, 1, 0, 4096);
+            return v;
+        },
+        no, {"more than 4096 pixels"});
+    expect_refused(
+        [&](OnnxWriter& w) {
+            return w.node("Add", {body(w), w.floats({1, 1, 1, 1, 1}, {1})});
+        },
+        no, {"5 dimensions, the value beside it 4"});
     expect_refused(
         [&](OnnxWriter& w) {
             return conv(w, w.node("Add", {w.input, w.floats({3, 1, 1}, {1, 2, 3})}), 3, 4, 3, 1);
@@ -212,7 +231,14 @@ TEST(Import, Metadata) {
                                                           {"flash.input", "[1]"},
                                                           {"flash.input", R"({"mean": [1]})"},
                                                           {"flash.input", R"({"std": [1, 0, 1]})"},
-                                                          {"flash.input", R"({"crop": 9})"}}) {
+                                                          {"flash.input", R"({"crop": 9})"},
+                                                          {"flash.input", R"({"crop": [8, 8, 8]})"},
+                                                          {"flash.input", R"({"crop": [8, 8.5]})"},
+                                                          {"flash.input", R"({"resize": 8.9})"},
+                                                          {"flash.input", R"({"resize": true})"},
+                                                          {"flash.input", R"({"resize": -8})"},
+                                                          {"flash.input", R"({"resize": 4294967304})"},
+                                                          {"flash.input", R"({"mean": [true, 0, 0]})"}}) {
         OnnxWriter bad({1, 3, 8, 8});
         bad.metadata(key, value);
         EXPECT_THROW(import_onnx(bad.finish(bad.node("GlobalAveragePool", {conv(bad, bad.input, 3, 2, 3)})), "file"),

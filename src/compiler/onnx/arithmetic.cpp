@@ -1,4 +1,6 @@
 // Arithmetic between maps and with constants per channel, batch norms among it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -16,12 +18,14 @@ constexpr const char* kDifferentShapes =
 /// The constant as one number per channel of the view, which it is broadcast to.
 std::vector<double> per_channel(const onnx::NodeProto& node, const Constant& constant, const View& view) {
     const auto channels = static_cast<std::size_t>(view.shape.channels);
+    const std::vector<std::int64_t> dims = view.dims();
+    if (constant.dims.size() > dims.size())
+        unsupported(label(node), fmt::format("its constant has {} dimensions, the value beside it {}",
+                                             constant.dims.size(), dims.size()));
     if (const auto value = as_scalar(constant)) return std::vector<double>(channels, *value);
     const auto refuse = [&] {
         unsupported(label(node), "its constant is neither one number nor one per channel (shape [C, 1, 1])");
     };
-    const std::vector<std::int64_t> dims = view.dims();
-    if (constant.dims.size() > dims.size()) refuse();
     std::vector<std::int64_t> aligned(dims.size() - constant.dims.size(), 1);
     aligned.insert(aligned.end(), constant.dims.begin(), constant.dims.end());
     View read = view;  // what the constant depends on

@@ -109,7 +109,7 @@ Results reduce(const FoldNode& node) {
         if (reduced[i]) kept[i] = 1;
     const Dims strides = strides_of(in.dims), to = strides_of(kept);
     Constant result{kept, {}, in.type};
-    result.values.resize(static_cast<std::size_t>(element_count(kept, "node " + label(node.node))));
+    result.values.resize(folded_size(node, kept));
     std::vector<double> count(result.values.size(), 0.0);
     for (std::size_t index = 0; index < in.values.size(); ++index) {
         std::size_t at = 0;

@@ -16,6 +16,26 @@ using Json = nlohmann::json;
 
 namespace {
 
+/// Nothing else is a size: a fraction, a truth value or a number beyond an int would be read as another one.
+int size_of(const Json& value) {
+    if (!value.is_number_integer() || value < 0 || value > model::kMaxPictureExtent)
+        throw Error(
+            ErrorKind::kInvalidArgument,
+            fmt::format("the model's metadata \"flash.input\" has a size that is not a whole number of pixels up "
+                        "to {}: {}",
+                        model::kMaxPictureExtent,
+                        printable(value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 100))));
+    return value.get<int>();
+}
+
+std::vector<float> numbers_of(const Json& values) {
+    for (const Json& value : values.get<Json::array_t>())
+        if (!value.is_number())
+            throw Error(ErrorKind::kInvalidArgument,
+                        "the model's metadata \"flash.input\" has a mean or std that is not a list of numbers");
+    return values.get<std::vector<float>>();
+}
+
 model::Preprocessing read_preprocessing(const std::string& text, const Shape& input) {
     const auto channels = static_cast<std::size_t>(input.channels);
     model::Preprocessing p{0, input.height, input.width, std::vector<float>(channels, 0.0f),
@@ -34,13 +54,17 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
                                 key,
                                 printable(value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 100))));
         }
-        if (json.contains("mean")) p.mean = json.at("mean").get<std::vector<float>>();
-        if (json.contains("std")) p.std = json.at("std").get<std::vector<float>>();
-        if (json.contains("resize") && !json.at("resize").is_null()) p.resize = json.at("resize").get<int>();
+        if (json.contains("mean")) p.mean = numbers_of(json.at("mean"));
+        if (json.contains("std")) p.std = numbers_of(json.at("std"));
+        if (json.contains("resize") && !json.at("resize").is_null()) p.resize = size_of(json.at("resize"));
         if (json.contains("crop") && !json.at("crop").is_null()) {
             const Json& crop = json.at("crop");
-            p.crop_height = crop.is_array() ? crop.at(0).get<int>() : crop.get<int>();
-            p.crop_width = crop.is_array() ? crop.at(1).get<int>() : crop.get<int>();
+            if (crop.is_array() && crop.size() != 2)
+                throw Error(
+                    ErrorKind::kInvalidArgument,
+                    "the model's metadata \"flash.input\" has a crop that is neither a side nor [height, width]");
+            p.crop_height = size_of(crop.is_array() ? crop.at(0) : crop);
+            p.crop_width = size_of(crop.is_array() ? crop.at(1) : crop);
         }
     } catch (const Json::exception&) {
         throw Error(ErrorKind::kInvalidArgument,
@@ -60,9 +84,6 @@ model::Preprocessing read_preprocessing(const std::string& text, const Shape& in
         throw Error(ErrorKind::kInvalidArgument,
                     fmt::format("the model's metadata \"flash.input\" crops to {} x {}, but its input is {} x {}",
                                 p.crop_height, p.crop_width, input.height, input.width));
-    if (p.resize < 0 || p.resize > model::kMaxPictureExtent)
-        throw Error(ErrorKind::kInvalidArgument,
-                    "the model's metadata \"flash.input\" has an impossible size to resize to");
     return p;
 }
 

@@ -25,6 +25,8 @@ std::optional<Axis> axis_of(const View& view, std::size_t dimension) {
     return (view.image() ? first : last)[dimension - 1];
 }
 
+constexpr std::size_t kMaxCopied = std::size_t{1} << 26;  // weights of a convolution that copies
+
 /// Some channels of a map, or `fill` where the list has -1: a convolution of single pixels. The channels are along
 /// `dimension` of the view.
 View copy_channels(Reader& reader, const onnx::NodeProto& node, const View& in, std::size_t dimension,
@@ -33,6 +35,9 @@ View copy_channels(Reader& reader, const onnx::NodeProto& node, const View& in, 
     if (channels.size() > static_cast<std::size_t>(model::kMaxChannels))
         unsupported(layer_name(node), fmt::format("it makes more than {} channels", model::kMaxChannels));
     const auto inputs = static_cast<std::size_t>(in.shape.channels);
+    if (channels.size() * inputs > kMaxCopied)
+        unsupported(layer_name(node), fmt::format("it picks {} of {} channels, a matrix of more than {} numbers",
+                                                  channels.size(), inputs, kMaxCopied));
     Convolve copy{in.value, std::vector<double>(channels.size() * inputs, 0.0), fill, {}};
     for (std::size_t o = 0; o < channels.size(); ++o)
         if (channels[o] >= 0) copy.weights[o * inputs + static_cast<std::size_t>(channels[o])] = 1;
@@ -302,8 +307,10 @@ View read_pad(Reader& reader, const onnx::NodeProto& node) {
         }
         if (value != 0) unsupported(label(node), kPadOnly);
         const std::size_t side = *axis == Axis::kRow ? 0 : 1;
-        out.pads[side] = static_cast<int>(std::min<std::int64_t>(out.pads[side] + before, model::kMaxExtent));
-        out.pads[side + 2] = static_cast<int>(std::min<std::int64_t>(out.pads[side + 2] + after, model::kMaxExtent));
+        if (std::max(out.pads[side] + before, out.pads[side + 2] + after) > model::kMaxExtent)
+            unsupported(label(node), fmt::format("it pads by more than {} rows or columns", model::kMaxExtent));
+        out.pads[side] += static_cast<int>(before);
+        out.pads[side + 2] += static_cast<int>(after);
     }
     return out;
 }
