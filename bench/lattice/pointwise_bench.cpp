@@ -30,8 +30,8 @@ struct Arrays {
 
 const bool registered = [] {
     const auto add = [](const std::string& name, const std::function<void(Arrays&)>& operation) {
-        for (InstructionSet set : {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512})
-            if (supported(set))
+        for (InstructionSet set : supported_instruction_sets())
+            if (set != InstructionSet::kAmx)  // no sibling
                 benchmark::RegisterBenchmark(("Pointwise/" + name + "/" + std::string(to_string(set))).c_str(),
                                              [=](benchmark::State& state) {
                                                  Arrays arrays(set);

@@ -131,10 +131,12 @@ const bool registered = [] {
     };
     for (InstructionSet set : supported_instruction_sets()) {
         if (set == InstructionSet::kAmx) continue;  // no sibling
-        for (const model::SlotChoice slots : {model::SlotChoice{4096, 1}, {8192, 2}, {8192, 3}, {16384, 6}})
+        for (const scheme::CompositeShape& shape : scheme::kCompositeShapes) {
+            const model::SlotChoice slots{static_cast<int>(shape.degree), shape.residues};
             add_all(
                 std::to_string(slots.degree) + "x" + std::to_string(slots.moduli) + "/24",
                 [=] { return std::make_unique<CompositeActivation>(architecture(24, slots), set); }, set);
+        }
     }
     return true;
 }();

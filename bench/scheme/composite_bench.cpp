@@ -91,10 +91,10 @@ void BM_ActivationComposite(benchmark::State& state) {
     run(state, chunk);
 }
 BENCHMARK(BM_ActivationComposite)
-    ->Args({4096, 1})
-    ->Args({8192, 2})
-    ->Args({8192, 3})
-    ->Args({16384, 6})
+    ->Apply([](benchmark::internal::Benchmark* rows) {
+        for (const CompositeShape& shape : kCompositeShapes)
+            rows->Args({static_cast<std::int64_t>(shape.degree), shape.residues});
+    })
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
 

@@ -1,8 +1,10 @@
 """The section on kernels, from the JSON of the programs in build/release/bench."""
 
+import re
+
 from measured.figures import digits, seconds, table
 
-SETS = ("portable", "avx2", "avx512", "amx")  # instruction sets, as the benchmarks name them
+SETS = ("portable", "neon", "avx2", "avx512", "amx")  # instruction sets, as the benchmarks name them
 
 
 def kernel_lines(results):
@@ -14,8 +16,9 @@ def kernel_lines(results):
             if entry.get("run_type") != "iteration":
                 continue
             scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}[entry["time_unit"]]
-            base, _, last = entry["name"].rpartition("/")
-            key = (base, last) if last in SETS else (entry["name"], "")
+            name_of_row = re.sub(r"/(manual|real)_time$", "", entry["name"])  # how it was timed
+            base, _, last = name_of_row.rpartition("/")
+            key = (base, last) if last in SETS else (name_of_row, "")
             times.setdefault(key, []).append(entry["real_time"] * scale)
             for rate in ("items_per_second", "bytes_per_second"):
                 if rate in entry:

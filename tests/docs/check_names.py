@@ -8,6 +8,7 @@ In README.md, docs/ and the other documents below: every path and every link to 
 numbers of versions that formats.md gives. Prints a line for each that is not, and ends with 1 if there is one.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -175,6 +176,9 @@ def check_versions(tree):
     newest = re.search(r"^## ([\d.]+)", (tree.root / "CHANGELOG.md").read_text(), flags=re.M)
     if not newest or newest.group(1) != project.group(1):
         yield f"CHANGELOG.md: its first version is not {project.group(1)}, CMake's"
+    for package in sorted(tree.root.glob("web/*/package.json")):
+        if json.loads(package.read_text())["version"] != project.group(1):
+            yield f"{package.relative_to(tree.root)}: its version is not {project.group(1)}, CMake's"
 
 
 def spans_of(text):

@@ -1,4 +1,4 @@
-// CPU seconds of one inference's client in WebAssembly, beside those of the native client with AVX2. Of processes that do
+// CPU seconds of one inference's client in WebAssembly, beside those of the native client with AVX2, which decodes its pictures, too. Of processes that do
 // nothing else, and as differences of runs with more and fewer inferences, so that another load on the machine counts little.
 import { spawnSync } from 'node:child_process';
 import { FlashClient } from 'flash-client';
@@ -11,8 +11,9 @@ const few = 1, more = few + Number(inferences);
 function native(server, count) {
   const files = Array.from({ length: count }, (_, i) => pictures[i % pictures.length]);
   const run = spawnSync('bash', ['-c', 'TIMEFORMAT="%U %S"; time "$0" "$@" >/dev/null', flash, 'infer', '--server',
-    `127.0.0.1:${server.port}`, '--pin', server.pin, ...files],
+    `127.0.0.1:${server.port}`, '--pin', server.pin, '--threads', '1', ...files],
   { env: { ...process.env, FLASH_INSTRUCTION_SET: 'avx2' }, encoding: 'utf8' });
+  if (run.status !== 0) throw new Error(`flash infer ended with ${run.status}: ${run.stderr}`);
   const [user, system] = run.stderr.trim().split('\n').at(-1).split(' ').map(Number);
   return user + system;
 }
