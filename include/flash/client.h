@@ -54,7 +54,8 @@ struct Answer {
 using Progress = std::function<void(double)>;
 
 /// One connection, made anew where an inference on it failed or the server has ended it, then only to the same model.
-/// All functions may be called from any thread; inferences run one after the other, or as many at a time as in_flight says.
+/// All functions may be called from any thread; inferences run one after the other, or as many at a time as in_flight
+/// says.
 class Client {
 public:
     /// Connects and learns the model. Error: kInvalidArgument, kNetwork, kTimeout, kFile (certificates), kProtocol,
