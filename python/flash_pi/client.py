@@ -52,7 +52,8 @@ class Answer:
 
 
 class Client:
-    """A connection to a Flash server; made anew by itself where an inference on it failed or the server has ended it, to the same model only.
+    """A connection to a Flash server; made anew by itself where an inference on it failed or the server has ended it,
+    to the same model only.
 
     Args:
         address: "HOST:PORT".

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/secret.h"
+#include "base/wipe_at_end.h"
 #if defined(FLASH_POOL_TASKS)
 #include "base/task_pool.h"
 #endif
@@ -197,13 +198,11 @@ EMSCRIPTEN_KEEPALIVE int flash_infer_picture(Session* session, const std::uint8_
         if (height < 1 || width < 1 || height > data::kImageMaxSide || width > data::kImageMaxSide)
             throw Error(ErrorKind::kInvalidArgument, "a picture's sides have 1 to 32768 pixels");
         data::Image image(3, height, width);
+        const WipeAtEnd pixels_wiped(image.pixels);
         for (std::size_t i = 0; i < image.pixels.size() / 3; ++i) std::memcpy(&image.pixels[3 * i], samples + 4 * i, 3);
-        SecretVector<float> values(static_cast<std::size_t>(architecture.input.size()));
-        std::vector<float> made =
+        std::vector<float> values =
             data::preprocess(image, architecture.preprocessing, architecture.input, "the picture");
-        wipe(image.pixels.data(), image.pixels.size());
-        std::copy(made.begin(), made.end(), values.begin());
-        wipe(made.data(), made.size() * sizeof(float));
+        const WipeAtEnd values_wiped(values);
         session->begin(values);
         return 0;
     });

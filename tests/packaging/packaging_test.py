@@ -65,6 +65,26 @@ class Packaging(unittest.TestCase):
         for name in shown:
             self.assertIn(re.sub(r"_(bucket|sum|count)$", "", name), there)
 
+    def test_manual_and_completion_know_every_command(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([PACKAGING / "manual", FLASH, folder], check=True)
+            page = (Path(folder) / "flash.1").read_text()
+            self.assertIn("\n.SH FLASH BENCH NETWORK\n", page)
+            self.assertIn("\\-\\-link\\-runs", page)
+
+            def completed(*words):
+                script = (f'source "{folder}/flash.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _flash; '
+                          'echo "${COMPREPLY[*]}"')
+                return subprocess.run(["bash", "-c", script, "bash", "flash", *words], capture_output=True, text=True,
+                                      check=True).stdout.split()
+
+            self.assertIn("serve", completed(""))
+            self.assertEqual(completed("bench", ""), ["layers", "network", "--help"])
+            self.assertEqual(completed("bench", "network", "model", "--on"), ["--onnx"])
+            self.assertEqual(completed("--config", "file", "serve", "--li"), ["--listen"])
+            self.assertEqual(completed("bench", "--sc"), [])
+            self.assertEqual(completed("token", "--acc"), [])
+
     def test_haproxy_takes_its_configuration(self):
         program = find("haproxy")
         if program is None:

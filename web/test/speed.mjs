@@ -1,5 +1,6 @@
-// CPU seconds of one inference's client in WebAssembly, beside those of the native client with AVX2, which decodes its pictures, too. Of processes that do
-// nothing else, and as differences of runs with more and fewer inferences, so that another load on the machine counts little.
+// CPU seconds of one inference's client in WebAssembly, beside those of the native client with AVX2 (which decodes its
+// pictures, too). Of processes that do nothing else, and as differences of runs with more and fewer inferences, so that
+// another load on the machine counts little.
 import { spawnSync } from 'node:child_process';
 import { FlashClient } from 'flash-client';
 import { pictures, serve } from './server.mjs';
